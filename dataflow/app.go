@@ -1,0 +1,101 @@
+package dataflow
+
+import "time"
+
+// App is everything an app.star declares.
+type App struct {
+	Path      string // of the main file, as the user named it
+	Files     []File // every file that was read
+	Env       []EnvRead
+	Databases []*Database
+	Workflows []*Workflow // registered ones, in order, handlers among them
+	Exposures []*Exposure
+	Server    *Server // nil if the file makes no Nexus
+}
+
+// Models lists the models of every database, in order of declaration.
+func (a *App) Models() []*Model {
+	var ms []*Model
+	for _, db := range a.Databases {
+		ms = append(ms, db.Models...)
+	}
+	return ms
+}
+
+// File is a file that was read for an app.
+type File struct {
+	Path string   // relative to the app's folder, or "@stdlib//…"
+	Hash [32]byte // SHA-256 of its content
+}
+
+// EnvRead is one use of env() in a file.
+type EnvRead struct {
+	Name  string
+	Found bool // in the environment; else the default was taken
+	Span  Span
+}
+
+// Database is one DataFlow: a database and the models in it.
+type Database struct {
+	Name    string // the global variable that holds it: "db"
+	URL     string // "sqlite:shop.db", "postgres://…"; never shown whole: it may hold a password
+	Options DatabaseOptions
+	Models  []*Model
+	Span    Span
+	Spans   Spans // of its options, by name
+}
+
+// DatabaseOptions are the options of DataFlow(...), defaults filled in.
+type DatabaseOptions struct {
+	AutoMigrate          bool // create and alter tables at start
+	ExistingSchemaMode   bool // never create or alter; the tables must fit already
+	PoolSize             int  // connections for reading; 0: the engine's own choice
+	PoolMaxOverflow      int
+	PoolRecycle          time.Duration
+	SlowQueryThreshold   time.Duration // 0: none
+	Echo                 bool          // log every statement, without values
+	MigrationLockTimeout time.Duration
+	// Defaults for models that do not say themselves.
+	MultiTenant  bool
+	AuditLogging bool
+	// Refused by engines that can't honour them.
+	Monitoring   bool
+	CacheEnabled bool
+	CacheTTL     time.Duration
+	Pooler       string // PostgreSQL: "transaction" behind PgBouncer
+	DirectURL    string // PostgreSQL: for migrations, locks and LISTEN
+}
+
+// Server is Nexus(...): how the app is served. Defaults are filled in.
+type Server struct {
+	Started          bool   // app.start() was called
+	Name             string // shown to callers: in OpenAPI and MCP
+	Host             string
+	APIPort          int // 0: any free port
+	MCPPort          int
+	EnableMonitoring bool
+	RateLimit        float64 // requests per minute and address; 0: none
+	CORSOrigins      []string
+	MaxBody          int64 // bytes
+	RequestTimeout   time.Duration
+	Span             Span
+	Spans            Spans
+}
+
+// Exposure is app.expose(Model, ...): a model served over REST and MCP.
+type Exposure struct {
+	Model *Model
+	Path  string // /api/{Path}
+	Ops   []OpKind
+	Span  Span
+}
+
+// Allows reports whether the exposure serves an operation.
+func (e *Exposure) Allows(op OpKind) bool {
+	for _, o := range e.Ops {
+		if o == op {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,94 @@
+package dataflow
+
+import (
+	"errors"
+	"fmt"
+)
+
+// Status groups error codes by what their caller can do. Each channel maps
+// it to its own: REST to an HTTP status, the command line to an exit code,
+// MCP to a tool result.
+type Status uint8
+
+// The statuses.
+const (
+	StatusInternal             Status = iota // a fault of the app or the runtime
+	StatusInvalid                            // the input is wrong; Problems says where
+	StatusNotFound                           // no such row, run, model or workflow
+	StatusConflict                           // uniqueness, a reference, a key in use
+	StatusRejected                           // well-formed, but the app's own rules refuse it
+	StatusPrecondition                       // the row has changed since the caller read it
+	StatusForbidden                          // the caller may not
+	StatusBusy                               // worth trying again soon
+	StatusTimeout                            // ran out of its time
+	StatusStorage                            // the database can't take it: full, read-only
+	StatusUpstream                           // a service that the app calls failed
+	StatusCancelled                          // the caller went away
+	StatusUnauthorized                       // the caller has not said who it is
+	StatusPreconditionRequired               // the caller must say which version it read
+)
+
+// Error is the failure of a request or a run, in words for its caller. It is
+// the only error that reaches one; the cause behind it goes to the log.
+type Error struct {
+	Code     string // a row of ErrorCodes, as "unique_violation"
+	Status   Status
+	Message  string    // what went wrong, one sentence
+	Hint     string    // what to do about it
+	Problems []Problem // every invalid part of the input
+	Model    string    // the model concerned, if any
+	Workflow string    // the workflow that failed, if any
+	Node     string    // the node that failed, if any
+	Span     Span      // the place in app.star, if any
+	Err      error     // the cause; logged, never shown
+}
+
+// Problem is one thing wrong with one part of an input.
+type Problem struct {
+	Code    string `json:"code"`    // a row of ErrorCodes
+	Pointer string `json:"pointer"` // JSON pointer (RFC 6901) into the input; "" is the whole
+	Detail  string `json:"detail"`
+	Hint    string `json:"hint,omitempty"`
+}
+
+// Error renders code and message, for logs.
+func (e *Error) Error() string {
+	s := e.Code + ": " + e.Message
+	if e.Node != "" {
+		s = fmt.Sprintf("node %s: %s", e.Node, s)
+	}
+	for _, p := range e.Problems {
+		s += fmt.Sprintf("; %s: %s", p.Pointer, p.Detail)
+	}
+	if e.Err != nil {
+		s += ": " + e.Err.Error()
+	}
+	return s
+}
+
+// Unwrap returns the cause.
+func (e *Error) Unwrap() error { return e.Err }
+
+// AsError returns err as an *Error. One that is not an *Error becomes an
+// internal error which keeps it as its cause.
+func AsError(err error) *Error {
+	if e, ok := errors.AsType[*Error](err); ok {
+		return e
+	}
+	return Internal(err)
+}
+
+// Internal wraps an unexpected error. Its caller learns only that something
+// went wrong.
+func Internal(err error) *Error {
+	return &Error{Code: "internal", Status: StatusInternal, Message: "something went wrong inside the server", Err: err}
+}
+
+// Invalid returns the error for an input with these problems.
+func Invalid(problems ...Problem) *Error {
+	msg := "the input has a problem"
+	if len(problems) > 1 {
+		msg = fmt.Sprintf("the input has %d problems", len(problems))
+	}
+	return &Error{Code: "invalid", Status: StatusInvalid, Message: msg, Problems: problems}
+}

@@ -1,0 +1,188 @@
+package dataflow
+
+import "regexp"
+
+// Field is one named, typed value of a model, or of a workflow's input.
+type Field struct {
+	Name       string
+	Type       *Type
+	Optional   bool // null is allowed, and taken where nothing is given
+	Default    any  // canonical; used where nothing is given, if HasDefault
+	HasDefault bool
+	Unique     bool
+	Index      bool
+	Immutable  bool // given on create, refused afterwards
+	MinLength  *int // characters of a str, items of a list, bytes of a bytes
+	MaxLength  *int
+	Pattern    *regexp.Regexp // must match somewhere; anchor it to match all
+	Format     string         // a row of Formats: "email", "url", …
+	Ge, Gt     any            // bounds, canonical in Type; nil is none
+	Le, Lt     any
+	OnDelete   string // KindRef: "restrict", "cascade" or "set_null"
+	Doc        string
+	Was        string // the name it had before
+	System     Role   // set for the fields the runtime keeps itself
+	Span       Span
+	Spans      Spans // of its options, by name: "/default"
+}
+
+// Required reports whether a caller must give the field on create.
+func (f *Field) Required() bool { return !f.Optional && !f.HasDefault && f.System == RoleNone }
+
+// Role says what the runtime uses a field for.
+type Role uint8
+
+// The roles. A field with a role other than RoleNone is written by the
+// runtime; a caller's value for it is refused. (A declared id is the
+// exception: see Model.ClientID.)
+const (
+	RoleNone Role = iota
+	RoleID
+	RoleCreatedAt
+	RoleUpdatedAt
+	RoleVersion
+	RoleTenant
+	RoleDeletedAt
+)
+
+// Index is an index over fields of a model.
+type Index struct {
+	Fields []string
+	Unique bool
+	Span   Span
+}
+
+// Computed is a value worked out from a row whenever it is read.
+type Computed struct {
+	Name string
+	Func Func
+	Span Span
+}
+
+// Model is a table and the rules of its rows. Fields holds, in the order of
+// the table and of every row: id, the declared fields, then version,
+// tenant_id and deleted_at where the options ask for them, then created_at
+// and updated_at.
+type Model struct {
+	Name                                     string // as declared: "OrderLine"
+	Table                                    string // "order_lines"
+	Database                                 *Database
+	Fields                                   []*Field
+	Indexes                                  []Index // composite ones, and those of fields marked index or unique
+	SoftDelete                               bool
+	Versioned                                bool
+	AuditLog                                 bool
+	MultiTenant                              bool
+	ClientID                                 bool // id is declared in the file, so a caller may give it
+	Was                                      string
+	Doc                                      string
+	Validate                                 Func // validate(row) -> problems
+	Computed                                 []Computed
+	BeforeCreate, BeforeUpdate, BeforeDelete Func // fn(row) -> changed row or None
+	Span                                     Span
+	Spans                                    Spans // of its options, by name: "/versioned"
+
+	shape *Shape
+	roles [RoleDeletedAt + 1]int // position + 1, by role
+}
+
+// Seal finishes a model whose Fields and Computed are complete: it works out
+// the row's shape. A model must be sealed before it is used.
+func (m *Model) Seal() {
+	names := make([]string, 0, len(m.Fields)+len(m.Computed))
+	for i, f := range m.Fields {
+		names = append(names, f.Name)
+		if f.System != RoleNone {
+			m.roles[f.System] = i + 1
+		}
+	}
+	for _, c := range m.Computed {
+		names = append(names, c.Name)
+	}
+	m.shape = NewShape(names...)
+}
+
+// Shape returns the shape of the model's rows: Fields, then Computed.
+func (m *Model) Shape() *Shape { return m.shape }
+
+// FieldIndex returns the position in Fields of a name.
+func (m *Model) FieldIndex(name string) (int, bool) {
+	i, ok := m.shape.Index(name)
+	return i, ok && i < len(m.Fields)
+}
+
+// Field returns the field of that name, or nil.
+func (m *Model) Field(name string) *Field {
+	if i, ok := m.FieldIndex(name); ok {
+		return m.Fields[i]
+	}
+	return nil
+}
+
+// ComputedField returns the computed value of that name, or nil.
+func (m *Model) ComputedField(name string) *Computed {
+	if i, ok := m.shape.Index(name); ok && i >= len(m.Fields) {
+		return &m.Computed[i-len(m.Fields)]
+	}
+	return nil
+}
+
+// RoleIndex returns the position in Fields of the field with a role, or -1.
+func (m *Model) RoleIndex(r Role) int { return m.roles[r] - 1 }
+
+// ID returns the model's id field.
+func (m *Model) ID() *Field { return m.Fields[m.roles[RoleID]-1] }
+
+// OpKind is one of the eleven operations of a model.
+type OpKind uint8
+
+// The operations.
+const (
+	OpCreate OpKind = iota
+	OpRead
+	OpUpdate
+	OpDelete
+	OpList
+	OpUpsert
+	OpCount
+	OpBulkCreate
+	OpBulkUpdate
+	OpBulkDelete
+	OpBulkUpsert
+	opEnd
+)
+
+var opNames = [opEnd]struct{ node, method string }{
+	{"CreateNode", "create"}, {"ReadNode", "read"}, {"UpdateNode", "update"},
+	{"DeleteNode", "delete"}, {"ListNode", "list"}, {"UpsertNode", "upsert"},
+	{"CountNode", "count"}, {"BulkCreateNode", "bulk_create"}, {"BulkUpdateNode", "bulk_update"},
+	{"BulkDeleteNode", "bulk_delete"}, {"BulkUpsertNode", "bulk_upsert"},
+}
+
+// Ops lists the operations in the order of the documentation.
+func Ops() []OpKind {
+	ops := make([]OpKind, opEnd)
+	for i := range ops {
+		ops[i] = OpKind(i)
+	}
+	return ops
+}
+
+// String returns the operation's name: "bulk_create".
+func (k OpKind) String() string { return opNames[k].method }
+
+// NodeSuffix returns what follows the model's name in the operation's node
+// type: "BulkCreateNode".
+func (k OpKind) NodeSuffix() string { return opNames[k].node }
+
+// Writes reports whether the operation changes rows.
+func (k OpKind) Writes() bool { return k != OpRead && k != OpList && k != OpCount }
+
+// Op is one operation of one model, as "Order.create" in app.star.
+type Op struct {
+	Model *Model
+	Kind  OpKind
+}
+
+// NodeType returns the node type's name: "OrderCreateNode".
+func (o Op) NodeType() string { return o.Model.Name + o.Kind.NodeSuffix() }

@@ -1,0 +1,43 @@
+package dataflow
+
+// NodeSpec describes a node type: what it takes, gives and does. Checks, docs,
+// OpenAPI and MCP read it; nothing else says these things.
+type NodeSpec struct {
+	Name   string
+	Doc    string // one paragraph
+	Params []*Field
+	// Rest, if set, is the type of further names the config may have, which
+	// reach the node as they are: the arguments of a StarlarkNode's function.
+	Rest   *Type
+	Effect Effect
+	// Output is the type of the node's result. OutputOf, if set, works it out
+	// from a config instead.
+	Output   *Type
+	OutputOf func(config *Object) *Type
+	// Ports lists outputs of which only some are active in a run, as a
+	// SwitchNode's; nodes that hang on inactive ones are skipped. PortsOf, if
+	// set, works them out from a config.
+	Ports   []string
+	PortsOf func(config *Object) []string
+}
+
+// Param returns the parameter of that name, or nil.
+func (s *NodeSpec) Param(name string) *Field {
+	for _, p := range s.Params {
+		if p.Name == name {
+			return p
+		}
+	}
+	return nil
+}
+
+// Effect is the furthest a node reaches.
+type Effect uint8
+
+// The effects, in rising order.
+const (
+	EffectPure    Effect = iota // its config alone decides its result
+	EffectRead                  // reads the database
+	EffectWrite                 // writes it
+	EffectOutside               // reaches beyond it
+)

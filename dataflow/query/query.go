@@ -1,0 +1,96 @@
+// Package query owns the filter language: its syntax tree, the check against
+// a model, the meaning in memory, and the translation to each engine's SQL.
+// It opens no database and knows nothing of requests.
+package query
+
+import "github.com/flowctl/flowctl/dataflow"
+
+// Op is a comparison.
+type Op uint8
+
+// The comparisons.
+const (
+	Eq Op = iota
+	Ne
+	Gt
+	Gte
+	Lt
+	Lte
+	In
+	Nin
+	Like
+	Ilike
+	Contains
+	StartsWith
+	EndsWith
+	Regex
+	Exists
+	Null
+	Between
+)
+
+// Expr is a checked filter: And, Or, Not or *Cmp.
+type Expr interface{ expr() }
+
+type (
+	// And holds where all of its parts do; an empty And always does.
+	And []Expr
+	// Or holds where one of its parts does; an empty Or never does.
+	Or []Expr
+	// Not holds where its part does not. Comparisons with null are false, not
+	// unknown: {"$not": {"note": "x"}} finds rows whose note is null.
+	Not struct{ Expr Expr }
+	// Cmp compares a field with a value.
+	Cmp struct {
+		Path  Path
+		Op    Op
+		Value any // canonical in the field's type; []any for In, Nin, Between; bool for Exists, Null
+	}
+)
+
+func (And) expr()  {}
+func (Or) expr()   {}
+func (Not) expr()  {}
+func (*Cmp) expr() {}
+
+// Path leads from a model, through references, to a field.
+type Path struct {
+	Model *dataflow.Model
+	Via   []int // positions of reference fields, each in the model reached so far
+	Field int   // position in the last model reached
+}
+
+// Order is one key of a sort. Nulls come last in ascending order and first in
+// descending order, on every engine.
+type Order struct {
+	Field int // position in the model
+	Desc  bool
+}
+
+// Select asks for rows of a model.
+type Select struct {
+	Model  *dataflow.Model
+	Fields []int   // positions, in the order wanted; nil is all
+	Where  Expr    // nil is every row
+	Order  []Order // made total by id if it is not
+	Limit  int     // 0 is no limit
+	Offset int
+	After  []any // keyset: values of Order's fields (id included) of the last row seen; nil from the start
+	// Lock keeps the rows from changing until the transaction ends.
+	Lock bool
+}
+
+// Update asks for the same new values in every row that matches.
+type Update struct {
+	Model *dataflow.Model
+	Where Expr
+	Set   []Assign
+	// Bump adds one to this field (the version), if it is not negative.
+	Bump int
+}
+
+// Assign gives a field a value.
+type Assign struct {
+	Field int
+	Value any
+}

@@ -1,0 +1,74 @@
+package dataflow
+
+import "fmt"
+
+// Pos is a place in a source file. Line and Col count from 1; Col counts
+// Unicode code points, as editors and Starlark do. The zero Pos is unknown.
+type Pos struct {
+	Line int `json:"line"`
+	Col  int `json:"col"`
+}
+
+// Span is a half-open stretch of a source file: End is the place after the
+// last character. File is the path as the user named it. The zero Span means
+// that a value was not written in a file, but built by a Go program.
+type Span struct {
+	File  string `json:"file"`
+	Start Pos    `json:"start"`
+	End   Pos    `json:"end"`
+}
+
+// IsZero reports whether the span is unknown.
+func (s Span) IsZero() bool { return s.File == "" && s.Start.Line == 0 }
+
+// String renders the span's start as file:line:col.
+func (s Span) String() string {
+	switch {
+	case s.IsZero():
+		return "<unknown>"
+	case s.Start.Line == 0:
+		return s.File
+	}
+	return fmt.Sprintf("%s:%d:%d", s.File, s.Start.Line, s.Start.Col)
+}
+
+// Spans gives the place of each part of a nested value. Keys are JSON
+// pointers (RFC 6901) below the value; "" is the value itself. The place of a
+// mapping's key, rather than of its value, is stored behind KeySuffix.
+type Spans map[string]Span
+
+// KeySuffix marks the entry of Spans that holds a key's own place.
+const KeySuffix = "#key"
+
+// At returns the place of the part at the JSON pointer, or of the nearest
+// enclosing part whose place is known.
+func (s Spans) At(pointer string) Span {
+	for {
+		if span, ok := s[pointer]; ok {
+			return span
+		}
+		cut := lastSlash(pointer)
+		if cut < 0 {
+			return Span{}
+		}
+		pointer = pointer[:cut]
+	}
+}
+
+// Key returns the place of the key that names the part at the JSON pointer,
+// or of the part itself where the key's place is not known.
+func (s Spans) Key(pointer string) Span {
+	if span, ok := s[pointer+KeySuffix]; ok {
+		return span
+	}
+	return s.At(pointer)
+}
+
+func lastSlash(s string) int {
+	for i := len(s) - 1; i >= 0; i-- {
+		if s[i] == '/' {
+			return i
+		}
+	}
+	return -1
+}

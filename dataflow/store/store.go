@@ -1,0 +1,102 @@
+// Package store is the boundary between the runtime and a database engine:
+// the interfaces that store/sqlite and store/postgres implement and that
+// store/storetest holds both to. Values cross it in canonical form, filters
+// as checked query.Exprs; rules of the app (defaults, validation, soft
+// delete, tenants) are decided above it.
+//
+// Every error is a *dataflow.Error: "unique_violation" and
+// "reference_violation" (with a Problem for each field concerned), "busy",
+// "storage_full", "storage_read_only", "storage_corrupt", "timeout",
+// "cancelled", or "internal".
+package store
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+)
+
+// Reader answers questions. Outside a transaction each call sees the latest
+// committed state.
+type Reader interface {
+	// Get hands f the live row with this id, if there is one. fields is as in
+	// query.Select.
+	Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(Row) error) (bool, error)
+	// Select hands f each row that matches, in order.
+	Select(ctx context.Context, q *query.Select, f func(Row) error) error
+	// Count returns how many rows match.
+	Count(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
+}
+
+// Row is one row of an answer. It is valid only until the function it was
+// handed to returns.
+type Row interface {
+	// AppendJSON appends the row as a JSON object, without computed values.
+	AppendJSON(dst []byte) []byte
+	// Value returns the i-th of the fields asked for, in canonical form. It
+	// stays valid.
+	Value(i int) any
+	// Object returns the row over its model's shape, fields not asked for
+	// Absent and computed values Absent. It stays valid.
+	Object() *dataflow.Object
+}
+
+// Tx is one transaction. It is used from one goroutine at a time.
+type Tx interface {
+	Reader
+	// Insert adds rows, each with a value for every one of fields (positions
+	// in the model), and returns their ids, in order. If the model's id is an
+	// int and fields leaves it out, the database picks it.
+	Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) (ids []any, err error)
+	// Update changes the rows that match and returns how many.
+	Update(ctx context.Context, u *query.Update) (int64, error)
+	// Delete removes the rows that match and returns how many.
+	Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
+	// Savepoint runs f; if it fails, what it did is undone and the
+	// transaction goes on.
+	Savepoint(ctx context.Context, f func() error) error
+}
+
+// Store is an open database.
+type Store interface {
+	Reader
+	// Snapshot runs f over one consistent state.
+	Snapshot(ctx context.Context, f func(Reader) error) error
+	// Write runs f in one transaction and commits it, durably, before it
+	// returns nil. If f fails or the commit does, nothing has happened. f may
+	// be called again if the engine asks for the transaction to be retried.
+	Write(ctx context.Context, f func(Tx) error) error
+	// Ping reports whether the database answers.
+	Ping(ctx context.Context) error
+	// Close waits for what is under way and closes the database.
+	Close() error
+}
+
+// Options are what opening a store needs besides the database's own options.
+type Options struct {
+	Dir    string // that relative paths start from: the app's folder
+	Logger *slog.Logger
+	// System are the runtime's own models, kept beside the app's in the same
+	// database: they get tables, but no checks against the file.
+	System []*dataflow.Model
+}
+
+// Opener opens databases of one engine.
+type Opener interface {
+	// Schemes lists the URL schemes the engine answers to: "sqlite".
+	Schemes() []string
+	// Open opens the database, brings its schema up to what db's models ask
+	// for if db's options allow, and returns what that took. A database that
+	// can't serve the models is refused with diagnostics that say why and
+	// what to do; then nothing has been changed.
+	Open(ctx context.Context, db *dataflow.Database, opts Options) (Store, *Migration, []dataflow.Diagnostic)
+}
+
+// Migration is what was done to a database's schema.
+type Migration struct {
+	Database string   // what was opened, without secrets: "shop.db"
+	Created  bool     // the database is new
+	Steps    []string // one line each: "create table orders"
+}

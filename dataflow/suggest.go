@@ -1,0 +1,63 @@
+package dataflow
+
+import "strings"
+
+// Suggest returns the candidate nearest to name by edit distance, or "" if
+// none is near enough to be what was meant. Case does not count, and a swap of
+// neighbours is one edit (Damerau, 1964).
+func Suggest(name string, candidates []string) string {
+	limit := 1 + len(name)/4
+	best := ""
+	lower := strings.ToLower(name)
+	for _, c := range candidates {
+		if d := editDistance(lower, strings.ToLower(c), limit); d <= limit && c != name {
+			best, limit = c, d-1
+		}
+		if limit < 0 {
+			break
+		}
+	}
+	return best
+}
+
+// DidYouMean returns a hint `did you mean "x"?`, or "" if nothing is near.
+func DidYouMean(name string, candidates []string) string {
+	if s := Suggest(name, candidates); s != "" {
+		return `did you mean "` + s + `"?`
+	}
+	return ""
+}
+
+// editDistance is the optimal string alignment distance, or limit+1 if it is
+// more than limit.
+func editDistance(a, b string, limit int) int {
+	if len(a)-len(b) > limit || len(b)-len(a) > limit {
+		return limit + 1
+	}
+	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	for j := range rows[1] {
+		rows[1][j] = j
+	}
+	for i := 1; i <= len(a); i++ {
+		cur, prev, prev2 := rows[2], rows[1], rows[0]
+		cur[0] = i
+		least := i
+		for j := 1; j <= len(b); j++ {
+			cost := 1
+			if a[i-1] == b[j-1] {
+				cost = 0
+			}
+			d := min(prev[j]+1, cur[j-1]+1, prev[j-1]+cost)
+			if i > 1 && j > 1 && a[i-1] == b[j-2] && a[i-2] == b[j-1] {
+				d = min(d, prev2[j-2]+1)
+			}
+			cur[j] = d
+			least = min(least, d)
+		}
+		if least > limit {
+			return limit + 1
+		}
+		rows = [3][]int{prev, cur, prev2}
+	}
+	return rows[1][len(b)]
+}

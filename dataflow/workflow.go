@@ -1,0 +1,101 @@
+package dataflow
+
+import "time"
+
+// Workflow is a graph of nodes, or a handler function, that callers run by
+// name.
+type Workflow struct {
+	Name       string
+	Doc        string
+	Input      []*Field
+	Nodes      []*Node
+	Edges      []*Edge
+	Output     any           // an expression over the nodes, or nil for every node's output by id
+	Handler    Func          // set instead of Nodes for app.handler
+	ReadOnly   bool          // a handler that promises not to write
+	Timeout    time.Duration // 0: the server's own
+	Span       Span
+	Spans      Spans
+	InputShape *Shape // of Input; set by SealInput
+}
+
+// SealInput works out InputShape once Input is complete.
+func (w *Workflow) SealInput() {
+	names := make([]string, len(w.Input))
+	for i, f := range w.Input {
+		names[i] = f.Name
+	}
+	w.InputShape = NewShape(names...)
+}
+
+// Node is one step of a workflow.
+type Node struct {
+	ID     string
+	Type   string  // "OrderCreateNode", "SwitchNode", …
+	Op     *Op     // set where the file gave an operation, as Order.create
+	Config *Object // values and expressions: see Ref and Template
+	// Options every node has.
+	Retry      *Retry
+	Timeout    time.Duration // 0: none of its own
+	When       any           // an expression; the node is skipped unless it is true
+	OnError    any
+	Compensate any
+	Span       Span  // of the add_node call
+	Spans      Spans // of the call's parts: "/type", "/id", "/config/where/email"
+}
+
+// Retry says how often a failing node is tried again.
+type Retry struct {
+	Max     int
+	Backoff time.Duration
+	On      []string // error codes; empty is those worth trying again
+}
+
+// Edge carries one output of a node to one input of another.
+type Edge struct {
+	From, Output string // Output is a path: "record.id"
+	To, Input    string
+	Span         Span
+	Spans        Spans // "/from", "/output", "/to", "/input"
+}
+
+// A node's Config, When and a workflow's Output are trees of canonical values,
+// []any and *Object in which these may stand too:
+//
+//	Ref         "${node.output.path}" as a whole string, or node.output.path
+//	*Template   text with references in it
+//	Func        a function of the file
+//	*Model, Op  a model, or an operation of one
+//	*Workflow   another workflow
+
+// RefRoot says what a Ref starts from.
+type RefRoot uint8
+
+// The roots.
+const (
+	RootInput RefRoot = iota // input.name
+	RootNode                 // node.output
+	RootEnv                  // env.NAME
+	RootCtx                  // ctx.user.id, ctx.tenant, ctx.run_id
+)
+
+// Ref is a reference to a value that exists when the workflow runs. It keeps
+// that value's type.
+type Ref struct {
+	Root RefRoot
+	Node string // RootNode: the node's id
+	Path []Step
+	Span Span
+}
+
+// Step is one step of a Ref's path: a name, or an index if Name is empty.
+type Step struct {
+	Name  string
+	Index int
+}
+
+// Template is text with references in it: Parts are strings and Refs.
+type Template struct {
+	Parts []any
+	Span  Span
+}
