@@ -1,0 +1,110 @@
+package main
+
+import (
+	"bufio"
+	"context"
+	"fmt"
+	"io"
+	"net"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+// load is a closed loop: each connection sends its next request when the
+// answer to the last one is there, until n have been sent in all.
+type load struct {
+	addr    string
+	conns   int
+	n       int
+	status  int // what every answer must have
+	request func(i int) []byte
+}
+
+// get and post write requests as they go over the wire.
+func get(path string) []byte {
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n\r\n")
+}
+
+func post(path, body string) []byte {
+	return fmt.Appendf(nil, "POST %s HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\nContent-Length: %d\r\n\r\n%s", path, len(body), body)
+}
+
+// run sends everything and returns how long it took.
+func (l load) run(ctx context.Context) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, 5*time.Minute)
+	defer cancel()
+	var next atomic.Int64
+	var wg sync.WaitGroup
+	errs := make(chan error, l.conns)
+	begin := time.Now()
+	for range l.conns {
+		wg.Go(func() {
+			if err := l.connection(ctx, &next); err != nil {
+				errs <- err
+				cancel()
+			}
+		})
+	}
+	wg.Wait()
+	close(errs)
+	return time.Since(begin), <-errs
+}
+
+func (l load) connection(ctx context.Context, next *atomic.Int64) error {
+	var d net.Dialer
+	conn, err := d.DialContext(ctx, "tcp", l.addr)
+	if err != nil {
+		return err
+	}
+	defer conn.Close()
+	defer context.AfterFunc(ctx, func() { conn.Close() })()
+	r := bufio.NewReaderSize(conn, 32<<10)
+	for {
+		i := int(next.Add(1)) - 1
+		if i >= l.n {
+			return nil
+		}
+		req := l.request(i)
+		if _, err := conn.Write(req); err != nil {
+			return err
+		}
+		if err := l.answer(r, req); err != nil {
+			return err
+		}
+	}
+}
+
+func (l load) answer(r *bufio.Reader, req []byte) error {
+	resp, err := http.ReadResponse(r, nil)
+	if err != nil {
+		return err
+	}
+	if resp.StatusCode != l.status {
+		body, _ := io.ReadAll(io.LimitReader(resp.Body, 2000))
+		return fmt.Errorf("%s\nanswered %s: %s", req, resp.Status, body)
+	}
+	_, err = io.Copy(io.Discard, resp.Body)
+	resp.Body.Close()
+	return err
+}
+
+// cost is what a load took.
+type cost struct {
+	cpu  time.Duration // of the server, per request
+	wall time.Duration // per request
+}
+
+func (l load) measure(ctx context.Context, p *process) (cost, error) {
+	before, err := p.cpu()
+	if err != nil {
+		return cost{}, err
+	}
+	wall, err := l.run(ctx)
+	if err != nil {
+		return cost{}, fmt.Errorf("%w\n%s", err, p.log)
+	}
+	after, err := p.cpu()
+	return cost{cpu: (after - before) / time.Duration(l.n), wall: wall / time.Duration(l.n)}, err
+}

@@ -1,0 +1,95 @@
+// Command bench measures flowctl as its users meet it: a process on loopback,
+// asked over keep-alive connections, beside a server written by hand for the
+// same table. README.md has the results and the commands that made them.
+//
+//	go run ./bench requests   CPU per request, flowctl against handwritten
+//	go run ./bench start      from process start to the first answer; idle memory
+//	go run ./bench scale      10, 100 and 1,000 models and workflows
+//	go run ./bench all
+package main
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"io"
+	"log"
+	"os"
+	"os/exec"
+	"os/signal"
+	"path/filepath"
+	"runtime"
+)
+
+// config is what a measurement needs to know.
+type config struct {
+	flowctl     string // the binaries
+	handwritten string
+	dir         string // for databases; emptied afterwards
+	rounds      int
+	requests    int // a round, of each read; creates are a quarter of it
+	conns       int
+	starts      int
+	scales      []int
+	out         io.Writer
+}
+
+func main() {
+	log.SetFlags(0)
+	c := config{out: os.Stdout, scales: []int{10, 100, 1000}}
+	flag.IntVar(&c.rounds, "rounds", 7, "rounds of each measurement of requests; medians are shown")
+	flag.IntVar(&c.requests, "n", 20000, "requests a round")
+	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
+	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")
+	flag.Parse()
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
+	defer stop()
+	if err := run(ctx, c, flag.Arg(0)); err != nil {
+		log.Fatal("bench: ", err)
+	}
+}
+
+func run(ctx context.Context, c config, what string) error {
+	measures := map[string][]func(context.Context, config) error{
+		"requests": {requests},
+		"start":    {starts},
+		"scale":    {scale},
+		"all":      {requests, starts, scale},
+	}[what]
+	if measures == nil {
+		return fmt.Errorf("nothing measures %q: say requests, start, scale or all", what)
+	}
+	dir, err := os.MkdirTemp("", "flowctl-bench-")
+	if err != nil {
+		return err
+	}
+	defer os.RemoveAll(dir)
+	if c, err = build(ctx, c, dir); err != nil {
+		return err
+	}
+	fmt.Fprintf(c.out, "%s, %d cores, %s/%s\n", runtime.Version(), runtime.NumCPU(), runtime.GOOS, runtime.GOARCH)
+	for _, measure := range measures {
+		if err := measure(ctx, c); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// build compiles both servers the same way, as flowctl is shipped.
+func build(ctx context.Context, c config, dir string) (config, error) {
+	c.dir = dir
+	c.flowctl = filepath.Join(dir, "flowctl")
+	c.handwritten = filepath.Join(dir, "handwritten")
+	for bin, pkg := range map[string]string{
+		c.flowctl:     "github.com/flowctl/flowctl/cmd/flowctl",
+		c.handwritten: "github.com/flowctl/flowctl/bench/handwritten",
+	} {
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, pkg)
+		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
+		if out, err := cmd.CombinedOutput(); err != nil {
+			return c, fmt.Errorf("building %s: %w\n%s", pkg, err, out)
+		}
+	}
+	return c, nil
+}
