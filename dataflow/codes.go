@@ -32,4 +32,23 @@ func ErrorCodes() []ErrorCodeInfo { return errorCodes }
 var errorCodes = []ErrorCodeInfo{
 	{"internal", StatusInternal, "Something went wrong inside the server. The log has the cause beside the run id."},
 	{"invalid", StatusInvalid, "The input is wrong; `errors` lists every problem with the place it is at."},
+
+	// Problems of one part of an input.
+	{"malformed_json", StatusInvalid, "The text is not JSON (RFC 8259). The detail says where it stops being JSON."},
+	{"too_deep", StatusInvalid, "Lists and objects nest more deeply than is taken."},
+	{"duplicate_key", StatusInvalid, "An object gives the same name twice."},
+	{"unknown_field", StatusInvalid, "There is no field of this name; the hint names the nearest one."},
+	{"wrong_type", StatusInvalid, "The value is of another type than the field's."},
+	{"null", StatusInvalid, "The field is not optional, so it can't be null."},
+	{"required", StatusInvalid, "The field must be given."},
+	{"read_only", StatusInvalid, "The field is written by the runtime; leave it out."},
+	{"immutable", StatusInvalid, "The field is fixed once the row is created."},
+	{"too_small", StatusInvalid, "The value is below the field's lower bound."},
+	{"too_large", StatusInvalid, "The value is above the field's upper bound, or beyond what its type holds."},
+	{"too_short", StatusInvalid, "There are fewer characters, bytes or items than the field's min_length."},
+	{"too_long", StatusInvalid, "There are more characters, bytes or items than the field's max_length."},
+	{"pattern", StatusInvalid, "The text does not match the field's pattern."},
+	{"format", StatusInvalid, "The text is not in the form that the field's type or format asks for."},
+	{"not_in_enum", StatusInvalid, "The value is not one of those that the field lists."},
+	{"precision", StatusInvalid, "The decimal has more digits than the field keeps; nothing is rounded."},
 }

@@ -4,54 +4,164 @@
 // nothing of where the text comes from or goes to.
 package codec
 
-import "github.com/flowctl/flowctl/dataflow"
+import (
+	"github.com/flowctl/flowctl/dataflow"
+)
 
 // MaxDepth is how deep JSON may nest unless a caller says otherwise.
 const MaxDepth = 64
 
+// Malformed is the code of the one problem that text which is not JSON has.
+const Malformed = "malformed_json"
+
 // ParseJSON reads any JSON text into canonical values, losing nothing: whole
 // numbers become int64, others float64, and those that either would alter a
-// Decimal. Duplicate keys are a problem, as is nesting beyond maxDepth.
-func ParseJSON(data []byte, maxDepth int) (any, []dataflow.Problem) { panic("unwritten") }
+// Decimal. Numbers beyond 38 digits are a problem; so are duplicate keys and
+// nesting beyond maxDepth. Text that is not JSON has a single problem, with
+// the code Malformed.
+func ParseJSON(data []byte, maxDepth int) (any, []dataflow.Problem) {
+	p := newParser(string(data), maxDepth)
+	v, ok := p.document(func() (any, bool) { return p.any() })
+	if !ok {
+		return nil, p.problems
+	}
+	return v, p.problems
+}
 
 // Decoder reads JSON objects against known fields straight into canonical
 // values. It is immutable.
-type Decoder struct{}
+type Decoder struct {
+	shape  *dataflow.Shape
+	fields []*dataflow.Field
+	nested []*Decoder // by field: of the object type in it, if it has one
+}
 
 // NewDecoder returns a decoder for objects over shape, whose first
 // len(fields) names are those of fields.
-func NewDecoder(shape *dataflow.Shape, fields []*dataflow.Field) *Decoder { panic("unwritten") }
+func NewDecoder(shape *dataflow.Shape, fields []*dataflow.Field) *Decoder {
+	d := &Decoder{shape: shape, fields: fields, nested: make([]*Decoder, len(fields))}
+	for i, f := range fields {
+		d.nested[i] = nestedDecoder(f.Type)
+	}
+	return d
+}
+
+// nestedDecoder returns the decoder of the object type at the bottom of t's
+// lists, if there is one with known fields.
+func nestedDecoder(t *dataflow.Type) *Decoder {
+	for t.Kind == dataflow.KindList {
+		t = t.Elem
+	}
+	if t.Kind != dataflow.KindObject || t.Fields == nil {
+		return nil
+	}
+	names := make([]string, len(t.Fields))
+	for i, f := range t.Fields {
+		names[i] = f.Name
+	}
+	return NewDecoder(dataflow.NewShape(names...), t.Fields)
+}
 
 // Decode reads one object. Names that are left out are Absent in the result.
 // Every unknown name (with a suggestion), wrong type and broken constraint is a
 // problem, with its pointer. It does not ask for required fields, nor refuse
-// system ones: that depends on the operation.
-func (d *Decoder) Decode(data []byte) (*dataflow.Object, []dataflow.Problem) { panic("unwritten") }
+// system ones: that depends on the operation. (Objects nested in it are held to
+// their own types whole: required fields are asked for, defaults filled in.)
+//
+// If there are problems, the object is nil only where the text is no JSON
+// object; otherwise it shows which names were given, and values that had
+// problems are nil in it.
+func (d *Decoder) Decode(data []byte) (*dataflow.Object, []dataflow.Problem) {
+	return d.DecodeAt(data, MaxDepth)
+}
+
+// DecodeAt is Decode with another limit of depth.
+func (d *Decoder) DecodeAt(data []byte, maxDepth int) (*dataflow.Object, []dataflow.Problem) {
+	p := newParser(string(data), maxDepth)
+	v, ok := p.document(func() (any, bool) { return p.root(d) })
+	if !ok {
+		return nil, p.problems
+	}
+	o, _ := v.(*dataflow.Object)
+	return o, p.problems
+}
+
+// DecodeList reads a JSON list of objects. The pointers of problems start
+// with the object's index. An element that is no object is nil in the result.
+func (d *Decoder) DecodeList(data []byte) ([]*dataflow.Object, []dataflow.Problem) {
+	p := newParser(string(data), MaxDepth)
+	var rows []*dataflow.Object
+	_, ok := p.document(func() (any, bool) {
+		if p.peek() != '[' {
+			return p.mismatch(listOfAny)
+		}
+		return nil, p.elements(func() bool {
+			v, ok := p.root(d)
+			o, _ := v.(*dataflow.Object)
+			rows = append(rows, o)
+			return ok
+		})
+	})
+	if !ok {
+		return nil, p.problems
+	}
+	return rows, p.problems
+}
+
+var (
+	listOfAny = dataflow.ListOf(dataflow.Any)
+	anyObject = &dataflow.Type{Kind: dataflow.KindObject}
+)
 
 // Coerce turns a value into the canonical form for f's type and checks f's
 // constraints. It is exact: "1" is no int, 1 is a decimal, "1.10" is a decimal,
 // 0.1 is decimal(12, 2) 0.10 but 0.1+0.2 is not. null fits optional fields only.
-func Coerce(f *dataflow.Field, v any, pointer string) (any, []dataflow.Problem) { panic("unwritten") }
+// Text is read as the type's text form: dates, datetimes (an offset is
+// required; the result is UTC, cut to microseconds), uuids (made lower case),
+// base64. A json field's value becomes RawJSON whatever it was.
+func Coerce(f *dataflow.Field, v any, pointer string) (any, []dataflow.Problem) {
+	c := collector{base: pointer}
+	out, _ := c.field(f, v)
+	return out, c.problems
+}
 
-// CoerceType is Coerce for a type without constraints.
+// CoerceType is Coerce for a type without constraints. null fits any and json
+// only.
 func CoerceType(t *dataflow.Type, v any, pointer string) (any, []dataflow.Problem) {
-	panic("unwritten")
+	c := collector{base: pointer}
+	if v == nil {
+		if t.Kind != dataflow.KindAny && t.Kind != dataflow.KindJSON {
+			c.add("null", "must be "+expected(t)+", not null", "")
+		}
+		return nil, c.problems
+	}
+	out, _ := c.value(t, v)
+	return out, c.problems
 }
 
 // CoerceObject coerces each named value of in to the field of that name, over
 // shape, as Decode does for text.
 func CoerceObject(shape *dataflow.Shape, fields []*dataflow.Field, in *dataflow.Object, pointer string) (*dataflow.Object, []dataflow.Problem) {
-	panic("unwritten")
+	c := collector{base: pointer}
+	return c.object(shape, fields, in), c.problems
 }
 
 // ParseText reads the text form of a value, from a query string or a command
 // line: 12, 1.50, true, 2026-01-31, a bare string, or JSON for json, list and
-// object types.
-func ParseText(t *dataflow.Type, s, pointer string) (any, []dataflow.Problem) { panic("unwritten") }
+// object types. Where the type is any, text that is JSON is read as JSON, and
+// other text is a string.
+func ParseText(t *dataflow.Type, s, pointer string) (any, []dataflow.Problem) {
+	c := collector{base: pointer}
+	out, _ := c.parseText(t.Scalar(), s)
+	return out, c.problems
+}
 
-// AppendValue appends the JSON form of a canonical value. Decimals are strings,
-// but numbers inside json; bytes are base64; Absent names are left out.
-func AppendValue(dst []byte, v any) []byte { panic("unwritten") }
-
-// AppendString appends s as a JSON string.
-func AppendString(dst []byte, s string) []byte { panic("unwritten") }
+// Error returns the error for an input with these problems: "malformed_json"
+// if it could not be read at all, else "invalid".
+func Error(problems []dataflow.Problem) *dataflow.Error {
+	if len(problems) == 1 && problems[0].Code == Malformed {
+		return &dataflow.Error{Code: Malformed, Status: dataflow.StatusInvalid,
+			Message: "the input is not JSON: " + problems[0].Detail, Problems: problems}
+	}
+	return dataflow.Invalid(problems...)
+}
