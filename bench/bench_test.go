@@ -1,0 +1,85 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"regexp"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+)
+
+func TestLoadSendsEachRequestOnce(t *testing.T) {
+	var seen [100]atomic.Int32
+	srv := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		var i int
+		fmt.Sscanf(r.URL.Path, "/%d", &i)
+		seen[i].Add(1)
+		io.WriteString(w, "ok")
+	}))
+	defer srv.Close()
+	l := load{addr: srv.Listener.Addr().String(), conns: 8, n: len(seen), status: 200,
+		request: func(i int) []byte { return get(fmt.Sprintf("/%d", i)) }}
+	if _, err := l.run(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	for i := range seen {
+		if n := seen[i].Load(); n != 1 {
+			t.Errorf("request %d was sent %d times", i, n)
+		}
+	}
+}
+
+func TestLoadFailsOnAWrongAnswer(t *testing.T) {
+	srv := httptest.NewServer(http.NotFoundHandler())
+	defer srv.Close()
+	l := load{addr: srv.Listener.Addr().String(), conns: 2, n: 10, status: 200,
+		request: func(int) []byte { return post("/x", "{}") }}
+	if _, err := l.run(t.Context()); err == nil || !strings.Contains(err.Error(), "404") {
+		t.Errorf("got %v, want the answer's status", err)
+	}
+}
+
+func TestRatioIsTheMedianOfPairs(t *testing.T) {
+	a := []time.Duration{10, 100, 30}
+	b := []time.Duration{10, 50, 10}
+	if got := ratio(a, b); got != "2.00" {
+		t.Errorf("got %s", got)
+	}
+}
+
+// Every measurement runs, on a few requests, and fills its table.
+func TestMeasurements(t *testing.T) {
+	dir := t.TempDir()
+	var out strings.Builder
+	c, err := build(context.Background(), config{
+		rounds: 1, requests: 64, conns: 4, starts: 1, scales: []int{3}, out: &out,
+	}, dir)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, measure := range []func(context.Context, config) error{requests, starts, scale} {
+		if err := measure(t.Context(), c); err != nil {
+			t.Fatal(err)
+		}
+	}
+	number := regexp.MustCompile(`\d+(\.\d+)?`)
+	got := number.ReplaceAllString(out.String(), "N")
+	for _, want := range []string{
+		"| get one | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
+		"| list N | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
+		"| create | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
+		"| no database yet: tables are made | N | N |\n",
+		"| the database is there | N | N |\n",
+		"| resident | N |\n",
+		"| N | N | N | N | N | N | N | N | N |\n",
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("no row %q in\n%s", want, got)
+		}
+	}
+}
