@@ -3,7 +3,11 @@
 // It opens no database and knows nothing of requests.
 package query
 
-import "github.com/flowctl/flowctl/dataflow"
+import (
+	"regexp"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
 
 // Op is a comparison.
 type Op uint8
@@ -45,6 +49,8 @@ type (
 		Path  Path
 		Op    Op
 		Value any // canonical in the field's type; []any for In, Nin, Between; bool for Exists, Null
+
+		regex *regexp.Regexp // of a parsed Regex
 	}
 )
 
@@ -60,6 +66,15 @@ type Path struct {
 	Field int   // position in the last model reached
 }
 
+// Last returns the field the path leads to and the model it is of.
+func (p Path) Last() (*dataflow.Model, *dataflow.Field) {
+	m := p.Model
+	for _, i := range p.Via {
+		m = m.Fields[i].Type.Model
+	}
+	return m, m.Fields[p.Field]
+}
+
 // Order is one key of a sort. Nulls come last in ascending order and first in
 // descending order, on every engine.
 type Order struct {
@@ -72,12 +87,26 @@ type Select struct {
 	Model  *dataflow.Model
 	Fields []int   // positions, in the order wanted; nil is all
 	Where  Expr    // nil is every row
-	Order  []Order // made total by id if it is not
+	Order  []Order // made total by id if it is not: see Total
 	Limit  int     // 0 is no limit
 	Offset int
-	After  []any // keyset: values of Order's fields (id included) of the last row seen; nil from the start
+	After  []any // keyset: values of Total(Model, Order)'s fields of the last row seen; nil from the start
 	// Lock keeps the rows from changing until the transaction ends.
 	Lock bool
+}
+
+// Total returns the order with id added as its last key, in the direction of
+// the key before it, unless id is a key already. No two rows are equal in it.
+func Total(m *dataflow.Model, order []Order) []Order {
+	id := m.RoleIndex(dataflow.RoleID)
+	desc := false
+	for _, o := range order {
+		if o.Field == id {
+			return order
+		}
+		desc = o.Desc
+	}
+	return append(order[:len(order):len(order)], Order{Field: id, Desc: desc})
 }
 
 // Update asks for the same new values in every row that matches.

@@ -1,0 +1,203 @@
+// Package migrate owns what a database's schema should be, how it differs
+// from what is there, and which differences can be made up for without losing
+// anything. It speaks of tables, columns and kinds; how an engine stores and
+// alters them is the engine's own, below store.
+package migrate
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"encoding/json"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// Format is the version of what the runtime keeps in a database beside the
+// app's rows. A database of a later format is left alone.
+const Format = 1
+
+// Schema is the tables of a database. Its JSON form is kept in the database.
+type Schema struct {
+	Tables []Table `json:"tables"`
+}
+
+// Table is a table: that of a model, unless it was found in the database and
+// no model has it.
+type Table struct {
+	Name    string   `json:"name"`
+	Model   string   `json:"model,omitempty"`
+	Columns []Column `json:"columns"`
+	Indexes []Index  `json:"indexes,omitempty"`
+
+	model *dataflow.Model
+}
+
+// Column is a column. Kind is "" if it was found in the database and does not
+// say what it holds; Storage is always known.
+type Column struct {
+	Name      string   `json:"name"`
+	Kind      string   `json:"kind"`                // of the value: "decimal", "list(str)"; a reference's is its id's
+	Precision int      `json:"precision,omitempty"` // of a decimal
+	Scale     int      `json:"scale,omitempty"`
+	Values    []string `json:"values,omitempty"` // of an enum
+	Optional  bool     `json:"optional,omitempty"`
+	ID        bool     `json:"id,omitempty"` // the primary key
+	Ref       *Ref     `json:"ref,omitempty"`
+
+	// Storage is the engine's own type. Two columns with different Storage
+	// can't hold the same values.
+	Storage string `json:"-"`
+
+	field *dataflow.Field
+}
+
+// Ref is a foreign key to another table's id.
+type Ref struct {
+	Table    string `json:"table"`
+	OnDelete string `json:"on_delete"` // "restrict", "cascade" or "set_null"
+}
+
+// Index is an index over columns of a table.
+type Index struct {
+	Name    string   `json:"name"`
+	Columns []string `json:"columns"`
+	Unique  bool     `json:"unique,omitempty"`
+}
+
+// Field returns the field the column is for; nil in a schema that was found.
+func (c *Column) Field() *dataflow.Field { return c.field }
+
+// Declared returns the model the table is for; nil in a schema that was found.
+func (t *Table) Declared() *dataflow.Model { return t.model }
+
+// Column returns the column of that name, or nil.
+func (t *Table) Column(name string) *Column {
+	for i := range t.Columns {
+		if t.Columns[i].Name == name {
+			return &t.Columns[i]
+		}
+	}
+	return nil
+}
+
+// Table returns the table of that name, or nil.
+func (s *Schema) Table(name string) *Table {
+	for i := range s.Tables {
+		if s.Tables[i].Name == name {
+			return &s.Tables[i]
+		}
+	}
+	return nil
+}
+
+// Storage maps a field's type to the engine's own.
+type Storage func(*dataflow.Type) string
+
+// Desired returns the schema that models ask for.
+func Desired(models []*dataflow.Model, storage Storage) *Schema {
+	s := &Schema{Tables: make([]Table, len(models))}
+	for i, m := range models {
+		s.Tables[i] = desiredTable(m, storage)
+	}
+	return s
+}
+
+func desiredTable(m *dataflow.Model, storage Storage) Table {
+	t := Table{Name: m.Table, Model: m.Name, model: m, Columns: make([]Column, len(m.Fields))}
+	for i, f := range m.Fields {
+		t.Columns[i] = desiredColumn(f, storage)
+	}
+	t.Indexes = desiredIndexes(m)
+	return t
+}
+
+func desiredColumn(f *dataflow.Field, storage Storage) Column {
+	typ := f.Type.Scalar()
+	c := Column{
+		Name: f.Name, Kind: KindName(typ), Optional: f.Optional, ID: f.System == dataflow.RoleID,
+		Precision: typ.Precision, Scale: typ.Scale, Storage: storage(f.Type), field: f,
+	}
+	if typ.Kind == dataflow.KindEnum {
+		c.Values = typ.Values
+	}
+	if f.Type.Kind == dataflow.KindRef {
+		c.Ref = &Ref{Table: f.Type.Model.Table, OnDelete: OnDelete(f)}
+	}
+	return c
+}
+
+// OnDelete returns what becomes of a row when the one it refers to is deleted.
+func OnDelete(f *dataflow.Field) string {
+	if f.OnDelete == "" {
+		return "restrict"
+	}
+	return f.OnDelete
+}
+
+// KindName names what a column of type t holds, without what is kept beside
+// it: an enum's values, a decimal's digits.
+func KindName(t *dataflow.Type) string {
+	switch t = t.Scalar(); t.Kind {
+	case dataflow.KindList:
+		return "list(" + KindName(t.Elem) + ")"
+	default:
+		return t.Kind.String()
+	}
+}
+
+// desiredIndexes lists the indexes of a model once each: those it declares,
+// those of fields marked unique or index, and one for each reference. In a
+// multi-tenant model uniqueness is within a tenant: another tenant's rows
+// must not show through a refusal.
+func desiredIndexes(m *dataflow.Model) []Index {
+	var list []Index
+	add := func(unique bool, columns ...string) {
+		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].Name) {
+			columns = append([]string{m.Fields[t].Name}, columns...)
+		}
+		ix := Index{Name: indexName(m.Table, unique, columns), Columns: columns, Unique: unique}
+		if !slices.ContainsFunc(list, func(x Index) bool { return x.Name == ix.Name }) {
+			list = append(list, ix)
+		}
+	}
+	for _, f := range m.Fields {
+		if f.Unique && f.System != dataflow.RoleID {
+			add(true, f.Name)
+		}
+	}
+	for _, ix := range m.Indexes {
+		if ix.Unique && len(ix.Fields) == 1 && ix.Fields[0] == m.ID().Name {
+			continue // the primary key is unique already
+		}
+		add(ix.Unique, ix.Fields...)
+	}
+	for _, f := range m.Fields {
+		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name })
+		if (f.Index || f.Type.Kind == dataflow.KindRef) && !indexed && f.System != dataflow.RoleID {
+			add(false, f.Name)
+		}
+	}
+	return list
+}
+
+// indexName is unambiguous: no table or column has a point in its name.
+func indexName(table string, unique bool, columns []string) string {
+	prefix := "ix_"
+	if unique {
+		prefix = "ux_"
+	}
+	return prefix + table + "." + strings.Join(columns, ".")
+}
+
+// Fingerprint identifies a schema: what Desired gives for the same models is
+// the same, and a change to any table alters it.
+func (s *Schema) Fingerprint() string {
+	text, err := json.Marshal(s)
+	if err != nil {
+		panic("migrate: a schema is plain data: " + err.Error())
+	}
+	sum := sha256.Sum256(append([]byte{Format}, text...))
+	return hex.EncodeToString(sum[:16])
+}

@@ -1,0 +1,102 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow/query"
+	"zombiezen.com/go/sqlite"
+)
+
+// busyTimeout is how long SQLite itself waits for another process's lock.
+const busyTimeout = 5 * time.Second
+
+// conn is a connection with what is kept for it. It is used by one goroutine
+// at a time.
+type conn struct {
+	*sqlite.Conn
+	stmts statements
+	b     query.Builder // scratch
+	born  time.Time
+	done  chan struct{} // closed to interrupt what runs
+	fire  func()        // closes done
+}
+
+// open opens a connection and sets what every connection has.
+func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, error) {
+	raw, err := sqlite.OpenConn(path, flags)
+	if err != nil {
+		return nil, err
+	}
+	c := &conn{Conn: raw, born: time.Now()}
+	c.fire = func() { close(c.done) }
+	c.b.Dialect = dialect{}
+	c.stmts.conn = raw
+	c.SetBusyTimeout(busy)
+	if err := c.exec("PRAGMA foreign_keys = 1"); err != nil {
+		c.close()
+		return nil, err
+	}
+	if err := registerFunctions(raw); err != nil {
+		c.close()
+		return nil, err
+	}
+	c.arm()
+	return c, nil
+}
+
+func (c *conn) close() error {
+	c.stmts.finalize()
+	return c.Close()
+}
+
+// exec runs a statement that returns nothing and is not kept.
+func (c *conn) exec(sql string) error {
+	stmt, trailing, err := c.PrepareTransient(sql)
+	if err != nil {
+		return err
+	}
+	defer stmt.Finalize()
+	if trailing > 0 {
+		return fmt.Errorf("more than one statement in %q", sql)
+	}
+	for {
+		if more, err := stmt.Step(); err != nil || !more {
+			return err
+		}
+	}
+}
+
+// run runs a statement that returns nothing and is kept.
+func (c *conn) run(sql string) error {
+	stmt, err := c.stmts.get(sql)
+	if err != nil {
+		return err
+	}
+	defer c.stmts.put(stmt)
+	_, err = stmt.Step()
+	return err
+}
+
+// arm makes the connection ready to be interrupted.
+func (c *conn) arm() {
+	c.done = make(chan struct{})
+	c.SetInterrupt(c.done)
+}
+
+// watch interrupts the connection when ctx is done, until unwatch is called
+// with its result. It costs a fraction of setting an interrupt for each call.
+func (c *conn) watch(ctx context.Context) (stop func() bool) {
+	if ctx.Done() == nil {
+		return nil
+	}
+	return context.AfterFunc(ctx, c.fire)
+}
+
+func (c *conn) unwatch(stop func() bool) {
+	if stop != nil && !stop() {
+		<-c.done // the interrupt is on its way: let it be over
+		c.arm()
+	}
+}

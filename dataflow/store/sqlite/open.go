@@ -1,0 +1,64 @@
+package sqlite
+
+import (
+	"context"
+	"log/slog"
+	"runtime"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
+)
+
+// Opener opens SQLite databases.
+type Opener struct{}
+
+// Schemes implements store.Opener.
+func (Opener) Schemes() []string { return []string{"sqlite"} }
+
+// Open implements store.Opener.
+func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
+	p, problem := parseURL(db.URL, o.Dir)
+	if problem != "" {
+		return nil, nil, []dataflow.Diagnostic{{Code: "FC601", Message: problem, Span: urlSpan(db),
+			Hint: `write database_url = "sqlite:shop.db", with a path that starts from the app's folder, or "sqlite::memory:"`}}
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	c, diag := openWriter(db, p)
+	if diag != nil {
+		return nil, nil, []dataflow.Diagnostic{*diag}
+	}
+	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
+	done, diags := migrateSchema(ctx, c, db, p, o.System)
+	if dataflow.HasErrors(diags) {
+		c.close()
+		return nil, nil, diags
+	}
+	return newStore(c, db, p, models, o.Logger), done, diags
+}
+
+func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {
+	s := &Store{
+		tables: newTables(models), writer: &writer{c: c}, log: log,
+		slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
+	}
+	if p.path != memory {
+		size := db.Options.PoolSize
+		if size <= 0 {
+			size = max(4, 2*runtime.NumCPU())
+		}
+		s.readers = &pool{size: size, most: size + max(0, db.Options.PoolMaxOverflow), recycle: db.Options.PoolRecycle,
+			open: func() (*conn, error) { return openConn(p.path, sqlite.OpenReadOnly, busyTimeout) }}
+	}
+	return s
+}
+
+// urlSpan is where the file says which database it is.
+func urlSpan(db *dataflow.Database) dataflow.Span {
+	if span := db.Spans.At("/database_url"); !span.IsZero() {
+		return span
+	}
+	return db.Span
+}

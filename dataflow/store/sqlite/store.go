@@ -1,0 +1,134 @@
+// Package sqlite is the store on SQLite: one connection that writes, sharing
+// commits between callers, and a pool of connections that read. The engine is
+// modernc.org's SQLite, by way of zombiezen.com/go/sqlite. Nothing outside this
+// package knows that.
+//
+// Files are made by SQLite with mode 0644 less the umask: whether others may
+// read an app's data is for its operator to say, as for any file it writes.
+//
+// Values are kept in STRICT tables: text, enums, uuids, dates, times and
+// datetimes (in one fixed form, so that they sort) as TEXT; int and bool as
+// INTEGER; float as REAL; a decimal of up to 18 digits as a whole number of
+// its smallest unit, a longer one as a TEXT key that sorts as its number does;
+// json and lists as JSON text; bytes as BLOB.
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// Store is an open SQLite database.
+type Store struct {
+	tables  map[*dataflow.Model]*table
+	readers *pool // nil for a database in memory: its one connection does all
+	writer  *writer
+	log     *slog.Logger
+	slow    time.Duration
+	echo    bool
+
+	closing sync.Once
+	closed  error
+}
+
+func (s *Store) table(m *dataflow.Model) (*table, error) {
+	if t := s.tables[m]; t != nil {
+		return t, nil
+	}
+	return nil, dataflow.Internal(fmt.Errorf("model %s is not of this database", m.Name))
+}
+
+// Get implements store.Reader. A look-up by id is over before it could be
+// interrupted.
+func (s *Store) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (found bool, err error) {
+	if s.readers == nil {
+		err = s.exclusive(ctx, func(r session) error {
+			found, err = r.Get(ctx, m, id, fields, f)
+			return err
+		})
+		return found, err
+	}
+	c, err := s.readers.take(ctx)
+	if err != nil {
+		return false, toError(ctx, err)
+	}
+	defer s.readers.put(c)
+	return session{s, c}.Get(ctx, m, id, fields, f)
+}
+
+// Select implements store.Reader.
+func (s *Store) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	return s.read(ctx, func(r session) error { return r.Select(ctx, q, f) })
+}
+
+// Count implements store.Reader.
+func (s *Store) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (n int64, err error) {
+	err = s.read(ctx, func(r session) error {
+		n, err = r.Count(ctx, m, where)
+		return err
+	})
+	return n, err
+}
+
+// read runs f on a connection of its own, interrupted when ctx is done.
+func (s *Store) read(ctx context.Context, f func(session) error) error {
+	if s.readers == nil {
+		return s.exclusive(ctx, f)
+	}
+	c, err := s.readers.take(ctx)
+	if err != nil {
+		return toError(ctx, err)
+	}
+	defer s.readers.put(c)
+	stop := c.watch(ctx)
+	defer c.unwatch(stop)
+	return f(session{s, c})
+}
+
+// exclusive is read for a database in memory.
+func (s *Store) exclusive(ctx context.Context, f func(session) error) error {
+	return s.writer.exclusive(ctx, func(c *conn) error {
+		stop := c.watch(ctx)
+		defer c.unwatch(stop)
+		return f(session{s, c})
+	})
+}
+
+// Snapshot implements store.Store.
+func (s *Store) Snapshot(ctx context.Context, f func(store.Reader) error) error {
+	return s.read(ctx, func(r session) error {
+		if err := r.c.run("BEGIN"); err != nil {
+			return toError(ctx, err)
+		}
+		defer r.c.run("ROLLBACK")
+		return f(r)
+	})
+}
+
+// Write implements store.Store.
+func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
+	return s.writer.write(ctx, s, f)
+}
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(r session) error { return toError(ctx, r.c.run("SELECT 1")) })
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.closing.Do(func() {
+		if s.readers != nil {
+			s.readers.close() // first: the last connection to close tidies the log away
+		}
+		s.closed = s.writer.close()
+	})
+	return s.closed
+}

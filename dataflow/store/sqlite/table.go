@@ -1,0 +1,125 @@
+package sqlite
+
+import (
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+)
+
+// table is what is worked out once for a model.
+type table struct {
+	model     *dataflow.Model
+	columns   []column
+	all       []int  // every position
+	selectAll string // SELECT all columns FROM table
+	getAll    string // … WHERE id = ?, live rows only
+	getTail   string // FROM table WHERE id = ?, live rows only
+	id        int
+	autoID    bool // the database picks ids
+	refs      []int
+	referrers []referrer
+}
+
+// referrer is a field that refers to a table.
+type referrer struct {
+	model *dataflow.Model
+	field *dataflow.Field
+}
+
+// column is how one field's values are read.
+type column struct {
+	field *dataflow.Field
+	typ   *dataflow.Type // a reference's is its id's
+	key   string         // "name":
+	form  form
+}
+
+// form is how a column's values are stored and written.
+type form uint8
+
+const (
+	formText    form = iota // any text: escaped
+	formPlain               // text that needs no escaping: date, time, uuid
+	formMoment              // datetime
+	formJSON                // JSON text, as it is
+	formList                // JSON text of a list
+	formInt                 // INTEGER
+	formBool                // INTEGER, 0 or 1
+	formFloat               // REAL
+	formScaled              // INTEGER, a decimal's coefficient
+	formDecimal             // TEXT, a decimal's key
+	formBytes               // BLOB
+)
+
+func formOf(t *dataflow.Type) form {
+	switch t.Kind {
+	case dataflow.KindInt:
+		return formInt
+	case dataflow.KindBool:
+		return formBool
+	case dataflow.KindFloat:
+		return formFloat
+	case dataflow.KindDecimal:
+		if t.Precision <= maxScaledDigits {
+			return formScaled
+		}
+		return formDecimal
+	case dataflow.KindDateTime:
+		return formMoment
+	case dataflow.KindDate, dataflow.KindTime, dataflow.KindUUID:
+		return formPlain
+	case dataflow.KindJSON:
+		return formJSON
+	case dataflow.KindList:
+		return formList
+	case dataflow.KindBytes:
+		return formBytes
+	}
+	return formText
+}
+
+func newTable(m *dataflow.Model) *table {
+	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID)}
+	t.autoID = m.ID().Type.Kind == dataflow.KindInt
+	for i, f := range m.Fields {
+		typ := f.Type.Scalar()
+		key := append(codec.AppendString(nil, f.Name), ':')
+		t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ)})
+		t.all = append(t.all, i)
+		if f.Type.Kind == dataflow.KindRef {
+			t.refs = append(t.refs, i)
+		}
+	}
+	b := query.Builder{Dialect: dialect{}}
+	b.Raw("SELECT ").Columns(m, nil).Raw(" FROM ").Ident(m.Table)
+	t.selectAll = string(b.SQL)
+	b.Reset()
+	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().Name).Raw(" = ?")
+	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 {
+		b.Raw(" AND ").Ident(m.Fields[i].Name).Raw(" IS NULL")
+	}
+	t.getTail = string(b.SQL)
+	b.Reset()
+	b.Raw("SELECT ").Columns(m, nil).Raw(t.getTail)
+	t.getAll = string(b.SQL)
+	return t
+}
+
+// newTables works out the tables of models and who refers to whom.
+func newTables(models []*dataflow.Model) map[*dataflow.Model]*table {
+	tables := make(map[*dataflow.Model]*table, len(models))
+	for _, m := range models {
+		tables[m] = newTable(m)
+	}
+	for _, m := range models {
+		for _, f := range m.Fields {
+			if f.Type.Kind != dataflow.KindRef {
+				continue
+			}
+			if to := tables[f.Type.Model]; to != nil {
+				to.referrers = append(to.referrers, referrer{m, f})
+			}
+		}
+	}
+	return tables
+}

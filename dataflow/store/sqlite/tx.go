@@ -1,0 +1,315 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"strconv"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
+)
+
+// tx is a turn on the writer. A statement that fails spoils it, as it does on
+// PostgreSQL: what follows fails too, up to the end of the innermost Savepoint.
+type tx struct {
+	session
+	failed error // of the statement that spoilt it
+	depth  int   // of savepoints
+	over   bool  // the function it was handed to has returned
+}
+
+// ready reports why a statement can't be run.
+func (t *tx) ready(ctx context.Context) error {
+	switch {
+	case t.over:
+		return dataflow.Internal(fmt.Errorf("a transaction is used after its end"))
+	case t.failed != nil:
+		return t.failed
+	case ctx.Err() != nil:
+		return interrupted(ctx.Err())
+	}
+	return nil
+}
+
+// spoil notes the error of a statement.
+func (t *tx) spoil(err error) error {
+	t.failed = err
+	return err
+}
+
+// Get implements store.Reader.
+func (t *tx) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (bool, error) {
+	if err := t.ready(ctx); err != nil {
+		return false, err
+	}
+	return t.session.Get(ctx, m, id, fields, f)
+}
+
+// Select implements store.Reader.
+func (t *tx) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	return t.session.Select(ctx, q, f)
+}
+
+// Count implements store.Reader.
+func (t *tx) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	return t.session.Count(ctx, m, where)
+}
+
+// Insert implements store.Tx.
+func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
+	if err := t.ready(ctx); err != nil {
+		return nil, err
+	}
+	tab, err := t.s.table(m)
+	if err != nil {
+		return nil, err
+	}
+	stmt, err := t.insertStatement(m, fields)
+	if err != nil {
+		return nil, t.spoil(toError(ctx, err))
+	}
+	defer t.c.stmts.put(stmt)
+	ids := make([]any, len(rows))
+	for i, vals := range rows {
+		if ids[i], err = t.insertRow(ctx, tab, stmt, fields, vals); err != nil {
+			prefix := ""
+			if len(rows) > 1 {
+				prefix = "/" + strconv.Itoa(i)
+			}
+			return nil, t.spoil(t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix}, err))
+		}
+	}
+	return ids, nil
+}
+
+func (t *tx) insertStatement(m *dataflow.Model, fields []int) (*statement, error) {
+	b := &t.c.b
+	b.Reset()
+	b.Raw("INSERT INTO ").Ident(m.Table)
+	if len(fields) == 0 {
+		b.Raw(" DEFAULT VALUES")
+		return t.c.stmts.getBytes(b.SQL)
+	}
+	b.Raw(" (").Columns(m, fields).Raw(") VALUES (?")
+	for range fields[1:] {
+		b.Raw(", ?")
+	}
+	b.Raw(")")
+	return t.c.stmts.getBytes(b.SQL)
+}
+
+// insertRow adds one row and returns its id.
+func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields []int, vals []any) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, interrupted(err)
+	}
+	var id any
+	for i, f := range fields {
+		if vals[i] == nil {
+			stmt.BindNull(i + 1)
+			continue
+		}
+		bind(stmt, i+1, dialect{}.Encode(tab.columns[f].typ, vals[i]))
+		if f == tab.id {
+			id = vals[i]
+		}
+	}
+	if _, err := stmt.Step(); err != nil {
+		return nil, err
+	}
+	if err := stmt.Reset(); err != nil {
+		return nil, err
+	}
+	if id == nil && tab.autoID {
+		id = t.c.LastInsertRowID()
+	}
+	return id, nil
+}
+
+// Update implements store.Tx.
+func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	tab, err := t.s.table(u.Model)
+	if err != nil {
+		return 0, err
+	}
+	if len(u.Set) == 0 && u.Bump < 0 {
+		return t.session.Count(ctx, u.Model, u.Where)
+	}
+	b := &t.c.b
+	b.Reset()
+	b.Update(u)
+	n, err := t.change(b)
+	if err != nil {
+		c := change{where: u.Where}
+		for _, a := range u.Set {
+			c.fields = append(c.fields, a.Field)
+			c.vals = append(c.vals, a.Value)
+		}
+		return 0, t.spoil(t.explain(ctx, tab, c, err))
+	}
+	return n, nil
+}
+
+// Delete implements store.Tx.
+func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	tab, err := t.s.table(m)
+	if err != nil {
+		return 0, err
+	}
+	b := &t.c.b
+	b.Reset()
+	b.Raw("DELETE FROM ").Ident(m.Table).Where(where)
+	n, err := t.change(b)
+	if err != nil {
+		return 0, t.spoil(t.explain(ctx, tab, change{where: where, deletes: true}, err))
+	}
+	return n, nil
+}
+
+// change runs the statement that b has written.
+func (t *tx) change(b *query.Builder) (int64, error) {
+	stmt, err := t.prepared(b)
+	if err != nil {
+		return 0, err
+	}
+	defer t.c.stmts.put(stmt)
+	if _, err := stmt.Step(); err != nil {
+		return 0, err
+	}
+	return int64(t.c.Changes()), nil
+}
+
+// Savepoint implements store.Tx.
+func (t *tx) Savepoint(ctx context.Context, f func() error) (err error) {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	t.depth++
+	defer func() { t.depth-- }()
+	name := "s" + strconv.Itoa(t.depth)
+	if err := t.c.run("SAVEPOINT " + name); err != nil {
+		return t.spoil(toError(ctx, err))
+	}
+	if err = f(); err == nil {
+		err = t.failed
+	}
+	if t.c.AutocommitEnabled() { // SQLite has undone everything: there is nothing to go back to
+		if t.failed == nil {
+			t.failed = dataflow.Internal(fmt.Errorf("SQLite has undone the transaction"))
+		}
+		return t.failed
+	}
+	end := "RELEASE " + name
+	if err != nil {
+		if failed := t.c.run("ROLLBACK TO " + name); failed != nil {
+			return t.spoil(toError(ctx, failed))
+		}
+		t.failed = nil
+	}
+	if failed := t.c.run(end); failed != nil {
+		return t.spoil(toError(ctx, failed))
+	}
+	return err
+}
+
+// change is what a statement was to do, to explain why it could not.
+type change struct {
+	fields  []int
+	vals    []any
+	prefix  string // of pointers into the row
+	where   query.Expr
+	deletes bool
+}
+
+// explain turns the error of a statement into what its caller is told.
+func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
+	switch sqlite.ErrCode(err) {
+	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
+		return uniqueViolation(tab.model, c.prefix, err)
+	case sqlite.ResultConstraintForeignKey, sqlite.ResultConstraintTrigger:
+		if c.deletes {
+			return t.stillReferred(tab, c, err)
+		}
+		return t.missingReference(ctx, tab, c, err)
+	}
+	return toError(ctx, err)
+}
+
+// missingReference finds which references of a row lead nowhere: SQLite does
+// not say. If none does, the row is one that others refer to by an old id.
+func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause error) error {
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause}
+	for i, f := range c.fields {
+		field := tab.model.Fields[f]
+		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil {
+			continue
+		}
+		to := field.Type.Model
+		b := &t.c.b
+		b.Reset()
+		b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().Name).Raw(" = ").
+			Arg(dialect{}.Encode(tab.columns[f].typ, c.vals[i]))
+		found, err := t.any(b)
+		if err != nil {
+			return toError(ctx, err)
+		}
+		if !found {
+			e.Problems = append(e.Problems, dataflow.Problem{Code: "reference", Pointer: c.prefix + "/" + field.Name,
+				Detail: fmt.Sprintf("there is no %s with this id", to.Name)})
+		}
+	}
+	switch len(e.Problems) {
+	case 0:
+		return t.stillReferred(tab, c, cause)
+	case 1:
+		e.Message = e.Problems[0].Detail
+	default:
+		e.Message = "rows that this one refers to do not exist"
+	}
+	return e
+}
+
+// stillReferred finds which model's rows keep others from being deleted.
+func (t *tx) stillReferred(tab *table, c change, cause error) error {
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+		Message: "other rows still refer to this " + tab.model.Name}
+	for _, r := range tab.referrers {
+		b := &t.c.b
+		b.Reset()
+		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.Name).Raw(" IN (SELECT ").
+			Ident(tab.model.ID().Name).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
+		b.Raw(") LIMIT 1")
+		if found, err := t.any(b); err == nil && found && restricts(r.field) {
+			e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)
+			e.Hint = fmt.Sprintf("delete them first, or point their %s elsewhere", r.field.Name)
+			break
+		}
+	}
+	return e
+}
+
+func restricts(f *dataflow.Field) bool { return f.OnDelete == "" || f.OnDelete == "restrict" }
+
+// any reports whether what b has written finds a row.
+func (t *tx) any(b *query.Builder) (bool, error) {
+	stmt, err := t.prepared(b)
+	if err != nil {
+		return false, err
+	}
+	defer t.c.stmts.put(stmt)
+	return stmt.Step()
+}

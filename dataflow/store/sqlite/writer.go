@@ -1,0 +1,293 @@
+package sqlite
+
+import (
+	"context"
+	"fmt"
+	"runtime/debug"
+	"sync"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// How long callers wait to write, and how far one commit is shared.
+const (
+	writeWait    = 10 * time.Second
+	maxGroup     = 64
+	maxGroupHold = 4 * time.Millisecond
+)
+
+// writer is the one connection that writes. Callers take turns on it, in the
+// order they came. A commit costs a wait for the disk, so callers that are
+// waiting when a turn ends share one: the transaction is handed on open, each
+// in a savepoint of its own, and the last commits for all. Nobody learns how
+// its turn went before that commit is known: its success may yet be undone,
+// and its failure may be due to what is undone with it.
+type writer struct {
+	c   *conn
+	cur *group // the open transaction; whoever has the turn owns it
+
+	mu     sync.Mutex
+	taken  bool
+	queue  []*turn
+	closed bool
+}
+
+// turn is a place in the queue.
+type turn struct {
+	ready  chan struct{} // closed when the turn has come
+	joins  bool          // may go on in an open transaction
+	closed bool          // it will not come: the writer is closing
+}
+
+// group is one transaction shared by turns.
+type group struct {
+	began time.Time
+	turns int
+	done  chan struct{} // closed when the outcome is known
+	err   error         // why nothing of it has happened, or nil
+}
+
+func (g *group) finish(err error) {
+	g.err = err
+	close(g.done)
+}
+
+// acquire waits for a turn. joins says that it may be one in a group.
+func (w *writer) acquire(ctx context.Context, joins bool) error {
+	if err := ctx.Err(); err != nil {
+		return interrupted(err)
+	}
+	w.mu.Lock()
+	if w.closed {
+		w.mu.Unlock()
+		return closed()
+	}
+	if !w.taken {
+		w.taken = true
+		w.mu.Unlock()
+		return nil
+	}
+	t := &turn{ready: make(chan struct{}), joins: joins}
+	w.queue = append(w.queue, t)
+	w.mu.Unlock()
+	return w.wait(ctx, t)
+}
+
+func (w *writer) wait(ctx context.Context, t *turn) error {
+	timer := time.NewTimer(writeWait)
+	defer timer.Stop()
+	var failed error
+	select {
+	case <-t.ready:
+		if t.closed {
+			return closed()
+		}
+		return nil
+	case <-ctx.Done():
+		failed = interrupted(ctx.Err())
+	case <-timer.C:
+		failed = busy("too many callers are waiting to write to the database", nil)
+	}
+	w.mu.Lock()
+	for i, q := range w.queue {
+		if q == t {
+			w.queue = append(w.queue[:i], w.queue[i+1:]...)
+			w.mu.Unlock()
+			return failed
+		}
+	}
+	w.mu.Unlock()
+	if !t.closed { // the turn came at the same moment: pass it on
+		w.release(ctx)
+	}
+	return failed
+}
+
+// release ends a turn: the next caller goes on in the open transaction if it
+// may, else the transaction is committed first.
+func (w *writer) release(ctx context.Context) {
+	if g := w.cur; g != nil {
+		if w.handOn(func(t *turn) bool {
+			return t.joins && g.turns < maxGroup && time.Since(g.began) < maxGroupHold
+		}) {
+			return
+		}
+		w.cur = nil
+		g.finish(w.commit(ctx))
+	}
+	w.handOn(func(*turn) bool { return true })
+}
+
+// handOn gives the turn to the first in the queue, if it is to have it.
+func (w *writer) handOn(may func(*turn) bool) bool {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.queue) == 0 {
+		if w.cur == nil {
+			w.taken = false
+		}
+		return false
+	}
+	t := w.queue[0]
+	if !may(t) {
+		return false
+	}
+	w.queue = w.queue[1:]
+	close(t.ready)
+	return true
+}
+
+func (w *writer) begin() error { return w.c.run("BEGIN IMMEDIATE") }
+
+func (w *writer) commit(ctx context.Context) error {
+	err := w.c.run("COMMIT")
+	if err == nil {
+		return nil
+	}
+	w.rollback()
+	return toError(context.WithoutCancel(ctx), fmt.Errorf("commit: %w", err))
+}
+
+// rollback undoes the transaction, unless SQLite already has.
+func (w *writer) rollback() {
+	if !w.c.AutocommitEnabled() {
+		_ = w.c.run("ROLLBACK") // it can fail only where there is nothing to undo
+	}
+}
+
+// write runs f in a turn of its own.
+func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
+	if err := w.acquire(ctx, true); err != nil {
+		return err
+	}
+	g, err := w.serve(ctx, s, f)
+	if g == nil {
+		return err
+	}
+	<-g.done
+	if g.err != nil {
+		e := *dataflow.AsError(g.err) // each caller's own, to add to
+		return &e
+	}
+	return err
+}
+
+// serve runs f and ends the turn, whatever f does. g is nil if f ran in a
+// transaction that ended with it.
+func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g *group, err error) {
+	defer w.release(ctx)
+	first := w.cur == nil
+	if first {
+		if err := w.begin(); err != nil {
+			return nil, toError(ctx, err)
+		}
+		w.cur = &group{began: time.Now(), done: make(chan struct{})}
+	} else if err := w.c.run("SAVEPOINT turn"); err != nil {
+		return w.cur, w.abort(ctx, err)
+	}
+	g = w.cur
+	g.turns++
+
+	t := &tx{session: session{s, w.c}}
+	ended := false
+	defer func() {
+		if !ended { // f has left by runtime.Goexit
+			_, _ = w.settle(ctx, t, first, fmt.Errorf("the transaction's goroutine has ended"))
+		}
+	}()
+	err = w.call(ctx, t, first, f)
+	ended = true
+	return w.settle(ctx, t, first, err)
+}
+
+// call runs f. Only the first of a group may be interrupted: an interrupted
+// statement takes the whole transaction with it.
+func (w *writer) call(ctx context.Context, t *tx, first bool, f func(store.Tx) error) (err error) {
+	if first {
+		stop := w.c.watch(ctx)
+		defer func() { w.c.unwatch(stop) }()
+	}
+	defer func() {
+		t.over = true
+		if p := recover(); p != nil {
+			err = dataflow.Internal(fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	if err := f(t); err != nil {
+		return err
+	}
+	return t.failed
+}
+
+// settle keeps or undoes what f did.
+func (w *writer) settle(ctx context.Context, t *tx, first bool, err error) (*group, error) {
+	g := w.cur
+	switch {
+	case w.c.AutocommitEnabled(): // SQLite has undone the whole transaction by itself
+		w.cur = nil
+		cause := t.failed
+		if cause == nil {
+			cause = fmt.Errorf("SQLite has undone the transaction")
+		}
+		g.finish(cause)
+	case err != nil && first: // nobody else is in it yet
+		w.cur = nil
+		w.rollback()
+		return nil, err
+	case err != nil:
+		if failed := w.undo("turn"); failed != nil {
+			return g, w.abort(ctx, failed)
+		}
+	case !first:
+		if failed := w.c.run("RELEASE turn"); failed != nil {
+			return g, w.abort(ctx, failed)
+		}
+	}
+	return g, err
+}
+
+// undo goes back to a savepoint and drops it.
+func (w *writer) undo(savepoint string) error {
+	if err := w.c.run("ROLLBACK TO " + savepoint); err != nil {
+		return err
+	}
+	return w.c.run("RELEASE " + savepoint)
+}
+
+// abort undoes the whole group.
+func (w *writer) abort(ctx context.Context, cause error) error {
+	g := w.cur
+	w.cur = nil
+	w.rollback()
+	err := toError(ctx, cause)
+	g.finish(err)
+	return err
+}
+
+// exclusive runs f in a turn of its own, with no transaction open.
+func (w *writer) exclusive(ctx context.Context, f func(*conn) error) error {
+	if err := w.acquire(ctx, false); err != nil {
+		return err
+	}
+	defer w.release(ctx)
+	return f(w.c)
+}
+
+// close waits for the turns before it, refuses those behind it and closes the
+// connection.
+func (w *writer) close() error {
+	if err := w.acquire(context.Background(), false); err != nil {
+		return err
+	}
+	w.mu.Lock()
+	w.closed = true
+	for _, t := range w.queue {
+		t.closed = true
+		close(t.ready)
+	}
+	w.queue = nil
+	w.mu.Unlock()
+	return w.c.close()
+}
