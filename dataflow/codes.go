@@ -51,4 +51,20 @@ var errorCodes = []ErrorCodeInfo{
 	{"format", StatusInvalid, "The text is not in the form that the field's type or format asks for."},
 	{"not_in_enum", StatusInvalid, "The value is not one of those that the field lists."},
 	{"precision", StatusInvalid, "The decimal has more digits than the field keeps; nothing is rounded."},
+
+	// Filters and storage.
+	{"unknown_operator", StatusInvalid, "A filter uses an operator that does not exist, or that the type of the field does not take."},
+	{"not_filterable", StatusInvalid, "The field can't be filtered on: it is computed, or what it holds can't be compared."},
+	{"not_sortable", StatusInvalid, "Rows can't be put in order of the field: it is computed, or what it holds has no order."},
+	{"unique", StatusConflict, "Another row has this value, or this combination of values."},
+	{"reference", StatusConflict, "There is no row with the id that the field refers to."},
+	{"unique_violation", StatusConflict, "Another row has a value, or a combination of values, that must be unique."},
+	{"reference_violation", StatusConflict, "A row refers to one that does not exist, or one that others still refer to was to be deleted."},
+	{"busy", StatusBusy, "The database is locked by another program, or too many callers wait for it. Trying again soon is likely to work."},
+	{"timeout", StatusTimeout, "There was no answer in the time that the request had."},
+	{"cancelled", StatusCancelled, "The caller went away before there was an answer."},
+	{"storage_full", StatusStorage, "The database's disk has no room left. Nothing of the request has happened."},
+	{"storage_read_only", StatusStorage, "The database can't be written to. Nothing of the request has happened."},
+	{"storage_corrupt", StatusStorage, "The database file is damaged; restore it from a backup."},
+	{"storage_failed", StatusStorage, "The disk of the database reported an error. Nothing of the request has happened."},
 }

@@ -24,7 +24,6 @@ type opInfo struct {
 // kinds is a set of dataflow.Kinds.
 type kinds uint32
 
-
 func (s kinds) has(k dataflow.Kind) bool { return s&(1<<k) != 0 }
 
 const (

@@ -1,0 +1,122 @@
+package query
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// ParseSort reads the keys of a sort: "name", "-created_at" for descending,
+// several with commas between them or as a list. null is no sort.
+func ParseSort(m *dataflow.Model, v any, pointer string) ([]Order, []dataflow.Problem) {
+	p := parser{model: m}
+	return p.sort(v, pointer), p.problems
+}
+
+// ParseSortStatic checks a sort as an app file has it; see ParseStatic.
+func ParseSortStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
+	p := parser{model: m, static: true}
+	p.sort(v, pointer)
+	return p.problems
+}
+
+// ParseFields reads which fields of a row are wanted, as a list of names or
+// with commas between them. They are returned as positions in the model's
+// Shape, each once, in the order given: those from len(m.Fields) on are
+// computed. null is nil: every field.
+func ParseFields(m *dataflow.Model, v any, pointer string) ([]int, []dataflow.Problem) {
+	p := parser{model: m}
+	return p.fields(v, pointer), p.problems
+}
+
+// ParseFieldsStatic checks a list of fields as an app file has it; see
+// ParseStatic.
+func ParseFieldsStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
+	p := parser{model: m, static: true}
+	p.fields(v, pointer)
+	return p.problems
+}
+
+func (p *parser) sort(v any, pointer string) []Order {
+	var keys []Order
+	seen := map[int]bool{}
+	for name, at := range p.names("a sort", v, pointer) {
+		name, desc := strings.CutPrefix(name, "-")
+		i, ok := p.model.FieldIndex(name)
+		switch {
+		case !ok && p.model.ComputedField(name) != nil:
+			p.bad("not_sortable", at, "sort by the fields it is worked out from", "%s.%s is computed when a row is read, so the database can't sort by it", p.model.Name, name)
+		case !ok:
+			p.bad("unknown_field", at, dataflow.DidYouMean(name, fieldNames(p.model)), "%s has no field %q", p.model.Name, name)
+		case !Sortable(p.model.Fields[i].Type):
+			p.bad("not_sortable", at, "", "%s is %s, which has no order", name, p.model.Fields[i].Type)
+		case seen[i]:
+			p.bad("duplicate_key", at, "", "the sort names %s twice", name)
+		default:
+			seen[i] = true
+			keys = append(keys, Order{Field: i, Desc: desc})
+		}
+	}
+	if len(keys) > MaxSortKeys {
+		p.bad("too_large", pointer, "", "a sort has at most %d keys", MaxSortKeys)
+	}
+	return keys
+}
+
+func (p *parser) fields(v any, pointer string) []int {
+	var list []int
+	seen := map[int]bool{}
+	for name, at := range p.names("fields", v, pointer) {
+		i, ok := p.model.Shape().Index(name)
+		if !ok {
+			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.shapeNames()), "%s has no field %q", p.model.Name, name)
+		} else if !seen[i] {
+			seen[i] = true
+			list = append(list, i)
+		}
+	}
+	return list
+}
+
+func (p *parser) shapeNames() []string {
+	shape := p.model.Shape()
+	names := make([]string, shape.Len())
+	for i := range names {
+		names[i] = shape.Name(i)
+	}
+	return names
+}
+
+// names yields each name of a list, or of a string with commas, and its
+// pointer.
+func (p *parser) names(what string, v any, pointer string) func(yield func(name, at string) bool) {
+	return func(yield func(name, at string) bool) {
+		switch v := v.(type) {
+		case nil:
+			return
+		case string:
+			for name := range strings.SplitSeq(v, ",") {
+				if !yield(strings.TrimSpace(name), pointer) {
+					return
+				}
+			}
+			return
+		case []any:
+			for i, item := range v {
+				at := pointer + "/" + strconv.Itoa(i)
+				name, ok := item.(string)
+				if !ok && !p.unbound(item) {
+					p.bad("wrong_type", at, "", "must be the name of a field, not %s", kindOf(item))
+				}
+				if ok && !yield(name, at) {
+					return
+				}
+			}
+			return
+		}
+		if !p.unbound(v) {
+			p.bad("wrong_type", pointer, "", "%s must be a name or a list of names, not %s", what, kindOf(v))
+		}
+	}
+}
