@@ -16,7 +16,33 @@ type CodeInfo struct {
 func Codes() []CodeInfo { return codes }
 
 var codes = []CodeInfo{
+	{"FC300", "unknown node type", "The node types are a model's name with an operation (`OrderCreateNode`), the built-in ones, and those that a Go program adds. Pass the operation itself (`Order.create`) to have it checked where it is written."},
+	{"FC301", "a node type's name has several meanings", "Two databases may have a model of the same name. Pass the operation (`Order.create`) from the variable that holds the model instead of a name."},
+	{"FC303", "a node takes no such name", "Every name in a node's config must be a parameter of its type; a misspelt one would otherwise be lost in silence."},
+	{"FC304", "a node lacks something it needs", "A required parameter is neither in the config nor brought by a connection."},
+	{"FC305", "a value in a node's config doesn't fit", "Values that are written out in the file are checked against type and constraints when it is loaded, not when a caller first meets them."},
+	{"FC306", "a filter, sort or list of fields doesn't fit its model", "Filters name fields of the model and operators of the filter language; see the list in the language guide."},
 	{"FC310", "a reference can't be read", "References are written `\"${input.name}\"`, `\"${node.output.path[0]}\"`, `\"${env.NAME}\"` or `\"${ctx.user.id}\"`. To write the characters `${` themselves, double the dollar sign: `$${`."},
+	{"FC311", "a reference leads nowhere", "`${input.x}` needs an input x, `${node.x}` a node and an output x of it, `${ctx.…}` one of user, tenant and run_id."},
+	{"FC312", "a reference's type can't fit", "A reference that is the whole string keeps its type. Where that type can never be what the parameter wants, the file is refused; where some values fit, the run decides."},
+	{"FC313", "a value is given twice", "A parameter gets its value from the config or from one connection, not from both."},
+	{"FC314", "a connection names an unknown node", "`add_connection(from, output, to, input)` takes the ids of nodes of the same workflow."},
+	{"FC315", "a connection names an unknown output", "The output of a connection is a path into what the node returns, as `record.id`."},
+	{"FC316", "a connection names an unknown input", "The input of a connection is a parameter of the node it leads to, or a name within one (`where.email`), or `when`."},
+	{"FC317", "the arguments of a connection are swapped", "The order is `add_connection(from, output, to, input)`."},
+	{"FC320", "nodes wait for each other", "The graph of a workflow has no cycles: a node can use only what runs before it."},
+	{"FC321", "a workflow runs itself", "A WorkflowNode can't lead back to its own workflow, not even through others."},
+	{"FC330", "a WorkflowNode names no workflow", "It takes a workflow, or the name one is registered under, and it must be known when the file is loaded."},
+	{"FC331", "the inputs of a WorkflowNode are wrong", "They must be the inputs that the workflow declares."},
+	{"FC340", "a StarlarkNode's function or arguments are wrong", "`fn` is a function of the file, and the other names of the config are its parameters."},
+	{"FC341", "a SwitchNode can't decide", "It takes a condition, or a value and cases, or an input with condition_field, operator and value."},
+	{"FC342", "a MergeNode can't merge", "It takes inputs as a list or dict of references, or connections, and one of the strategies first, all and object."},
+	{"FC343", "a TransactionNode's nodes are wrong", "`nodes` lists ids of nodes of the same workflow, each in one scope only; scopes don't nest."},
+	{"FC344", "an HTTPRequestNode is wrong", "Its url is http or https, with a host; it has one body at most."},
+	{"FC350", "a call to the outside holds the transaction", "The node depends on data of the transaction, so it runs inside it, and other writers wait for its answer. Give it a short timeout, or let it depend on the input alone: then it runs before the transaction is opened."},
+	{"FC351", "a workflow writes to several databases", "A run is all or nothing, and no transaction spans two databases. Make a workflow for each."},
+	{"FC352", "an environment variable is not set", "`${env.NAME}` is read when the app starts. Set the variable, or use `env(\"NAME\", default = …)`, which has a default."},
+	{"FC353", "two node types have one name", "A Go program that embeds the runtime added a node type whose name is taken."},
 }
 
 // ErrorCodeInfo documents the code of an Error or a Problem.
@@ -67,4 +93,15 @@ var errorCodes = []ErrorCodeInfo{
 	{"storage_read_only", StatusStorage, "The database can't be written to. Nothing of the request has happened."},
 	{"storage_corrupt", StatusStorage, "The database file is damaged; restore it from a backup."},
 	{"storage_failed", StatusStorage, "The disk of the database reported an error. Nothing of the request has happened."},
+
+	// Runs of workflows.
+	{"null_in_text", StatusRejected, "A reference inside a text is null in this run. Give it a default, or build the text in a StarlarkNode."},
+	{"reference_failed", StatusRejected, "A reference leads into data that has no such part in this run: a missing key, an index beyond the end, a part of null."},
+	{"read_only_workflow", StatusInternal, "A handler that is declared read_only tried to write."},
+	{"second_database", StatusInternal, "A run tried to write to a second database; no transaction spans two."},
+	{"undeclared_write", StatusInternal, "A node type that says it does not write tried to."},
+	{"not_in_handler", StatusInternal, "A node type that works on the graph of a workflow was run by a handler."},
+	{"recursion", StatusRejected, "Workflows and handlers run each other too deep: most likely one runs itself."},
+	{"upstream", StatusUpstream, "A service that a node called failed, or answered with a status that the node does not expect."},
+	{"not_found", StatusNotFound, "There is no row with this id, or no workflow or model of this name."},
 }

@@ -14,6 +14,9 @@ type NodeSpec struct {
 	// from a config instead.
 	Output   *Type
 	OutputOf func(config *Object) *Type
+	// Partial: the node runs with what is there. References to skipped nodes
+	// are left out of its config, and it is skipped only if all of them are.
+	Partial bool
 	// Ports lists outputs of which only some are active in a run, as a
 	// SwitchNode's; nodes that hang on inactive ones are skipped. PortsOf, if
 	// set, works them out from a config.

@@ -6,6 +6,10 @@ package engine
 
 import (
 	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
 	"log/slog"
 	"net/http"
 	"time"
@@ -16,7 +20,7 @@ import (
 )
 
 // NodeType is a kind of node. Implementations are safe for concurrent use.
-// Embedding programs add their own through Plan.
+// Embedding programs add their own through NewPlan.
 type NodeType interface {
 	// Spec describes the type; it returns the same pointer each time.
 	Spec() *dataflow.NodeSpec
@@ -30,11 +34,32 @@ type Checker interface {
 	Check(app *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic
 }
 
+// WorkflowCaller is a NodeType whose nodes run another workflow, so that the
+// plan knows what that does, takes and gives.
+type WorkflowCaller interface {
+	// Callee returns the workflow a config names: a *dataflow.Workflow or a
+	// name. inputs is the parameter that holds the workflow's inputs.
+	Callee(config *dataflow.Object) (workflow any, inputs string)
+}
+
+// Scoper is a NodeType whose nodes run other nodes of their workflow, through
+// Call.Scope.
+type Scoper interface {
+	// Members returns the parameter that lists the ids of the scope's nodes.
+	Members() string
+}
+
 // Call is one execution of a node.
 type Call struct {
-	Node    *dataflow.Node
+	Node    *dataflow.Node   // nil where a handler runs a node type
 	Config  *dataflow.Object // evaluated and coerced to Spec's parameters
 	Runtime Runtime
+	// Key is the same whenever this node of this run is tried again: what an
+	// outside service needs to recognise a repetition.
+	Key string
+	// Scope runs the nodes of a Scoper inside a savepoint: if it fails,
+	// nothing of what they did to a database remains. Nil for others.
+	Scope func(context.Context) error
 }
 
 // Runtime is what a node may use of the run it is in.
@@ -44,17 +69,6 @@ type Runtime interface {
 	NewID() string
 	Logger() *slog.Logger
 	HTTPClient() *http.Client
-}
-
-// Plan is the plan of a whole app: what can be worked out before a database
-// or a request is there. It is immutable.
-type Plan struct{}
-
-// NewPlan validates app, resolves and type-checks every workflow and fixes its
-// order. types are the node types besides those of models. The plan is nil if
-// a diagnostic is an error.
-func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic) {
-	panic("unwritten")
 }
 
 // Options are what an Engine needs besides its plan.
@@ -69,40 +83,115 @@ type Options struct {
 
 // Engine runs the workflows and operations of a planned app. It is immutable
 // and safe for concurrent use.
-type Engine struct{}
+type Engine struct {
+	plan   *Plan
+	opts   Options
+	models []*access.Model // by the plan's position
+	stores []store.Store   // by the plan's position
+	env    []string        // values of the plan's env references
+}
 
-// New joins a plan with its databases.
-func New(p *Plan, o Options) (*Engine, error) { panic("unwritten") }
+// New joins a plan with its databases. Every variable that a "${env.X}" of the
+// app names must be in o.Env now: its value is read once, here (Plan.Unset
+// says so with places).
+func New(p *Plan, o Options) (*Engine, error) {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.NewID == nil {
+		o.NewID = newUUID(o.Now)
+	}
+	if o.Client == nil {
+		o.Client = newClient()
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	e := &Engine{plan: p, opts: o}
+	for _, db := range p.databases {
+		st := o.Stores[db]
+		if st == nil && len(db.Models) > 0 {
+			return nil, fmt.Errorf("database %s: no store is open", db.Name)
+		}
+		e.stores = append(e.stores, st)
+	}
+	for _, m := range p.models {
+		e.models = append(e.models, access.New(m, access.Options{Now: o.Now, NewID: o.NewID}))
+	}
+	if unset := p.Unset(o.Env); len(unset) > 0 {
+		return nil, errors.New(unset[0].Span.String() + ": " + unset[0].Message)
+	}
+	for _, u := range p.env {
+		v, _ := o.Env(u.name)
+		e.env = append(e.env, v)
+	}
+	return e, nil
+}
 
 // App returns the app.
-func (e *Engine) App() *dataflow.App { panic("unwritten") }
+func (e *Engine) App() *dataflow.App { return e.plan.app }
+
+// Plan returns the plan the engine runs.
+func (e *Engine) Plan() *Plan { return e.plan }
 
 // Model returns the operations of a model.
-func (e *Engine) Model(m *dataflow.Model) *access.Model { panic("unwritten") }
+func (e *Engine) Model(m *dataflow.Model) *access.Model {
+	i, ok := e.plan.modelIndex[m]
+	if !ok {
+		return nil
+	}
+	return e.models[i]
+}
 
 // Store returns the store of a database.
-func (e *Engine) Store(db *dataflow.Database) store.Store { panic("unwritten") }
-
-// Request asks for a run of a workflow.
-type Request struct {
-	Workflow string
-	Inputs   *dataflow.Object // as the caller gave them; coerced and checked by Run
-	Caller   access.Caller
+func (e *Engine) Store(db *dataflow.Database) store.Store {
+	i, ok := e.plan.dbIndex[db]
+	if !ok {
+		return nil
+	}
+	return e.stores[i]
 }
 
-// Result is a finished run.
-type Result struct {
-	RunID   string
-	Outputs any // the declared output, or an object of every node's output by id
-}
-
-// Run runs a workflow to its end. All its effects on a database happen, or
-// none. The error is an *dataflow.Error with the workflow, node and span.
-func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) { panic("unwritten") }
-
-// OutputType returns what a workflow's outputs are known to look like.
-func (e *Engine) OutputType(workflow string) *dataflow.Type { panic("unwritten") }
+// OutputType returns what a workflow's outputs are known to look like, or nil
+// if there is no such workflow.
+func (e *Engine) OutputType(workflow string) *dataflow.Type { return e.plan.OutputType(workflow) }
 
 // ReadOnly reports whether a workflow can't change a database or reach
 // outside it.
-func (e *Engine) ReadOnly(workflow string) bool { panic("unwritten") }
+func (e *Engine) ReadOnly(workflow string) bool { return e.plan.ReadOnly(workflow) }
+
+// Describe returns what the plan knows of a workflow, or nil if there is no
+// such workflow.
+func (e *Engine) Describe(workflow string) *Description { return e.plan.Describe(workflow) }
+
+// newClient returns a client for nodes that call out. Its limits are those a
+// node can't set for itself.
+func newClient() *http.Client {
+	t := http.DefaultTransport.(*http.Transport).Clone()
+	t.MaxIdleConnsPerHost = 16
+	t.ResponseHeaderTimeout = 5 * time.Minute
+	return &http.Client{Transport: t}
+}
+
+// newUUID returns a source of uuids of version 7 (RFC 9562, 5.7): 48 bits of
+// milliseconds, then random ones.
+func newUUID(now func() time.Time) func() string {
+	return func() string {
+		var b [16]byte
+		_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the program instead
+		ms := uint64(now().UnixMilli())
+		for i := range 6 {
+			b[i] = byte(ms >> (40 - 8*i))
+		}
+		b[6] = b[6]&0x0f | 0x70
+		b[8] = b[8]&0x3f | 0x80
+		var s [36]byte
+		hex.Encode(s[0:8], b[0:4])
+		hex.Encode(s[9:13], b[4:6])
+		hex.Encode(s[14:18], b[6:8])
+		hex.Encode(s[19:23], b[8:10])
+		hex.Encode(s[24:36], b[10:16])
+		s[8], s[13], s[18], s[23] = '-', '-', '-', '-'
+		return string(s[:])
+	}
+}

@@ -1,0 +1,139 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+)
+
+// laterTypes are node types that the design has and this version has not.
+var laterTypes = []string{
+	"SQLQueryNode", "AggregateNode", "MapNode", "LoopNode", "WaitNode", "SignalNode",
+	"CacheNode", "EmitNode", "LogNode",
+}
+
+// opNode is the node type of a model's operation.
+type opNode struct {
+	op    dataflow.Op
+	model int // position in the plan
+	spec  *dataflow.NodeSpec
+}
+
+// Spec implements NodeType.
+func (n *opNode) Spec() *dataflow.NodeSpec { return n.spec }
+
+// Run implements NodeType.
+func (n *opNode) Run(ctx context.Context, call *Call) (any, error) {
+	return call.Runtime.Run(ctx, n.op, call.Config)
+}
+
+// opType returns the node type of an operation, made once for each plan.
+func (p *planner) opType(op dataflow.Op) *opNode {
+	n, ok := p.plan.opNodes[op]
+	if !ok {
+		n = &opNode{op: op, model: p.plan.modelIndex[op.Model], spec: access.Spec(op)}
+		p.plan.opNodes[op] = n
+	}
+	return n
+}
+
+// findOps returns the operations that a node type's name may mean.
+func findOps(byName map[string][]*dataflow.Model, name string) []dataflow.Op {
+	var ops []dataflow.Op
+	for _, kind := range dataflow.Ops() {
+		if model, ok := strings.CutSuffix(name, kind.NodeSuffix()); ok {
+			for _, m := range byName[model] {
+				ops = append(ops, dataflow.Op{Model: m, Kind: kind})
+			}
+		}
+	}
+	return ops
+}
+
+// resolveType finds a node's type. It is nil if there is none.
+func (p *planner) resolveType(node *dataflow.Node) NodeType {
+	if node.Op != nil {
+		if _, ok := p.plan.modelIndex[node.Op.Model]; !ok {
+			p.errorf("FC300", node.Spans.At("/type"), "the model %s belongs to no database of the app", node.Op.Model.Name)
+			return nil
+		}
+		return p.opType(*node.Op)
+	}
+	if t, ok := p.plan.types[node.Type]; ok {
+		return t
+	}
+	switch ops := findOps(p.plan.byName, node.Type); len(ops) {
+	case 0:
+		p.unknownType(node)
+		return nil
+	case 1:
+		return p.opType(ops[0])
+	default:
+		p.ambiguousType(node, ops)
+		return nil
+	}
+}
+
+func (p *planner) unknownType(node *dataflow.Node) {
+	span := node.Spans.At("/type")
+	if slices.Contains(laterTypes, node.Type) {
+		p.errorf("FC300", span, "%s is not in this version yet", node.Type).
+			Hint = "a handler (app.handler) or a StarlarkNode may do what you need"
+		return
+	}
+	d := p.errorf("FC300", span, "unknown node type %q", node.Type)
+	if p.suggested++; p.suggested > 50 {
+		return // a file this wrong is not helped by more of them, and each costs a search
+	}
+	names := p.nodeTypeNames()
+	d.Hint = dataflow.DidYouMean(node.Type, names)
+	if d.Hint == "" {
+		d.Hint = dataflow.DidYouMean(node.Type+"Node", names)
+	}
+	if d.Hint == "" {
+		d.Hint = "node types are a model's name with CreateNode, ReadNode, UpdateNode, DeleteNode, ListNode, UpsertNode, " +
+			"CountNode, BulkCreateNode, BulkUpdateNode, BulkDeleteNode or BulkUpsertNode, and " + strings.Join(p.builtinNames(), ", ")
+	}
+}
+
+func (p *planner) ambiguousType(node *dataflow.Node, ops []dataflow.Op) {
+	d := p.errorf("FC301", node.Spans.At("/type"), "%q can mean %d node types", node.Type, len(ops))
+	var writes []string
+	for _, op := range ops {
+		writes = append(writes, fmt.Sprintf("%s.%s", op.Model.Name, op.Kind))
+		where := "another database"
+		if op.Model.Database != nil {
+			where = "database " + op.Model.Database.Name
+		}
+		d.Related = append(d.Related, dataflow.Related{Span: op.Model.Span,
+			Message: fmt.Sprintf("%s of %s", op.Model.Name, where)})
+	}
+	slices.Sort(writes)
+	d.Hint = "pass the operation itself instead of a name, from the variable that holds the model: " +
+		strings.Join(slices.Compact(writes), " or ")
+}
+
+func (p *planner) builtinNames() []string {
+	var names []string
+	for name := range p.plan.types {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	return names
+}
+
+func (p *planner) nodeTypeNames() []string {
+	if p.typeNames == nil {
+		p.typeNames = p.builtinNames()
+		for _, m := range p.plan.models {
+			for _, kind := range dataflow.Ops() {
+				p.typeNames = append(p.typeNames, m.Name+kind.NodeSuffix())
+			}
+		}
+	}
+	return p.typeNames
+}

@@ -1,0 +1,427 @@
+package engine
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// Request asks for a run of a workflow.
+type Request struct {
+	Workflow string
+	Inputs   *dataflow.Object // as the caller gave them; coerced and checked by Run
+	Caller   access.Caller
+}
+
+// Result is a finished run.
+type Result struct {
+	RunID   string
+	Outputs any // the declared output, or an object of every executed node's output by id
+}
+
+// Run runs a workflow to its end. All its effects on a database happen, or
+// none. The error is an *dataflow.Error with the workflow, node and span; its
+// problems point into req.Inputs where a value came from there.
+func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
+	wp, ok := e.plan.workflows[req.Workflow]
+	if !ok {
+		return nil, e.unknownWorkflow(req.Workflow)
+	}
+	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller}
+	out, err := r.top(ctx, wp, req.Inputs)
+	if err != nil {
+		return nil, err
+	}
+	return &Result{RunID: r.id, Outputs: out}, nil
+}
+
+func (e *Engine) unknownWorkflow(name string) error {
+	names := make([]string, 0, len(e.plan.app.Workflows))
+	for _, wf := range e.plan.app.Workflows {
+		names = append(names, wf.Name)
+	}
+	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound,
+		Message: fmt.Sprintf("there is no workflow %q", name), Hint: dataflow.DidYouMean(name, names)}
+}
+
+// run is one run of a workflow, with those that it runs in turn.
+type run struct {
+	engine *Engine
+	id     string
+	caller access.Caller
+
+	txDB      *dataflow.Database // that tx is on
+	tx        store.Tx           // nil outside a writing transaction
+	snapshots map[*dataflow.Database]store.Reader
+	readOnly  string // the workflow that promised not to write; "" if none did
+	failed    error  // an operation that failed and is not undone: the run can't be committed
+	// probing: the database of the transaction is not known yet. The first
+	// write names it in wanted, and the run starts again in a transaction.
+	probing bool
+	wanted  *dataflow.Database
+	depth   int // of workflows run by workflows
+	calls   int // of node types by handlers, for their keys
+}
+
+// maxDepth bounds how deep handlers may run workflows that run handlers.
+const maxDepth = 32
+
+type nodeState uint8
+
+const (
+	statePending nodeState = iota
+	stateDone
+	stateSkipped
+)
+
+// frame is the state of one workflow in a run.
+type frame struct {
+	run     *run
+	plan    *workflowPlan
+	key     string // of the run and the nodes that led here
+	inputs  []any  // over the plan's input shape
+	results []any  // by node
+	state   []nodeState
+}
+
+// top runs the workflow that the caller asked for, in its own transaction.
+func (r *run) top(ctx context.Context, wp *workflowPlan, in *dataflow.Object) (any, error) {
+	inputs, err := checkInputs(wp.wf, in)
+	if err != nil {
+		return nil, named(err, wp.wf)
+	}
+	if wp.wf.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, wp.wf.Timeout, workflowTimeout(wp.wf))
+		defer cancel()
+	}
+	f := newFrame(r, wp, r.id, inputs)
+	if wp.wf.Handler != nil && wp.wf.ReadOnly {
+		r.readOnly = wp.wf.Name
+	}
+	if err := f.early(ctx); err != nil {
+		return nil, err
+	}
+	var out any
+	body := func() (err error) {
+		out, err = f.rest(ctx)
+		if err == nil {
+			err = r.failed
+		}
+		return err
+	}
+	if err := r.transaction(ctx, wp, f, body); err != nil {
+		return nil, named(asRunError(ctx, err), wp.wf)
+	}
+	return out, nil
+}
+
+// transaction runs body in the transaction that the plan asks for. body may
+// be called more than once: f is taken back each time.
+func (r *run) transaction(ctx context.Context, wp *workflowPlan, f *frame, body func() error) error {
+	switch {
+	case !wp.data():
+		return body()
+	case !wp.writes:
+		return r.snapshot(ctx, wp.readers(r.engine.plan), body)
+	case len(wp.writeDBs) == 1:
+		return r.write(ctx, wp, wp.writeDBs[0], f, body)
+	}
+	r.probing = true
+	err := body()
+	r.probing = false
+	if r.wanted == nil {
+		return err
+	}
+	return r.write(ctx, wp, r.wanted, f, body)
+}
+
+// readers lists the databases that a workflow may read.
+func (wp *workflowPlan) readers(p *Plan) []*dataflow.Database {
+	if wp.anyDB {
+		return p.databases
+	}
+	return wp.readDBs
+}
+
+// write runs body in one transaction on db, with snapshots of what else the
+// workflow reads.
+func (r *run) write(ctx context.Context, wp *workflowPlan, db *dataflow.Database, f *frame, body func() error) error {
+	var others []*dataflow.Database
+	for _, other := range wp.readers(r.engine.plan) {
+		if other != db {
+			others = append(others, other)
+		}
+	}
+	return r.snapshot(ctx, others, func() error {
+		return r.engine.Store(db).Write(ctx, func(tx store.Tx) error {
+			f.reset()
+			r.tx, r.txDB, r.failed, r.calls = tx, db, nil, 0
+			defer func() { r.tx, r.txDB = nil, nil }()
+			return body()
+		})
+	})
+}
+
+// snapshot runs body with a snapshot of each of dbs.
+func (r *run) snapshot(ctx context.Context, dbs []*dataflow.Database, body func() error) error {
+	if len(dbs) == 0 {
+		return body()
+	}
+	st := r.engine.Store(dbs[0])
+	if st == nil {
+		return r.snapshot(ctx, dbs[1:], body)
+	}
+	return st.Snapshot(ctx, func(rd store.Reader) error {
+		if r.snapshots == nil {
+			r.snapshots = make(map[*dataflow.Database]store.Reader, len(dbs))
+		}
+		r.snapshots[dbs[0]] = rd
+		return r.snapshot(ctx, dbs[1:], body)
+	})
+}
+
+func newFrame(r *run, wp *workflowPlan, key string, inputs []any) *frame {
+	return &frame{run: r, plan: wp, key: key, inputs: inputs,
+		results: make([]any, len(wp.nodes)), state: make([]nodeState, len(wp.nodes))}
+}
+
+// reset forgets what ran in a transaction that is about to be tried again.
+func (f *frame) reset() {
+	for _, n := range f.plan.inside {
+		f.forget(n)
+	}
+}
+
+func (f *frame) forget(n *nodePlan) {
+	f.state[n.pos], f.results[n.pos] = statePending, nil
+	for _, m := range n.members {
+		f.state[m.pos], f.results[m.pos] = statePending, nil
+	}
+}
+
+// early runs the nodes that need no transaction. Those of a stage that call
+// out do so side by side.
+func (f *frame) early(ctx context.Context) error {
+	for _, stage := range f.plan.before {
+		if err := f.stage(ctx, stage); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// maxParallel bounds how many nodes of one run call out at a time.
+const maxParallel = 8
+
+func (f *frame) stage(ctx context.Context, nodes []*nodePlan) error {
+	outside := 0
+	for _, n := range nodes {
+		if n.outside {
+			outside++
+		}
+	}
+	if outside < 2 {
+		for _, n := range nodes {
+			if err := f.node(ctx, n); err != nil {
+				return err
+			}
+		}
+		return nil
+	}
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	var (
+		wg    sync.WaitGroup
+		slots = make(chan struct{}, maxParallel)
+		once  sync.Once
+		first error // the others are cancelled, so theirs say nothing
+	)
+	fail := func(err error) {
+		once.Do(func() { first = err; cancel() })
+	}
+	for _, n := range nodes {
+		if !n.outside {
+			continue
+		}
+		slots <- struct{}{}
+		if ctx.Err() != nil {
+			<-slots
+			break
+		}
+		wg.Go(func() {
+			defer func() { <-slots }()
+			if err := f.node(ctx, n); err != nil {
+				fail(err)
+			}
+		})
+	}
+	for _, n := range nodes {
+		if !n.outside && ctx.Err() == nil {
+			if err := f.node(ctx, n); err != nil {
+				fail(err)
+			}
+		}
+	}
+	wg.Wait()
+	if first == nil && ctx.Err() != nil {
+		return asRunError(ctx, ctx.Err())
+	}
+	return first
+}
+
+// rest runs what early left, and works out the outputs.
+func (f *frame) rest(ctx context.Context) (any, error) {
+	if f.plan.wf.Handler != nil {
+		return f.handler(ctx)
+	}
+	for _, n := range f.plan.inside {
+		if err := f.node(ctx, n); err != nil {
+			return nil, err
+		}
+	}
+	if f.plan.output != nil {
+		v, err := f.plan.output.eval(f)
+		if err != nil {
+			return nil, named(err, f.plan.wf)
+		}
+		return v, nil
+	}
+	vals := make([]any, len(f.results))
+	for i := range vals {
+		vals[i] = dataflow.Absent
+		if f.state[i] == stateDone {
+			vals[i] = f.results[i]
+		}
+	}
+	return dataflow.NewRecord(f.plan.shape, vals), nil
+}
+
+// handler calls a handler's function.
+func (f *frame) handler(ctx context.Context) (out any, err error) {
+	wf := f.plan.wf
+	defer func() {
+		if p := recover(); p != nil {
+			err = f.run.panicked(p, wf, "")
+		}
+		err = named(err, wf)
+	}()
+	h := &runtime{run: f.run, key: f.key, handler: true}
+	out, err = wf.Handler.Call(ctx, []any{h}, dataflow.NewRecord(wf.InputShape, f.inputs))
+	return out, err
+}
+
+// nested runs another workflow within this run: in its transaction, as its
+// caller.
+func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, in *dataflow.Object) (any, error) {
+	inputs, err := checkInputs(wp.wf, in)
+	if err != nil {
+		return nil, named(err, wp.wf)
+	}
+	if r.depth++; r.depth > maxDepth {
+		return nil, &dataflow.Error{Code: "recursion", Status: dataflow.StatusRejected, Workflow: wp.wf.Name,
+			Message: fmt.Sprintf("workflows run each other more than %d deep", maxDepth)}
+	}
+	defer func() { r.depth-- }()
+	if wp.wf.ReadOnly && r.readOnly == "" {
+		r.readOnly = wp.wf.Name
+		defer func() { r.readOnly = "" }()
+	}
+	if wp.wf.Timeout > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeoutCause(ctx, wp.wf.Timeout, workflowTimeout(wp.wf))
+		defer cancel()
+	}
+	f := newFrame(r, wp, key, inputs)
+	if err := f.early(ctx); err != nil {
+		return nil, err
+	}
+	return f.rest(ctx)
+}
+
+// checkInputs makes the values of a workflow's input of what a caller gave,
+// reporting everything that is wrong with it.
+func checkInputs(wf *dataflow.Workflow, in *dataflow.Object) ([]any, error) {
+	if in == nil {
+		in = dataflow.NewObject()
+	}
+	o, problems := codec.CoerceObject(wf.InputShape, wf.Input, in, "")
+	vals := make([]any, len(wf.Input))
+	for i, fd := range wf.Input {
+		v := dataflow.Absent
+		if o != nil {
+			v = o.Vals()[i]
+		}
+		switch {
+		case v != dataflow.Absent:
+			vals[i] = v
+		case in.Has(fd.Name): // it was given, and is among the problems
+		case fd.HasDefault:
+			vals[i] = fd.Default
+		case !fd.Optional:
+			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + escape(fd.Name),
+				Detail: fmt.Sprintf("%s is required", fd.Name)})
+		}
+	}
+	if len(problems) > 0 {
+		return nil, dataflow.Invalid(problems...)
+	}
+	return vals, nil
+}
+
+// log returns the run's logger.
+func (r *run) log() *slog.Logger { return r.engine.opts.Logger.With("run", r.id) }
+
+// named adds the workflow to an error that has none yet.
+func named(err error, wf *dataflow.Workflow) error {
+	if err == nil {
+		return nil
+	}
+	e := dataflow.AsError(err)
+	if e.Workflow != "" {
+		return e
+	}
+	out := *e
+	out.Workflow = wf.Name
+	if out.Span.IsZero() {
+		out.Span = wf.Span
+	}
+	return &out
+}
+
+// workflowTimeout is the error of a workflow that used up its time.
+func workflowTimeout(wf *dataflow.Workflow) *dataflow.Error {
+	return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout, Workflow: wf.Name, Span: wf.Span,
+		Message: fmt.Sprintf("the workflow %s took longer than its %s", wf.Name, wf.Timeout)}
+}
+
+// asRunError turns the end of a context into an error that says whose time it
+// was. Other errors are kept.
+func asRunError(ctx context.Context, err error) error {
+	e, ok := errors.AsType[*dataflow.Error](err)
+	if ok && e.Code != "timeout" && e.Code != "cancelled" {
+		return e
+	}
+	if ctx.Err() == nil {
+		return err
+	}
+	if cause, ok := errors.AsType[*dataflow.Error](context.Cause(ctx)); ok {
+		out := *cause
+		out.Err = err
+		return &out
+	}
+	if ok {
+		return e
+	}
+	if errors.Is(ctx.Err(), context.DeadlineExceeded) {
+		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout, Message: "the request ran out of its time", Err: err}
+	}
+	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled, Message: "the caller went away", Err: err}
+}

@@ -1,0 +1,213 @@
+package engine
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+)
+
+// runtime is the Runtime of a node, or the ctx of a handler, in a run.
+type runtime struct {
+	run     *run
+	key     string
+	spec    *dataflow.NodeSpec // of the node; nil in a handler
+	handler bool
+}
+
+// Run implements dataflow.Handler.
+func (rt *runtime) Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) (any, error) {
+	n, err := rt.run.engine.operationType(op)
+	if err != nil {
+		return nil, err
+	}
+	if args == nil {
+		args = dataflow.NewObject()
+	}
+	out, err := rt.run.operation(ctx, n, args)
+	if err != nil {
+		return nil, inHandler(err, op.Model.Name+"."+op.Kind.String())
+	}
+	return out, nil
+}
+
+// RunNode implements dataflow.Handler. A node that calls out holds the
+// transaction of the call open while it does.
+func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.Object) (any, error) {
+	e := rt.run.engine
+	if args == nil {
+		args = dataflow.NewObject()
+	}
+	t, ok := e.plan.types[nodeType]
+	if !ok {
+		ops := findOps(e.plan.byName, nodeType)
+		if len(ops) == 1 {
+			return rt.Run(ctx, ops[0], args)
+		}
+		return nil, e.unknownNodeType(nodeType, len(ops))
+	}
+	switch t := t.(type) {
+	case WorkflowCaller:
+		return rt.runCaller(ctx, t, args)
+	case Scoper:
+		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
+			Message: nodeType + " works on the nodes of a workflow, and a handler has none"}
+	}
+	config, problems := handlerConfig(t.Spec(), args)
+	if len(problems) > 0 {
+		return nil, inHandler(dataflow.Invalid(problems...), nodeType)
+	}
+	rt.run.calls++
+	key := rt.key + "/" + nodeType + "#" + strconv.Itoa(rt.run.calls)
+	out, err := t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, spec: t.Spec()}})
+	if err != nil {
+		return nil, inHandler(asRunError(ctx, err), nodeType)
+	}
+	if out == dataflow.Absent {
+		return nil, nil
+	}
+	return out, nil
+}
+
+func (rt *runtime) runCaller(ctx context.Context, t WorkflowCaller, args *dataflow.Object) (any, error) {
+	target, param := t.Callee(args)
+	v, _ := args.Get(param)
+	in, _ := v.(*dataflow.Object)
+	switch target := target.(type) {
+	case string:
+		return rt.Workflow(ctx, target, in)
+	case *dataflow.Workflow:
+		return rt.Workflow(ctx, target.Name, in)
+	}
+	return nil, &dataflow.Error{Code: "invalid", Status: dataflow.StatusInvalid, Message: "the node names no workflow"}
+}
+
+// Workflow implements dataflow.Handler.
+func (rt *runtime) Workflow(ctx context.Context, name string, inputs *dataflow.Object) (any, error) {
+	wp, ok := rt.run.engine.plan.workflows[name]
+	if !ok {
+		return nil, rt.run.engine.unknownWorkflow(name)
+	}
+	rt.run.calls++
+	out, err := rt.run.nested(ctx, wp, rt.key+"/"+name+"#"+strconv.Itoa(rt.run.calls), inputs)
+	if err != nil {
+		return nil, inHandler(err, "workflow "+name)
+	}
+	return out, nil
+}
+
+// Info implements dataflow.Handler.
+func (rt *runtime) Info() dataflow.Info {
+	return dataflow.Info{RunID: rt.run.id, User: rt.run.caller.User, Tenant: rt.run.caller.Tenant}
+}
+
+// Now implements Runtime.
+func (rt *runtime) Now() time.Time { return rt.run.engine.opts.Now().UTC() }
+
+// NewID implements Runtime.
+func (rt *runtime) NewID() string { return rt.run.engine.opts.NewID() }
+
+// Logger implements Runtime.
+func (rt *runtime) Logger() *slog.Logger { return rt.run.log() }
+
+// HTTPClient implements Runtime.
+func (rt *runtime) HTTPClient() *http.Client { return rt.run.engine.opts.Client }
+
+// inHandler makes the problems of an error those of code, not of the caller's
+// input: their pointers led into arguments that a function made.
+func inHandler(err error, what string) error {
+	e := dataflow.AsError(err)
+	if len(e.Problems) == 0 {
+		return e
+	}
+	out := *e
+	out.Problems = slices.Clone(e.Problems)
+	for i, p := range out.Problems {
+		if p.Pointer != "" {
+			p.Detail = what + strings.ReplaceAll(partName("", p.Pointer), ".", " ") + ": " + p.Detail
+			p.Pointer = ""
+		}
+		out.Problems[i] = p
+	}
+	return &out
+}
+
+// handlerConfig checks the arguments that a function gives a node type.
+func handlerConfig(spec *dataflow.NodeSpec, args *dataflow.Object) (*dataflow.Object, []dataflow.Problem) {
+	config := dataflow.NewObject()
+	var problems []dataflow.Problem
+	for _, f := range spec.Params {
+		v, ok := args.Get(f.Name)
+		switch {
+		case ok:
+			out, ps := coerceParam(f, v)
+			config.Set(f.Name, out)
+			problems = append(problems, ps...)
+		case f.HasDefault:
+			config.Set(f.Name, f.Default)
+		case f.Required():
+			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + escape(f.Name),
+				Detail: f.Name + " is required"})
+		}
+	}
+	for name, v := range args.All {
+		switch {
+		case spec.Param(name) != nil:
+		case spec.Rest != nil:
+			config.Set(name, v)
+		default:
+			problems = append(problems, dataflow.Problem{Code: "unknown_parameter", Pointer: "/" + escape(name),
+				Detail: fmt.Sprintf("%s takes no %q", spec.Name, name), Hint: dataflow.DidYouMean(name, paramNames(spec))})
+		}
+	}
+	return config, problems
+}
+
+// coerceParam brings a value into a parameter's type. What may be anything may
+// also be what codec does not know: a function, a workflow.
+func coerceParam(f *dataflow.Field, v any) (any, []dataflow.Problem) {
+	if f.Type.Kind == dataflow.KindAny {
+		return v, nil
+	}
+	return codec.Coerce(f, v, "/"+escape(f.Name))
+}
+
+func (e *Engine) operationType(op dataflow.Op) (*opNode, error) {
+	n, ok := e.plan.opNodes[op]
+	if ok {
+		return n, nil
+	}
+	i, ok := e.plan.modelIndex[op.Model]
+	if !ok {
+		return nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusInternal, Message: "the model belongs to no database of the app"}
+	}
+	return &opNode{op: op, model: i}, nil
+}
+
+func (e *Engine) unknownNodeType(name string, found int) error {
+	err := &dataflow.Error{Code: "not_found", Status: dataflow.StatusInternal, Message: fmt.Sprintf("unknown node type %q", name)}
+	if found > 1 {
+		err.Message = fmt.Sprintf("%q can mean %d node types", name, found)
+		err.Hint = "run the operation itself, as ctx.run(Order.create, …)"
+		return err
+	}
+	var names []string
+	for t := range e.plan.types {
+		names = append(names, t)
+	}
+	slices.Sort(names)
+	for _, m := range e.plan.models {
+		for _, kind := range dataflow.Ops() {
+			names = append(names, m.Name+kind.NodeSuffix())
+		}
+	}
+	err.Hint = dataflow.DidYouMean(name, names)
+	return err
+}
