@@ -43,6 +43,13 @@ var codes = []CodeInfo{
 	{"FC351", "a workflow writes to several databases", "A run is all or nothing, and no transaction spans two databases. Make a workflow for each."},
 	{"FC352", "an environment variable is not set", "`${env.NAME}` is read when the app starts. Set the variable, or use `env(\"NAME\", default = …)`, which has a default."},
 	{"FC353", "two node types have one name", "A Go program that embeds the runtime added a node type whose name is taken."},
+	{"FC701", "no engine for a database URL", "`database_url` starts with a scheme that says which engine the database is for. This version has `sqlite:`; a program that embeds flowctl may add others."},
+	{"FC702", "two models at one path", "Each `app.expose(...)` needs a path of its own below `/api/`. Give one of them another with `path = \"...\"`."},
+	{"FC703", "a path that can't be served", "The path of an exposed model is one segment of a URL: letters, digits, `_` and `-`."},
+	{"FC704", "one port for both channels", "REST and MCP each listen on a port of their own; give `api_port` and `mcp_port` different numbers. 0 takes any free port."},
+	{"FC705", "the app could not be made ready", "The app passed every check, but joining it with its databases failed. That is a fault of flowctl; please report it with the log."},
+	{"FC706", "a port can't be listened on", "Something else listens on the port, or this user may not. Stop the other, or set `api_port` or `mcp_port` to another port; 0 takes any free one."},
+	{"FC707", "a host that is no address of this machine", "`host` is an address or a name of the machine the app runs on: `127.0.0.1` serves this machine only, `0.0.0.0` every network it is on."},
 }
 
 // ErrorCodeInfo documents the code of an Error or a Problem.
@@ -104,4 +111,23 @@ var errorCodes = []ErrorCodeInfo{
 	{"recursion", StatusRejected, "Workflows and handlers run each other too deep: most likely one runs itself."},
 	{"upstream", StatusUpstream, "A service that a node called failed, or answered with a status that the node does not expect."},
 	{"not_found", StatusNotFound, "There is no row with this id, or no workflow or model of this name."},
+
+	// Requests over HTTP.
+	{"malformed_request", StatusInvalid, "A header or the body can't be read."},
+	{"body_too_large", StatusInvalid, "The body is larger than `max_body` of `Nexus(...)`."},
+	{"unsupported_media_type", StatusInvalid, "The body is not sent as `application/json`."},
+	{"not_acceptable", StatusInvalid, "The Accept header leaves out JSON, which is all there is."},
+	{"method_not_allowed", StatusInvalid, "The path is served, but not with this method; the Allow header lists those it has."},
+	{"unknown_parameter", StatusInvalid, "There is no parameter of this name; the hint names the nearest one."},
+	{"request_timeout", StatusTimeout, "The request's body did not arrive in time."},
+	{"rate_limited", StatusBusy, "The address has used up its requests (`rate_limit` of `Nexus(...)`). Retry-After says when there is another."},
+	{"origin_not_allowed", StatusForbidden, "A web page of another origin made the request, and `cors_origins` of `Nexus(...)` does not list it."},
+	{"misdirected", StatusForbidden, "The server listens on this machine only, and the request's Host is not a name of it. This keeps web pages from reaching it by a name that they make resolve to 127.0.0.1."},
+	{"precondition_failed", StatusPrecondition, "The row is not of the version that If-Match names."},
+	{"precondition_required", StatusPreconditionRequired, "The model is versioned: a change must say, by If-Match, which version it is based on."},
+	{"idempotency_key_reused", StatusInvalid, "The Idempotency-Key was used for a request that differs from this one."},
+	{"idempotency_in_flight", StatusConflict, "Another request with the same Idempotency-Key is under way; its answer can be asked for in a moment."},
+	{"idempotency_unsupported", StatusInvalid, "The request can't be made idempotent by a key, because nothing it does is kept in a transaction of its own."},
+	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected` allows. Nothing was changed."},
+	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
 }

@@ -5,15 +5,16 @@
 package nexus
 
 import (
-	"context"
-	"io"
 	"log/slog"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 )
 
 // Options are what building and serving an app may use. An embedding program
@@ -29,47 +30,64 @@ type Options struct {
 	NewID     func() string
 }
 
-// Check finds everything that can be found without touching a database.
-func Check(app *dataflow.App, o Options) []dataflow.Diagnostic { panic("unwritten") }
+func (o Options) nodeTypes() []engine.NodeType { return append(nodes.Types(), o.NodeTypes...) }
 
-// Generation is one app, planned, with its databases open, ready to serve.
-type Generation struct{}
-
-// Build makes app ready: plan, open, migrate, compile. It is nil if a
-// diagnostic is an error; nothing is then left open.
-func Build(ctx context.Context, app *dataflow.App, o Options) (*Generation, []dataflow.Diagnostic) {
-	panic("unwritten")
+func (o Options) logger() *slog.Logger {
+	if o.Logger == nil {
+		return slog.New(slog.DiscardHandler)
+	}
+	return o.Logger
 }
 
-// Engine runs the app's workflows.
-func (g *Generation) Engine() *engine.Engine { panic("unwritten") }
-
-// Migrations says what opening the databases took, in order of declaration.
-func (g *Generation) Migrations() []*store.Migration { panic("unwritten") }
-
-// API serves REST: mount it at "/".
-func (g *Generation) API() http.Handler { panic("unwritten") }
-
-// MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
-func (g *Generation) MCP() http.Handler { panic("unwritten") }
-
-// ServeStdio speaks MCP over a pair of streams until in ends or ctx is done.
-func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	panic("unwritten")
+func (o Options) now() func() time.Time {
+	if o.Now == nil {
+		return time.Now
+	}
+	return o.Now
 }
 
-// Close waits for what is under way and closes the databases.
-func (g *Generation) Close() error { panic("unwritten") }
+// opener returns the opener for a URL scheme, or nil. Those of the embedding
+// program come first, so that it can replace ours.
+func (o Options) opener(scheme string) store.Opener {
+	for _, op := range append(slices.Clone(o.Openers), sqlite.Opener{}) {
+		if slices.Contains(op.Schemes(), scheme) {
+			return op
+		}
+	}
+	return nil
+}
 
-// Server listens on the app's ports and serves the current Generation.
-type Server struct{}
+func (o Options) schemes() []string {
+	var all []string
+	for _, op := range append(slices.Clone(o.Openers), sqlite.Opener{}) {
+		all = append(all, op.Schemes()...)
+	}
+	return all
+}
 
-// Listen opens the app's ports. A port in use is a diagnostic.
-func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) { panic("unwritten") }
+// Defaults of Nexus(...), for an app that leaves it out.
+const (
+	defaultHost    = "127.0.0.1"
+	defaultAPIPort = 8000
+	defaultMCPPort = 3001
+	defaultMaxBody = 1 << 20
+	defaultTimeout = 30 * time.Second
+)
 
-// URLs returns where REST and MCP are served; "" for one that is not.
-func (s *Server) URLs() (api, mcp string) { panic("unwritten") }
-
-// Serve serves until ctx is done, then drains: it stops accepting, lets
-// requests finish within grace, and closes the generation.
-func (s *Server) Serve(ctx context.Context, grace time.Duration) error { panic("unwritten") }
+// settings returns how an app is to be served, defaults filled in.
+func settings(app *dataflow.App) dataflow.Server {
+	s := dataflow.Server{APIPort: defaultAPIPort, MCPPort: defaultMCPPort}
+	if app.Server != nil {
+		s = *app.Server
+	}
+	if s.Host == "" {
+		s.Host = defaultHost
+	}
+	if s.MaxBody <= 0 {
+		s.MaxBody = defaultMaxBody
+	}
+	if s.RequestTimeout <= 0 {
+		s.RequestTimeout = defaultTimeout
+	}
+	return s
+}

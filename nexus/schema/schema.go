@@ -20,7 +20,7 @@ const Dialect = "https://json-schema.org/draft/2020-12/schema"
 // every type written out in place.
 type Builder struct {
 	// Output describes what the runtime sends rather than what it takes:
-	// decimals are always strings, and every name is there.
+	// decimals are always strings, and no name is left to a default.
 	Output bool
 	// Ref, if set, gives the $ref of the schema of a model's rows; "" writes
 	// the row out in place.
@@ -54,7 +54,7 @@ func (b Builder) Object(fields []*dataflow.Field, rest *dataflow.Type) *dataflow
 	var required []any
 	for _, f := range fields {
 		props.Set(f.Name, b.Field(f))
-		if b.Output || f.Required() {
+		if f.Required() || b.Output && !f.Optional && f.Default != dataflow.Absent {
 			required = append(required, f.Name)
 		}
 	}

@@ -108,7 +108,7 @@ func (b Builder) Field(f *dataflow.Field) *dataflow.Object {
 	if f.Doc != "" {
 		s.Set("description", f.Doc)
 	}
-	if f.HasDefault && !b.Output && f.Default != nil {
+	if f.HasDefault && !b.Output && f.Default != nil && f.Default != dataflow.Absent {
 		s.Set("default", f.Default)
 	}
 	return s
@@ -159,11 +159,8 @@ func portable(pattern string) bool {
 
 // formatName is the JSON Schema name of a format of field().
 func formatName(format string) string {
-	switch format {
-	case "url":
+	if format == "url" {
 		return "uri"
-	case "ip":
-		return "ip" // ipv4 or ipv6: no one name covers both
 	}
 	return format
 }

@@ -1,0 +1,111 @@
+package nexus
+
+import (
+	"fmt"
+	"net/url"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/nexus/mcp"
+)
+
+// Check finds everything that can be found without touching a database.
+func Check(app *dataflow.App, o Options) []dataflow.Diagnostic {
+	_, ds := plan(app, o)
+	return ds
+}
+
+// plan is what Check and Build have in common. The plan is nil if a diagnostic
+// is an error.
+func plan(app *dataflow.App, o Options) (*engine.Plan, []dataflow.Diagnostic) {
+	p, ds := engine.NewPlan(app, o.nodeTypes())
+	ds = append(ds, checkDatabases(app, o)...)
+	ds = append(ds, checkExposures(app)...)
+	ds = append(ds, checkServer(app)...)
+	ds = append(ds, mcp.Check(app)...)
+	ds = dataflow.SortDiagnostics(ds)
+	if dataflow.HasErrors(ds) {
+		return nil, ds
+	}
+	return p, ds
+}
+
+func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
+	var ds []dataflow.Diagnostic
+	for _, db := range app.Databases {
+		scheme := scheme(db)
+		if o.opener(scheme) != nil {
+			continue
+		}
+		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: urlSpan(db),
+			Message: fmt.Sprintf("no database engine answers to %q", scheme+":"),
+			Hint:    `write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"`}
+		switch {
+		case strings.HasPrefix(scheme, "postgres"):
+			d.Message = "PostgreSQL is not in this version yet"
+		case !strings.Contains(db.URL, ":"):
+			// What has no scheme may be anything, a password too: don't show it.
+			d.Message = "database_url has no scheme that says which engine it is for"
+		default:
+			if near := dataflow.Suggest(scheme, o.schemes()); near != "" {
+				d.Hint = "did you mean \"" + near + ":\"?"
+			}
+		}
+		ds = append(ds, d)
+	}
+	return ds
+}
+
+// scheme is what a database's URL starts with.
+func scheme(db *dataflow.Database) string {
+	s, _, _ := strings.Cut(db.URL, ":")
+	return s
+}
+
+func urlSpan(db *dataflow.Database) dataflow.Span {
+	if s := db.Spans.At("/database_url"); !s.IsZero() {
+		return s
+	}
+	return db.Span
+}
+
+// checkExposures finds paths that can't be served.
+func checkExposures(app *dataflow.App) []dataflow.Diagnostic {
+	var ds []dataflow.Diagnostic
+	taken := make(map[string]*dataflow.Exposure)
+	for _, exp := range app.Exposures {
+		if first, ok := taken[exp.Path]; ok {
+			ds = append(ds, dataflow.Diagnostic{Code: "FC702", Severity: dataflow.SeverityError, Span: exp.Span,
+				Message: fmt.Sprintf("%s and %s would both be served at /api/%s", first.Model.Name, exp.Model.Name, exp.Path),
+				Related: []dataflow.Related{{Message: first.Model.Name + " is exposed here", Span: first.Span}},
+				Hint:    `give one of them a path of its own: app.expose(` + exp.Model.Name + `, path = "…")`})
+			continue
+		}
+		taken[exp.Path] = exp
+		if exp.Path == "" || url.PathEscape(exp.Path) != exp.Path {
+			ds = append(ds, dataflow.Diagnostic{Code: "FC703", Severity: dataflow.SeverityError, Span: exp.Span,
+				Message: fmt.Sprintf("%q can't be the path of a model", exp.Path),
+				Hint:    "use letters, digits, _ and -, without a slash: /api/ is put before it"})
+		}
+	}
+	return ds
+}
+
+func checkServer(app *dataflow.App) []dataflow.Diagnostic {
+	s := app.Server
+	if s == nil || s.APIPort == 0 || s.APIPort != s.MCPPort {
+		return nil
+	}
+	return []dataflow.Diagnostic{{Code: "FC704", Severity: dataflow.SeverityError, Span: portSpan(s, "/mcp_port"),
+		Message: fmt.Sprintf("api_port and mcp_port are both %d", s.APIPort),
+		Related: []dataflow.Related{{Message: "api_port", Span: portSpan(s, "/api_port")}},
+		Hint:    "give each a port of its own"}}
+}
+
+func portSpan(s *dataflow.Server, option string) dataflow.Span {
+	if at := s.Spans.At(option); !at.IsZero() {
+		return at
+	}
+	return s.Span
+}

@@ -1,0 +1,186 @@
+// Package front is what every request passes before its channel (REST, MCP)
+// sees it, and every answer after: request ids, recovery from panics, cross-
+// origin rules, rate limits, deadlines, size limits and the access log. It
+// knows nothing of models or tools.
+package front
+
+import (
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/netip"
+	"runtime/debug"
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/limit"
+)
+
+// Options are what the front applies to every request.
+type Options struct {
+	Logger  *slog.Logger
+	Limiter *limit.Limiter // nil: no limit
+	Origins []string       // that browsers may call from, "*" for all, besides the server's own
+	MaxBody int64          // bytes of a request's body
+	Timeout time.Duration  // of a request; 0: none, for channels that stream
+}
+
+// Handler puts the front before a channel's handler. It is immutable.
+type Handler struct {
+	next    http.Handler
+	o       Options
+	origins map[string]bool
+	any     bool // origin
+	prefix  string
+	serial  atomic.Uint64
+	pool    sync.Pool // of *Exchange
+}
+
+// New returns a handler that passes requests on to next, whose ResponseWriter
+// is then always an *Exchange.
+func New(next http.Handler, o Options) *Handler {
+	h := &Handler{next: next, o: o, origins: make(map[string]bool)}
+	for _, origin := range o.Origins {
+		h.any = h.any || origin == "*"
+		h.origins[strings.ToLower(strings.TrimRight(origin, "/"))] = true
+	}
+	var seed [5]byte
+	rand.Read(seed[:]) // never fails
+	h.prefix = hex.EncodeToString(seed[:]) + "-"
+	h.pool.New = func() any { return new(Exchange) }
+	return h
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	x := h.begin(w, r)
+	defer h.end(x)
+	done, err := h.admit(x, r)
+	switch {
+	case err != nil:
+		x.Fail(err)
+	case !done:
+		h.next.ServeHTTP(x, r)
+	}
+}
+
+func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *Exchange {
+	x := h.pool.Get().(*Exchange)
+	*x = Exchange{w: w, Request: r, h: h, body: x.body[:0], Out: x.Out[:0], start: time.Now()}
+	if ids := r.Header["X-Request-Id"]; len(ids) == 1 && validID(ids[0]) {
+		x.id = ids[0]
+	} else {
+		var buf [40]byte
+		x.id = string(strconv.AppendUint(append(buf[:0], h.prefix...), h.serial.Add(1), 36))
+	}
+	header := w.Header()
+	header["X-Request-Id"] = []string{x.id}
+	header["X-Content-Type-Options"] = nosniff
+	return x
+}
+
+// Header values that never change are shared; net/http copies them.
+var (
+	nosniff = []string{"nosniff"}
+	noStore = []string{"no-store"}
+)
+
+// maxKept is the largest buffer kept for the next request.
+const maxKept = 64 << 10
+
+// end finishes a request, even one whose handler panicked.
+func (h *Handler) end(x *Exchange) {
+	if p := recover(); p != nil {
+		if p == http.ErrAbortHandler { // net/http's own way to drop a connection
+			panic(p)
+		}
+		h.o.Logger.Error("panic while serving", "request_id", x.id, "method", x.Request.Method, "route", x.Route,
+			"panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+		if x.status != 0 { // half an answer is out: the client must see that it is no whole one
+			panic(http.ErrAbortHandler)
+		}
+		x.Fail(dataflow.Internal(errors.New("panic")))
+		x.Out, x.body = nil, nil // whatever panicked may still hold them
+	}
+	if x.ctx != nil {
+		x.ctx.stop()
+	}
+	h.log(x)
+	if cap(x.Out) > maxKept {
+		x.Out = nil
+	}
+	if cap(x.body) > maxKept {
+		x.body = nil
+	}
+	*x = Exchange{Out: x.Out, body: x.body}
+	h.pool.Put(x)
+}
+
+// log writes the access log's line. It names the route, not the path, which
+// holds ids, and no query.
+func (h *Handler) log(x *Exchange) {
+	ctx := x.Request.Context()
+	if !h.o.Logger.Enabled(ctx, slog.LevelDebug) {
+		return
+	}
+	h.o.Logger.LogAttrs(ctx, slog.LevelDebug, "request",
+		slog.String("method", x.Request.Method),
+		slog.String("route", x.Route),
+		slog.Int("status", x.status),
+		slog.Int64("bytes", x.bytes),
+		slog.Duration("duration", time.Since(x.start)),
+		slog.String("remote", clientAddr(x.Request).String()),
+		slog.String("request_id", x.id),
+	)
+}
+
+// admit refuses what must not reach the channel, and answers what need not.
+func (h *Handler) admit(x *Exchange, r *http.Request) (done bool, err error) {
+	if origin := r.Header["Origin"]; len(origin) > 0 {
+		if done, err = h.crossOrigin(x, r, origin[0]); done || err != nil {
+			return done, err
+		}
+	}
+	if h.o.Limiter != nil && !strings.HasPrefix(r.URL.Path, "/health/") {
+		if ok, wait := h.o.Limiter.Allow(clientAddr(r), x.start); !ok {
+			// Whole seconds, rounded up, so that a client that waits is let in.
+			x.Header()["Retry-After"] = []string{strconv.Itoa(int((wait + time.Second - 1) / time.Second))}
+			return false, &dataflow.Error{Code: "rate_limited", Status: dataflow.StatusBusy,
+				Message: "too many requests from this address",
+				Hint:    "wait as long as the Retry-After header says"}
+		}
+	}
+	return false, nil
+}
+
+// clientAddr is the address the connection comes from. Forwarding headers are
+// not believed: anyone can send them.
+func clientAddr(r *http.Request) netip.Addr {
+	ap, err := netip.ParseAddrPort(r.RemoteAddr)
+	if err != nil {
+		return netip.Addr{}
+	}
+	return ap.Addr()
+}
+
+func validID(s string) bool {
+	if s == "" || len(s) > 128 {
+		return false
+	}
+	for i := 0; i < len(s); i++ {
+		c := s[i]
+		if c|0x20 < 'a' || c|0x20 > 'z' {
+			if (c < '0' || c > '9') && c != '-' && c != '_' && c != '.' {
+				return false
+			}
+		}
+	}
+	return true
+}

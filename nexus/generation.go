@@ -1,0 +1,175 @@
+package nexus
+
+import (
+	"context"
+	"errors"
+	"io"
+	"net/http"
+	"sync"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/flowctl/flowctl/nexus/limit"
+	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/flowctl/flowctl/nexus/openapi"
+	"github.com/flowctl/flowctl/nexus/rest"
+)
+
+// Generation is one app, planned, with its databases open, ready to serve.
+type Generation struct {
+	settings   dataflow.Server
+	engine     *engine.Engine
+	stores     []store.Store
+	migrations []*store.Migration
+	api, mcp   *front.Handler
+	stdio      *mcp.Server
+
+	gate   gate
+	closed sync.Once
+	err    error // of closing
+}
+
+// Build makes app ready: plan, open, migrate, compile. It is nil if a
+// diagnostic is an error; nothing is then left open.
+func Build(ctx context.Context, app *dataflow.App, o Options) (*Generation, []dataflow.Diagnostic) {
+	p, ds := plan(app, o)
+	if p != nil {
+		ds = append(ds, p.Unset(o.Env)...)
+	}
+	if dataflow.HasErrors(ds) {
+		return nil, dataflow.SortDiagnostics(ds)
+	}
+	dbs, more := openAll(ctx, app, o)
+	ds = append(ds, more...)
+	if dataflow.HasErrors(ds) {
+		dbs.close()
+		return nil, dataflow.SortDiagnostics(ds)
+	}
+	g, err := assemble(p, dbs, o)
+	if err != nil {
+		dbs.close()
+		o.logger().Error("building the app failed", "cause", err)
+		ds = append(ds, dataflow.Diagnostic{Code: "FC705", Severity: dataflow.SeverityError, Span: dataflow.Span{File: app.Path},
+			Message: "the app can't be made ready to serve, through a fault of flowctl's own", Hint: "the log has the cause; please report it"})
+		return nil, dataflow.SortDiagnostics(ds)
+	}
+	return g, dataflow.SortDiagnostics(ds)
+}
+
+// databases are the open databases of an app, in order of declaration.
+type databases struct {
+	stores     []store.Store
+	migrations []*store.Migration
+	byDatabase map[*dataflow.Database]store.Store
+}
+
+func (d *databases) close() error {
+	var errs []error
+	for _, s := range d.stores {
+		if s != nil {
+			errs = append(errs, s.Close())
+		}
+	}
+	return errors.Join(errs...)
+}
+
+// openAll opens every database, at the same time: each may have a network or
+// a migration to wait for.
+func openAll(ctx context.Context, app *dataflow.App, o Options) (*databases, []dataflow.Diagnostic) {
+	n := len(app.Databases)
+	dbs := &databases{
+		stores:     make([]store.Store, n),
+		migrations: make([]*store.Migration, n),
+		byDatabase: make(map[*dataflow.Database]store.Store, n),
+	}
+	diags := make([][]dataflow.Diagnostic, n)
+	var wg sync.WaitGroup
+	for i, db := range app.Databases {
+		wg.Go(func() { dbs.stores[i], dbs.migrations[i], diags[i] = open(ctx, db, o) })
+	}
+	wg.Wait()
+	var ds []dataflow.Diagnostic
+	for i, db := range app.Databases {
+		ds = append(ds, diags[i]...)
+		dbs.byDatabase[db] = dbs.stores[i]
+	}
+	return dbs, ds
+}
+
+func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
+	opener := o.opener(scheme(db))
+	s, mig, ds := opener.Open(ctx, db, store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)})
+	for i := range ds {
+		if ds[i].Span.IsZero() {
+			ds[i].Span = urlSpan(db)
+		}
+	}
+	return s, mig, ds
+}
+
+// assemble joins plan and databases, and puts the channels on top.
+func assemble(p *engine.Plan, dbs *databases, o Options) (*Generation, error) {
+	e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env, Logger: o.logger()})
+	if err != nil {
+		return nil, err
+	}
+	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, migrations: dbs.migrations}
+	g.gate.init()
+	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Logger: o.logger(),
+		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout})
+	if err != nil {
+		return nil, err
+	}
+	g.stdio = tools
+	var limiter *limit.Limiter
+	if g.settings.RateLimit > 0 {
+		limiter = limit.New(g.settings.RateLimit)
+	}
+	api := rest.New(e, rest.Options{
+		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e) }),
+		Now:      o.now(),
+	})
+	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
+		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout}
+	g.api = front.New(api, fo)
+	fo.Timeout = 0 // MCP's answers may be streams
+	g.mcp = front.New(timed(tools.Handler(), g.settings.RequestTimeout), fo)
+	return g, nil
+}
+
+// Engine runs the app's workflows.
+func (g *Generation) Engine() *engine.Engine { return g.engine }
+
+// Migrations says what opening the databases took, in order of declaration.
+func (g *Generation) Migrations() []*store.Migration { return g.migrations }
+
+// API serves REST: mount it at "/".
+func (g *Generation) API() http.Handler { return g.gate.guard(g.api) }
+
+// MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
+func (g *Generation) MCP() http.Handler { return g.gate.guard(g.mcp) }
+
+// ServeStdio speaks MCP over a pair of streams until in ends or ctx is done.
+func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
+	if !g.gate.enter() {
+		return errClosed
+	}
+	defer g.gate.leave()
+	return g.stdio.ServeStdio(ctx, in, out)
+}
+
+// errClosed is the answer to whoever comes too late.
+var errClosed = errors.New("the app has been closed")
+
+// Close waits for what is under way and closes the databases. Closing again
+// does nothing.
+func (g *Generation) Close() error {
+	g.closed.Do(func() {
+		g.gate.close()
+		g.err = (&databases{stores: g.stores}).close()
+	})
+	return g.err
+}

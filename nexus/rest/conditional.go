@@ -1,0 +1,79 @@
+package rest
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// etag is the entity tag of a row's version.
+func etag(version int64) string { return `"` + strconv.FormatInt(version, 10) + `"` }
+
+// condition is what If-Match asks of a row's version.
+type condition struct {
+	given bool
+	any   bool    // "*"
+	of    []int64 // the versions that will do; empty: none will
+}
+
+// ifMatch reads the If-Match header. Tags that are weak or not ours match no
+// row, as RFC 9110 has it.
+func ifMatch(x *front.Exchange) condition {
+	lines := x.Request.Header["If-Match"]
+	c := condition{given: len(lines) > 0}
+	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		if tag = strings.TrimSpace(tag); tag == "*" {
+			c.any = true
+		}
+		if version, ok := parseTag(tag); ok {
+			c.of = append(c.of, version)
+		}
+	}
+	return c
+}
+
+func parseTag(tag string) (version int64, ok bool) {
+	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
+		return 0, false
+	}
+	version, err := strconv.ParseInt(tag[1:len(tag)-1], 10, 64)
+	return version, err == nil && etag(version) == tag
+}
+
+// require returns the condition a write to a row of m must meet.
+func (m *model) require(x *front.Exchange) (condition, error) {
+	c := ifMatch(x)
+	switch {
+	case m.decl.Versioned && !c.given:
+		return c, &dataflow.Error{Code: "precondition_required", Status: dataflow.StatusPreconditionRequired, Model: m.decl.Name,
+			Message: "the row is versioned: say which version you read",
+			Hint:    "send its ETag as If-Match, or If-Match: * to write whatever the version is"}
+	case c.given && !c.any && (!m.decl.Versioned || len(c.of) == 0):
+		return c, preconditionFailed(m.decl)
+	}
+	return c, nil
+}
+
+func preconditionFailed(m *dataflow.Model) error {
+	return &dataflow.Error{Code: "precondition_failed", Status: dataflow.StatusPrecondition, Model: m.Name,
+		Message: "the row is not of the version that If-Match names",
+		Hint:    "read it again, and apply the change to what it is now"}
+}
+
+// noneMatch reports whether If-None-Match names a row's version, so that the
+// client has it already.
+func noneMatch(x *front.Exchange, version int64) bool {
+	lines := x.Request.Header["If-None-Match"]
+	if len(lines) == 0 || version == 0 {
+		return false
+	}
+	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
+		tag = strings.TrimSpace(tag)
+		if v, ok := parseTag(strings.TrimPrefix(tag, "W/")); tag == "*" || ok && v == version {
+			return true
+		}
+	}
+	return false
+}

@@ -1,0 +1,148 @@
+package rest
+
+import (
+	"net/http"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+func notFound(message, hint string) error {
+	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: message, Hint: hint}
+}
+
+func methodNotAllowed(x *front.Exchange, allowed []string) error {
+	x.Header().Set("Allow", strings.Join(allowed, ", "))
+	return &dataflow.Error{Code: "method_not_allowed", Status: dataflow.StatusInvalid,
+		Message: x.Request.Method + " is not served here",
+		Hint:    "there are " + strings.Join(allowed, ", ")}
+}
+
+func badHeader(name, want string) error {
+	return &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
+		Message: "the header " + name + " is not " + want}
+}
+
+// noRoute answers a path that no route has.
+func (h *Handler) noRoute(x *front.Exchange) error {
+	path := x.Request.URL.Path
+	hint := "GET / lists what is served"
+	if near := h.nearPath(path); near != "" {
+		hint = "did you mean " + near + "?"
+	}
+	return notFound("nothing is served at this path", hint)
+}
+
+// nearPath finds what a mistyped path may have meant.
+func (h *Handler) nearPath(path string) string {
+	trimmed := strings.TrimRight(path, "/")
+	var fixed []string
+	for _, rt := range Routes() {
+		if !strings.Contains(rt.Pattern, "{") && rt.Pattern != "/" {
+			fixed = append(fixed, rt.Pattern)
+		}
+	}
+	segments := strings.Split(strings.TrimPrefix(trimmed, "/"), "/")
+	switch {
+	case slices.Contains(fixed, trimmed):
+		return trimmed
+	case len(segments) > 0 && len(segments) <= 3 && segments[0] == "api" && len(segments) > 1 && h.models[segments[1]] != nil:
+		return "/api/" + segments[1]
+	case len(segments) == 1 && h.models[segments[0]] != nil:
+		return "/api/" + segments[0]
+	case len(segments) == 1 && h.workflows[segments[0]] != nil:
+		return "/workflows/" + segments[0] + "/execute"
+	}
+	return dataflow.Suggest(trimmed, fixed)
+}
+
+// noModel answers the name of a model that is not exposed.
+func (h *Handler) noModel(name string) error {
+	hint := ""
+	if near := dataflow.Suggest(name, h.paths()); near != "" {
+		hint = "did you mean /api/" + near + "?"
+	} else if exp := h.byModelName(name); exp != nil {
+		hint = "did you mean /api/" + exp.Path + "?"
+	} else if len(h.app.Exposures) == 0 {
+		hint = "the app exposes no models: app.expose(Model) does"
+	} else {
+		hint = "GET / lists what is served"
+	}
+	return notFound("no model is served as "+quote(name), hint)
+}
+
+func (h *Handler) byModelName(name string) *dataflow.Exposure {
+	for _, exp := range h.app.Exposures {
+		if strings.EqualFold(exp.Model.Name, name) || exp.Model.Table == name {
+			return exp
+		}
+	}
+	return nil
+}
+
+func (h *Handler) paths() []string {
+	paths := make([]string, len(h.app.Exposures))
+	for i, exp := range h.app.Exposures {
+		paths[i] = exp.Path
+	}
+	return paths
+}
+
+func (h *Handler) noWorkflow(name string) error {
+	names := make([]string, 0, len(h.app.Workflows))
+	for _, wf := range h.app.Workflows {
+		names = append(names, wf.Name)
+	}
+	hint := dataflow.DidYouMean(name, names)
+	if hint == "" {
+		hint = "GET /workflows lists them"
+	}
+	return notFound("there is no workflow "+quote(name), hint)
+}
+
+// acceptable refuses a client that wants none of what we have: JSON.
+func acceptable(r *http.Request) error {
+	for _, accept := range r.Header["Accept"] {
+		if accept == "*/*" || accept == "application/json" {
+			return nil
+		}
+	}
+	accepts := r.Header["Accept"]
+	if len(accepts) == 0 {
+		return nil
+	}
+	for part := range strings.SplitSeq(strings.Join(accepts, ","), ",") {
+		kind, params, _ := strings.Cut(part, ";")
+		switch kind = strings.ToLower(strings.TrimSpace(kind)); {
+		case refusedByQuality(params):
+		case kind == "" || kind == "*/*" || kind == "application/*" || kind == "application/json":
+			return nil
+		case strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"):
+			return nil
+		}
+	}
+	return &dataflow.Error{Code: "not_acceptable", Status: dataflow.StatusInvalid,
+		Message: "the server answers in JSON only, which the Accept header leaves out",
+		Hint:    "send Accept: application/json"}
+}
+
+// refusedByQuality reports whether the parameters of a media range hold q=0.
+func refusedByQuality(params string) bool {
+	for p := range strings.SplitSeq(params, ";") {
+		if q, ok := strings.CutPrefix(strings.ToLower(strings.TrimSpace(p)), "q="); ok {
+			return strings.Trim(q, "0.") == ""
+		}
+	}
+	return false
+}
+
+// quote shows a name that a caller gave, in bounded length.
+func quote(name string) string {
+	const longest = 60
+	if r := []rune(name); len(r) > longest {
+		name = string(r[:longest]) + "…"
+	}
+	return `"` + name + `"`
+}

@@ -1,0 +1,186 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// model is what serving an exposed model needs, worked out beforehand.
+type model struct {
+	exp        *dataflow.Exposure
+	decl       *dataflow.Model
+	ops        *access.Model
+	store      store.Store
+	replies    *access.Replies
+	path       string // "/api/orders"
+	id         int    // position of the id
+	version    int    // position of the version, or -1
+	collection []string
+	item       []string
+	named      map[string]dataflow.OpKind // operations that are a POST to their name
+}
+
+func newModel(h *Handler, exp *dataflow.Exposure) *model {
+	m := &model{
+		exp:     exp,
+		decl:    exp.Model,
+		ops:     h.engine.Model(exp.Model),
+		store:   h.engine.Store(exp.Model.Database),
+		path:    "/api/" + exp.Path,
+		id:      exp.Model.RoleIndex(dataflow.RoleID),
+		version: exp.Model.RoleIndex(dataflow.RoleVersion),
+		named:   make(map[string]dataflow.OpKind),
+	}
+	m.replies = h.kept[exp.Model.Database]
+	for _, op := range exp.Ops {
+		switch rt := OpRoute(op); rt.Suffix {
+		case "":
+			m.collection = append(m.collection, rt.Methods...)
+		case "/{id}":
+			m.item = append(m.item, rt.Methods...)
+		default:
+			m.named[op.String()] = op
+		}
+	}
+	m.collection = append(m.collection, http.MethodOptions)
+	m.item = append(m.item, http.MethodOptions)
+	return m
+}
+
+// OperationRoute says where an operation of an exposed model is served.
+type OperationRoute struct {
+	Methods []string // the first is the usual one
+	Suffix  string   // below the model's path
+}
+
+// OpRoute returns where an operation is served.
+func OpRoute(op dataflow.OpKind) OperationRoute {
+	switch op {
+	case dataflow.OpCreate:
+		return OperationRoute{[]string{"POST"}, ""}
+	case dataflow.OpList:
+		return OperationRoute{[]string{"GET", "HEAD"}, ""}
+	case dataflow.OpRead:
+		return OperationRoute{[]string{"GET", "HEAD"}, "/{id}"}
+	case dataflow.OpUpdate:
+		return OperationRoute{[]string{"PATCH", "PUT"}, "/{id}"}
+	case dataflow.OpDelete:
+		return OperationRoute{[]string{"DELETE"}, "/{id}"}
+	}
+	return OperationRoute{[]string{"POST"}, "/" + op.String()}
+}
+
+// collection serves /api/{model}.
+func (h *Handler) collection(x *front.Exchange) error {
+	m, err := h.model(x)
+	if err != nil {
+		return err
+	}
+	if done, err := checkMethod(x, m.collection); done || err != nil {
+		return err
+	}
+	if x.Request.Method == http.MethodPost {
+		return m.create(x)
+	}
+	return m.list(x)
+}
+
+// item serves /api/{model}/{id}.
+func (h *Handler) item(x *front.Exchange) error {
+	m, err := h.model(x)
+	if err != nil {
+		return err
+	}
+	segment := variable(x, "id")
+	if x.Request.Method == http.MethodPost {
+		return m.operation(x, segment)
+	}
+	if x.Request.Method == http.MethodOptions {
+		if _, ok := m.named[segment]; ok {
+			_, err := checkMethod(x, []string{http.MethodPost, http.MethodOptions})
+			return err
+		}
+	}
+	if done, err := checkMethod(x, m.item); done || err != nil {
+		return err
+	}
+	id, err := m.ops.ParseID(segment)
+	if err != nil {
+		return m.noRow(segment, err)
+	}
+	switch x.Request.Method {
+	case http.MethodPatch:
+		return m.update(x, id, false)
+	case http.MethodPut:
+		return m.update(x, id, true)
+	case http.MethodDelete:
+		return m.delete(x, id)
+	}
+	return m.get(x, id)
+}
+
+func (h *Handler) model(x *front.Exchange) (*model, error) {
+	name := variable(x, "model")
+	m := h.models[name]
+	if m == nil {
+		return nil, h.noModel(name)
+	}
+	return m, nil
+}
+
+// noRow answers an id that can't be one. It may be an operation's name.
+func (m *model) noRow(segment string, err error) error {
+	if _, ok := m.named[segment]; !ok {
+		return err
+	}
+	e := *dataflow.AsError(err)
+	e.Hint = "the operation is POST " + m.path + "/" + segment
+	return &e
+}
+
+// noOperation answers a POST to a name that is no operation.
+func (m *model) noOperation(segment string) error {
+	names := make([]string, 0, len(m.named))
+	for _, op := range m.exp.Ops {
+		if _, ok := m.named[op.String()]; ok {
+			names = append(names, op.String())
+		}
+	}
+	hint := dataflow.DidYouMean(segment, names)
+	switch {
+	case hint != "":
+	case len(names) == 0:
+		hint = "the exposure has no operations with a name of their own"
+	default:
+		hint = "there are " + strings.Join(names, ", ")
+	}
+	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: m.decl.Name,
+		Message: m.path + " has no operation " + quote(segment), Hint: hint}
+}
+
+// location is the path of a row.
+func (m *model) location(id any) string {
+	switch id := id.(type) {
+	case int64:
+		return m.path + "/" + strconv.FormatInt(id, 10)
+	case string:
+		return m.path + "/" + url.PathEscape(id)
+	}
+	return m.path
+}
+
+// versionOf is the version of a row, or 0.
+func (m *model) versionOf(row *dataflow.Object) int64 {
+	if m.version < 0 {
+		return 0
+	}
+	v, _ := row.Vals()[m.version].(int64)
+	return v
+}

@@ -1,0 +1,125 @@
+package rest
+
+import (
+	"context"
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// keepReplies is how long a repeated request gets the first one's answer.
+const keepReplies = 24 * time.Hour
+
+// onceKey is what a request with an Idempotency-Key is known by.
+type onceKey struct {
+	key     string // of the stored reply; tells tenants apart
+	request string // tells requests apart
+}
+
+// idempotencyKey reads the header of that name.
+func idempotencyKey(x *front.Exchange, values []string, tenant string, body []byte) (onceKey, error) {
+	if len(values) != 1 || values[0] == "" || len(values[0]) > 255 ||
+		strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		return onceKey{}, badHeader("Idempotency-Key", "one key of 1 to 255 printable ASCII characters")
+	}
+	h := sha256.New()
+	for _, part := range []string{x.Request.Method, x.Request.URL.EscapedPath(),
+		x.Request.Header.Get("Prefer"), x.Request.Header.Get("If-Match"), string(body)} {
+		h.Write([]byte(part))
+		h.Write([]byte{0})
+	}
+	// The tenant comes last: it may hold any character.
+	return onceKey{key: values[0] + "\n" + tenant, request: hex.EncodeToString(h.Sum(nil))}, nil
+}
+
+func keyReused() error {
+	return &dataflow.Error{Code: "idempotency_key_reused", Status: dataflow.StatusInvalid,
+		Message: "the Idempotency-Key was used for another request",
+		Hint:    "take a new key for a new request; to repeat a request, repeat it whole"}
+}
+
+func keyInFlight(err error) error {
+	return &dataflow.Error{Code: "idempotency_in_flight", Status: dataflow.StatusConflict, Err: err,
+		Message: "another request with the same Idempotency-Key is under way", Hint: "repeat the request in a moment for its answer"}
+}
+
+// writeOnce is write for a request with an Idempotency-Key: its answer is kept
+// in the transaction of its effect, so that there is either both or neither.
+// A second request at the same time waits for the first one's transaction,
+// then finds its answer; where an engine lets both go on, the key's uniqueness
+// undoes one.
+func (m *model) writeOnce(x *front.Exchange, header []string, w mutation) error {
+	key, err := idempotencyKey(x, header, w.caller.Tenant, w.body)
+	if err != nil {
+		return err
+	}
+	var a answer
+	var kept *access.Reply
+	ctx := x.Context()
+	err = m.store.Write(ctx, func(tx store.Tx) (err error) {
+		if kept, err = m.replies.Find(ctx, tx, key.key); err != nil || kept != nil {
+			return err
+		}
+		if err := w.do(ctx, tx); err != nil {
+			return err
+		}
+		if a, err = w.render(ctx); err != nil {
+			return err
+		}
+		if w.prefer.rollback { // nothing happened that could be repeated
+			return errRollback
+		}
+		return saveReply(ctx, m.replies, tx, key, a, x)
+	})
+	switch {
+	case err != nil && !errors.Is(err, errRollback):
+		return err
+	case kept != nil:
+		return replay(x, kept, key)
+	}
+	a.send(x)
+	return nil
+}
+
+func saveReply(ctx context.Context, replies *access.Replies, tx store.Tx, key onceKey, a answer, x *front.Exchange) error {
+	header := dataflow.NewObject()
+	for name, value := range map[string]string{"Location": a.location, "Etag": a.etag,
+		"Preference-Applied": x.Header().Get("Preference-Applied")} {
+		if value != "" {
+			header.Set(name, value)
+		}
+	}
+	// The store copies what it is given; x.Out is sent afterwards.
+	err := replies.Save(ctx, tx, key.key, &access.Reply{Request: key.request, Status: a.status, Header: header, Body: x.Out})
+	if e, ok := errors.AsType[*dataflow.Error](err); ok && e.Code == "unique_violation" {
+		return keyInFlight(err)
+	}
+	return err
+}
+
+// replay answers as the first request with the key was answered.
+func replay(x *front.Exchange, kept *access.Reply, key onceKey) error {
+	if kept.Request != key.request {
+		return keyReused()
+	}
+	header := x.Header()
+	header.Del("Preference-Applied")
+	if kept.Header != nil {
+		for name, v := range kept.Header.All {
+			if s, ok := v.(string); ok {
+				header[name] = []string{s}
+			}
+		}
+	}
+	header["Idempotent-Replayed"] = []string{"true"}
+	x.Out = append(x.Out[:0], kept.Body...)
+	answer{status: kept.Status}.send(x)
+	return nil
+}

@@ -1,0 +1,325 @@
+package rest
+
+import (
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+)
+
+// ListParams are the names that a list's query string gives a meaning of its
+// own; every other is a filter on a field.
+func ListParams() []string {
+	return []string{"filter", "sort", "limit", "offset", "cursor", "fields", "count", "include_deleted"}
+}
+
+// params reads a query string and gathers what is wrong with it. A problem's
+// pointer names the parameter as if the query were an object.
+type params struct {
+	m        *dataflow.Model
+	q        access.ListQuery
+	seen     map[string]bool
+	flat     *dataflow.Object // filters given as parameters of their own
+	problems []dataflow.Problem
+}
+
+// listQuery reads the query string of a list.
+func (m *model) listQuery(raw string) (access.ListQuery, error) {
+	p := params{m: m.decl}
+	p.each(raw, p.listParam)
+	if p.flat != nil {
+		p.where(p.flat, "")
+	}
+	return p.q, p.err()
+}
+
+// getQuery reads the query string of a read: it may name fields only.
+func (m *model) getQuery(raw string) ([]int, error) {
+	p := params{m: m.decl}
+	p.each(raw, func(name, value string) {
+		if name != "fields" {
+			p.unknown(name, []string{"fields"})
+			return
+		}
+		p.fields(value)
+	})
+	return p.q.Fields, p.err()
+}
+
+// noParameters refuses a query string where none means anything.
+func noParameters(raw string) error {
+	p := params{}
+	p.each(raw, func(name, _ string) { p.unknown(name, nil) })
+	return p.err()
+}
+
+func (p *params) err() error {
+	if len(p.problems) == 0 {
+		return nil
+	}
+	return codec.Error(p.problems)
+}
+
+func (p *params) add(name, code, detail, hint string) {
+	p.problems = append(p.problems, dataflow.Problem{Code: code, Pointer: pointer(name), Detail: detail, Hint: hint})
+}
+
+// pointer is the JSON pointer to a name at the top.
+func pointer(name string) string { return "/" + codec.EscapePointer(name) }
+
+// each splits a query string. Each parameter may stand once.
+func (p *params) each(raw string, f func(name, value string)) {
+	for part := range strings.SplitSeq(raw, "&") {
+		if part == "" {
+			continue
+		}
+		rawName, rawValue, _ := strings.Cut(part, "=")
+		name, err := url.QueryUnescape(rawName)
+		value, err2 := url.QueryUnescape(rawValue)
+		switch {
+		case err != nil || err2 != nil:
+			p.add(rawName, "format", "the parameter is not percent-encoded as it should be", "")
+		case p.seen[name]:
+			p.add(name, "duplicate_key", "the parameter "+quote(name)+" is given twice", "give it once")
+		default:
+			if p.seen == nil {
+				p.seen = make(map[string]bool, 8)
+			}
+			p.seen[name] = true
+			f(name, value)
+		}
+	}
+}
+
+func (p *params) listParam(name, value string) {
+	switch name {
+	case "limit":
+		p.q.Limit = p.number(name, value, 1, access.MaxLimit)
+	case "offset":
+		p.q.Offset = p.number(name, value, 0, 1<<53)
+	case "sort":
+		p.sort(value)
+	case "fields":
+		p.fields(value)
+	case "cursor":
+		p.q.Cursor = value
+	case "count":
+		p.q.Count = p.flag(name, value)
+	case "include_deleted":
+		if !p.m.SoftDelete {
+			p.add(name, "unknown_parameter", p.m.Name+" keeps no deleted rows", "only models with soft_delete = True do")
+			return
+		}
+		p.q.Deleted = p.flag(name, value)
+	case "filter":
+		v, problems := codec.ParseJSON([]byte(value), codec.MaxDepth)
+		if len(problems) > 0 {
+			p.below(name, problems)
+			return
+		}
+		p.where(v, pointer(name))
+	default:
+		p.filterParam(name, value)
+	}
+}
+
+func (p *params) number(name, value string, low, high int) int {
+	n, err := strconv.Atoi(value)
+	if err != nil {
+		p.add(name, "wrong_type", "must be a whole number", "")
+		return 0
+	}
+	if n < low {
+		p.add(name, "too_small", "must be at least "+strconv.Itoa(low), "")
+	}
+	if n > high {
+		p.add(name, "too_large", "must be at most "+strconv.Itoa(high), "")
+	}
+	return n
+}
+
+func (p *params) flag(name, value string) bool {
+	if value != "true" && value != "false" {
+		p.add(name, "wrong_type", "must be true or false", "")
+	}
+	return value == "true"
+}
+
+// below records problems found inside the value of a parameter.
+func (p *params) below(name string, problems []dataflow.Problem) {
+	for _, pr := range problems {
+		if pr.Code == codec.Malformed { // the query is not JSON as a whole: a 422, not a 400
+			pr.Code = "format"
+		}
+		pr.Pointer = pointer(name) + pr.Pointer
+		p.problems = append(p.problems, pr)
+	}
+}
+
+// sort reads "-created_at,name".
+func (p *params) sort(value string) {
+	for key := range strings.SplitSeq(value, ",") {
+		name, desc := strings.CutPrefix(key, "-")
+		i, ok := p.m.FieldIndex(name)
+		switch {
+		case !ok:
+			p.add("sort", "unknown_field", "there is no field "+quote(name)+" to sort by", dataflow.DidYouMean(name, p.sortable()))
+		case !query.Sortable(p.m.Fields[i].Type):
+			p.add("sort", "wrong_type", "rows have no order by "+quote(name), "")
+		default:
+			p.q.Sort = append(p.q.Sort, query.Order{Field: i, Desc: desc})
+		}
+	}
+}
+
+func (p *params) sortable() []string {
+	var names []string
+	for _, f := range p.m.Fields {
+		if query.Sortable(f.Type) {
+			names = append(names, f.Name)
+		}
+	}
+	return names
+}
+
+// fields reads "id,status".
+func (p *params) fields(value string) {
+	shape := p.m.Shape()
+	for name := range strings.SplitSeq(value, ",") {
+		i, ok := shape.Index(name)
+		switch {
+		case !ok:
+			p.add("fields", "unknown_field", "there is no field "+quote(name), dataflow.DidYouMean(name, dataflow.RecordOf(p.m).AttrNames()))
+		case slices.Contains(p.q.Fields, i):
+			p.add("fields", "duplicate_key", "the field "+quote(name)+" is named twice", "")
+		default:
+			p.q.Fields = append(p.q.Fields, i)
+		}
+	}
+}
+
+func (p *params) unknown(name string, known []string) {
+	hint := dataflow.DidYouMean(name, known)
+	switch {
+	case hint != "":
+	case len(known) == 0:
+		hint = "it takes none"
+	case len(known) <= 16:
+		hint = "there are " + strings.Join(known, ", ")
+	}
+	p.add(name, "unknown_parameter", "there is no parameter "+quote(name), hint)
+}
+
+// where adds a filter to those there are: all must hold.
+func (p *params) where(v any, at string) {
+	expr, problems := query.Parse(p.m, v, at)
+	p.problems = append(p.problems, problems...)
+	switch {
+	case len(problems) > 0:
+	case p.q.Filter == nil:
+		p.q.Filter = expr
+	default:
+		p.q.Filter = query.And{p.q.Filter, expr}
+	}
+}
+
+// filterParam reads a filter on one field: status=new, total[$gte]=10,
+// customer.email=a@example.org.
+func (p *params) filterParam(name, value string) {
+	path, op := name, ""
+	if i := strings.IndexByte(name, '['); i > 0 && strings.HasSuffix(name, "]") {
+		path, op = name[:i], name[i+1:len(name)-1]
+		if !strings.HasPrefix(op, "$") {
+			op = "$" + op
+		}
+	}
+	f := fieldAt(p.m, path)
+	if f == nil {
+		p.unknownFilter(name, path)
+		return
+	}
+	v, problems := operand(f.Type, op, value)
+	if len(problems) > 0 {
+		p.below(name, problems)
+		return
+	}
+	if op == "" {
+		op = "$eq"
+	}
+	if p.flat == nil {
+		p.flat = dataflow.NewObject()
+	}
+	ops, ok := p.flat.Get(path)
+	if !ok {
+		ops = dataflow.NewObject()
+		p.flat.Set(path, ops)
+	}
+	ops.(*dataflow.Object).Set(op, v)
+}
+
+func (p *params) unknownFilter(name, path string) {
+	known := ListParams()
+	for _, f := range p.m.Fields {
+		known = append(known, f.Name)
+	}
+	if path != name { // only a field can have an operator
+		known = known[len(ListParams()):]
+	}
+	hint := dataflow.DidYouMean(path, known)
+	if hint == "" {
+		hint = "filters name fields of " + p.m.Name + ", as in " + p.m.ID().Name + "=1 or created_at[$gte]=2026-01-31T00:00:00Z"
+	}
+	p.add(name, "unknown_parameter", "there is no parameter or field "+quote(path), hint)
+}
+
+// fieldAt follows a path through references; nil if it leads nowhere.
+func fieldAt(m *dataflow.Model, path string) *dataflow.Field {
+	for {
+		name, rest, more := strings.Cut(path, ".")
+		f := m.Field(name)
+		if f == nil || !more {
+			return f
+		}
+		if f.Type.Kind != dataflow.KindRef || f.Type.Model == nil {
+			return nil
+		}
+		m, path = f.Type.Model, rest
+	}
+}
+
+// operand reads the text of an operator's operand. An operator that does not
+// exist is left to the filter's own parser to refuse.
+func operand(t *dataflow.Type, op, value string) (any, []dataflow.Problem) {
+	switch op {
+	case "$in", "$nin", "$between":
+		return operandList(t, value)
+	case "$exists", "$null":
+		return codec.ParseText(dataflow.Bool, value, "")
+	case "", "$eq", "$ne", "$gt", "$gte", "$lt", "$lte":
+		return codec.ParseText(t, value, "")
+	case "$contains":
+		if t.Kind == dataflow.KindList {
+			return codec.ParseText(t.Elem, value, "")
+		}
+	}
+	return value, nil
+}
+
+// operandList reads "new,paid", or a JSON list where a value holds a comma.
+func operandList(t *dataflow.Type, value string) (any, []dataflow.Problem) {
+	if strings.HasPrefix(value, "[") {
+		return codec.ParseJSON([]byte(value), 2)
+	}
+	list := []any{}
+	var problems []dataflow.Problem
+	for part := range strings.SplitSeq(value, ",") {
+		v, ps := codec.ParseText(t, part, "")
+		list, problems = append(list, v), append(problems, ps...)
+	}
+	return list, problems
+}

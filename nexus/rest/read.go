@@ -1,0 +1,129 @@
+package rest
+
+import (
+	"net/http"
+	"net/url"
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// noCache lets a client keep an answer but makes it ask whether it still
+// holds, with the answer's ETag.
+var noCache = []string{"no-cache"}
+
+// get serves one row.
+func (m *model) get(x *front.Exchange, id any) error {
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	var fields []int
+	if x.Request.URL.RawQuery != "" {
+		if fields, err = m.getQuery(x.Request.URL.RawQuery); err != nil {
+			return err
+		}
+	}
+	out, version, err := m.ops.GetJSON(x.Context(), m.store, c, id, fields, x.Out)
+	if err != nil {
+		return err
+	}
+	x.Out = out
+	header := x.Header()
+	header["Cache-Control"] = noCache
+	if version != 0 {
+		header["Etag"] = []string{etag(version)}
+		if noneMatch(x, version) {
+			x.Empty(http.StatusNotModified)
+			return nil
+		}
+	}
+	x.Send(http.StatusOK)
+	return nil
+}
+
+// list serves a page of rows.
+func (m *model) list(x *front.Exchange) error {
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	var q access.ListQuery
+	if x.Request.URL.RawQuery != "" {
+		if q, err = m.listQuery(x.Request.URL.RawQuery); err != nil {
+			return err
+		}
+	}
+	if len(x.Request.Header["Prefer"]) > 0 && preferences(x).count {
+		q.Count = true
+		x.Header()["Preference-Applied"] = []string{"count=exact"}
+	}
+	page, err := m.page(x, c, q)
+	if err != nil {
+		return err
+	}
+	x.Out = appendPage(x.Out, q, page)
+	header := x.Header()
+	header["Cache-Control"] = noCache
+	if page.NextCursor != "" {
+		header["Link"] = []string{nextLink(x.Request.URL, page.NextCursor)}
+	}
+	x.Send(http.StatusOK)
+	return nil
+}
+
+// page appends the rows. A page with a count is read from one state of the
+// database, so that the two agree.
+func (m *model) page(x *front.Exchange, c access.Caller, q access.ListQuery) (page access.Page, err error) {
+	read := func(r store.Reader) (err error) {
+		x.Out = append(x.Out[:0], `{"records":`...)
+		x.Out, page, err = m.ops.ListJSON(x.Context(), r, c, q, x.Out)
+		return err
+	}
+	if q.Count {
+		err = m.store.Snapshot(x.Context(), read)
+	} else {
+		err = read(m.store)
+	}
+	return page, err
+}
+
+// appendPage appends what follows the rows.
+func appendPage(dst []byte, q access.ListQuery, page access.Page) []byte {
+	dst = strconv.AppendInt(append(dst, `,"count":`...), int64(page.Count), 10)
+	if page.Total >= 0 {
+		dst = strconv.AppendInt(append(dst, `,"total":`...), page.Total, 10)
+	}
+	limit := q.Limit
+	if limit == 0 {
+		limit = access.DefaultLimit
+	}
+	dst = strconv.AppendInt(append(dst, `,"limit":`...), int64(limit), 10)
+	if q.Cursor == "" {
+		dst = strconv.AppendInt(append(dst, `,"offset":`...), int64(q.Offset), 10)
+	}
+	if page.NextCursor != "" {
+		dst = codec.AppendString(append(dst, `,"next_cursor":`...), page.NextCursor)
+	}
+	dst = strconv.AppendBool(append(dst, `,"has_more":`...), page.HasMore)
+	return append(dst, '}')
+}
+
+// nextLink is the Link to the page after this one: the same request but for
+// where it starts.
+func nextLink(u *url.URL, cursor string) string {
+	var b strings.Builder
+	b.WriteString("<" + u.EscapedPath() + "?")
+	for part := range strings.SplitSeq(u.RawQuery, "&") {
+		name, _, _ := strings.Cut(part, "=")
+		if part != "" && name != "cursor" && name != "offset" {
+			b.WriteString(part + "&")
+		}
+	}
+	b.WriteString("cursor=" + url.QueryEscape(cursor) + `>; rel="next"`)
+	return b.String()
+}

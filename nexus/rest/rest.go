@@ -1,0 +1,202 @@
+// Package rest serves the exposed models and the workflows of a planned app
+// over HTTP. It owns routes, headers and the forms of requests and answers;
+// what an operation means is decided by dataflow/access and dataflow/engine.
+package rest
+
+import (
+	"context"
+	"net/http"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/gorilla/mux"
+)
+
+// Options are what a Handler needs besides the engine.
+type Options struct {
+	// Document returns the OpenAPI document and its entity tag.
+	Document func() (text []byte, etag string)
+	Now      func() time.Time
+}
+
+// Handler serves REST. Its ResponseWriter must be a *front.Exchange. It is
+// immutable and safe for concurrent use.
+type Handler struct {
+	engine *engine.Engine
+	app    *dataflow.App
+	o      Options
+	router *mux.Router
+
+	models    map[string]*model // by path
+	workflows map[string]*dataflow.Workflow
+	stores    []namedStore
+	kept      map[*dataflow.Database]*access.Replies
+	index     func() []byte
+}
+
+type namedStore struct {
+	name  string
+	store store.Store
+}
+
+// New returns the handler of an app.
+func New(e *engine.Engine, o Options) *Handler {
+	h := &Handler{engine: e, app: e.App(), o: o,
+		models:    make(map[string]*model),
+		workflows: make(map[string]*dataflow.Workflow),
+		kept:      make(map[*dataflow.Database]*access.Replies),
+	}
+	for _, db := range h.app.Databases {
+		h.stores = append(h.stores, namedStore{db.Name, e.Store(db)})
+		h.kept[db] = access.NewReplies(db, access.Options{Now: o.Now}, keepReplies)
+	}
+	for _, exp := range h.app.Exposures {
+		h.models[exp.Path] = newModel(h, exp)
+	}
+	for _, wf := range h.app.Workflows {
+		h.workflows[wf.Name] = wf
+	}
+	h.index = sync.OnceValue(h.buildIndex)
+	h.router = h.routes()
+	return h
+}
+
+// Route is one of the fixed patterns that are served. Models and workflows
+// are looked up in maps behind them, so that there are as few among 1,000
+// models as among 10.
+type Route struct {
+	Pattern string
+	Methods []string
+	Doc     string
+	serve   func(h *Handler, x *front.Exchange) error
+}
+
+// Routes lists every route. Of the methods of models, an app serves those
+// that its exposures allow.
+func Routes() []Route {
+	return []Route{
+		{"/", methods("GET"), "What is served, in short.", (*Handler).serveIndex},
+		{"/api/{model}", methods("GET", "POST"), "List rows; create a row.", (*Handler).collection},
+		{"/api/{model}/{id}", methods("GET", "PATCH", "PUT", "DELETE", "POST"),
+			"Read, change, replace or delete a row; POST with the name of an operation for id runs it.", (*Handler).item},
+		{"/workflows", methods("GET"), "List the workflows.", (*Handler).listWorkflows},
+		{"/workflows/{name}", methods("GET"), "Describe a workflow.", (*Handler).describeWorkflow},
+		{"/workflows/{name}/execute", methods("POST"), "Run a workflow.", (*Handler).execute},
+		{"/health/live", methods("GET"), "Whether the server runs.", (*Handler).live},
+		{"/health/ready", methods("GET"), "Whether its databases answer.", (*Handler).ready},
+		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},
+	}
+}
+
+// methods adds what comes with the others.
+func methods(ms ...string) []string {
+	if ms[0] == http.MethodGet {
+		ms = append(ms, http.MethodHead)
+	}
+	return append(ms, http.MethodOptions)
+}
+
+func (h *Handler) routes() *mux.Router {
+	// Encoded paths, so that an id may hold a slash; no cleaning, which would
+	// redirect and lose the body.
+	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
+	for _, rt := range Routes() {
+		router.Path(rt.Pattern).Handler(h.adapt(rt))
+	}
+	router.NotFoundHandler = h.adapt(Route{serve: (*Handler).noRoute})
+	return router
+}
+
+// adapt gives a route's function what all routes share.
+func (h *Handler) adapt(rt Route) http.Handler {
+	perModel := strings.HasPrefix(rt.Pattern, "/api/") // their methods depend on the exposure
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := w.(*front.Exchange)
+		x.Request, x.Route = r, rt.Pattern
+		err := acceptable(r)
+		if err == nil && !perModel && rt.Methods != nil {
+			var done bool
+			if done, err = checkMethod(x, rt.Methods); done {
+				return
+			}
+		}
+		if err == nil {
+			err = rt.serve(h, x)
+		}
+		if err != nil {
+			x.Fail(err)
+		}
+	})
+}
+
+// ServeHTTP serves one request.
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+
+// checkMethod answers OPTIONS and refuses methods that are not allowed.
+func checkMethod(x *front.Exchange, allowed []string) (done bool, err error) {
+	switch method := x.Request.Method; {
+	case method == http.MethodOptions:
+		x.Header().Set("Allow", strings.Join(allowed, ", "))
+		x.Empty(http.StatusNoContent)
+		return true, nil
+	case slices.Contains(allowed, method):
+		return false, nil
+	default:
+		return false, methodNotAllowed(x, allowed)
+	}
+}
+
+// caller says who asks.
+func caller(x *front.Exchange) (access.Caller, error) {
+	tenants := x.Request.Header["X-Tenant-Id"]
+	if len(tenants) == 0 {
+		return access.Caller{}, nil
+	}
+	if len(tenants) > 1 || len(tenants[0]) > 255 || strings.ContainsFunc(tenants[0], func(r rune) bool { return r < 0x20 || r == 0x7f }) {
+		return access.Caller{}, badHeader("X-Tenant-ID", "a single tenant of at most 255 characters")
+	}
+	return access.Caller{Tenant: tenants[0]}, nil
+}
+
+// variable returns a part of the path, decoded.
+func variable(x *front.Exchange, name string) string {
+	raw := mux.Vars(x.Request)[name]
+	if !strings.Contains(raw, "%") {
+		return raw
+	}
+	if s, err := url.PathUnescape(raw); err == nil {
+		return s
+	}
+	return raw // net/http has refused paths that can't be decoded
+}
+
+// ready pings every database.
+func (h *Handler) ready(x *front.Exchange) error {
+	ctx, cancel := context.WithTimeout(x.Request.Context(), readyTimeout)
+	defer cancel()
+	databases := dataflow.NewObject()
+	status, word := http.StatusOK, "ready"
+	for _, s := range h.stores {
+		state := "ok"
+		if err := s.store.Ping(ctx); err != nil {
+			state, status, word = "unavailable", http.StatusServiceUnavailable, "unavailable"
+		}
+		databases.Set(s.name, state)
+	}
+	return sendValue(x, status, dataflow.ObjectOf("status", word, "databases", databases))
+}
+
+// readyTimeout is how long databases have to answer: probes give up soon.
+const readyTimeout = 2 * time.Second
+
+func (h *Handler) live(x *front.Exchange) error {
+	return sendValue(x, http.StatusOK, dataflow.ObjectOf("status", "live"))
+}

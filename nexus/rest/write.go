@@ -1,0 +1,218 @@
+package rest
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// answer is what a write is answered with; its body is in x.Out.
+type answer struct {
+	status   int
+	location string
+	etag     string
+}
+
+// mutation is a request that writes: do runs inside one transaction (again, if
+// the store asks for a retry), render words the answer afterwards.
+type mutation struct {
+	caller access.Caller
+	prefer prefer
+	body   []byte
+	do     func(ctx context.Context, tx store.Tx) error
+	render func(ctx context.Context) (answer, error)
+}
+
+// errRollback ends a transaction whose caller wants nothing kept.
+var errRollback = errors.New("rollback preferred")
+
+// write does a mutation and answers it.
+func (m *model) write(x *front.Exchange, w mutation) error {
+	if key := x.Request.Header["Idempotency-Key"]; len(key) > 0 {
+		return m.writeOnce(x, key, w)
+	}
+	ctx := x.Context()
+	err := m.store.Write(ctx, func(tx store.Tx) error {
+		if err := w.do(ctx, tx); err != nil || !w.prefer.rollback {
+			return err
+		}
+		return errRollback
+	})
+	if err != nil && !errors.Is(err, errRollback) {
+		return err
+	}
+	a, err := w.render(ctx)
+	if err != nil {
+		return err
+	}
+	a.send(x)
+	return nil
+}
+
+// send sends an answer.
+func (a answer) send(x *front.Exchange) {
+	header := x.Header()
+	if a.location != "" {
+		header["Location"] = []string{a.location}
+	}
+	if a.etag != "" {
+		header["Etag"] = []string{a.etag}
+	}
+	if len(x.Out) == 0 {
+		x.Empty(a.status)
+		return
+	}
+	x.Send(a.status)
+}
+
+// begin reads what all writes have in common.
+func (m *model) begin(x *front.Exchange) (w mutation, err error) {
+	if x.Request.URL.RawQuery != "" {
+		return w, noParameters(x.Request.URL.RawQuery)
+	}
+	if w.caller, err = caller(x); err != nil {
+		return w, err
+	}
+	w.prefer.maxAffected = -1
+	if len(x.Request.Header["Prefer"]) > 0 {
+		w.prefer = preferences(x)
+	}
+	return w, nil
+}
+
+func preferenceApplied(x *front.Exchange, parts ...string) {
+	if s := applied(parts...); s != "" {
+		x.Header()["Preference-Applied"] = []string{s}
+	}
+}
+
+// create adds a row.
+func (m *model) create(x *front.Exchange) error {
+	w, err := m.begin(x)
+	if err != nil {
+		return err
+	}
+	if w.body, err = requiredBody(x); err != nil {
+		return err
+	}
+	preferenceApplied(x, w.prefer.returned(), w.prefer.tx())
+	row, err := m.ops.NewRow(x.Context(), w.caller, w.body)
+	if err != nil {
+		return err
+	}
+	w.do = func(ctx context.Context, tx store.Tx) error { return m.ops.Insert(ctx, tx, w.caller, row) }
+	w.render = func(ctx context.Context) (answer, error) {
+		a, err := m.rowAnswer(ctx, x, w.prefer, row, http.StatusCreated, http.StatusCreated)
+		a.location = m.location(row.Vals()[m.id])
+		return a, err
+	}
+	return m.write(x, w)
+}
+
+// rowAnswer answers with a row, unless the caller wants little.
+func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row *dataflow.Object, full, minimal int) (a answer, err error) {
+	a.status = full
+	if v := m.versionOf(row); v != 0 {
+		a.etag = etag(v)
+	}
+	x.Out = x.Out[:0]
+	if p.minimal {
+		a.status = minimal
+		return a, nil
+	}
+	x.Out, err = m.ops.AppendRow(ctx, row, x.Out)
+	return a, err
+}
+
+// update changes a row (PATCH) or replaces it (PUT).
+func (m *model) update(x *front.Exchange, id any, replace bool) error {
+	w, err := m.begin(x)
+	if err != nil {
+		return err
+	}
+	cond, err := m.require(x)
+	if err != nil {
+		return err
+	}
+	if w.body, err = requiredBody(x); err != nil {
+		return err
+	}
+	preferenceApplied(x, w.prefer.returned(), w.prefer.tx())
+	var row *dataflow.Object
+	w.do = func(ctx context.Context, tx store.Tx) error {
+		version, err := m.expect(ctx, tx, w.caller, id, cond)
+		if err == nil {
+			row, err = m.ops.UpdateJSON(ctx, tx, w.caller, id, w.body, version, replace)
+		}
+		return err
+	}
+	w.render = func(ctx context.Context) (answer, error) {
+		return m.rowAnswer(ctx, x, w.prefer, row, http.StatusOK, http.StatusNoContent)
+	}
+	return m.write(x, w)
+}
+
+// delete removes a row.
+func (m *model) delete(x *front.Exchange, id any) error {
+	w, err := m.begin(x)
+	if err != nil {
+		return err
+	}
+	cond, err := m.require(x)
+	if err != nil {
+		return err
+	}
+	if body, err := x.Body(); err != nil || len(body) > 0 {
+		return errors.Join(err, noBody(body))
+	}
+	preferenceApplied(x, w.prefer.returned(), w.prefer.tx())
+	w.do = func(ctx context.Context, tx store.Tx) error {
+		version, err := m.expect(ctx, tx, w.caller, id, cond)
+		if err != nil {
+			return err
+		}
+		return m.ops.Delete(ctx, tx, w.caller, id, version)
+	}
+	w.render = func(context.Context) (answer, error) {
+		x.Out = x.Out[:0]
+		if !w.prefer.representation {
+			return answer{status: http.StatusNoContent}, nil
+		}
+		x.Out = codec.AppendValue(x.Out, dataflow.ObjectOf("id", id, "deleted", true))
+		return answer{status: http.StatusOK}, nil
+	}
+	return m.write(x, w)
+}
+
+func noBody(body []byte) error {
+	if len(body) == 0 {
+		return nil
+	}
+	return &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
+		Message: "a DELETE takes no body", Hint: "POST to bulk_delete deletes many rows"}
+}
+
+// expect turns a condition into the version that the row must have; nil is any.
+func (m *model) expect(ctx context.Context, tx store.Tx, c access.Caller, id any, cond condition) (*int64, error) {
+	switch {
+	case cond.any || !cond.given:
+		return nil, nil
+	case len(cond.of) == 1:
+		return &cond.of[0], nil
+	}
+	_, version, err := m.ops.GetJSON(ctx, tx, c, id, []int{m.id}, nil)
+	if err != nil {
+		return nil, err
+	}
+	if !slices.Contains(cond.of, version) {
+		return nil, preconditionFailed(m.decl)
+	}
+	return &version, nil
+}

@@ -1,0 +1,199 @@
+package nexus
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"strconv"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// Server listens on the app's ports and serves the current Generation.
+type Server struct {
+	current  atomic.Pointer[generationHandlers]
+	settings dataflow.Server
+	api, mcp net.Listener
+	logger   *slog.Logger
+}
+
+// generationHandlers are a generation's handlers as its listeners need them.
+type generationHandlers struct {
+	g        *Generation
+	api, mcp http.Handler
+}
+
+// Listen opens the app's ports. A port in use is a diagnostic.
+func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
+	s := &Server{settings: g.settings, logger: o.logger()}
+	var ds []dataflow.Diagnostic
+	for _, l := range []struct {
+		option   string
+		port     int
+		listener *net.Listener
+	}{{"api_port", s.settings.APIPort, &s.api}, {"mcp_port", s.settings.MCPPort, &s.mcp}} {
+		listener, err := net.Listen("tcp", net.JoinHostPort(s.settings.Host, strconv.Itoa(l.port)))
+		if err != nil {
+			ds = append(ds, s.cannotListen(l.option, l.port, err))
+			continue
+		}
+		*l.listener = listener
+	}
+	if len(ds) > 0 {
+		s.closeListeners()
+		return nil, dataflow.SortDiagnostics(ds)
+	}
+	s.Swap(g)
+	return s, nil
+}
+
+func (s *Server) closeListeners() {
+	for _, l := range []net.Listener{s.api, s.mcp} {
+		if l != nil {
+			_ = l.Close() // nothing has been accepted on it that could be lost
+		}
+	}
+}
+
+// cannotListen says why a port can't be listened on.
+func (s *Server) cannotListen(option string, port int, err error) dataflow.Diagnostic {
+	d := dataflow.Diagnostic{Code: "FC706", Severity: dataflow.SeverityError, Span: portSpan(&s.settings, "/"+option)}
+	var dns *net.DNSError
+	switch {
+	case errors.Is(err, syscall.EADDRINUSE):
+		d.Message = fmt.Sprintf("port %d of %s is in use", port, s.settings.Host)
+		d.Hint = "stop what listens there, or set " + option + " to another port (0 takes any free one)"
+	case errors.Is(err, syscall.EACCES):
+		d.Message = fmt.Sprintf("this user may not listen on port %d", port)
+		d.Hint = "set " + option + " to a port above 1023"
+	case errors.Is(err, syscall.EADDRNOTAVAIL) || errors.As(err, &dns):
+		d.Code, d.Span = "FC707", portSpan(&s.settings, "/host")
+		d.Message = fmt.Sprintf("%q is no address of this machine", s.settings.Host)
+		d.Hint = `host = "127.0.0.1" serves this machine only, "0.0.0.0" every network it is on`
+	default:
+		s.logger.Error("listening failed", "option", option, "cause", err)
+		d.Message = fmt.Sprintf("port %d of %s can't be listened on", port, s.settings.Host)
+		d.Hint = "the log has the cause; set " + option + " or host to something else"
+	}
+	return d
+}
+
+// URLs returns where REST and MCP are served; "" for one that is not.
+func (s *Server) URLs() (api, mcp string) {
+	return s.url(s.api), s.url(s.mcp) + "/mcp"
+}
+
+func (s *Server) url(l net.Listener) string {
+	addr := l.Addr().(*net.TCPAddr)
+	host := s.settings.Host
+	if addr.IP.IsUnspecified() {
+		host = "localhost"
+	}
+	return "http://" + net.JoinHostPort(host, strconv.Itoa(addr.Port))
+}
+
+// loopback reports whether only this machine can reach the server.
+func (s *Server) loopback() bool { return s.api.Addr().(*net.TCPAddr).IP.IsLoopback() }
+
+// Swap makes g the generation that new requests reach, and returns the one
+// before it, which still serves those it has begun: close it when convenient.
+// Ports and limits of connections stay those of the first.
+func (s *Server) Swap(g *Generation) (old *Generation) {
+	h := &generationHandlers{g: g, api: g.api, mcp: cutStreams(g.mcp, &g.gate)}
+	if s.loopback() {
+		h.api, h.mcp = front.Loopback(g.api), cutStreams(front.Loopback(g.mcp), &g.gate)
+	}
+	if before := s.current.Swap(h); before != nil {
+		return before.g
+	}
+	return nil
+}
+
+// handler serves requests by whatever generation is current when they come.
+func (s *Server) handler(pick func(*generationHandlers) http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		for h := s.current.Load(); ; {
+			if h.g.gate.enter() {
+				defer h.g.gate.leave()
+				pick(h).ServeHTTP(w, r)
+				return
+			}
+			next := s.current.Load()
+			if next == h { // not swapped, but closed
+				unavailable(w)
+				return
+			}
+			h = next
+		}
+	})
+}
+
+// Limits of a connection. Requests are bounded by the app's own timeout; these
+// bound a client that is slow on purpose.
+const (
+	headerTimeout  = 10 * time.Second
+	idleTimeout    = 2 * time.Minute
+	transferTime   = 30 * time.Second // beside the request's own
+	maxHeaderBytes = 32 << 10
+)
+
+func (s *Server) httpServer(h http.Handler) *http.Server {
+	return &http.Server{
+		Handler:           h,
+		ReadHeaderTimeout: headerTimeout,
+		IdleTimeout:       idleTimeout,
+		MaxHeaderBytes:    maxHeaderBytes,
+		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),
+	}
+}
+
+// Serve serves until ctx is done, then drains: it stops accepting, lets
+// requests finish within grace, and closes the generation.
+func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
+	api := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.api }))
+	api.ReadTimeout = s.settings.RequestTimeout + transferTime
+	api.WriteTimeout = s.settings.RequestTimeout + transferTime
+	mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
+
+	failed := make(chan error, 2)
+	go func() { failed <- api.Serve(s.api) }()
+	go func() { failed <- mcp.Serve(s.mcp) }()
+	var err error
+	select {
+	case <-ctx.Done():
+	case err = <-failed:
+		err = fmt.Errorf("serving: %w", err)
+	}
+	g := s.current.Load().g
+	g.gate.begin() // streams have no end of their own
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
+	defer cancel()
+	return errors.Join(err, shutdown(stop, api, mcp), g.Close())
+}
+
+// shutdown drains servers at the same time, and drops what is left when ctx is
+// done.
+func shutdown(ctx context.Context, servers ...*http.Server) error {
+	errs := make(chan error, len(servers))
+	for _, srv := range servers {
+		go func() {
+			err := srv.Shutdown(ctx)
+			if errors.Is(err, context.DeadlineExceeded) {
+				err = srv.Close()
+			}
+			errs <- err
+		}()
+	}
+	var all []error
+	for range servers {
+		all = append(all, <-errs)
+	}
+	return errors.Join(all...)
+}
