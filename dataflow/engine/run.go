@@ -18,6 +18,14 @@ type Request struct {
 	Workflow string
 	Inputs   *dataflow.Object // as the caller gave them; coerced and checked by Run
 	Caller   access.Caller
+
+	// Begin and Commit, if set, run first and last in the run's writing
+	// transaction on db: what they write is kept with the run's own effects or
+	// not at all, and their error ends the run. A run that writes nothing has
+	// no such transaction and calls neither; one that the store asks to retry
+	// calls them again.
+	Begin  func(ctx context.Context, db *dataflow.Database, tx store.Tx) error
+	Commit func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *Result) error
 }
 
 // Result is a finished run.
@@ -35,7 +43,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, e.unknownWorkflow(req.Workflow)
 	}
 	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller}
-	out, err := r.top(ctx, wp, req.Inputs)
+	out, err := r.top(ctx, wp, req)
 	if err != nil {
 		return nil, err
 	}
@@ -92,8 +100,8 @@ type frame struct {
 }
 
 // top runs the workflow that the caller asked for, in its own transaction.
-func (r *run) top(ctx context.Context, wp *workflowPlan, in *dataflow.Object) (any, error) {
-	inputs, err := checkInputs(wp.wf, in)
+func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, error) {
+	inputs, err := checkInputs(wp.wf, req.Inputs)
 	if err != nil {
 		return nil, named(err, wp.wf)
 	}
@@ -111,9 +119,17 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, in *dataflow.Object) (a
 	}
 	var out any
 	body := func() (err error) {
+		if r.tx != nil && req.Begin != nil {
+			if err := req.Begin(ctx, r.txDB, r.tx); err != nil {
+				return err
+			}
+		}
 		out, err = f.rest(ctx)
 		if err == nil {
 			err = r.failed
+		}
+		if err == nil && r.tx != nil && req.Commit != nil {
+			err = req.Commit(ctx, r.txDB, r.tx, &Result{RunID: r.id, Outputs: out})
 		}
 		return err
 	}
