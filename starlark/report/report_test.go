@@ -242,3 +242,27 @@ func TestColorNeedsATerminal(t *testing.T) {
 		t.Error("NO_COLOR and TERM=dumb are not heeded")
 	}
 }
+
+func TestFailureNamesTheRunThePlaceAndEveryProblem(t *testing.T) {
+	e := dataflow.Invalid(
+		dataflow.Problem{Code: "wrong_type", Pointer: "/qty", Detail: "must be a whole number"},
+		dataflow.Problem{Code: "unknown_field", Pointer: "/emial", Detail: "there is no input emial", Hint: `did you mean "email"?`},
+	)
+	e.Workflow, e.Node, e.Span, e.Hint = "place_order", "order", span(2, 9, 2, 17), "see flowctl exec --help"
+	var b bytes.Buffer
+	if err := report.Failure(&b, e, source, false); err != nil {
+		t.Fatal(err)
+	}
+	want := `error[invalid]: the input has 2 problems
+  --> app.star:2:9
+ 2 | Order = db.model("Order", {"total": decimel(12, 2)})
+   |         ^^^^^^^^
+   note: in the node order of the workflow place_order
+   note: /qty: must be a whole number
+   note: /emial: there is no input emial; did you mean "email"?
+   hint: see flowctl exec --help
+`
+	if diff := cmp.Diff(want, b.String()); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
