@@ -1,6 +1,9 @@
 package dataflow
 
-import "time"
+import (
+	"sync"
+	"time"
+)
 
 // App is everything an app.star declares.
 type App struct {
@@ -43,6 +46,16 @@ type Database struct {
 	Models  []*Model
 	Span    Span
 	Spans   Spans // of its options, by name
+
+	systemOnce sync.Once
+	system     []*Model
+}
+
+// System returns the runtime's own models beside the database's, as build
+// made them on the first call: a model is known by its pointer.
+func (d *Database) System(build func() []*Model) []*Model {
+	d.systemOnce.Do(func() { d.system = build() })
+	return d.system
 }
 
 // DatabaseOptions are the options of DataFlow(...), defaults filled in.

@@ -8,10 +8,12 @@ package access
 
 import (
 	"context"
+	"errors"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
 
@@ -27,92 +29,107 @@ type Caller struct {
 	Tenant string           // "" if none is known; multi-tenant models then refuse
 }
 
-// Model runs the operations of one model. It is immutable.
-type Model struct{}
+// Model runs the operations of one model. It is safe for concurrent use.
+type Model struct {
+	m       *dataflow.Model
+	newID   func() string
+	clock   *clock
+	decoder *codec.Decoder
+	params  []params // by dataflow.OpKind
+
+	// Positions in m.Fields; -1 where the model has no such field.
+	id, createdAt, updatedAt, version, tenant, deletedAt int
+
+	whole      *reading // every field and computed value
+	insertable []int    // fields of an insert whose id the database picks
+	allFields  []int
+	guarded    []int // references whose target a foreign key alone does not guard
+	audit      *dataflow.Model
+}
 
 // New prepares the operations of m.
-func New(m *dataflow.Model, o Options) *Model { panic("unwritten") }
-
-// Spec describes the node type of an operation.
-func Spec(op dataflow.Op) *dataflow.NodeSpec { panic("unwritten") }
-
-// SystemModels returns the models of the runtime's own tables in db: the audit
-// log and the store of idempotency keys. They belong to no file.
-func SystemModels(db *dataflow.Database) []*dataflow.Model { panic("unwritten") }
+func New(m *dataflow.Model, o Options) *Model {
+	a := &Model{
+		m: m, newID: o.NewID, clock: &clock{now: o.Now},
+		decoder:   codec.NewDecoder(m.Shape(), m.Fields),
+		id:        m.RoleIndex(dataflow.RoleID),
+		createdAt: m.RoleIndex(dataflow.RoleCreatedAt),
+		updatedAt: m.RoleIndex(dataflow.RoleUpdatedAt),
+		version:   m.RoleIndex(dataflow.RoleVersion),
+		tenant:    m.RoleIndex(dataflow.RoleTenant),
+		deletedAt: m.RoleIndex(dataflow.RoleDeletedAt),
+	}
+	for _, op := range dataflow.Ops() {
+		a.params = append(a.params, newParams(m, op))
+	}
+	for i, f := range m.Fields {
+		a.allFields = append(a.allFields, i)
+		if i != a.id {
+			a.insertable = append(a.insertable, i)
+		}
+		if f.Type.Kind == dataflow.KindRef && (f.Type.Model.SoftDelete || f.Type.Model.MultiTenant) {
+			a.guarded = append(a.guarded, i)
+		}
+	}
+	if m.AuditLog {
+		a.audit = auditModel(m.Database)
+	}
+	a.whole = a.newReading(nil)
+	return a
+}
 
 // Declared returns the model as declared.
-func (m *Model) Declared() *dataflow.Model { panic("unwritten") }
+func (m *Model) Declared() *dataflow.Model { return m.m }
 
 // Do runs an operation with a node's arguments and returns the node's result,
 // as Spec describes both. r must be a store.Tx if the operation writes.
 func (m *Model) Do(ctx context.Context, r store.Reader, c Caller, op dataflow.OpKind, args *dataflow.Object) (any, error) {
-	panic("unwritten")
+	if args == nil {
+		args = dataflow.NewObject()
+	}
+	if !op.Writes() {
+		return opTable[op].read(m, ctx, r, c, args)
+	}
+	tx, ok := r.(store.Tx)
+	if !ok {
+		return nil, dataflow.Internal(errors.New("access: " + dataflow.Op{Model: m.m, Kind: op}.NodeType() + " needs a transaction"))
+	}
+	return opTable[op].write(m, ctx, tx, c, args)
 }
 
-// NewRow makes the row that a create with this JSON body would add: decoded,
-// defaults filled in, hooks and validation run. It needs no transaction, so
-// that none is held while user code runs.
-func (m *Model) NewRow(ctx context.Context, c Caller, body []byte) (*dataflow.Object, error) {
-	panic("unwritten")
+// ParseID reads an id from a path segment. Text that can't be an id is the id
+// of no row.
+func (m *Model) ParseID(s string) (any, error) {
+	id, problems := codec.ParseText(m.m.ID().Type, s, "")
+	if len(problems) > 0 {
+		return nil, m.notFound(s)
+	}
+	return id, nil
 }
 
-// Insert adds a row that NewRow made, and gives it its id.
-func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) error {
-	panic("unwritten")
+// clock tells a time that moves on with every reading, so that no update has
+// the time of the one before it, however coarse the machine's clock is.
+type clock struct {
+	now  func() time.Time
+	last atomic.Int64 // microseconds since 1970
 }
 
-// AppendRow appends the JSON of a whole row, computed values included.
-func (m *Model) AppendRow(ctx context.Context, row *dataflow.Object, dst []byte) ([]byte, error) {
-	panic("unwritten")
+func (c *clock) tick() time.Time {
+	now := c.now().UnixMicro()
+	for {
+		last := c.last.Load()
+		next := max(now, last+1)
+		if c.last.CompareAndSwap(last, next) {
+			return time.UnixMicro(next).UTC()
+		}
+	}
 }
 
-// UpdateJSON changes the fields that a JSON body names. version, if not nil,
-// must be the row's. replace (PUT) sets fields left out to default or null.
-func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (row *dataflow.Object, err error) {
-	panic("unwritten")
+// after returns a time later than a row's last change.
+func (c *clock) after(last any) time.Time {
+	now := c.tick()
+	if t, ok := last.(time.Time); ok && !now.After(t) {
+		return t.Add(time.Microsecond)
+	}
+	return now
 }
-
-// Delete removes (or, with soft delete, hides) a row.
-func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, version *int64) error {
-	panic("unwritten")
-}
-
-// GetJSON appends the JSON of a row and returns its version (0 unless the
-// model is versioned).
-func (m *Model) GetJSON(ctx context.Context, r store.Reader, c Caller, id any, fields []int, dst []byte) (out []byte, version int64, err error) {
-	panic("unwritten")
-}
-
-// ListQuery asks for a page of rows.
-type ListQuery struct {
-	Filter  query.Expr
-	Sort    []query.Order
-	Fields  []int // nil is all
-	Limit   int   // 1 to MaxLimit; 0 is DefaultLimit
-	Offset  int
-	Cursor  string // opaque; excludes Offset
-	Count   bool   // also count every match
-	Deleted bool   // soft-deleted rows too
-}
-
-// Limits of a page.
-const (
-	DefaultLimit = 100
-	MaxLimit     = 1000
-)
-
-// Page is what a list says beside its rows.
-type Page struct {
-	Count      int   // rows in this page
-	Total      int64 // -1 unless asked for
-	NextCursor string
-	HasMore    bool
-}
-
-// ListJSON appends a JSON array of rows.
-func (m *Model) ListJSON(ctx context.Context, r store.Reader, c Caller, q ListQuery, dst []byte) ([]byte, Page, error) {
-	panic("unwritten")
-}
-
-// ParseID reads an id from a path segment.
-func (m *Model) ParseID(s string) (any, error) { panic("unwritten") }

@@ -86,7 +86,7 @@ func (p *parser) object(d *Decoder) (any, bool) {
 	next := 0 // names mostly come in order
 	ok := p.members(func(name string) bool {
 		i := next
-		if i >= len(vals) || d.shape.Name(i) != name {
+		if i >= len(d.fields) || d.shape.Name(i) != name {
 			var known bool
 			if i, known = d.shape.Index(name); !known || i >= len(d.fields) {
 				return p.refuse(d, name, known)

@@ -1,0 +1,161 @@
+package access
+
+import (
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+)
+
+// params are the parameters of an operation as Do reads them. Objects that
+// stand for rows are taken loosely here: they are held to the model itself
+// later, which says more exactly what is wrong with them.
+type params struct {
+	shape  *dataflow.Shape
+	fields []*dataflow.Field
+}
+
+func newParams(m *dataflow.Model, op dataflow.OpKind) params {
+	var p params
+	var names []string
+	for _, f := range opTable[op].params(m) {
+		if t := f.Type; op != dataflow.OpCreate && (t.Kind == dataflow.KindObject || t.Kind == dataflow.KindList && t.Elem.Kind == dataflow.KindObject) {
+			g := *f
+			g.Type = anyObject
+			if t.Kind == dataflow.KindList {
+				g.Type = dataflow.ListOf(anyObject)
+			}
+			f = &g
+		}
+		p.fields = append(p.fields, f)
+		names = append(names, f.Name)
+	}
+	p.shape = dataflow.NewShape(names...)
+	return p
+}
+
+// arguments are the arguments of one call, and what is wrong with them.
+type arguments struct {
+	m        *Model
+	o        *dataflow.Object
+	problems []dataflow.Problem
+}
+
+func (m *Model) arguments(op dataflow.OpKind, in *dataflow.Object) *arguments {
+	p := &m.params[op]
+	a := &arguments{m: m}
+	a.o, a.problems = codec.CoerceObject(p.shape, p.fields, in, "")
+	for i := range a.problems {
+		if a.problems[i].Code == "unknown_field" {
+			a.problems[i].Code = "unknown_parameter"
+			a.problems[i].Detail = op.String() + " has no such parameter"
+		}
+	}
+	for _, f := range p.fields {
+		if f.Required() && !a.o.Has(f.Name) {
+			a.add("required", "/"+f.Name, `"`+f.Name+`" is required`, "")
+		}
+	}
+	return a
+}
+
+func (a *arguments) add(code, pointer, detail, hint string) {
+	a.problems = append(a.problems, problem(code, pointer, detail, hint))
+}
+
+func (a *arguments) also(problems []dataflow.Problem) { a.problems = append(a.problems, problems...) }
+
+// err returns the error for all problems found so far, or nil.
+func (a *arguments) err() error { return a.m.invalid(a.problems) }
+
+// value returns an argument, or nil if it is not given.
+func (a *arguments) value(name string) any {
+	v, _ := a.o.Get(name)
+	return v
+}
+
+func (a *arguments) bool(name string) bool {
+	b, _ := a.value(name).(bool)
+	return b
+}
+
+func (a *arguments) int(name string) int {
+	n, _ := a.value(name).(int64)
+	return int(n)
+}
+
+func (a *arguments) str(name string) string {
+	s, _ := a.value(name).(string)
+	return s
+}
+
+func (a *arguments) object(name string) *dataflow.Object {
+	o, _ := a.value(name).(*dataflow.Object)
+	return o
+}
+
+func (a *arguments) list(name string) []any {
+	l, _ := a.value(name).([]any)
+	return l
+}
+
+// version returns the version the caller has read, or nil.
+func (a *arguments) version() *int64 {
+	if n, ok := a.value("version").(int64); ok {
+		return &n
+	}
+	return nil
+}
+
+// filter parses the filter argument; nil is every row.
+func (a *arguments) filter() query.Expr {
+	o := a.object("filter")
+	if o == nil || o.Len() == 0 {
+		return nil
+	}
+	e, problems := query.Parse(a.m.m, o, "/filter")
+	a.also(problems)
+	return e
+}
+
+// readFields parses the fields argument; nil is all.
+func (a *arguments) readFields() []int {
+	v := a.value("fields")
+	if v == nil {
+		return nil
+	}
+	fields, problems := query.ParseFields(a.m.m, v, "/fields")
+	a.also(problems)
+	return fields
+}
+
+// target is the row an operation on one row is about.
+type target struct {
+	id    any // nil if a filter finds it
+	where query.Expr
+	none  error // if there is no such row
+}
+
+// target reads id or filter, of which one must be given.
+func (a *arguments) target() target {
+	id, filter := a.value("id"), a.object("filter")
+	switch {
+	case id != nil && filter != nil:
+		a.add("unknown_parameter", "/filter", "can't go with an id", "give one of them")
+	case id != nil:
+		return target{id: id, where: a.m.byID(id), none: a.m.notFound(id)}
+	case filter == nil:
+		a.add("required", "/id", "an id or a filter is required", "")
+	case filter.Len() == 0:
+		a.add("required", "/filter", "an empty filter picks no row out", "name the row by its id or by values it has")
+	}
+	return target{where: a.filter(), none: a.m.noMatch()}
+}
+
+// input reads an object argument as values of a row.
+func (a *arguments) input(name string) *input {
+	o := a.object(name)
+	if o == nil {
+		o = dataflow.NewObject()
+	}
+	return a.m.coerce(o, "/"+name)
+}

@@ -1,0 +1,151 @@
+package access
+
+import (
+	"context"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+func (m *Model) doCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	row, err := m.newRow(ctx, c, m.coerce(args, ""))
+	if err != nil {
+		return nil, err
+	}
+	if err := m.insert(ctx, tx, c, row, ""); err != nil {
+		return nil, err
+	}
+	return m.result(ctx, row, nil)
+}
+
+// result returns a row as a node's result. A nil pointer must not become a
+// result that is not nil.
+func (m *Model) result(ctx context.Context, row *dataflow.Object, err error) (any, error) {
+	if err != nil {
+		return nil, err
+	}
+	full, err := m.withComputed(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	return full, nil
+}
+
+func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpRead, args)
+	t := a.target()
+	fields := a.readFields()
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	where, err := m.scope(c, a.bool("include_deleted"), t.where)
+	if err != nil {
+		return nil, err
+	}
+	rd := m.whole
+	if fields != nil {
+		rd = m.newReading(fields)
+	}
+	row, err := m.one(ctx, r, where, rd, false, t.none, m.ambiguous("name one row, or use the list operation"))
+	if err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpUpdate, args)
+	t := a.target()
+	in := a.input("fields")
+	if len(a.problems) > 0 {
+		m.refuseSystem(in, false)
+		a.also(in.problems)
+		return nil, a.err()
+	}
+	row, err := m.current(ctx, tx, c, t, a.version())
+	if err != nil {
+		return nil, err
+	}
+	row, err = m.change(ctx, tx, c, row, in)
+	return m.result(ctx, row, err)
+}
+
+func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpDelete, args)
+	t := a.target()
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	id, err := m.delete(ctx, tx, c, t, a.version())
+	if err != nil {
+		return nil, err
+	}
+	return dataflow.ObjectOf("id", id, "deleted", true), nil
+}
+
+func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpList, args)
+	q := ListQuery{
+		Filter: a.filter(), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
+		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"),
+	}
+	if v := a.value("sort"); v != nil {
+		order, problems := query.ParseSort(m.m, v, "/sort")
+		q.Sort = order
+		a.also(problems)
+	}
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	records := []any{}
+	page, err := m.list(ctx, r, c, q, func(rd *reading, _ int, row store.Row) error {
+		o, err := m.object(ctx, rd, row)
+		records = append(records, o)
+		return err
+	})
+	if err != nil {
+		return nil, err
+	}
+	limit := q.Limit
+	if limit == 0 {
+		limit = DefaultLimit
+	}
+	return page.object(records, limit, q.Offset), nil
+}
+
+// object is a page as the result of a list.
+func (p Page) object(records []any, limit, offset int) *dataflow.Object {
+	var total, next any
+	if p.Total >= 0 {
+		total = p.Total
+	}
+	if p.NextCursor != "" {
+		next = p.NextCursor
+	}
+	return dataflow.NewRecord(pageShape, []any{records, int64(p.Count), total, int64(limit), int64(offset), next, p.HasMore})
+}
+
+var pageShape = dataflow.NewShape("records", "count", "total", "limit", "offset", "next_cursor", "has_more")
+
+func (m *Model) doCount(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpCount, args)
+	filter := a.filter()
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	n, err := m.Count(ctx, r, c, filter, a.bool("include_deleted"))
+	if err != nil {
+		return nil, err
+	}
+	return dataflow.ObjectOf("count", n), nil
+}
+
+// Count counts the rows that match a filter; nil is every row.
+func (m *Model) Count(ctx context.Context, r store.Reader, c Caller, filter query.Expr, deleted bool) (int64, error) {
+	where, err := m.scope(c, deleted, filter)
+	if err != nil {
+		return 0, err
+	}
+	return r.Count(ctx, m.m, where)
+}

@@ -1,0 +1,87 @@
+package access
+
+import (
+	"context"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// compare is the filter that compares one field of a model with a value.
+func compare(m *dataflow.Model, field int, op query.Op, v any) *query.Cmp {
+	return &query.Cmp{Path: query.Path{Model: m, Field: field}, Op: op, Value: v}
+}
+
+// scope narrows a filter to the rows that a caller may see: those of the
+// tenant, and unless deleted is set only those that are not soft-deleted.
+// Every read and write goes through it, or through visible.
+func (m *Model) scope(c Caller, deleted bool, where query.Expr) (query.Expr, error) {
+	var all query.And
+	if m.tenant >= 0 {
+		if c.Tenant == "" {
+			return nil, m.tenantRequired()
+		}
+		all = append(all, compare(m.m, m.tenant, query.Eq, c.Tenant))
+	}
+	if where != nil {
+		all = append(all, where)
+	}
+	if m.deletedAt >= 0 && !deleted {
+		all = append(all, compare(m.m, m.deletedAt, query.Null, true))
+	}
+	if len(all) == 1 {
+		return all[0], nil
+	}
+	if len(all) == 0 {
+		return nil, nil
+	}
+	return all, nil
+}
+
+// byID is the filter for one row.
+func (m *Model) byID(id any) query.Expr { return compare(m.m, m.id, query.Eq, id) }
+
+// byIDs is the filter for several rows.
+func (m *Model) byIDs(ids []any) query.Expr { return compare(m.m, m.id, query.In, ids) }
+
+// checkRefs refuses references to rows that the caller can't see: those of
+// another tenant and soft-deleted ones. The error is what a missing row gives,
+// so that it tells nothing about them. fields are the positions to look at.
+func (m *Model) checkRefs(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, fields []int, pointer string) error {
+	var problems []dataflow.Problem
+	for _, i := range fields {
+		f, id := m.m.Fields[i], row.Vals()[i]
+		if id == nil || id == dataflow.Absent {
+			continue
+		}
+		ok, err := m.refVisible(ctx, tx, c, f.Type.Model, id)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			problems = append(problems, problem("reference", at(pointer, f.Name),
+				"there is no "+f.Type.Model.Name+" with this id", ""))
+		}
+	}
+	if len(problems) == 0 {
+		return nil
+	}
+	return &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: m.m.Name,
+		Message: "a reference leads to no row", Problems: problems}
+}
+
+func (m *Model) refVisible(ctx context.Context, tx store.Tx, c Caller, target *dataflow.Model, id any) (bool, error) {
+	where := query.And{compare(target, target.RoleIndex(dataflow.RoleID), query.Eq, id)}
+	if target.MultiTenant {
+		if c.Tenant == "" {
+			return false, m.tenantRequired()
+		}
+		where = append(where, compare(target, target.RoleIndex(dataflow.RoleTenant), query.Eq, c.Tenant))
+	}
+	if target.SoftDelete {
+		where = append(where, compare(target, target.RoleIndex(dataflow.RoleDeletedAt), query.Null, true))
+	}
+	n, err := tx.Count(ctx, target, where)
+	return n > 0, err
+}

@@ -1,0 +1,239 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpUpsert, args)
+	where, equal := a.where()
+	create, update := a.input("create"), a.input("update")
+	m.refuseSystem(create, m.m.ClientID)
+	m.refuseSystem(update, false)
+	a.also(create.problems)
+	a.also(update.problems)
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	row, err := m.find(ctx, tx, c, where)
+	if err != nil {
+		return nil, err
+	}
+	if row != nil {
+		next, err := m.change(ctx, tx, c, row, update)
+		if err != nil {
+			return nil, err
+		}
+		action := "updated"
+		if next == row {
+			action = "unchanged"
+		}
+		return m.upserted(ctx, next, action)
+	}
+	if err := m.adopt(create, equal); err != nil {
+		return nil, err
+	}
+	if row, err = m.newRow(ctx, c, create); err != nil {
+		return nil, err
+	}
+	if err := m.insert(ctx, tx, c, row, create.pointer); err != nil {
+		return nil, err
+	}
+	return m.upserted(ctx, row, "created")
+}
+
+func (m *Model) upserted(ctx context.Context, row *dataflow.Object, action string) (any, error) {
+	full, err := m.withComputed(ctx, row)
+	if err != nil {
+		return nil, err
+	}
+	return dataflow.NewRecord(upsertShape, []any{full, action == "created", action}), nil
+}
+
+var upsertShape = dataflow.NewShape("record", "created", "action")
+
+// find returns the row that an upsert is about, or nil.
+func (m *Model) find(ctx context.Context, tx store.Tx, c Caller, where query.Expr) (*dataflow.Object, error) {
+	where, err := m.scope(c, false, where)
+	if err != nil {
+		return nil, err
+	}
+	return m.one(ctx, tx, where, m.raw(), true, nil, m.ambiguous("an upsert is about one row: name fields that are unique"))
+}
+
+// adopt gives the row to be created the values that where looked for, but
+// those that create itself says.
+func (m *Model) adopt(create *input, equal []*query.Cmp) error {
+	for _, e := range equal {
+		i, v := e.Path.Field, e.Value
+		if e.Op == query.Null {
+			v = nil
+		}
+		switch f := m.m.Fields[i]; {
+		case i == m.id && !m.m.ClientID:
+			return m.notFound(v) // the database picks ids: none can be asked for
+		case create.row.Vals()[i] == dataflow.Absent && CanWrite(m.m, f):
+			create.row.Vals()[i] = v
+		}
+	}
+	return nil
+}
+
+// where parses the where argument of an upsert, which takes equalities only.
+func (a *arguments) where() (query.Expr, []*query.Cmp) {
+	o := a.object("where")
+	if o == nil {
+		return nil, nil // its absence is a problem already
+	}
+	if o.Len() == 0 {
+		a.add("required", "/where", "an upsert needs values to find the row by", "")
+		return nil, nil
+	}
+	e, problems := query.Parse(a.m.m, o, "/where")
+	a.also(problems)
+	if len(problems) > 0 {
+		return nil, nil
+	}
+	equal, ok := equalities(e, nil)
+	if !ok {
+		a.add("unknown_operator", "/where", "an upsert finds its row by plain values, not by operators or paths", `write {"field": value}`)
+	}
+	return e, equal
+}
+
+// equalities returns the comparisons of a filter that is nothing but
+// equalities of the model's own fields.
+func equalities(e query.Expr, found []*query.Cmp) ([]*query.Cmp, bool) {
+	switch x := e.(type) {
+	case query.And:
+		for _, part := range x {
+			var ok bool
+			if found, ok = equalities(part, found); !ok {
+				return nil, false
+			}
+		}
+		return found, true
+	case *query.Cmp:
+		if len(x.Path.Via) == 0 && (x.Op == query.Eq || x.Op == query.Null && x.Value == true) {
+			return append(found, x), true
+		}
+	}
+	return nil, false
+}
+
+func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpBulkUpsert, args)
+	keys := a.conflictOn()
+	rows := a.rows()
+	for _, in := range rows {
+		m.refuseSystem(in, m.m.ClientID)
+		for _, k := range keys {
+			if v := in.row.Vals()[k]; v == nil || v == dataflow.Absent {
+				name := m.m.Fields[k].Name
+				in.problems = without(in.problems, at(in.pointer, name))
+				in.add("required", name, "a row is found by this field, so each must give it", "")
+			}
+		}
+	}
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	var inserted, updated int64
+	rep, err := a.each(ctx, tx, rows, func(in *input) error {
+		created, err := m.upsertRow(ctx, tx, c, in, keys)
+		switch {
+		case err != nil:
+			return err
+		case created:
+			inserted++
+		default:
+			updated++
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	out := dataflow.ObjectOf("processed", int64(len(rows)), "upserted", inserted+updated, "inserted", inserted, "updated", updated)
+	rep.add(out)
+	return out, nil
+}
+
+// upsertRow changes the row that has the same keys, or adds one.
+func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input, keys []int) (created bool, err error) {
+	var where query.And
+	for _, k := range keys {
+		where = append(where, compare(m.m, k, query.Eq, in.row.Vals()[k]))
+	}
+	row, err := m.find(ctx, tx, c, where)
+	if err != nil {
+		return false, err
+	}
+	if row != nil {
+		for _, k := range keys {
+			in.row.Vals()[k] = dataflow.Absent
+		}
+		_, err = m.change(ctx, tx, c, row, in)
+		return false, err
+	}
+	if slices.Contains(keys, m.id) && !m.m.ClientID {
+		return false, m.notFound(in.row.Vals()[m.id])
+	}
+	if row, err = m.newRow(ctx, c, in); err != nil {
+		return false, err
+	}
+	return true, m.insert(ctx, tx, c, row, in.pointer)
+}
+
+// conflictOn reads the fields that a bulk upsert finds rows by: a set that
+// the database keeps unique.
+func (a *arguments) conflictOn() []int {
+	var keys []int
+	var names []string
+	for i, v := range a.list("conflict_on") {
+		name := v.(string)
+		at, ok := a.m.m.FieldIndex(name)
+		if !ok {
+			a.add("unknown_field", pointerTo("/conflict_on", i), "there is no field \""+name+"\"", dataflow.DidYouMean(name, dataflow.RecordOf(a.m.m).AttrNames()))
+			continue
+		}
+		keys = append(keys, at)
+		names = append(names, name)
+	}
+	if len(keys) == len(a.list("conflict_on")) && a.o.Has("conflict_on") && !a.m.unique(names) {
+		a.add("unique", "/conflict_on", "these fields together are not unique", "name the id, a unique field, or the fields of a unique index")
+	}
+	return keys
+}
+
+// unique reports whether the database keeps a set of fields unique. In a
+// multi-tenant model that is within the tenant.
+func (m *Model) unique(names []string) bool {
+	if len(names) == 1 {
+		if f := m.m.Field(names[0]); f.Unique || f.System == dataflow.RoleID {
+			return true
+		}
+	}
+	for _, ix := range m.m.Indexes {
+		if ix.Unique && sameSet(m.besidesTenant(ix.Fields), names) {
+			return true
+		}
+	}
+	return false
+}
+
+func (m *Model) besidesTenant(names []string) []string {
+	if m.tenant < 0 {
+		return names
+	}
+	return slices.DeleteFunc(slices.Clone(names), func(n string) bool { return n == m.m.Fields[m.tenant].Name })
+}
+
+func sameSet(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(n string) bool { return !slices.Contains(b, n) })
+}

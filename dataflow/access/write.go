@@ -1,0 +1,263 @@
+package access
+
+import (
+	"context"
+	"fmt"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// Insert adds a row that NewRow made, and gives it its id.
+func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) error {
+	return m.insert(ctx, tx, c, row, "")
+}
+
+func (m *Model) insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, pointer string) error {
+	if err := m.checkRefs(ctx, tx, c, row, m.guarded, pointer); err != nil {
+		return err
+	}
+	fields, vals := m.allFields, row.Vals()[:len(m.m.Fields)]
+	if vals[m.id] == dataflow.Absent {
+		fields, vals = m.insertable, m.withoutID(vals)
+	}
+	ids, err := tx.Insert(ctx, m.m, fields, [][]any{vals})
+	if err != nil {
+		return placed(err, pointer)
+	}
+	row.Vals()[m.id] = ids[0]
+	return m.log(ctx, tx, c, change{after: row})
+}
+
+// withoutID returns the values of a row but for its id.
+func (m *Model) withoutID(vals []any) []any {
+	if m.id == 0 {
+		return vals[1:]
+	}
+	return slices.Delete(slices.Clone(vals), m.id, m.id+1)
+}
+
+// placed moves the problems of a store's error to where the row is in the
+// input.
+func placed(err error, pointer string) error {
+	if pointer == "" {
+		return err
+	}
+	e := *dataflow.AsError(err)
+	e.Problems = below(pointer, e.Problems)
+	return &e
+}
+
+// raw reads whole rows without their computed values.
+func (m *Model) raw() *reading {
+	return &reading{tenant: m.tenant, deletedAt: m.deletedAt, version: m.version}
+}
+
+// current reads the row that is about to change.
+func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, version *int64) (*dataflow.Object, error) {
+	where, err := m.scope(c, false, t.where)
+	if err != nil {
+		return nil, err
+	}
+	row, err := m.one(ctx, tx, where, m.raw(), true, t.none, m.ambiguous("name one row, or use the bulk operation"))
+	if err != nil {
+		return nil, err
+	}
+	if version != nil && m.version >= 0 {
+		if at := row.Vals()[m.version].(int64); at != *version {
+			return nil, m.versionMismatch(*version, at)
+		}
+	}
+	return row, nil
+}
+
+// change changes a row that is there to what the caller gave and returns it.
+// The row itself is left as it was.
+func (m *Model) change(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, in *input) (*dataflow.Object, error) {
+	m.refuseSystem(in, false)
+	m.refuseImmutable(in, row)
+	if err := m.invalid(in.problems); err != nil {
+		return nil, err
+	}
+	next := row.Clone()
+	var set []int
+	for i, v := range in.row.Vals() {
+		if v != dataflow.Absent {
+			next.Vals()[i] = v
+			set = append(set, i)
+		}
+	}
+	if len(set) == 0 {
+		return row, nil
+	}
+	more, err := m.before(ctx, m.m.BeforeUpdate, "before_update", next, in.pointer)
+	if err != nil {
+		return nil, err
+	}
+	set = union(set, more)
+	if err := m.validate(ctx, next, in.pointer); err != nil {
+		return nil, err
+	}
+	if err := m.checkRefs(ctx, tx, c, next, m.guardedAmong(set), in.pointer); err != nil {
+		return nil, err
+	}
+	return m.store(ctx, tx, c, row, next, set, in.pointer)
+}
+
+// store writes the fields of next, in set, over row.
+func (m *Model) store(ctx context.Context, tx store.Tx, c Caller, row, next *dataflow.Object, set []int, pointer string) (*dataflow.Object, error) {
+	id := row.Vals()[m.id]
+	next.Vals()[m.updatedAt] = m.clock.after(row.Vals()[m.updatedAt])
+	u := &query.Update{Model: m.m, Where: m.byID(id), Bump: m.version}
+	for _, i := range union(set, []int{m.updatedAt}) {
+		u.Set = append(u.Set, query.Assign{Field: i, Value: next.Vals()[i]})
+	}
+	n, err := tx.Update(ctx, u)
+	if err != nil {
+		return nil, placed(err, pointer)
+	}
+	if n == 0 {
+		return nil, m.notFound(id)
+	}
+	if m.version >= 0 {
+		next.Vals()[m.version] = row.Vals()[m.version].(int64) + 1
+	}
+	return next, m.log(ctx, tx, c, change{before: row, after: next})
+}
+
+// union returns a with those of b that it does not have.
+func union(a, b []int) []int {
+	for _, i := range b {
+		if !slices.Contains(a, i) {
+			a = append(a, i)
+		}
+	}
+	return a
+}
+
+func (m *Model) guardedAmong(set []int) []int {
+	var both []int
+	for _, i := range m.guarded {
+		if slices.Contains(set, i) {
+			both = append(both, i)
+		}
+	}
+	return both
+}
+
+// refuseImmutable records a problem for each immutable field that would
+// change. row is nil if any value would be a change.
+func (m *Model) refuseImmutable(in *input, row *dataflow.Object) {
+	for i, f := range m.m.Fields {
+		v := in.row.Vals()[i]
+		if !f.Immutable || f.System != dataflow.RoleNone || v == dataflow.Absent {
+			continue
+		}
+		if row != nil && same(row.Vals()[i], v) {
+			in.row.Vals()[i] = dataflow.Absent
+			continue
+		}
+		in.problems = without(in.problems, at(in.pointer, f.Name))
+		in.add("immutable", f.Name, fmt.Sprintf("%q is fixed once the row is created", f.Name), "leave it out")
+	}
+}
+
+// resetRest gives every field that a replacement leaves out its default, or
+// null.
+func (m *Model) resetRest(in *input) {
+	vals := in.row.Vals()
+	for i, f := range m.m.Fields {
+		if f.System != dataflow.RoleNone || f.Immutable || vals[i] != dataflow.Absent {
+			continue
+		}
+		switch {
+		case f.HasDefault:
+			vals[i] = f.Default
+		case f.Optional:
+			vals[i] = nil
+		default:
+			in.add("required", f.Name, fmt.Sprintf("%q is required", f.Name), "")
+		}
+	}
+}
+
+// UpdateJSON changes the fields that a JSON body names. version, if not nil,
+// must be the row's. replace (PUT) sets fields left out to default or null,
+// immutable ones excepted.
+func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (row *dataflow.Object, err error) {
+	values, problems := m.decoder.Decode(body)
+	if values == nil {
+		return nil, m.invalid(problems)
+	}
+	in := &input{row: values, problems: problems}
+	row, err = m.current(ctx, tx, c, target{where: m.byID(id), none: m.notFound(id)}, version)
+	if err != nil {
+		return nil, err
+	}
+	if replace {
+		m.resetRest(in)
+	}
+	return m.change(ctx, tx, c, row, in)
+}
+
+// Delete removes (or, with soft delete, hides) a row.
+func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, version *int64) error {
+	_, err := m.delete(ctx, tx, c, target{id: id, where: m.byID(id), none: m.notFound(id)}, version)
+	return err
+}
+
+// plainDelete reports whether deleting takes no look at the row.
+func (m *Model) plainDelete() bool {
+	return m.m.BeforeDelete == nil && m.audit == nil && !m.m.SoftDelete
+}
+
+// delete removes one row and returns its id.
+func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, version *int64) (id any, err error) {
+	if t.id != nil && version == nil && m.plainDelete() {
+		where, err := m.scope(c, false, t.where)
+		if err != nil {
+			return nil, err
+		}
+		if n, err := tx.Delete(ctx, m.m, where); n == 0 || err != nil {
+			return nil, orElse(err, t.none)
+		}
+		return t.id, nil
+	}
+	row, err := m.current(ctx, tx, c, t, version)
+	if err != nil {
+		return nil, err
+	}
+	return row.Vals()[m.id], m.remove(ctx, tx, c, row)
+}
+
+func orElse(err, other error) error {
+	if err != nil {
+		return err
+	}
+	return other
+}
+
+// remove removes a row that has been read.
+func (m *Model) remove(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) error {
+	if fn := m.m.BeforeDelete; fn != nil {
+		v, err := fn.Call(ctx, []any{row}, nil)
+		if err != nil {
+			return err
+		}
+		if v != nil {
+			return m.misbehaved(fn, "before_delete", "must return None: there is nothing to change in a row that goes")
+		}
+	}
+	if m.m.SoftDelete {
+		next := row.Clone()
+		next.Vals()[m.deletedAt] = m.clock.after(row.Vals()[m.updatedAt])
+		_, err := m.store(ctx, tx, c, row, next, []int{m.deletedAt}, "")
+		return err
+	}
+	if _, err := tx.Delete(ctx, m.m, m.byID(row.Vals()[m.id])); err != nil {
+		return err
+	}
+	return m.log(ctx, tx, c, change{before: row})
+}
