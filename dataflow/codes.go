@@ -50,6 +50,7 @@ var codes = []CodeInfo{
 	{"FC705", "the app could not be made ready", "The app passed every check, but joining it with its databases failed. That is a fault of flowctl; please report it with the log."},
 	{"FC706", "a port can't be listened on", "Something else listens on the port, or this user may not. Stop the other, or set `api_port` or `mcp_port` to another port; 0 takes any free one."},
 	{"FC707", "a host that is no address of this machine", "`host` is an address or a name of the machine the app runs on: `127.0.0.1` serves this machine only, `0.0.0.0` every network it is on."},
+	{"FC710", "two MCP tools of one name", "Each workflow is an MCP tool of its own name, and each operation of an exposed model one called `{path}_{operation}`. Agents call tools by name, so two can't share one. Rename the workflow, or expose the model under another path: `app.expose(Order, path = \"all_orders\")`."},
 }
 
 // ErrorCodeInfo documents the code of an Error or a Problem.

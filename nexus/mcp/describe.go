@@ -1,0 +1,173 @@
+package mcp
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/nexus/schema"
+)
+
+// describeWorkflow says what a workflow does, takes and gives.
+func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, readOnly bool) string {
+	var b strings.Builder
+	doc := wf.Doc
+	if doc == "" {
+		doc = "Runs the workflow " + wf.Name + "."
+	}
+	b.WriteString(sentence(doc))
+	if readOnly {
+		b.WriteString(" Changes nothing.")
+	} else {
+		b.WriteString(" All of it happens, or nothing.")
+	}
+	fields(&b, wf.Input)
+	if names := outNames(out); names != "" {
+		b.WriteString("\nReturns {" + names + "}.")
+	}
+	return b.String()
+}
+
+func outNames(t *dataflow.Type) string {
+	if !isObject(t) {
+		return ""
+	}
+	return strings.Join(t.AttrNames(), ", ")
+}
+
+// opDocs says what each operation does with rows of a model (%s), and what it
+// gives back.
+var opDocs = map[dataflow.OpKind]struct{ does, returns string }{
+	dataflow.OpCreate:     {"Creates a %s.", "Returns the whole row, with its id."},
+	dataflow.OpRead:       {"Reads one %s, by id or by a filter that matches exactly one.", "Returns the row."},
+	dataflow.OpUpdate:     {"Changes fields of one %s, found by id or by a filter that matches exactly one.", "Returns the whole row as it is now."},
+	dataflow.OpDelete:     {"Deletes one %s, found by id or by a filter that matches exactly one.", "Returns {id, deleted}."},
+	dataflow.OpList:       {"Finds %s rows: filtered, sorted, a page at a time.", "Returns {records, count, has_more, next_cursor or offset}; pass next_cursor as cursor for the next page, and count = true for the total."},
+	dataflow.OpUpsert:     {"Changes the %s that where matches, or creates one if there is none.", "Returns {record, created, action}."},
+	dataflow.OpCount:      {"Counts the %s rows that match a filter.", "Returns {count}."},
+	dataflow.OpBulkCreate: {"Creates many %s rows at once: all of them, or none unless on_error is \"skip\".", "Returns {processed, inserted, ids}."},
+	dataflow.OpBulkUpdate: {"Changes many %s rows at once, by filter, by ids or each by its own id in data.", "Returns {processed, updated}."},
+	dataflow.OpBulkDelete: {"Deletes many %s rows at once, by filter or by ids.", "Returns {processed, deleted}."},
+	dataflow.OpBulkUpsert: {"Creates or changes many %s rows at once; conflict_on names the fields that tell whether a row is there.", "Returns {processed, upserted}."},
+}
+
+// describeOp says what an operation of an exposed model does, takes and gives.
+func describeOp(exp *dataflow.Exposure, op dataflow.OpKind, params []*dataflow.Field) string {
+	m, doc := exp.Model, opDocs[op]
+	var b strings.Builder
+	fmt.Fprintf(&b, doc.does, m.Name)
+	if m.Doc != "" {
+		b.WriteString(" " + m.Name + ": " + sentence(m.Doc))
+	}
+	if (op == dataflow.OpDelete || op == dataflow.OpBulkDelete) && m.SoftDelete {
+		b.WriteString(" The row is kept, hidden from reads that do not ask for it.")
+	}
+	switch op {
+	case dataflow.OpCreate:
+		fields(&b, params)
+	case dataflow.OpUpdate, dataflow.OpBulkUpdate:
+		b.WriteString("\nFields that can change: " + summary(schema.Writable(m, true)) + ".")
+		if m.Versioned && op == dataflow.OpUpdate {
+			b.WriteString("\nPass version as you read it, so as not to overwrite another's change.")
+		}
+	case dataflow.OpUpsert, dataflow.OpBulkCreate, dataflow.OpBulkUpsert:
+		b.WriteString("\nA row:")
+		fields(&b, schema.Writable(m, false))
+	default:
+		b.WriteString("\nFields: " + summary(m.Fields) + ".")
+	}
+	b.WriteString("\n" + doc.returns)
+	return b.String()
+}
+
+// fields lists what must and what may be given.
+func fields(b *strings.Builder, fs []*dataflow.Field) {
+	var required, optional []*dataflow.Field
+	for _, f := range fs {
+		if f.Required() {
+			required = append(required, f)
+		} else {
+			optional = append(optional, f)
+		}
+	}
+	if len(required) > 0 {
+		b.WriteString("\nRequired: " + summary(required) + ".")
+	}
+	if len(optional) > 0 {
+		b.WriteString("\nOptional: " + summary(optional) + ".")
+	}
+}
+
+func summary(fs []*dataflow.Field) string {
+	parts := make([]string, len(fs))
+	for i, f := range fs {
+		parts[i] = f.Name + " (" + typeWords(f) + ")"
+	}
+	return strings.Join(parts, ", ")
+}
+
+func typeWords(f *dataflow.Field) string {
+	s := f.Type.String()
+	switch f.Type.Kind {
+	case dataflow.KindRef:
+		s = "id of a " + f.Type.Model.Name
+	case dataflow.KindEnum:
+		s = "one of " + strings.Join(f.Type.Values, ", ")
+	}
+	if f.HasDefault && f.Default != nil {
+		s += "; default " + strings.Trim(string(codec.AppendValue(nil, f.Default)), `"`)
+	}
+	return s
+}
+
+func sentence(s string) string {
+	s = strings.TrimSpace(s)
+	if s != "" && !strings.HasSuffix(s, ".") && !strings.HasSuffix(s, "!") && !strings.HasSuffix(s, "?") {
+		s += "."
+	}
+	return s
+}
+
+// namedTools is how many tools the instructions name; the list has the rest.
+const namedTools = 40
+
+// instructions tell an agent how the app is to be used.
+func instructions(name string, tools []*tool) string {
+	var workflows, models []string
+	seen := make(map[*dataflow.Exposure]bool)
+	for _, t := range tools {
+		switch {
+		case t.workflow != nil:
+			workflows = append(workflows, t.def.Name)
+		case !seen[t.exposure]:
+			seen[t.exposure] = true
+			ops := make([]string, len(t.exposure.Ops))
+			for i, op := range t.exposure.Ops {
+				ops[i] = op.String()
+			}
+			models = append(models, t.exposure.Path+"_{"+strings.Join(ops, ",")+"}")
+		}
+	}
+	var b strings.Builder
+	b.WriteString("The app " + name + ".")
+	if len(workflows) > 0 {
+		b.WriteString("\nWorkflows, which are the app's own ways of doing things and come first: " + some(workflows) + ".")
+	}
+	if len(models) > 0 {
+		b.WriteString("\nTables: " + some(models) + ".")
+	}
+	b.WriteString("\nEach call is one transaction. A result with isError says in code, message, problems and hint what to correct; nothing has then been changed." +
+		"\nDecimals are strings (\"12.50\"), datetimes are UTC (2006-01-02T15:04:05Z).")
+	if len(models) > 0 {
+		b.WriteString("\nFilters: {\"status\": \"new\", \"total\": {\"$gte\": 10}, \"$or\": [{…}, {…}]}, with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $contains $startswith $endswith $regex $exists $null $between, and \"customer.email\" through a reference. Sort: \"-created_at\".")
+	}
+	return b.String()
+}
+
+func some(names []string) string {
+	if len(names) <= namedTools {
+		return strings.Join(names, ", ")
+	}
+	return fmt.Sprintf("%s and %d more", strings.Join(names[:namedTools], ", "), len(names)-namedTools)
+}
