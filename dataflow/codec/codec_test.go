@@ -337,7 +337,7 @@ func TestCoerce(t *testing.T) {
 		{money(), "-0.01", `"-0.01"`},
 		{money(), 0.1, `"0.10"`},
 		{money(), dec("19.990"), `"19.99"`},
-		{money(), 0.1 + 0.2, `precision: must have at most 2 digits after the point`},
+		{money(), math.Nextafter(0.3, 1), `precision: must have at most 2 digits after the point`},
 		{money(), "9999999999.99", `"9999999999.99"`},
 		{money(), "10000000000.00", `precision: must have at most 10 digits before the point`},
 		{money(), int64(10000000000), `precision: must have at most 10 digits before the point`},
