@@ -21,7 +21,7 @@ type kinds [2]dataflow.Kind
 // about the value. Pairs that are not here never do.
 var fits = map[kinds]fit{
 	{dataflow.KindInt, dataflow.KindDecimal}: fitsMaybe, // unless it has too many digits
-	{dataflow.KindInt, dataflow.KindFloat}:   fitsMaybe, // if a float can hold it exactly
+	{dataflow.KindInt, dataflow.KindFloat}:   fitsAlways,
 
 	{dataflow.KindFloat, dataflow.KindInt}:     fitsMaybe,
 	{dataflow.KindFloat, dataflow.KindDecimal}: fitsMaybe,
@@ -40,7 +40,6 @@ var fits = map[kinds]fit{
 	{dataflow.KindUUID, dataflow.KindString}: fitsAlways,
 	{dataflow.KindEnum, dataflow.KindString}: fitsAlways,
 
-	{dataflow.KindRecord, dataflow.KindObject}: fitsAlways,
 	{dataflow.KindObject, dataflow.KindRecord}: fitsMaybe,
 }
 
@@ -58,7 +57,13 @@ func assignable(from, to *dataflow.Type) fit {
 		return fitsNever // the id of another model's row
 	}
 	from, to = from.Scalar(), to.Scalar()
-	if from.Kind != to.Kind {
+	switch {
+	case from.Kind == to.Kind:
+	case from.Kind == dataflow.KindRecord && to.Kind == dataflow.KindObject:
+		return objectFit(from, to)
+	case from.Kind == dataflow.KindEnum && to.Kind != dataflow.KindString:
+		return min(assignable(dataflow.String, to), fitsMaybe)
+	default:
 		return fits[kinds{from.Kind, to.Kind}]
 	}
 	switch to.Kind {
@@ -101,7 +106,7 @@ func objectFit(from, to *dataflow.Type) fit {
 	if to.Fields == nil {
 		return fitsAlways
 	}
-	if from.Fields == nil {
+	if from.Fields == nil && from.Kind == dataflow.KindObject {
 		return fitsMaybe
 	}
 	least := fitsAlways

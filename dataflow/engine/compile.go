@@ -101,7 +101,7 @@ func (w *wfPlanner) compileValue(n *nodePlan, f *dataflow.Field, v any, ptr stri
 		}
 		return constant{v}
 	}
-	if isConstant(v) {
+	if o, ok := v.(*dataflow.Object); isConstant(v) && !(ok && f.Type.Fields != nil && o != nil) {
 		return w.compileConstant(n, f, v, ptr)
 	}
 	switch v := v.(type) {
@@ -196,8 +196,7 @@ func (w *wfPlanner) compileObject(n *nodePlan, f *dataflow.Field, o *dataflow.Ob
 		if known != nil {
 			i := slices.IndexFunc(known, func(k *dataflow.Field) bool { return k.Name == name })
 			if i < 0 {
-				w.errorf("FC303", n.keySpanOf(ptr+"/"+escape(name)), "%s has no %q", f.Name, name).
-					Hint = dataflow.DidYouMean(name, f.Type.AttrNames())
+				w.unknownPart(n, f, name, ptr+"/"+escape(name))
 				continue
 			}
 			copied := *known[i]
@@ -211,7 +210,22 @@ func (w *wfPlanner) compileObject(n *nodePlan, f *dataflow.Field, o *dataflow.Ob
 			w.errorf("FC304", n.spanOf(ptr), "%s needs %q", f.Name, k.Name)
 		}
 	}
+	if n.op != nil && isConstant(o) {
+		return constant{o}
+	}
 	return &objectExpr{shape: dataflow.NewShape(names...), vals: vals}
+}
+
+// unknownPart reports a name that an object has no place for.
+func (w *wfPlanner) unknownPart(n *nodePlan, f *dataflow.Field, name, ptr string) {
+	d := w.errorf("FC303", n.keySpanOf(ptr), "%s has no %q", f.Name, name)
+	d.Hint = dataflow.DidYouMean(name, f.Type.AttrNames())
+	if n.op == nil {
+		return
+	}
+	if known := n.op.op.Model.Field(name); known != nil && known.System != dataflow.RoleNone {
+		d.Hint = name + " is kept by the runtime and can't be given"
+	}
 }
 
 func (w *wfPlanner) compileText(t *dataflow.Template) expr {
