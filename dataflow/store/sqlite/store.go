@@ -49,7 +49,7 @@ func (s *Store) table(m *dataflow.Model) (*table, error) {
 // interrupted.
 func (s *Store) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (found bool, err error) {
 	if s.readers == nil {
-		err = s.exclusive(ctx, func(r session) error {
+		err = s.read(ctx, func(r session) error {
 			found, err = r.Get(ctx, m, id, fields, f)
 			return err
 		})
@@ -79,36 +79,44 @@ func (s *Store) Count(ctx context.Context, m *dataflow.Model, where query.Expr) 
 
 // read runs f on a connection of its own, interrupted when ctx is done.
 func (s *Store) read(ctx context.Context, f func(session) error) error {
+	return s.reading(ctx, f, func(*conn) {})
+}
+
+// reading is read with what is to be done after f, when nothing interrupts the
+// connection any more.
+func (s *Store) reading(ctx context.Context, f func(session) error, after func(*conn)) error {
 	if s.readers == nil {
-		return s.exclusive(ctx, f)
+		return s.writer.exclusive(ctx, func(c *conn) error { return s.watched(ctx, c, f, after) })
 	}
 	c, err := s.readers.take(ctx)
 	if err != nil {
 		return toError(ctx, err)
 	}
 	defer s.readers.put(c)
+	return s.watched(ctx, c, f, after)
+}
+
+func (s *Store) watched(ctx context.Context, c *conn, f func(session) error, after func(*conn)) error {
 	stop := c.watch(ctx)
-	defer c.unwatch(stop)
+	defer func() {
+		c.unwatch(stop)
+		after(c)
+	}()
 	return f(session{s, c})
 }
 
-// exclusive is read for a database in memory.
-func (s *Store) exclusive(ctx context.Context, f func(session) error) error {
-	return s.writer.exclusive(ctx, func(c *conn) error {
-		stop := c.watch(ctx)
-		defer c.unwatch(stop)
-		return f(session{s, c})
-	})
-}
-
-// Snapshot implements store.Store.
+// Snapshot implements store.Store. The end of the transaction must not be
+// interrupted, or the connection would go on showing this state.
 func (s *Store) Snapshot(ctx context.Context, f func(store.Reader) error) error {
-	return s.read(ctx, func(r session) error {
+	return s.reading(ctx, func(r session) error {
 		if err := r.c.run("BEGIN"); err != nil {
 			return toError(ctx, err)
 		}
-		defer r.c.run("ROLLBACK")
 		return f(r)
+	}, func(c *conn) {
+		if !c.AutocommitEnabled() {
+			_ = c.run("ROLLBACK") // it can fail only where there is nothing to end
+		}
 	})
 }
 
