@@ -23,16 +23,15 @@ type process struct {
 	log     *bytes.Buffer
 }
 
-// launch starts a server. args and env see the port it must listen on.
+// launch starts a server that args tell where to listen.
 func launch(bin string, args func(addr string) []string, env ...string) (*process, error) {
 	addr, err := freeAddr()
 	if err != nil {
 		return nil, err
 	}
-	_, port, _ := net.SplitHostPort(addr)
 	p := &process{addr: addr, log: new(bytes.Buffer)}
 	p.cmd = exec.Command(bin, args(addr)...)
-	p.cmd.Env = append(append(os.Environ(), "PORT="+port, "MCP_PORT=0"), env...)
+	p.cmd.Env = append(os.Environ(), env...)
 	p.cmd.Stdout, p.cmd.Stderr = p.log, p.log
 	p.started = time.Now()
 	return p, p.cmd.Start()
@@ -40,7 +39,10 @@ func launch(bin string, args func(addr string) []string, env ...string) (*proces
 
 // flowctlRun launches `flowctl run` of an app whose database is at path.
 func flowctlRun(c config, app, path string) (*process, error) {
-	return launch(c.flowctl, func(string) []string { return []string{"run", app} }, "DATABASE_URL=sqlite:"+path)
+	return launch(c.flowctl, func(addr string) []string {
+		_, port, _ := strings.Cut(addr, ":")
+		return []string{"run", app, "--api-port", port, "--mcp-port", "0"}
+	}, "DATABASE_URL=sqlite:"+path)
 }
 
 func freeAddr() (string, error) {

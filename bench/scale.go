@@ -129,7 +129,7 @@ func last(n int) string { return fmt.Sprintf("%04d", n) }
 func scaleApp(n int) string {
 	var b strings.Builder
 	b.WriteString(`db = DataFlow(database_url = env("DATABASE_URL", default = "sqlite:app.db"))
-app = Nexus(api_port = int(env("PORT", default = "8000")), mcp_port = int(env("MCP_PORT", default = "3001")))
+app = Nexus()
 
 def double(qty):
     return {"qty": qty * 2}
