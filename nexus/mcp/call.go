@@ -162,7 +162,10 @@ func nextStep(t *tool, e *dataflow.Error) string {
 		}
 		return "find out what there is, and call again"
 	case dataflow.StatusConflict:
-		return "something else has this value or refers to the row; choose another value, or change that first"
+		if e.Code == "reference_violation" {
+			return "create the row that is referred to first, or change those that refer to this one"
+		}
+		return "choose another value, or change the row that has it"
 	case dataflow.StatusRejected:
 		return "the app's own rules refuse this; the same call will be refused again"
 	case dataflow.StatusPrecondition, dataflow.StatusPreconditionRequired:

@@ -78,7 +78,7 @@ func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
 	spec := access.Spec(dataflow.Op{Model: exp.Model, Kind: op})
 	params := spec.Params
 	if op == dataflow.OpList {
-		params = withDefault(params, "limit", int64(listLimit))
+		params = withDefault(params, "limit", int64(listLimit), "the most rows to return")
 	}
 	t := &tool{exposure: exp, op: op, readOnly: !op.Writes()}
 	t.def = mcp.Tool{
@@ -142,13 +142,13 @@ func inputOf(m *dataflow.Model, op dataflow.OpKind, params []*dataflow.Field, re
 	return o
 }
 
-// withDefault returns fields with another default for one of them.
-func withDefault(fields []*dataflow.Field, name string, v any) []*dataflow.Field {
+// withDefault returns fields with another default, and doc, for one of them.
+func withDefault(fields []*dataflow.Field, name string, v any, doc string) []*dataflow.Field {
 	out := make([]*dataflow.Field, len(fields))
 	for i, f := range fields {
 		if f.Name == name {
 			g := *f
-			g.Default, g.HasDefault = v, true
+			g.Default, g.HasDefault, g.Doc = v, true, doc
 			f = &g
 		}
 		out[i] = f
