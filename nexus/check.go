@@ -8,12 +8,24 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/flowctl/flowctl/nexus/openapi"
 )
 
 // Check finds everything that can be found without touching a database.
 func Check(app *dataflow.App, o Options) []dataflow.Diagnostic {
 	_, ds := plan(app, o)
 	return ds
+}
+
+// Document returns the OpenAPI document that app would serve, without touching
+// a database. It is nil if a diagnostic is an error.
+func Document(app *dataflow.App, o Options) ([]byte, []dataflow.Diagnostic) {
+	p, ds := plan(app, o)
+	if p == nil {
+		return nil, ds
+	}
+	text, _ := openapi.Document(app, p)
+	return text, ds
 }
 
 // plan is what Check and Build have in common. The plan is nil if a diagnostic

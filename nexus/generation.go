@@ -129,7 +129,7 @@ func assemble(p *engine.Plan, dbs *databases, o Options) (*Generation, error) {
 		limiter = limit.New(g.settings.RateLimit)
 	}
 	api := rest.New(e, rest.Options{
-		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e) }),
+		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e.App(), p) }),
 		Now:      o.now(),
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,

@@ -14,9 +14,9 @@ import (
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
-// Document returns the OpenAPI document of an app, and its entity tag.
-func Document(e *engine.Engine) (text []byte, etag string) {
-	d := newDocument(e)
+// Document returns the OpenAPI document of a planned app, and its entity tag.
+func Document(app *dataflow.App, p *engine.Plan) (text []byte, etag string) {
+	d := newDocument(app, p)
 	text = codec.AppendValue(nil, d.build())
 	sum := sha256.Sum256(text)
 	return text, `"` + hex.EncodeToString(sum[:8]) + `"`
@@ -24,7 +24,7 @@ func Document(e *engine.Engine) (text []byte, etag string) {
 
 // document gathers paths, and the schemas that they come to need.
 type document struct {
-	engine  *engine.Engine
+	plan    *engine.Plan
 	app     *dataflow.App
 	names   map[*dataflow.Model]string // of the schema of each model's rows
 	used    []*dataflow.Model          // whose rows something refers to
@@ -35,8 +35,8 @@ type document struct {
 	tags    []any
 }
 
-func newDocument(e *engine.Engine) *document {
-	d := &document{engine: e, app: e.App(),
+func newDocument(app *dataflow.App, p *engine.Plan) *document {
+	d := &document{plan: p, app: app,
 		names:   make(map[*dataflow.Model]string),
 		isUsed:  make(map[*dataflow.Model]bool),
 		ids:     make(map[string]bool),

@@ -84,7 +84,7 @@ func (d *document) executeBody(wf *dataflow.Workflow) *dataflow.Object {
 }
 
 func (d *document) runSchema(wf *dataflow.Workflow) *dataflow.Object {
-	outputs := schema.Builder{Output: true, Ref: d.ref}.Type(d.engine.OutputType(wf.Name))
+	outputs := schema.Builder{Output: true, Ref: d.ref}.Type(d.plan.OutputType(wf.Name))
 	return dataflow.ObjectOf("type", "object",
 		"properties", dataflow.ObjectOf(
 			"outputs", outputs,
