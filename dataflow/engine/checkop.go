@@ -54,7 +54,7 @@ func (w *wfPlanner) oneTarget(n *nodePlan) {
 	case id && filter:
 		w.errorf("FC305", n.keySpanOf("/filter"), "%s takes an id or a filter, not both", n.spec.Name).Hint = "keep one of them"
 	case !id && !filter:
-		w.errorf("FC304", n.node.Spans.At("/config"), `%s needs "id" or "filter"`, n.spec.Name).
+		w.errorf("FC304", partSpan(n.node, "/config"), `%s needs "id" or "filter"`, n.spec.Name).
 			Hint = fmt.Sprintf(`say which row: {"id": "${input.id}"} in the config of %s`, n.node.ID)
 	}
 }
@@ -65,7 +65,7 @@ func (w *wfPlanner) bulkTarget(n *nodePlan) {
 			return
 		}
 	}
-	w.errorf("FC304", n.node.Spans.At("/config"), "%s says of no rows which they are", n.spec.Name).
+	w.errorf("FC304", partSpan(n.node, "/config"), "%s says of no rows which they are", n.spec.Name).
 		Hint = `give it a filter or ids, or {"confirm_all": True} if it is really every row`
 }
 

@@ -3,6 +3,7 @@ package engine
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -16,7 +17,6 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 		eachRef(n.raw, func(ref dataflow.Ref) { w.compileRef(ref) }) // for what is wrong with them
 		return
 	}
-	before := len(w.diags)
 	w.compileConfig(n)
 	if n.op != nil {
 		w.checkOp(n)
@@ -24,7 +24,7 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 	if n.callee != nil {
 		w.checkInputs(n)
 	}
-	if c, ok := n.typ.(Checker); ok && len(w.diags) == before {
+	if c, ok := n.typ.(Checker); ok {
 		node := *n.node
 		node.Config = n.raw
 		w.diags = append(w.diags, c.Check(w.planner.plan.app, &node)...)
@@ -46,7 +46,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 		case f.HasDefault && n.op == nil: // an operation has its own way with defaults
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
 		case f.Required():
-			w.errorf("FC304", n.node.Spans.At("/config"), "%s needs %q", n.spec.Name, f.Name).
+			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).
 				Hint = fmt.Sprintf("add %q: %s to the config of %s", f.Name, sample(f.Type), n.node.ID)
 		}
 	}
@@ -160,7 +160,11 @@ func (w *wfPlanner) compileConstant(n *nodePlan, f *dataflow.Field, v any, ptr s
 // would: fields.total.
 func partName(name, ptr string) string {
 	for _, part := range splitPointer(ptr) {
-		name += "." + part
+		if strings.Trim(part, "0123456789") == "" {
+			name += "[" + part + "]"
+		} else {
+			name += "." + part
+		}
 	}
 	return name
 }
@@ -273,7 +277,7 @@ func assignHint(ref dataflow.Ref, from, to *dataflow.Type) string {
 	case to.Kind == dataflow.KindList && assignable(from, to.Elem) != fitsNever:
 		return "make a list of it: [" + fmt.Sprintf("%q", ref.String()) + "]"
 	case to.Kind == dataflow.KindString:
-		return "turn it into a text in a StarlarkNode, or put it into one"
+		return fmt.Sprintf("write it within a text, as %q, or use str() in a StarlarkNode", "no. "+ref.String())
 	}
 	return "convert it in a StarlarkNode first"
 }
@@ -293,6 +297,10 @@ func sample(t *dataflow.Type) string {
 		return "{…}"
 	case dataflow.KindEnum:
 		return fmt.Sprintf("%q", t.Values[0])
+	case dataflow.KindRef:
+		return `"${node.id}"`
+	case dataflow.KindAny:
+		return "…"
 	}
 	return `"…"`
 }
@@ -314,7 +322,7 @@ func (w *wfPlanner) compileWhen(n *nodePlan) {
 		}
 		n.when = e
 	default:
-		w.errorf("FC312", n.node.Spans.At("/when"), "when is one reference to a bool, not an expression in text").
+		w.errorf("FC312", partSpan(n.node, "/when"), "when is one reference to a bool, not an expression in text").
 			Hint = "compare in a StarlarkNode or a SwitchNode, and refer to its result"
 		eachRef(v, func(ref dataflow.Ref) { w.compileRef(ref) })
 	}
@@ -323,17 +331,17 @@ func (w *wfPlanner) compileWhen(n *nodePlan) {
 func (w *wfPlanner) checkOptions(n *nodePlan) {
 	node := n.node
 	if node.OnError != nil {
-		w.errorf("FC107", node.Spans.At("/on_error"), "on_error is not in this version yet").
+		w.errorf("FC107", partSpan(node, "/on_error"), "on_error is not in this version yet").
 			Hint = `put the node into a TransactionNode with on_error = "continue"`
 	}
 	if node.Compensate != nil {
-		w.errorf("FC107", node.Spans.At("/compensate"), "compensate is not in this version yet")
+		w.errorf("FC107", partSpan(node, "/compensate"), "compensate is not in this version yet")
 	}
 	if node.Timeout < 0 {
-		w.errorf("FC305", node.Spans.At("/timeout"), "the timeout is negative")
+		w.errorf("FC305", partSpan(node, "/timeout"), "the timeout is negative")
 	}
 	if r := node.Retry; r != nil && (r.Max < 0 || r.Max > maxRetries || r.Backoff < 0) {
-		w.errorf("FC305", node.Spans.At("/retry"), "retry takes a max from 0 to %d and a backoff that is not negative", maxRetries)
+		w.errorf("FC305", partSpan(node, "/retry"), "retry takes a max from 0 to %d and a backoff that is not negative", maxRetries)
 	}
 	if r := node.Retry; r != nil {
 		w.checkRetryCodes(node, r)
@@ -355,7 +363,7 @@ func (w *wfPlanner) checkRetryCodes(node *dataflow.Node, r *dataflow.Retry) {
 		// An embedding program's nodes may have codes of their own; only what
 		// looks like a slip is worth a word.
 		if hint := dataflow.DidYouMean(code, known); hint != "" {
-			w.errorf("FC305", node.Spans.At("/retry"), "retry: unknown error code %q", code).Hint = hint
+			w.errorf("FC305", partSpan(node, "/retry"), "retry: unknown error code %q", code).Hint = hint
 		}
 	}
 }

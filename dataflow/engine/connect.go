@@ -74,23 +74,23 @@ func (w *wfPlanner) edgeRef(e *dataflow.Edge, from, to *nodePlan) (dataflow.Ref,
 	if _, _, problem := w.pathType(from, ref); problem != "" {
 		d := w.errorf("FC315", ref.Span, "%s", problem)
 		d.Hint = w.outputHint(from, ref.Path[0].Name)
-		if w.reversed(e, from, to) {
-			d.Code = "FC317"
-			d.Message = "the connection is the wrong way round: " + d.Message
-			d.Hint = fmt.Sprintf("write add_connection(%q, %q, %q, %q)", e.To, e.Output, e.From, e.Input)
-			if e.Input != "" && !w.hasInput(from, e.Input) {
-				d.Hint = fmt.Sprintf("write add_connection(%q, %q, %q, %q)", e.To, e.Input, e.From, e.Output)
-			}
-		}
+		w.hintReversed(d, e, from, to)
 		return ref, false
 	}
 	return ref, true
 }
 
-// reversed reports whether an edge makes sense the other way round.
-func (w *wfPlanner) reversed(e *dataflow.Edge, from, to *nodePlan) bool {
-	return w.hasOutput(to, e.Output) && w.hasInput(from, e.Input) ||
-		w.hasOutput(to, e.Input) && w.hasInput(from, e.Output)
+// hintReversed says so if an edge makes sense the other way round.
+func (w *wfPlanner) hintReversed(d *dataflow.Diagnostic, e *dataflow.Edge, from, to *nodePlan) {
+	output, input := e.Output, e.Input // from and to alone are swapped
+	if !w.hasOutput(to, output) || !w.hasInput(from, input) {
+		output, input = e.Input, e.Output // all four are
+	}
+	if w.hasOutput(to, output) && w.hasInput(from, input) {
+		d.Code = "FC317"
+		d.Message += ": the connection is the wrong way round"
+		d.Hint = fmt.Sprintf("write add_connection(%q, %q, %q, %q)", e.To, output, e.From, input)
+	}
 }
 
 func (w *wfPlanner) hasOutput(n *nodePlan, path string) bool {
@@ -140,10 +140,7 @@ func (w *wfPlanner) connectInput(e *dataflow.Edge, from, to *nodePlan, ref dataf
 	if to.spec != nil && to.spec.Param(names[0]) == nil && to.spec.Rest == nil {
 		d := w.errorf("FC316", span, "%s has no input %q", to.node.Type, names[0])
 		d.Hint = dataflow.DidYouMean(names[0], paramNames(to.spec))
-		if w.reversed(e, from, to) {
-			d.Code = "FC317"
-			d.Hint = fmt.Sprintf("the connection may be the wrong way round: add_connection(%q, …, %q, …)", e.To, e.From)
-		}
+		w.hintReversed(d, e, from, to)
 		return
 	}
 	if to.setInput(to.raw, names, ref) {
@@ -191,7 +188,15 @@ func (n *nodePlan) spanOf(ptr string) dataflow.Span {
 			return e.span
 		}
 	}
-	return n.node.Spans.At("/config" + ptr)
+	return partSpan(n.node, "/config"+ptr)
+}
+
+// partSpan returns the place of a part of a node, or of the node.
+func partSpan(node *dataflow.Node, ptr string) dataflow.Span {
+	if s := node.Spans.At(ptr); !s.IsZero() {
+		return s
+	}
+	return node.Span
 }
 
 // keySpanOf returns the place of a key of n's config.
@@ -201,7 +206,10 @@ func (n *nodePlan) keySpanOf(ptr string) dataflow.Span {
 			return e.span
 		}
 	}
-	return n.node.Spans.Key("/config" + ptr)
+	if s := n.node.Spans.Key("/config" + ptr); !s.IsZero() {
+		return s
+	}
+	return n.node.Span
 }
 
 func edgeSpan(e *dataflow.Edge, part string) dataflow.Span {

@@ -91,7 +91,7 @@ func (w *wfPlanner) callee(n *nodePlan) {
 			for _, wf := range w.planner.plan.app.Workflows {
 				names = append(names, wf.Name)
 			}
-			w.errorf("FC330", n.node.Spans.At("/config/workflow"), "unknown workflow %q", target).
+			w.errorf("FC330", partSpan(n.node, "/config/workflow"), "unknown workflow %q", target).
 				Hint = dataflow.DidYouMean(target, names)
 		case !w.recursion(wf, n.node):
 			n.callee = w.workflow(wf, n.node)
@@ -113,7 +113,7 @@ func (w *wfPlanner) scope(n *nodePlan) {
 		if !ok {
 			continue // its type is checked with the rest of the config
 		}
-		span := n.node.Spans.At("/config/" + param + "/" + itoa(i))
+		span := partSpan(n.node, "/config/"+param+"/"+itoa(i))
 		pos, ok := w.index[id]
 		if !ok {
 			w.errorf("FC343", span, "unknown node %q", id).Hint = dataflow.DidYouMean(id, w.ids)

@@ -84,7 +84,7 @@ func (f *frame) when(n *nodePlan) (bool, error) {
 	case nil:
 		return false, nil
 	}
-	return false, &dataflow.Error{Code: "wrong_type", Status: dataflow.StatusRejected, Span: n.node.Spans.At("/when"),
+	return false, &dataflow.Error{Code: "wrong_type", Status: dataflow.StatusRejected, Span: partSpan(n.node, "/when"),
 		Message: fmt.Sprintf("when wants a bool, and got a %s", kindOf(v))}
 }
 

@@ -36,11 +36,10 @@ func (w *wfPlanner) compileRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 	t, steps, problem := w.pathType(n, ref)
 	if problem != "" {
 		d := w.errorf("FC311", ref.Span, "%s: %s", ref, problem)
-		if len(ref.Path) > 0 {
-			d.Hint = w.outputHint(n, ref.Path[0].Name)
-		}
-		if d.Hint == "" {
+		if _, _, ok := n.output.Attr(ref.Path[0].Name); ok {
 			d.Hint = hintOf(n.output, ref.Path)
+		} else {
+			d.Hint = w.outputHint(n, ref.Path[0].Name)
 		}
 		return nil, dataflow.Any
 	}

@@ -58,7 +58,7 @@ func findOps(byName map[string][]*dataflow.Model, name string) []dataflow.Op {
 func (p *planner) resolveType(node *dataflow.Node) NodeType {
 	if node.Op != nil {
 		if _, ok := p.plan.modelIndex[node.Op.Model]; !ok {
-			p.errorf("FC300", node.Spans.At("/type"), "the model %s belongs to no database of the app", node.Op.Model.Name)
+			p.errorf("FC300", partSpan(node, "/type"), "the model %s belongs to no database of the app", node.Op.Model.Name)
 			return nil
 		}
 		return p.opType(*node.Op)
@@ -79,7 +79,7 @@ func (p *planner) resolveType(node *dataflow.Node) NodeType {
 }
 
 func (p *planner) unknownType(node *dataflow.Node) {
-	span := node.Spans.At("/type")
+	span := partSpan(node, "/type")
 	if slices.Contains(laterTypes, node.Type) {
 		p.errorf("FC300", span, "%s is not in this version yet", node.Type).
 			Hint = "a handler (app.handler) or a StarlarkNode may do what you need"
@@ -90,9 +90,12 @@ func (p *planner) unknownType(node *dataflow.Node) {
 		return // a file this wrong is not helped by more of them, and each costs a search
 	}
 	names := p.nodeTypeNames()
-	d.Hint = dataflow.DidYouMean(node.Type, names)
-	if d.Hint == "" {
-		d.Hint = dataflow.DidYouMean(node.Type+"Node", names)
+	whole := node.Type + "Node"
+	switch {
+	case slices.Contains(names, whole):
+		d.Hint = `did you mean "` + whole + `"?`
+	default:
+		d.Hint = dataflow.DidYouMean(node.Type, names)
 	}
 	if d.Hint == "" {
 		d.Hint = "node types are a model's name with CreateNode, ReadNode, UpdateNode, DeleteNode, ListNode, UpsertNode, " +
@@ -101,7 +104,7 @@ func (p *planner) unknownType(node *dataflow.Node) {
 }
 
 func (p *planner) ambiguousType(node *dataflow.Node, ops []dataflow.Op) {
-	d := p.errorf("FC301", node.Spans.At("/type"), "%q can mean %d node types", node.Type, len(ops))
+	d := p.errorf("FC301", partSpan(node, "/type"), "%q can mean %d node types", node.Type, len(ops))
 	var writes []string
 	for _, op := range ops {
 		writes = append(writes, fmt.Sprintf("%s.%s", op.Model.Name, op.Kind))

@@ -115,7 +115,7 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		r.readOnly = wp.wf.Name
 	}
 	if err := f.early(ctx); err != nil {
-		return nil, err
+		return nil, named(err, wp.wf)
 	}
 	var out any
 	body := func() (err error) {
@@ -357,7 +357,7 @@ func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, in *data
 	}
 	f := newFrame(r, wp, key, inputs)
 	if err := f.early(ctx); err != nil {
-		return nil, err
+		return nil, named(err, wp.wf)
 	}
 	return f.rest(ctx)
 }

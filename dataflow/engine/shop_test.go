@@ -13,6 +13,7 @@ import (
 	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 )
 
 // shop is an engine over a fresh database.
@@ -26,7 +27,7 @@ func openShop(t testing.TB, workflows ...*dataflow.Workflow) *shop {
 	t.Helper()
 	s := ft.NewShop(workflows...)
 	return &shop{s, mustEngine(t, s.App, engine.Options{
-		Stores: map[*dataflow.Database]store.Store{s.DB: ft.Open(t, s.DB)},
+		Stores: map[*dataflow.Database]store.Store{s.DB: ft.Open(t, sqlite.Opener{}, s.DB)},
 		Env:    func(name string) (string, bool) { return "of " + name, name == "SET" },
 	}), t}
 }

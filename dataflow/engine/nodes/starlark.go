@@ -31,7 +31,10 @@ func (t *starlark) Spec() *dataflow.NodeSpec { return t.spec }
 
 // Check implements engine.Checker: the arguments must be the function's.
 func (t *starlark) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
-	v, _ := node.Config.Get("fn")
+	v, given := node.Config.Get("fn")
+	if !given {
+		return nil // the engine says so
+	}
 	fn, ok := v.(dataflow.Func)
 	if !ok {
 		return []dataflow.Diagnostic{problem("FC340", node, "/fn", "fn is not a function",

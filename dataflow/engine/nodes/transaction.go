@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
@@ -19,7 +20,7 @@ func newTransaction() *transaction {
 			"goes on: `ok` is false, `error` says why, and nodes that refer to the part's nodes are skipped. " +
 			"What its nodes did outside the database can't be undone.",
 		Params: []*dataflow.Field{
-			{Name: "nodes", Type: dataflow.ListOf(dataflow.String), MinLength: ptr(1), Doc: "the ids of the nodes"},
+			{Name: "nodes", Type: dataflow.ListOf(dataflow.Any), MinLength: ptr(1), Doc: "the ids of the nodes"},
 			{Name: "on_error", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"rollback", "continue"}},
 				Default: "rollback", HasDefault: true, Doc: "what a failure means"},
 		},
@@ -43,14 +44,17 @@ func (t *transaction) Members() string { return "nodes" }
 
 // Check implements engine.Checker.
 func (t *transaction) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
-	v, _ := node.Config.Get("nodes")
+	v, given := node.Config.Get("nodes")
 	list, ok := v.([]any)
+	if !given {
+		return nil // the engine says so
+	}
 	if !ok {
 		return []dataflow.Diagnostic{problem("FC343", node, "/nodes", "nodes is a list of node ids, written out", `"nodes": ["a", "b"]`)}
 	}
-	for _, item := range list {
-		if !fixed(item) {
-			return []dataflow.Diagnostic{problem("FC343", node, "/nodes", "nodes lists ids, not references to outputs",
+	for i, item := range list {
+		if _, ok := item.(string); !ok {
+			return []dataflow.Diagnostic{problem("FC343", node, fmt.Sprintf("/nodes/%d", i), "nodes lists ids of nodes, not references or values",
 				`write the ids without "${…}": "nodes": ["a", "b"]`)}
 		}
 	}

@@ -36,7 +36,11 @@ func (t *workflow) Callee(config *dataflow.Object) (workflow any, inputs string)
 
 // Check implements engine.Checker.
 func (t *workflow) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
-	switch v, _ := node.Config.Get("workflow"); v.(type) {
+	switch v, given := node.Config.Get("workflow"); v.(type) {
+	case nil:
+		if !given {
+			return nil // the engine says so
+		}
 	case string, *dataflow.Workflow:
 		return nil
 	}

@@ -7,7 +7,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/store"
-	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 )
 
 // Shop is an app with a database of customers, products and orders.
@@ -60,10 +59,10 @@ func Model(db *dataflow.Database, name, table string, fields ...*dataflow.Field)
 	return m
 }
 
-// Open opens db in memory for the length of a test.
-func Open(t testing.TB, db *dataflow.Database) store.Store {
+// Open opens db for the length of a test.
+func Open(t testing.TB, opener store.Opener, db *dataflow.Database) store.Store {
 	t.Helper()
-	st, _, diags := sqlite.Opener{}.Open(context.Background(), db, store.Options{System: access.SystemModels(db)})
+	st, _, diags := opener.Open(context.Background(), db, store.Options{System: access.SystemModels(db)})
 	if dataflow.HasErrors(diags) {
 		t.Fatalf("the database can't be opened:\n%s", Render(diags))
 	}

@@ -1,0 +1,148 @@
+package engine_test
+
+import (
+	"flag"
+	"os"
+	"path/filepath"
+	"strings"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
+	"github.com/flowctl/flowctl/dataflow/engine/nodes"
+)
+
+var update = flag.Bool("update", false, "write the diagnostics found to testdata")
+
+var identity = ft.Fn("identity", "x", func(a *dataflow.Object) (any, error) { v, _ := a.Get("x"); return v, nil })
+
+// Each graph is refused with every diagnostic that testdata/name.txt holds,
+// and no other.
+func TestBadGraphs(t *testing.T) {
+	who := func() *dataflow.Node { return ft.Node("CustomerReadNode", "who", ft.Obj("id", int64(1))) }
+	type parts = []any
+	graphs := []struct {
+		name  string
+		parts parts
+	}{
+		{"unknown_type", parts{
+			ft.Node("OrderCreatNode", "a", nil), ft.Node("OrdreListNode", "b", nil), ft.Node("Starlark", "c", nil),
+			ft.Node("SQLQueryNode", "d", nil), ft.Node("Nonsense", "e", nil)}},
+		{"unknown_config", parts{
+			ft.Node("OrderCreateNode", "order", ft.Obj("custmer", 1, "total", "1", "created_at", "now", "customer", 1)),
+			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1, "fields", ft.Obj("totl", "1", "version", 2), "status", "paid"))}},
+		{"missing_config", parts{
+			ft.Node("OrderCreateNode", "order", ft.Obj("note", "x")), ft.Node("OrderReadNode", "read", nil),
+			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1)), ft.Node("OrderBulkDeleteNode", "purge", nil),
+			ft.Node("OrderReadNode", "both", ft.Obj("id", 1, "filter", ft.Obj("id", 2)))}},
+		{"wrong_literals", parts{
+			ft.Node("OrderCreateNode", "order", ft.Obj("customer", "one", "status", "payed", "total", "-1.005", "note", 7)),
+			ft.Node("OrderListNode", "list", ft.Obj("limit", 5000, "count", "yes")),
+			ft.Node("OrderBulkCreateNode", "bulk", ft.Obj("data", ft.List(ft.Obj("customer", 1, "total", "x"), ft.Obj("total", "1")))),
+			ft.Node("ProductUpdateNode", "sku", ft.Obj("id", 1, "fields", ft.Obj("sku", "new", "stock", -1)))}},
+		{"filters", parts{ft.In("name", dataflow.String), ft.In("from", dataflow.DateTime),
+			ft.Node("OrderListNode", "a", ft.Obj("filter", ft.Obj("statuss", "new", "total", ft.Obj("$gt", "1", "$foo", 2), "customer.emial", "x"),
+				"sort", "-createdat", "fields", ft.List("id", "totl"))),
+			ft.Node("OrderListNode", "b", ft.Obj("filter", ft.Obj("id", "${input.name}", "customer.email", "${input.name}",
+				"created_at", ft.Obj("$gte", "${input.from}", "$lt", "${input.nam}"), "total", ft.Obj("$in", "${input.name}")))),
+			ft.Node("CustomerUpsertNode", "c", ft.Obj("where", ft.Obj("mail", "x", "name", "${input.from}")))}},
+		{"references", parts{ft.In("email", dataflow.String), who(),
+			ft.Node("CustomerCreateNode", "a", ft.Obj("email", "${input.emial}", "name", "${whoo.name}")),
+			ft.Node("CustomerCreateNode", "b", ft.Obj("email", "${who.emial}", "name", "${inputs.email}")),
+			ft.Node("CustomerCreateNode", "c", ft.Obj("email", "${ctx.tennant}", "name", "x ${who.name.first} y")),
+			ft.Node("OrderReadNode", "o", ft.Obj("id", 1)),
+			ft.Node("CustomerUpsertNode", "up", ft.Obj("where", ft.Obj("email", "x@y.z"))),
+			ft.Node("CustomerCreateNode", "d", ft.Obj("email", "${o.customer.email}", "name", "${up.name}")),
+			ft.Output{V: ft.Obj("x", "${who.nmae}", "y", "${b}")}}},
+		{"mismatches", parts{ft.In("n", dataflow.Int), ft.In("s", dataflow.String), ft.In("tags", dataflow.ListOf(dataflow.Int)), who(),
+			ft.Node("OrderCreateNode", "a", ft.Obj("customer", "${who}", "total", "${input.s}", "note", "${input.n}", "status", "${input.s}")),
+			ft.Node("OrderCreateNode", "b", ft.Obj("customer", "${who.id}", "total", "${input.tags}", "status", "${input.n}")),
+			ft.Node("OrderCreateNode", "c", ft.Obj("customer", "${a.id}", "total", "${input.n}", "note", "n = ${input.n}")),
+			ft.Node("OrderCreateNode", "d", ft.Obj("customer", "${input.tags}", "total", "${who.created_at}")),
+			ft.Node("OrderUpdateNode", "e", ft.Obj("id", "${input.s}", "fields", ft.Obj("total", "${who.email}", "customer", "${a.customer}"))),
+			ft.Node("OrderBulkDeleteNode", "f", ft.Obj("ids", "${a.id}"))}},
+		{"connections", parts{ft.In("n", dataflow.Int), who(),
+			ft.Node("OrderCreateNode", "order", ft.Obj("total", "1")),
+			ft.Node("CustomerUpsertNode", "up", ft.Obj("where", ft.Obj("email", "x@y.z"), "create", ft.Obj("name", "x"))),
+			ft.Node("OrderListNode", "list", ft.Obj("filter", ft.Obj("status", "new"))),
+			ft.Edge("whoo", "id", "order", "customer"), ft.Edge("who", "id", "ordr", "customer"),
+			ft.Edge("who", "idd", "order", "customer"), ft.Edge("who", "id", "order", "custmer"),
+			ft.Edge("who", "id", "order", "total"), ft.Edge("up", "id", "order", "note"),
+			ft.Edge("who", "order", "id", "customer"), ft.Edge("order", "customer", "up", "record"),
+			ft.Edge("who", "id", "list", "filter.status"), ft.Edge("who", "", "list", ""), ft.Edge("who", "id", "list", ""),
+			ft.Edge("order", "filter", "list", "note"), ft.Edge("who", "a..b", "list", "limit")}},
+		{"cycles", parts{
+			ft.Node("StarlarkNode", "c", ft.Obj("fn", identity, "x", "${b.result}")),
+			ft.Node("StarlarkNode", "a", ft.Obj("fn", identity, "x", "${c.result}")),
+			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "x", "${a.result}")),
+			ft.Node("StarlarkNode", "self", ft.Obj("fn", identity, "x", "${self.result}")),
+			ft.Node("StarlarkNode", "free", ft.Obj("fn", identity, "x", 1))}},
+		{"conditions", parts{ft.In("n", dataflow.Int), ft.In("yes", dataflow.Bool),
+			ft.Node("StarlarkNode", "a", ft.Obj("fn", identity, "x", 1), ft.When("${input.n}")),
+			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "x", 1), ft.When("${input.n} > 3")),
+			ft.Node("StarlarkNode", "c", ft.Obj("fn", identity, "x", 1), ft.When("${input.yes}")),
+			ft.Edge("a", "result", "c", "when"),
+			ft.Node("StarlarkNode", "d", ft.Obj("fn", identity, "x", 1), func(n *dataflow.Node) { n.OnError = "skip"; n.Compensate = "a" }),
+			ft.Node("StarlarkNode", "e", ft.Obj("fn", identity, "x", 1), ft.Retry(1000, "upstraem"))}},
+		{"functions", parts{
+			ft.Node("StarlarkNode", "a", ft.Obj("fn", "identity", "x", 1)),
+			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "y", 1)),
+			ft.Node("StarlarkNode", "c", ft.Obj("x", 1)),
+			ft.Node("OrderListNode", "d", ft.Obj("limit", identity))}},
+		{"switches", parts{ft.In("s", dataflow.String), ft.In("b", dataflow.Bool),
+			ft.Node("SwitchNode", "a", ft.Obj("condition", "${input.s} == 'x'")),
+			ft.Node("SwitchNode", "b", ft.Obj("value", "${input.s}", "cases", ft.List("x", "x", nil))),
+			ft.Node("SwitchNode", "c", ft.Obj("value", "${input.s}")),
+			ft.Node("SwitchNode", "d", ft.Obj("condition", "${input.b}")),
+			ft.Node("SwitchNode", "e", ft.Obj("input", 1, "condition_field", "x", "operator", "=", "value", 1)),
+			ft.Node("StarlarkNode", "f", ft.Obj("fn", identity, "x", "${d.true_ouput}")),
+			ft.Node("StarlarkNode", "g", ft.Obj("fn", identity, "x", "${b.case_y}"))}},
+		{"merges", parts{ft.Node("MergeNode", "a", nil), ft.Node("MergeNode", "b", ft.Obj("inputs", "x", "strategy", "frist")),
+			ft.Node("MergeNode", "c", ft.Obj("inputs", ft.List("${a.result}"), "strategy", "object"))}},
+		{"scopes", parts{who(),
+			ft.Node("TransactionNode", "t", ft.Obj("nodes", ft.List("who", "whoo", "t", "u"), "on_error", "ignore")),
+			ft.Node("TransactionNode", "u", ft.Obj("nodes", ft.List("who"))),
+			ft.Node("TransactionNode", "v", ft.Obj("nodes", ft.List("${who}")))}},
+		{"http", parts{ft.Node("HTTPRequestNode", "a", ft.Obj("url", "ftp://x", "method", "FETCH", "json", ft.Obj(), "body", "x", "timeout", 0, "retries", 3)),
+			ft.Node("HTTPRequestNode", "b", ft.Obj("url", "https://", "headers", ft.Obj("a b", "c")))}},
+		{"called", parts{ft.In("s", dataflow.String),
+			ft.Node("WorkflowNode", "a", ft.Obj("workflow", "plce")),
+			ft.Node("WorkflowNode", "b", ft.Obj("workflow", "callee", "inputs", ft.Obj("emial", "x", "qty", "many"))),
+			ft.Node("WorkflowNode", "c", ft.Obj("workflow", "callee", "inputs", ft.Obj("email", "x", "qty", "${input.s}"))),
+			ft.Node("WorkflowNode", "d", ft.Obj("workflow", "${input.s}")),
+			ft.Node("WorkflowNode", "e", ft.Obj("workflow", "w")),
+			ft.Node("WorkflowNode", "f", ft.Obj("workflow", "callee", "inputs", ft.Obj("email", "${b.oops}", "qty", 1)))}},
+	}
+	for _, g := range graphs {
+		t.Run(g.name, func(t *testing.T) {
+			callee := ft.Workflow("callee", ft.In("email", dataflow.String), ft.In("qty", dataflow.Int),
+				ft.Node("StarlarkNode", "n", ft.Obj("fn", identity, "x", "${input.qty}")), ft.Output{V: ft.Obj("n", "${n.result}")})
+			s := ft.NewShop(ft.Workflow("w", g.parts...), callee)
+			p, ds := engine.NewPlan(s.App, nodes.Types())
+			if p != nil {
+				t.Error("there is a plan")
+			}
+			compareFile(t, g.name, ft.Render(ds))
+		})
+	}
+}
+
+func compareFile(t *testing.T, name, got string) {
+	t.Helper()
+	file := filepath.Join("testdata", name+".txt")
+	if *update {
+		if err := os.WriteFile(file, []byte(got), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got != string(want) {
+		t.Errorf("got\n%s\nwant\n%s", indent(got), indent(string(want)))
+	}
+}
+
+func indent(s string) string { return "  " + strings.ReplaceAll(strings.TrimSpace(s), "\n", "\n  ") }
