@@ -62,6 +62,7 @@ func (d *Database) System(build func() []*Model) []*Model {
 type DatabaseOptions struct {
 	AutoMigrate          bool // create and alter tables at start
 	ExistingSchemaMode   bool // never create or alter; the tables must fit already
+	ModelPersistence     bool // keep a snapshot of the schema in the database, so that an unchanged one is not inspected
 	PoolSize             int  // connections for reading; 0: the engine's own choice
 	PoolMaxOverflow      int
 	PoolRecycle          time.Duration

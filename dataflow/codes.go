@@ -51,6 +51,27 @@ var codes = []CodeInfo{
 	{"FC706", "a port can't be listened on", "Something else listens on the port, or this user may not. Stop the other, or set `api_port` or `mcp_port` to another port; 0 takes any free one."},
 	{"FC707", "a host that is no address of this machine", "`host` is an address or a name of the machine the app runs on: `127.0.0.1` serves this machine only, `0.0.0.0` every network it is on."},
 	{"FC710", "two MCP tools of one name", "Each workflow is an MCP tool of its own name, and each operation of an exposed model one called `{path}_{operation}`. Agents call tools by name, so two can't share one. Rename the workflow, or expose the model under another path: `app.expose(Order, path = \"all_orders\")`."},
+
+	// The database and its tables.
+	{"FC601", "the database URL can't be read", "`database_url` of a SQLite database is `\"sqlite:shop.db\"`, a path that starts from the app's folder; `\"sqlite:/var/lib/shop.db\"` or `\"sqlite:///var/lib/shop.db\"`, an absolute one; or `\"sqlite::memory:\"`, a database that is gone when the process ends. Options are arguments of `DataFlow`, never behind a `?`."},
+	{"FC602", "the database can't be opened", "The path leads to a folder, or into one that is not there. flowctl makes the file, but no folders."},
+	{"FC603", "the database is locked", "Another program holds a lock on the database. A start waits for `migration_lock_timeout` (30 seconds unless it is given), because no tables can be looked at or altered meanwhile."},
+	{"FC604", "the file is no database", "The file exists but is not a SQLite database, or it is damaged. It has not been touched. `sqlite3 FILE \"PRAGMA integrity_check\"` says more of a damaged one."},
+	{"FC605", "the database is from a newer version", "A later version of flowctl has written to the database, in a format that this one does not know. It is left alone, because guessing could lose data."},
+	{"FC606", "the database can't be written to", "SQLite needs to write to the file and, for its log, to the folder the file is in."},
+	{"FC607", "there is no room for the database", "The disk is full, so the tables can't be made. Nothing has been changed."},
+	{"FC610", "a new required field beside existing rows", "A field that is required and has no default leaves the rows that are there without a value. Give the field a `default`, which they will take, or make it `optional = True`."},
+	{"FC611", "a field changes its type", "The values that are there mean something in the old type: a decimal's scale, say, is how its digits are read. Add a field of the new type under another name, copy the values over, and remove the old one."},
+	{"FC612", "rows are not unique", "A field, or a combination of fields, is to be unique, but rows that are there have equal values. Make them differ first."},
+	{"FC613", "rows have values that the field no longer takes", "An enum has lost a value, or a decimal digits, that rows still have. Keep it, or change those rows first."},
+	{"FC614", "rows lack a field that is now required", "A field was optional, and rows have no value for it. Give them one first."},
+	{"FC615", "a reference changes", "A reference, with what happens when the row it leads to is deleted, is part of a table from its making. Keep it as it was, or add another field."},
+	{"FC616", "changes are pending", "`auto_migrate = False` keeps the tables as they are, and they are not as the models ask. The message lists what it would take."},
+	{"FC617", "an existing table does not fit", "With `existing_schema_mode = True` no table is made or altered, and no table of the runtime's own: those that are there must fit the models. Columns hold what the field's type is stored as: TEXT for text, enums, dates, times, datetimes (`2006-01-02T15:04:05.000000Z`) and JSON; INTEGER for int, bool (0 or 1) and decimals (in units of their last digit); REAL for float; BLOB for bytes. Idempotency keys need a table of the runtime's own and are refused in this mode."},
+	{"FC618", "a column without a field", "A field was removed from a model, or renamed without `was`. Its column stays, with its values, so that nothing is lost by a slip; new rows leave it empty. Drop it by hand when it is not needed."},
+	{"FC619", "a table without a model", "A model was removed from the file, or renamed without `was`. Its table stays as it is. Drop it by hand when it is not needed."},
+	{"FC620", "the tables can't be made", "The database refused a change to its tables that should have been possible; the message says why. Nothing has been changed."},
+	{"FC621", "the id changes", "The id of a model's rows is its table's primary key, which can't become another column."},
 }
 
 // ErrorCodeInfo documents the code of an Error or a Problem.

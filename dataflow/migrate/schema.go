@@ -49,6 +49,9 @@ type Column struct {
 	// Storage is the engine's own type. Two columns with different Storage
 	// can't hold the same values.
 	Storage string `json:"-"`
+	// Filled says that the database gives a row that leaves the column out a
+	// value of its own.
+	Filled bool `json:"-"`
 
 	field *dataflow.Field
 }

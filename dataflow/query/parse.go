@@ -74,7 +74,7 @@ func at(pointer, name string) string { return pointer + "/" + codec.EscapePointe
 
 // filter reads an object of conditions, all of which must hold.
 func (p *parser) filter(v any, pointer string, depth int) Expr {
-	o, ok := p.object(v, pointer)
+	o, ok := p.object(v, pointer, depth == 0)
 	if !ok || o == nil || !p.enter(pointer, depth) {
 		return And{}
 	}
@@ -90,12 +90,13 @@ func (p *parser) filter(v any, pointer string, depth int) Expr {
 	return all
 }
 
-// object returns v as an object; nil if it is null or not known yet.
-func (p *parser) object(v any, pointer string) (o *dataflow.Object, ok bool) {
+// object returns v as an object; nil if it is null, where that may be, or not
+// known yet.
+func (p *parser) object(v any, pointer string, mayBeNull bool) (o *dataflow.Object, ok bool) {
 	if raw, isRaw := v.(dataflow.RawJSON); isRaw {
 		v, _ = codec.ParseJSON([]byte(raw), codec.MaxDepth)
 	}
-	if v == nil || p.unbound(v) {
+	if v == nil && mayBeNull || p.unbound(v) {
 		return nil, true
 	}
 	if o, ok = v.(*dataflow.Object); !ok {

@@ -26,16 +26,17 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c, diag := openWriter(db, p)
-	if diag != nil {
-		return nil, nil, []dataflow.Diagnostic{*diag}
+	c, err := openWriter(db, p)
+	if err != nil {
+		return nil, nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
 	done, diags := migrateSchema(ctx, c, db, p, o.System)
 	if dataflow.HasErrors(diags) {
-		c.close()
+		_ = c.close()
 		return nil, nil, diags
 	}
+	c.SetBusyTimeout(busyTimeout)
 	return newStore(c, db, p, models, o.Logger), done, diags
 }
 

@@ -1,0 +1,74 @@
+package migrate
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// Fit checks that the tables that are there can serve the models as they are:
+// what existing_schema_mode asks for. Each difference is a diagnostic.
+func Fit(have, want *Schema) []dataflow.Diagnostic {
+	var ds []dataflow.Diagnostic
+	for i := range want.Tables {
+		w := &want.Tables[i]
+		h := have.Table(w.Name)
+		if h == nil {
+			ds = append(ds, unfit(w, nil, dataflow.SeverityError, "the database has no table %s for %s", w.Name, w.Model))
+			continue
+		}
+		ds = append(ds, fitTable(h, w)...)
+	}
+	return ds
+}
+
+func unfit(t *Table, c *Column, severity dataflow.Severity, format string, args ...any) dataflow.Diagnostic {
+	span := t.model.Span
+	if c != nil && c.field != nil && !c.field.Span.IsZero() {
+		span = c.field.Span
+	}
+	return dataflow.Diagnostic{Code: "FC617", Severity: severity, Span: span, Message: fmt.Sprintf(format, args...),
+		Hint: "make the model fit the table, or the table the model: with existing_schema_mode = True nothing is altered"}
+}
+
+func fitTable(have, want *Table) []dataflow.Diagnostic {
+	var ds []dataflow.Diagnostic
+	add := func(c *Column, severity dataflow.Severity, format string, args ...any) {
+		ds = append(ds, unfit(want, c, severity, format, args...))
+	}
+	for i := range want.Columns {
+		w := &want.Columns[i]
+		h := have.Column(w.Name)
+		column := want.Name + "." + w.Name
+		switch {
+		case h == nil:
+			add(w, dataflow.SeverityError, "the table %s has no column %s", want.Name, w.Name)
+			continue
+		case h.Storage != w.Storage || h.Kind != "" && (h.Kind != w.Kind || h.Scale != w.Scale):
+			add(w, dataflow.SeverityError, "the column %s is %s, but the field is %s, kept as %s", column, describe(h), describe(w), w.Storage)
+		case h.ID != w.ID:
+			add(w, dataflow.SeverityError, "the primary key of %s is not the field %s", want.Name, want.model.ID().Name)
+		case h.Optional && !w.Optional && !w.ID:
+			add(w, dataflow.SeverityError, "the column %s can be null, but the field is required", column)
+		case !h.Optional && w.Optional:
+			add(w, dataflow.SeverityError, "the column %s can't be null, but the field is optional", column)
+		}
+		if w.Ref != nil && h.Ref == nil {
+			add(w, dataflow.SeverityWarning, "the column %s has no foreign key, so nothing keeps it from referring to rows that do not exist", column)
+		}
+	}
+	for _, h := range have.Columns {
+		if want.Column(h.Name) == nil && !h.Optional && !h.Filled && !h.ID {
+			add(nil, dataflow.SeverityError, "the column %s.%s must have a value, but %s has no field for it", want.Name, h.Name, want.Model)
+		}
+	}
+	for _, ix := range want.Indexes {
+		there := slices.ContainsFunc(have.Indexes, func(h Index) bool { return h.Unique && slices.Equal(h.Columns, ix.Columns) })
+		if ix.Unique && !there {
+			add(want.Column(ix.Columns[len(ix.Columns)-1]), dataflow.SeverityError, "the table %s has no unique index on %s", want.Name, strings.Join(ix.Columns, ", "))
+		}
+	}
+	return ds
+}

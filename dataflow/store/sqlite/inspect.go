@@ -1,0 +1,203 @@
+package sqlite
+
+import (
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow/migrate"
+	"zombiezen.com/go/sqlite"
+)
+
+// query runs a statement and hands f each row.
+func (c *conn) query(sql string, args []any, f func(*sqlite.Stmt)) error {
+	stmt, err := c.stmts.get(sql)
+	if err != nil {
+		return err
+	}
+	defer c.stmts.put(stmt)
+	for i, v := range args {
+		bind(stmt, i+1, v)
+	}
+	for {
+		more, err := stmt.Step()
+		if err != nil || !more {
+			return err
+		}
+		f(stmt.Stmt)
+	}
+}
+
+// The catalog is read in one query per kind of thing, whatever the number of
+// tables.
+const (
+	tablesQuery = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY rowid`
+
+	columnsQuery = `SELECT t.name, c.name, c.type, c."notnull", c.pk, c.dflt_value IS NOT NULL OR c.hidden > 1
+FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
+WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY t.rowid, c.cid`
+
+	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete
+FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
+WHERE t.type = 'table' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
+
+	indexesQuery = `SELECT t.name, i.name, i."unique", c.name
+FROM sqlite_schema AS t, pragma_index_list(t.name) AS i, pragma_index_info(i.name) AS c
+WHERE t.type = 'table' AND i.partial = 0 AND i.origin <> 'pk' ORDER BY t.rowid, i.name, c.seqno`
+)
+
+// inspect reads the schema that is there.
+func inspect(c *conn) (*migrate.Schema, error) {
+	s := &migrate.Schema{}
+	texts := map[string]string{}
+	err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
+		s.Tables = append(s.Tables, migrate.Table{Name: r.ColumnText(0)})
+		texts[r.ColumnText(0)] = r.ColumnText(1)
+	})
+	if err != nil {
+		return nil, err
+	}
+	tables := make(map[string]*migrate.Table, len(s.Tables))
+	for i := range s.Tables {
+		tables[s.Tables[i].Name] = &s.Tables[i]
+	}
+	if err := c.query(columnsQuery, nil, func(r *sqlite.Stmt) {
+		t := tables[r.ColumnText(0)]
+		t.Columns = append(t.Columns, readColumn(r, texts[t.Name]))
+	}); err != nil {
+		return nil, err
+	}
+	if err := c.query(refsQuery, nil, func(r *sqlite.Stmt) {
+		if col := tables[r.ColumnText(0)].Column(r.ColumnText(1)); col != nil {
+			col.Ref = &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3))}
+		}
+	}); err != nil {
+		return nil, err
+	}
+	return s, c.query(indexesQuery, nil, func(r *sqlite.Stmt) { readIndex(tables[r.ColumnText(0)], r) })
+}
+
+// readColumn reads a row of columnsQuery. sql is the text of its table.
+func readColumn(r *sqlite.Stmt, sql string) migrate.Column {
+	c := migrate.Column{Name: r.ColumnText(1), Storage: affinity(r.ColumnText(2)), Filled: r.ColumnBool(5)}
+	c.ID = r.ColumnInt(4) > 0
+	c.Optional = !r.ColumnBool(3) && !c.ID
+	_, rest, ok := strings.Cut(sql, ident(c.Name)+" "+c.Storage+" /* ")
+	kind, _, closed := strings.Cut(rest, " */")
+	if !ok || !closed {
+		return c
+	}
+	c.Kind = kind
+	_, check, checked := strings.Cut(sql, "CONSTRAINT "+ident(checkName(c.Name))+" CHECK ("+ident(c.Name)+" ")
+	if digits, isDecimal := strings.CutPrefix(kind, "decimal("); isDecimal {
+		readDecimal(&c, strings.TrimSuffix(digits, ")"), check)
+	} else if checked && kind == "enum" {
+		c.Values = readLiterals(strings.TrimPrefix(check, "IN ("))
+	}
+	return c
+}
+
+// readDecimal reads "*, 2" with the digits in a CHECK, or "30, 4".
+func readDecimal(c *migrate.Column, digits, check string) {
+	c.Kind = "decimal"
+	precision, scale, _ := strings.Cut(digits, ", ")
+	c.Scale, _ = strconv.Atoi(scale)
+	if precision == "*" {
+		_, most, _ := strings.Cut(check, " AND ")
+		c.Precision = strings.IndexByte(most, ')')
+		return
+	}
+	c.Precision, _ = strconv.Atoi(precision)
+}
+
+// readLiterals reads string literals with commas between them, up to the
+// closing parenthesis.
+func readLiterals(s string) []string {
+	var values []string
+	for strings.HasPrefix(s, "'") {
+		var b strings.Builder
+		s = s[1:]
+		for {
+			part, rest, ok := strings.Cut(s, "'")
+			b.WriteString(part)
+			s = rest
+			if !ok || !strings.HasPrefix(s, "'") {
+				break
+			}
+			b.WriteByte('\'')
+			s = s[1:]
+		}
+		values = append(values, b.String())
+		s = strings.TrimPrefix(s, ", ")
+	}
+	return values
+}
+
+func readOnDelete(s string) string {
+	switch s {
+	case "CASCADE":
+		return "cascade"
+	case "SET NULL":
+		return "set_null"
+	}
+	return "restrict" // NO ACTION refuses at the end of the statement, which is the same to us
+}
+
+// readIndex adds a row of indexesQuery to its table. An index over
+// expressions has no names and is left out.
+func readIndex(t *migrate.Table, r *sqlite.Stmt) {
+	name, column := r.ColumnText(1), r.ColumnText(3)
+	if n := len(t.Indexes); n > 0 && t.Indexes[n-1].Name == name {
+		t.Indexes[n-1].Columns = append(t.Indexes[n-1].Columns, column)
+		return
+	}
+	t.Indexes = append(t.Indexes, migrate.Index{Name: name, Unique: r.ColumnBool(2), Columns: []string{column}})
+}
+
+// affinity is the type of a STRICT table that a declared type comes to, by
+// SQLite's own rules, so that tables that others have made can be read too.
+func affinity(declared string) string {
+	switch d := strings.ToUpper(declared); {
+	case strings.Contains(d, "INT"), d == "BOOLEAN", d == "BOOL":
+		return "INTEGER"
+	case strings.Contains(d, "CHAR"), strings.Contains(d, "CLOB"), strings.Contains(d, "TEXT"),
+		d == "DATE", d == "DATETIME", d == "TIMESTAMP", d == "TIME", d == "JSON", d == "UUID":
+		return "TEXT"
+	case strings.Contains(d, "BLOB"), d == "":
+		return "BLOB"
+	case strings.Contains(d, "REAL"), strings.Contains(d, "FLOA"), strings.Contains(d, "DOUB"):
+		return "REAL"
+	default:
+		return "NUMERIC"
+	}
+}
+
+// rowData answers a plan's questions.
+type rowData struct{ c *conn }
+
+func (d rowData) count(sql string, args ...any) (n int64, err error) {
+	err = d.c.query(sql, args, func(r *sqlite.Stmt) { n = r.ColumnInt64(0) })
+	return n, err
+}
+
+func (d rowData) Rows(table string) (int64, error) {
+	return d.count("SELECT count(*) FROM " + ident(table))
+}
+
+func (d rowData) Nulls(table, column string) (int64, error) {
+	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE " + ident(column) + " IS NULL")
+}
+
+func (d rowData) Outside(table, column string, want *migrate.Column) (int64, error) {
+	as := *want
+	as.Name = column
+	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE NOT (" + checkOf(&as) + ")")
+}
+
+func (d rowData) Duplicates(table string, columns []string) (int64, error) {
+	where := make([]string, len(columns))
+	for i, c := range columns {
+		where[i] = ident(c) + " IS NOT NULL"
+	}
+	return d.count("SELECT count(*) FROM (SELECT 1 FROM " + ident(table) + " WHERE " + strings.Join(where, " AND ") +
+		" GROUP BY " + idents(columns) + " HAVING count(*) > 1)")
+}
