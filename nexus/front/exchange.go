@@ -169,7 +169,9 @@ func (x *Exchange) Fail(err error) {
 	x.logFailure(e, status)
 	header := x.Header()
 	header["Cache-Control"] = noStore
-	delete(header, "Etag") // it was for the answer that now is not given
+	for _, name := range []string{"Etag", "Preference-Applied", "Location"} { // of the answer that now is not given
+		delete(header, name)
+	}
 	if after := problem.RetryAfter(e); after > 0 && header["Retry-After"] == nil {
 		header["Retry-After"] = []string{strconv.Itoa(after)}
 	}

@@ -3,6 +3,7 @@ package rest
 import (
 	"net/http"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -49,9 +50,18 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 			m.named[op.String()] = op
 		}
 	}
-	m.collection = append(m.collection, http.MethodOptions)
-	m.item = append(m.item, http.MethodOptions)
+	m.collection, m.item = inOrder(m.collection), inOrder(m.item)
 	return m
+}
+
+// inOrder sorts methods as people list them and adds OPTIONS, if there are any.
+func inOrder(ms []string) []string {
+	if len(ms) == 0 {
+		return nil
+	}
+	order := []string{"GET", "HEAD", "POST", "PATCH", "PUT", "DELETE"}
+	slices.SortFunc(ms, func(a, b string) int { return slices.Index(order, a) - slices.Index(order, b) })
+	return append(ms, http.MethodOptions)
 }
 
 // OperationRoute says where an operation of an exposed model is served.
@@ -83,6 +93,9 @@ func (h *Handler) collection(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if m.collection == nil {
+		return m.notServed("/api/{model}")
+	}
 	if done, err := checkMethod(x, m.collection); done || err != nil {
 		return err
 	}
@@ -107,6 +120,9 @@ func (h *Handler) item(x *front.Exchange) error {
 			_, err := checkMethod(x, []string{http.MethodPost, http.MethodOptions})
 			return err
 		}
+	}
+	if m.item == nil {
+		return m.notServed("/api/{model}/{id}")
 	}
 	if done, err := checkMethod(x, m.item); done || err != nil {
 		return err
@@ -133,6 +149,17 @@ func (h *Handler) model(x *front.Exchange) (*model, error) {
 		return nil, h.noModel(name)
 	}
 	return m, nil
+}
+
+// notServed answers a path at which the exposure allows no operation at all.
+func (m *model) notServed(pattern string) error {
+	var ops []string
+	for _, op := range m.exp.Ops {
+		ops = append(ops, op.String())
+	}
+	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: m.decl.Name,
+		Message: "nothing is served at " + strings.Replace(pattern, "/api/{model}", m.path, 1),
+		Hint:    "the operations of " + m.decl.Name + " that are served: " + strings.Join(ops, ", ")}
 }
 
 // noRow answers an id that can't be one. It may be an operation's name.

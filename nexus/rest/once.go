@@ -23,12 +23,21 @@ type onceKey struct {
 	request string // tells requests apart
 }
 
-// idempotencyKey reads the header of that name.
-func idempotencyKey(x *front.Exchange, values []string, tenant string, body []byte) (onceKey, error) {
-	if len(values) != 1 || values[0] == "" || len(values[0]) > 255 ||
-		strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x20 || r > 0x7e }) {
-		return onceKey{}, badHeader("Idempotency-Key", "one key of 1 to 255 printable ASCII characters")
+// checkKey refuses an Idempotency-Key header that holds no key.
+func checkKey(x *front.Exchange) error {
+	values := x.Request.Header["Idempotency-Key"]
+	if len(values) == 0 {
+		return nil
 	}
+	if len(values) > 1 || values[0] == "" || len(values[0]) > 255 ||
+		strings.ContainsFunc(values[0], func(r rune) bool { return r < 0x20 || r > 0x7e }) {
+		return badHeader("Idempotency-Key", "one key of 1 to 255 printable ASCII characters")
+	}
+	return nil
+}
+
+// idempotencyKey reads the header of that name, which checkKey has passed.
+func idempotencyKey(x *front.Exchange, tenant string, body []byte) onceKey {
 	h := sha256.New()
 	for _, part := range []string{x.Request.Method, x.Request.URL.EscapedPath(),
 		x.Request.Header.Get("Prefer"), x.Request.Header.Get("If-Match"), string(body)} {
@@ -36,7 +45,7 @@ func idempotencyKey(x *front.Exchange, values []string, tenant string, body []by
 		h.Write([]byte{0})
 	}
 	// The tenant comes last: it may hold any character.
-	return onceKey{key: values[0] + "\n" + tenant, request: hex.EncodeToString(h.Sum(nil))}, nil
+	return onceKey{key: x.Request.Header["Idempotency-Key"][0] + "\n" + tenant, request: hex.EncodeToString(h.Sum(nil))}
 }
 
 func keyReused() error {
@@ -55,15 +64,12 @@ func keyInFlight(err error) error {
 // A second request at the same time waits for the first one's transaction,
 // then finds its answer; where an engine lets both go on, the key's uniqueness
 // undoes one.
-func (m *model) writeOnce(x *front.Exchange, header []string, w mutation) error {
-	key, err := idempotencyKey(x, header, w.caller.Tenant, w.body)
-	if err != nil {
-		return err
-	}
+func (m *model) writeOnce(x *front.Exchange, w mutation) error {
+	key := idempotencyKey(x, w.caller.Tenant, w.body)
 	var a answer
 	var kept *access.Reply
 	ctx := x.Context()
-	err = m.store.Write(ctx, func(tx store.Tx) (err error) {
+	err := m.store.Write(ctx, func(tx store.Tx) (err error) {
 		if kept, err = m.replies.Find(ctx, tx, key.key); err != nil || kept != nil {
 			return err
 		}

@@ -83,8 +83,11 @@ func (m *model) upserted(x *front.Exchange, p prefer, result *dataflow.Object) a
 			a.etag = etag(version)
 		}
 		id, _ := row.Get(m.decl.ID().Name)
+		if created == true && !p.rollback {
+			a.location = m.location(id)
+		}
 		if created == true {
-			a.status, a.location = http.StatusCreated, m.location(id)
+			a.status = http.StatusCreated
 		}
 	}
 	switch {

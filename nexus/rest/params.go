@@ -2,7 +2,6 @@ package rest
 
 import (
 	"net/url"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -62,7 +61,11 @@ func (p *params) err() error {
 	if len(p.problems) == 0 {
 		return nil
 	}
-	return codec.Error(p.problems)
+	e := codec.Error(p.problems)
+	if p.m != nil {
+		e.Model = p.m.Name
+	}
+	return e
 }
 
 func (p *params) add(name, code, detail, hint string) {
@@ -103,7 +106,8 @@ func (p *params) listParam(name, value string) {
 	case "offset":
 		p.q.Offset = p.number(name, value, 0, 1<<53)
 	case "sort":
-		p.sort(value)
+		order, problems := query.ParseSort(p.m, value, pointer(name))
+		p.q.Sort, p.problems = order, append(p.problems, problems...)
 	case "fields":
 		p.fields(value)
 	case "cursor":
@@ -161,46 +165,10 @@ func (p *params) below(name string, problems []dataflow.Problem) {
 	}
 }
 
-// sort reads "-created_at,name".
-func (p *params) sort(value string) {
-	for key := range strings.SplitSeq(value, ",") {
-		name, desc := strings.CutPrefix(key, "-")
-		i, ok := p.m.FieldIndex(name)
-		switch {
-		case !ok:
-			p.add("sort", "unknown_field", "there is no field "+quote(name)+" to sort by", dataflow.DidYouMean(name, p.sortable()))
-		case !query.Sortable(p.m.Fields[i].Type):
-			p.add("sort", "wrong_type", "rows have no order by "+quote(name), "")
-		default:
-			p.q.Sort = append(p.q.Sort, query.Order{Field: i, Desc: desc})
-		}
-	}
-}
-
-func (p *params) sortable() []string {
-	var names []string
-	for _, f := range p.m.Fields {
-		if query.Sortable(f.Type) {
-			names = append(names, f.Name)
-		}
-	}
-	return names
-}
-
 // fields reads "id,status".
 func (p *params) fields(value string) {
-	shape := p.m.Shape()
-	for name := range strings.SplitSeq(value, ",") {
-		i, ok := shape.Index(name)
-		switch {
-		case !ok:
-			p.add("fields", "unknown_field", "there is no field "+quote(name), dataflow.DidYouMean(name, dataflow.RecordOf(p.m).AttrNames()))
-		case slices.Contains(p.q.Fields, i):
-			p.add("fields", "duplicate_key", "the field "+quote(name)+" is named twice", "")
-		default:
-			p.q.Fields = append(p.q.Fields, i)
-		}
-	}
+	fields, problems := query.ParseFields(p.m, value, pointer("fields"))
+	p.q.Fields, p.problems = fields, append(p.problems, problems...)
 }
 
 func (p *params) unknown(name string, known []string) {

@@ -12,9 +12,9 @@ import (
 	"github.com/flowctl/flowctl/nexus/front"
 )
 
-// noCache lets a client keep an answer but makes it ask whether it still
-// holds, with the answer's ETag.
-var noCache = []string{"no-cache"}
+// noCache lets a client itself keep an answer, but makes it ask whether it
+// still holds.
+var noCache = []string{"private, no-cache"}
 
 // get serves one row.
 func (m *model) get(x *front.Exchange, id any) error {

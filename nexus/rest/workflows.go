@@ -1,11 +1,15 @@
 package rest
 
 import (
+	"context"
 	"errors"
 	"net/http"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/schema"
 )
@@ -62,6 +66,9 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := checkKey(x); err != nil {
+		return err
+	}
 	c, err := caller(x)
 	if err != nil {
 		return err
@@ -77,11 +84,85 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	res, err := h.engine.Run(x.Context(), engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c})
+	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c}
+	if len(x.Request.Header["Idempotency-Key"]) > 0 {
+		return h.executeOnce(x, req, idempotencyKey(x, c.Tenant, body))
+	}
+	res, err := h.engine.Run(x.Context(), req)
 	if err != nil {
 		return belowInputs(err)
 	}
-	return sendValue(x, http.StatusOK, dataflow.ObjectOf("outputs", res.Outputs, "run_id", res.RunID, "status", "completed"))
+	return sendValue(x, http.StatusOK, finished(res))
+}
+
+// finished is the answer for a run that reached its end.
+func finished(res *engine.Result) *dataflow.Object {
+	return dataflow.ObjectOf("outputs", res.Outputs, "run_id", res.RunID, "status", "completed")
+}
+
+// errReplay ends a run that has been run before.
+var errReplay = errors.New("the run's answer is kept")
+
+// executeOnce runs a workflow for a request with an Idempotency-Key. The
+// answer is kept in the run's own transaction. A run that wrote nothing has
+// none; its answer is kept afterwards, which loses no effect. Calls to the
+// outside are not undone with a transaction, so a workflow which does nothing
+// else can't promise to happen once.
+func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey) error {
+	ctx := x.Context()
+	kept, err := h.findReply(ctx, key)
+	if err != nil {
+		return err
+	}
+	if kept != nil {
+		return replay(x, kept, key)
+	}
+	d := h.engine.Describe(req.Workflow)
+	if len(h.stores) == 0 || d.Effect == dataflow.EffectOutside && len(d.Transaction) == 0 && !d.Handler {
+		return &dataflow.Error{Code: "idempotency_unsupported", Status: dataflow.StatusInvalid, Workflow: req.Workflow,
+			Message: "the workflow writes to no database, so an Idempotency-Key can't be kept with what it does",
+			Hint:    "leave the header out"}
+	}
+	saved := false
+	req.Begin = func(ctx context.Context, db *dataflow.Database, tx store.Tx) (err error) {
+		if kept, err = h.kept[db].Find(ctx, tx, key.key); err == nil && kept != nil {
+			err = errReplay
+		}
+		return err
+	}
+	save := func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *engine.Result) error {
+		x.Out = codec.AppendValue(x.Out[:0], finished(res))
+		saved = true
+		return saveReply(ctx, h.kept[db], tx, key, answer{status: http.StatusOK}, x)
+	}
+	req.Commit = save
+	res, err := h.engine.Run(ctx, req)
+	switch {
+	case errors.Is(err, errReplay):
+		return replay(x, kept, key)
+	case err != nil:
+		return belowInputs(err)
+	case !saved:
+		db := h.app.Databases[0]
+		err := h.engine.Store(db).Write(ctx, func(tx store.Tx) error { return save(ctx, db, tx, res) })
+		if err != nil {
+			return err
+		}
+	}
+	answer{status: http.StatusOK}.send(x)
+	return nil
+}
+
+// findReply looks for a kept answer in every database: which one a run writes
+// to may be known only once it does.
+func (h *Handler) findReply(ctx context.Context, key onceKey) (*access.Reply, error) {
+	for _, db := range h.app.Databases {
+		kept, err := h.kept[db].Find(ctx, h.engine.Store(db), key.key)
+		if kept != nil || err != nil {
+			return kept, err
+		}
+	}
+	return nil, nil
 }
 
 // executeInputs reads {"inputs": {…}}. A workflow without inputs needs no body.
@@ -112,17 +193,19 @@ func executeInputs(body []byte) (*dataflow.Object, error) {
 	return inputs, nil
 }
 
-// belowInputs moves the problems of a workflow's inputs to where they are in
-// the body. Those of a node are the app's, and stay.
+// belowInputs moves problems of a workflow's inputs to where those are in the
+// body. A problem that the app itself made points to nothing, and stays.
 func belowInputs(err error) error {
 	e, ok := errors.AsType[*dataflow.Error](err)
-	if !ok || e.Node != "" || len(e.Problems) == 0 {
+	if !ok || len(e.Problems) == 0 {
 		return err
 	}
 	moved := *e
 	moved.Problems = make([]dataflow.Problem, len(e.Problems))
 	for i, p := range e.Problems {
-		p.Pointer = "/inputs" + p.Pointer
+		if p.Pointer != "" {
+			p.Pointer = "/inputs" + p.Pointer
+		}
 		moved.Problems[i] = p
 	}
 	return &moved

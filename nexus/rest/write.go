@@ -35,8 +35,8 @@ var errRollback = errors.New("rollback preferred")
 
 // write does a mutation and answers it.
 func (m *model) write(x *front.Exchange, w mutation) error {
-	if key := x.Request.Header["Idempotency-Key"]; len(key) > 0 {
-		return m.writeOnce(x, key, w)
+	if len(x.Request.Header["Idempotency-Key"]) > 0 {
+		return m.writeOnce(x, w)
 	}
 	ctx := x.Context()
 	err := m.store.Write(ctx, func(tx store.Tx) error {
@@ -77,6 +77,9 @@ func (m *model) begin(x *front.Exchange) (w mutation, err error) {
 	if x.Request.URL.RawQuery != "" {
 		return w, noParameters(x.Request.URL.RawQuery)
 	}
+	if err := checkKey(x); err != nil {
+		return w, err
+	}
 	if w.caller, err = caller(x); err != nil {
 		return w, err
 	}
@@ -110,7 +113,9 @@ func (m *model) create(x *front.Exchange) error {
 	w.do = func(ctx context.Context, tx store.Tx) error { return m.ops.Insert(ctx, tx, w.caller, row) }
 	w.render = func(ctx context.Context) (answer, error) {
 		a, err := m.rowAnswer(ctx, x, w.prefer, row, http.StatusCreated, http.StatusCreated)
-		a.location = m.location(row.Vals()[m.id])
+		if !w.prefer.rollback { // there is nothing at the place of a row that was not kept
+			a.location = m.location(row.Vals()[m.id])
+		}
 		return a, err
 	}
 	return m.write(x, w)

@@ -1,0 +1,186 @@
+package nexus_test
+
+import (
+	"bytes"
+	"flag"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/nexus/internal/apptest"
+	"github.com/google/go-cmp/cmp"
+)
+
+// server is a built app and its log.
+type server struct {
+	t   *testing.T
+	gen *nexus.Generation
+	api http.Handler
+	log *bytes.Buffer
+}
+
+func newServer(t *testing.T, change func(app *dataflow.App)) *server {
+	t.Helper()
+	app := apptest.Shop("sqlite:" + filepath.Join(t.TempDir(), "shop.db"))
+	if change != nil {
+		change(app)
+	}
+	s := &server{t: t, log: &bytes.Buffer{}}
+	gen, ds := nexus.Build(t.Context(), app, nexus.Options{
+		Now: apptest.Clock(), NewID: apptest.IDs(),
+		Logger: slog.New(slog.NewTextHandler(s.log, &slog.HandlerOptions{Level: slog.LevelDebug})),
+	})
+	for _, d := range ds {
+		t.Errorf("%s %s: %s", d.Code, d.Span, d.Message)
+	}
+	if gen == nil {
+		t.FailNow()
+	}
+	t.Cleanup(func() {
+		if err := gen.Close(); err != nil {
+			t.Errorf("closing: %v", err)
+		}
+	})
+	s.gen, s.api = gen, gen.API()
+	return s
+}
+
+// ask sends a request, written as a method, a path, headers and a body on
+// lines of their own, and returns the whole answer in the same form.
+func (s *server) ask(request string) string {
+	s.t.Helper()
+	return render(s.do(request))
+}
+
+func (s *server) do(request string) *http.Response {
+	s.t.Helper()
+	w := httptest.NewRecorder()
+	s.api.ServeHTTP(w, parseRequest(s.t, request))
+	return w.Result()
+}
+
+func parseRequest(t *testing.T, request string) *http.Request {
+	t.Helper()
+	head, body, hasBody := strings.Cut(request, "\n\n")
+	lines := strings.Split(head, "\n")
+	method, path, ok := strings.Cut(lines[0], " ")
+	if !ok {
+		t.Fatalf("no method and path in %q", lines[0])
+	}
+	var r *http.Request
+	if hasBody {
+		r = httptest.NewRequest(method, path, strings.NewReader(body))
+		r.Header.Set("Content-Type", "application/json")
+	} else {
+		r = httptest.NewRequest(method, path, nil)
+	}
+	r.Header.Set("X-Request-ID", "r1")
+	for _, line := range lines[1:] {
+		name, value, ok := strings.Cut(line, ": ")
+		if !ok {
+			t.Fatalf("no header in %q", line)
+		}
+		if value == "-" {
+			r.Header.Del(name)
+		} else {
+			r.Header.Add(name, value)
+		}
+	}
+	return r
+}
+
+// everywhere are headers that every answer has; the table leaves them out.
+var everywhere = map[string]string{"X-Content-Type-Options": "nosniff", "X-Request-Id": "r1"}
+
+func render(res *http.Response) string {
+	body, _ := io.ReadAll(res.Body)
+	var b strings.Builder
+	fmt.Fprintf(&b, "%d", res.StatusCode)
+	var names []string
+	for name := range res.Header {
+		names = append(names, name)
+	}
+	slices.Sort(names)
+	for _, name := range names {
+		value := strings.Join(res.Header[name], " | ")
+		switch {
+		case everywhere[name] == value && value != "":
+		case name == "Content-Length" && value == fmt.Sprint(len(body)):
+		default:
+			fmt.Fprintf(&b, "\n%s: %s", name, value)
+		}
+	}
+	for name := range everywhere {
+		if res.Header.Get(name) != everywhere[name] {
+			fmt.Fprintf(&b, "\n!%s: %s", name, res.Header.Get(name))
+		}
+	}
+	if len(body) > 0 {
+		fmt.Fprintf(&b, "\n\n%s", body)
+	}
+	return b.String()
+}
+
+// TestREST sends the requests of each file in testdata/rest to a new server, in
+// order, and compares the whole answers. A file holds, for each request, a line
+// "== name", the request, a line "--", and the answer. go test -update writes
+// the answers; read them before they are committed.
+func TestREST(t *testing.T) {
+	files, err := filepath.Glob("testdata/rest/*.txt")
+	if err != nil || len(files) == 0 {
+		t.Fatalf("no tests: %v", err)
+	}
+	for _, file := range files {
+		t.Run(strings.TrimSuffix(filepath.Base(file), ".txt"), func(t *testing.T) {
+			s := newServer(t, nil)
+			var updated strings.Builder
+			for _, e := range readExchanges(t, file) {
+				got := s.ask(e.request)
+				fmt.Fprintf(&updated, "== %s\n%s\n--\n%s\n\n", e.name, e.request, got)
+				if diff := cmp.Diff(e.want, got); diff != "" && !*update {
+					t.Errorf("%s:\n%s\n(-want +got)\n%s", e.name, e.request, diff)
+				}
+			}
+			if *update {
+				if err := os.WriteFile(file, []byte(updated.String()), 0o666); err != nil {
+					t.Fatal(err)
+				}
+			}
+		})
+	}
+}
+
+var update = flag.Bool("update", false, "write the answers of testdata/rest")
+
+// exchange is a request and the answer it must have.
+type exchange struct{ name, request, want string }
+
+func readExchanges(t *testing.T, file string) []exchange {
+	t.Helper()
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var all []exchange
+	for part := range strings.SplitSeq("\n"+string(text), "\n== ") {
+		if strings.TrimSpace(part) == "" {
+			continue
+		}
+		name, rest, _ := strings.Cut(part, "\n")
+		request, want, ok := strings.Cut(rest, "\n--\n")
+		if !ok && !*update {
+			t.Fatalf("%s: %s has no answer", file, name)
+		}
+		all = append(all, exchange{name, strings.Trim(request, "\n"), strings.TrimRight(want, "\n")})
+	}
+	return all
+}
