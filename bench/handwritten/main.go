@@ -5,7 +5,8 @@
 // statements are prepared once; writes take turns on one connection.
 //
 // With -careful it is what somebody would write who has measured: JSON is
-// appended to a buffer that is used again, and waiting writes share a commit.
+// appended to a buffer that is used again, waiting writes share a commit, and
+// the collector runs as seldom as in flowctl.
 package main
 
 import (
@@ -13,6 +14,7 @@ import (
 	"log"
 	"net"
 	"net/http"
+	"runtime/debug"
 	"time"
 )
 
@@ -36,6 +38,9 @@ func serve(addr, path string, careful bool) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
+	}
+	if careful {
+		debug.SetGCPercent(400)
 	}
 	srv := &http.Server{
 		Handler:           routes(db, careful),
