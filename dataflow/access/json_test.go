@@ -171,3 +171,18 @@ func TestRepliesAreKeptByKey(t *testing.T) {
 		t.Error("a key is free again once its time is over:", err)
 	}
 }
+
+// audit returns the audit log.
+func (a *app) audit() []*dataflow.Object {
+	a.t.Helper()
+	var rows []*dataflow.Object
+	q := &query.Select{Model: access.SystemModels(a.db)[0], Order: []query.Order{{Field: 0}}}
+	err := a.store.Select(context.Background(), q, func(r store.Row) error {
+		rows = append(rows, r.Object())
+		return nil
+	})
+	if err != nil {
+		a.t.Fatal(err)
+	}
+	return rows
+}

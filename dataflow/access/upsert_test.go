@@ -1,0 +1,84 @@
+package access_test
+
+import (
+	"strings"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+func customer(options ...option) *dataflow.Model {
+	return model("Customer", "customers", append([]option{
+		field("email", dataflow.String, unique),
+		field("name", dataflow.String),
+		field("visits", dataflow.Int, def(int64(1))),
+	}, options...)...)
+}
+
+const stamps = `,"created_at":"2026-01-31T12:00:00.000000Z","updated_at":"2026-01-31T12:00:00.000000Z"}`
+
+func TestUpsertCreatesThenUpdates(t *testing.T) {
+	a := open(t, customer())
+	args := `{"where": {"email": "a@b.co"}, "create": {"name": "new"}, "update": {"visits": 2}}`
+	a.want("Customer.upsert", args, `{"record":{"id":1,"email":"a@b.co","name":"new","visits":1`+stamps+`,"created":true,"action":"created"}`)
+	a.want("Customer.upsert", args, `{"record":{"id":1,"email":"a@b.co","name":"new","visits":2,`+
+		`"created_at":"`+at("00.000000")+`","updated_at":"`+at("00.000001")+`"},"created":false,"action":"updated"}`)
+	got := a.do("Customer.upsert", `{"where": {"email": "a@b.co"}, "create": {"name": "other"}}`)
+	if !strings.HasSuffix(got, `"created":false,"action":"unchanged"}`) || !strings.Contains(got, `"name":"new","visits":2`) {
+		t.Error(got)
+	}
+}
+
+func TestUpsertPrefersCreateToWhere(t *testing.T) {
+	a := open(t, customer())
+	a.want("Customer.upsert", `{"where": {"email": "x"}, "create": {"email": "y", "name": "n"}}`,
+		`{"record":{"id":1,"email":"y","name":"n","visits":1`+stamps+`,"created":true,"action":"created"}`)
+}
+
+func TestUpsertRefusesWhatItCantDo(t *testing.T) {
+	a := open(t, customer())
+	a.do("Customer.create", `{"email": "a", "name": "n"}`)
+	a.do("Customer.create", `{"email": "b", "name": "n"}`)
+	a.fails("Customer.upsert", `{"where": {"name": "n"}, "update": {"visits": 5}}`, "ambiguous")
+	a.fails("Customer.upsert", `{"where": {"visits": {"$gt": 0}}}`, "invalid",
+		`/where unknown_operator: an upsert finds its row by plain values, not by operators or paths [write {"field": value}]`)
+	a.fails("Customer.upsert", `{"where": {}}`, "invalid", `/where required: an upsert needs values to find the row by`)
+	a.fails("Customer.upsert", `{"create": {"id": 1}, "update": {"nam": 1, "created_at": 1}}`, "invalid",
+		`/where required: "where" is required`,
+		`/create/id read_only: "id" is written by the runtime [leave it out]`,
+		`/update/nam unknown_field: there is no field "nam" [did you mean "name"?]`,
+		`/update/created_at read_only: "created_at" is written by the runtime [leave it out]`)
+	a.fails("Customer.upsert", `{"where": {"email": "c"}}`, "invalid", `/create/name required: "name" is required`)
+	a.fails("Customer.upsert", `{"where": {"id": 77}, "create": {"email": "c", "name": "n"}}`, "not_found")
+	a.fails("Customer.upsert", `{"where": {"name": "z"}, "create": {"email": "a"}}`, "unique_violation",
+		`/create/email unique: another Customer has this email`)
+	if n := a.count("Customer"); n != 2 {
+		t.Errorf("%d rows", n)
+	}
+}
+
+func TestBulkUpsert(t *testing.T) {
+	a := open(t, customer(field("code", dataflow.String, opt, immutable)))
+	a.do("Customer.create", `{"email": "a", "name": "old", "visits": 7, "code": "x"}`)
+	a.want("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [
+		{"email": "a", "name": "A", "code": "x"}, {"email": "b", "name": "B"}, {"email": "b", "visits": 9}]}`,
+		`{"processed":3,"upserted":3,"inserted":1,"updated":2}`)
+	a.want("Customer.list", `{"fields": ["email", "name", "visits"]}`,
+		list(`{"id":1,"email":"a","name":"A","visits":7}`, `{"id":2,"email":"b","name":"B","visits":9}`))
+	a.fails("Customer.bulk_upsert", `{"conflict_on": ["name"], "data": []}`, "invalid",
+		`/conflict_on unique: these fields together are not unique [name the id, a unique field, or the fields of a unique index]`)
+	a.fails("Customer.bulk_upsert", `{"conflict_on": ["emial"], "data": [{"name": 1}]}`, "invalid",
+		`/conflict_on/0 unknown_field: there is no field "emial" [did you mean "email"?]`)
+	a.fails("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [{"email": "c"}, {"name": 1}]}`, "invalid",
+		`/data/1/name wrong_type: must be a string, not a number`,
+		`/data/1/email required: a row is found by this field, so each must give it`)
+	a.fails("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [{"email": "d", "name": "D"}, {"email": "c"}]}`, "invalid",
+		`/data/1/name required: "name" is required`)
+	if n := a.count("Customer"); n != 2 {
+		t.Errorf("%d rows: an upsert that fails must leave nothing behind", n)
+	}
+	a.want("Customer.bulk_upsert", `{"conflict_on": ["email"], "on_error": "skip", "data": [{"email": "d", "name": "D"}, {"email": "c"}, {"email": "a", "code": "y"}]}`,
+		`{"processed":3,"upserted":1,"inserted":1,"updated":0,"errors":[`+
+			`{"index":1,"code":"invalid","message":"the input has a problem","problems":[{"code":"required","pointer":"/data/1/name","detail":"\"name\" is required","hint":null}]},`+
+			`{"index":2,"code":"invalid","message":"the input has a problem","problems":[{"code":"immutable","pointer":"/data/2/code","detail":"\"code\" is fixed once the row is created","hint":"leave it out"}]}]}`)
+}
