@@ -1,0 +1,235 @@
+package openapi_test
+
+import (
+	"bytes"
+	"encoding/json"
+	"net/http"
+	"net/http/httptest"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+
+	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/nexus/internal/apptest"
+	"github.com/getkin/kin-openapi/openapi3"
+	"github.com/google/go-cmp/cmp"
+	"github.com/pb33f/libopenapi"
+	validator "github.com/pb33f/libopenapi-validator"
+)
+
+func serve(t *testing.T) http.Handler {
+	t.Helper()
+	app := apptest.Shop("sqlite:" + filepath.Join(t.TempDir(), "shop.db"))
+	gen, ds := nexus.Build(t.Context(), app, nexus.Options{Now: apptest.Clock(), NewID: apptest.IDs()})
+	if gen == nil {
+		t.Fatal(ds)
+	}
+	t.Cleanup(func() { gen.Close() })
+	return gen.API()
+}
+
+func document(t *testing.T, api http.Handler) []byte {
+	t.Helper()
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	if w.Code != http.StatusOK {
+		t.Fatalf("GET /openapi.json: %d %s", w.Code, w.Body)
+	}
+	return w.Body.Bytes()
+}
+
+func TestDocumentIsValid(t *testing.T) {
+	text := document(t, serve(t))
+	var any map[string]any
+	if err := json.Unmarshal(text, &any); err != nil {
+		t.Fatal(err)
+	}
+	doc, err := libopenapi.NewDocument(text)
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	if ok, errs := v.ValidateDocument(); !ok {
+		for _, e := range errs {
+			t.Error(e.Message, e.Reason)
+			for _, s := range e.SchemaValidationErrors {
+				t.Error(s.FieldPath, s.Reason)
+			}
+		}
+	}
+	loaded, err := openapi3.NewLoader().LoadFromData(text)
+	if err != nil {
+		t.Fatal("kin-openapi: ", err)
+	}
+	if err := loaded.Validate(t.Context()); err != nil {
+		t.Error("kin-openapi: ", err)
+	}
+}
+
+// Every kind of answer of a real app must fit what the document says of it,
+// and every request it takes must fit too.
+func TestAnswersFitTheDocument(t *testing.T) {
+	api := serve(t)
+	doc, err := libopenapi.NewDocument(document(t, api))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	requests := []struct {
+		request string
+		status  int
+	}{
+		{"POST /api/customers\n" + `{"email":"ada@example.org","name":"Ada"}`, 201},
+		{"POST /api/customers\n" + `{"email":"ada@example.org","name":"Ada"}`, 409},
+		{"GET /api/customers/1", 200},
+		{"GET /api/customers/9", 404},
+		{"GET /api/customers?count=true&limit=1", 200},
+		{"GET /api/customers?email=ada@example.org", 200},
+		{"PATCH /api/customers/1\n" + `{"name":"Ada L."}`, 200},
+		{"PUT /api/customers/1\n" + `{"email":"ada@example.com","name":"Ada"}`, 200},
+		{"POST /api/customers/upsert\n" + `{"where":{"email":"b@example.org"},"create":{"name":"B"},"update":{"name":"C"}}`, 201},
+		{"POST /api/customers/upsert\n" + `{"where":{"email":"b@example.org"},"create":{"name":"B"},"update":{"name":"C"}}`, 200},
+		{"POST /api/customers/count\n" + `{"filter":{"name":"B"}}`, 200},
+		{"POST /api/orders\n" + `{"customer":1,"total":"10.5"}`, 201},
+		{"POST /api/orders\n" + `{"customer":1,"total":7,"status":"paid","note":null}`, 201},
+		{"GET /api/orders?limit=1&count=true", 200},
+		{"GET /api/orders/1", 200},
+		{"POST /api/products/bulk_create\n" + `{"data":[{"id":"a","name":"A","stock":1}],"return_ids":true}`, 200},
+		{"POST /api/products/bulk_create\n" + `{"data":[{"id":"a","name":"A","stock":1},{"id":"b","name":"B","stock":1}],"on_error":"skip"}`, 200},
+		{"POST /api/products/bulk_update\n" + `{"filter":{"stock":1},"fields":{"stock":2}}`, 200},
+		{"POST /api/products/bulk_update\n" + `{"data":[{"id":"a","stock":5}]}`, 200},
+		{"POST /api/products/bulk_upsert\n" + `{"data":[{"id":"a","name":"A","stock":3}],"conflict_on":["id"]}`, 200},
+		{"POST /api/products/bulk_delete\n" + `{"ids":["a","zz"]}`, 200},
+		{"DELETE /api/customers/2", 204},
+		{"GET /workflows", 200},
+		{"GET /workflows/place_order", 200},
+		{"POST /workflows/place_order/execute\n" + `{"inputs":{"email":"ada@example.org","total":"1.50"}}`, 200},
+		{"POST /workflows/find_customer/execute\n" + `{"inputs":{"id":99}}`, 404},
+		{"POST /workflows/refuse/execute\n" + `{}`, 422},
+		{"GET /", 200},
+		{"GET /health/live", 200},
+		{"GET /health/ready", 200},
+		{"GET /openapi.json", 200},
+	}
+	for _, rq := range requests {
+		head, body, _ := strings.Cut(rq.request, "\n")
+		method, target, _ := strings.Cut(head, " ")
+		build := func() *http.Request {
+			r := httptest.NewRequest(method, target, strings.NewReader(body))
+			if body == "" {
+				r = httptest.NewRequest(method, target, nil)
+			} else {
+				r.Header.Set("Content-Type", "application/json")
+			}
+			return r
+		}
+		if ok, errs := v.ValidateHttpRequest(build()); !ok {
+			for _, e := range errs {
+				t.Errorf("%s: request: %s: %s %v", rq.request, e.Message, e.Reason, e.SchemaValidationErrors)
+			}
+		}
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, build())
+		if w.Code != rq.status {
+			t.Errorf("%s: %d, want %d: %s", rq.request, w.Code, rq.status, w.Body)
+		}
+		res := w.Result()
+		res.Body = nopCloser{bytes.NewReader(w.Body.Bytes())}
+		if ok, errs := v.ValidateHttpResponse(build(), res); !ok {
+			for _, e := range errs {
+				t.Errorf("%s: answer: %s: %s %v\n%s", rq.request, e.Message, e.Reason, e.SchemaValidationErrors, w.Body)
+			}
+		}
+	}
+}
+
+type nopCloser struct{ *bytes.Reader }
+
+func (nopCloser) Close() error { return nil }
+
+// The checks above mean something only if they can fail.
+func TestValidatorRefusesWhatDoesNotFit(t *testing.T) {
+	api := serve(t)
+	doc, err := libopenapi.NewDocument(document(t, api))
+	if err != nil {
+		t.Fatal(err)
+	}
+	v, errs := validator.NewValidator(doc)
+	if len(errs) > 0 {
+		t.Fatal(errs)
+	}
+	r := httptest.NewRequest("POST", "/api/customers", strings.NewReader(`{"email":"ada@example.org","nmae":"Ada"}`))
+	r.Header.Set("Content-Type", "application/json")
+	if ok, _ := v.ValidateHttpRequest(r); ok {
+		t.Error("an unknown field fits")
+	}
+	r = httptest.NewRequest("GET", "/api/customers/1", nil)
+	w := httptest.NewRecorder()
+	w.Header().Set("Content-Type", "application/json")
+	w.WriteString(`{"id":"1"}`)
+	if ok, _ := v.ValidateHttpResponse(r, w.Result()); ok {
+		t.Error("half a row with an id of another type fits")
+	}
+}
+
+// The document describes what is served: no less, and no more.
+func TestDocumentDescribesWhatIsServed(t *testing.T) {
+	var doc struct {
+		Paths map[string]map[string]struct {
+			OperationID string `json:"operationId"`
+		}
+	}
+	if err := json.Unmarshal(document(t, serve(t)), &doc); err != nil {
+		t.Fatal(err)
+	}
+	var got []string
+	ids := map[string]bool{}
+	for path, item := range doc.Paths {
+		for method, op := range item {
+			got = append(got, strings.ToUpper(method)+" "+path)
+			if ids[op.OperationID] || op.OperationID == "" {
+				t.Errorf("%s %s: the operation id %q is empty or taken", method, path, op.OperationID)
+			}
+			ids[op.OperationID] = true
+		}
+	}
+	var want []string
+	for _, m := range []string{"customers", "orders", "products"} {
+		for _, op := range []string{"GET ", "POST ", "GET /{id}", "PATCH /{id}", "PUT /{id}", "DELETE /{id}", "POST /upsert", "POST /count",
+			"POST /bulk_create", "POST /bulk_update", "POST /bulk_delete", "POST /bulk_upsert"} {
+			method, suffix, _ := strings.Cut(op, " ")
+			want = append(want, method+" /api/"+m+suffix)
+		}
+	}
+	want = append(want, "GET /api/invoices", "POST /api/invoices",
+		"GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /workflows")
+	for _, wf := range []string{"place_order", "find_customer", "refuse", "crash", "hang"} {
+		want = append(want, "GET /workflows/"+wf, "POST /workflows/"+wf+"/execute")
+	}
+	slices.Sort(got)
+	slices.Sort(want)
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Errorf("(-served +described)\n%s", diff)
+	}
+}
+
+// What a client has already is not sent again.
+func TestDocumentHasAnETag(t *testing.T) {
+	api := serve(t)
+	w := httptest.NewRecorder()
+	api.ServeHTTP(w, httptest.NewRequest("GET", "/openapi.json", nil))
+	r := httptest.NewRequest("GET", "/openapi.json", nil)
+	r.Header.Set("If-None-Match", w.Header().Get("ETag"))
+	w = httptest.NewRecorder()
+	api.ServeHTTP(w, r)
+	if w.Code != http.StatusNotModified || w.Body.Len() > 0 {
+		t.Errorf("got %d with %d bytes, want 304 with none", w.Code, w.Body.Len())
+	}
+}
