@@ -79,15 +79,40 @@ func (a *app) try(op, args string) (any, error) {
 		}
 	}
 	in, m := v.(*dataflow.Object), a.models[name]
-	if !kind.Writes() {
-		return m.Do(context.Background(), a.store, a.caller, kind, in)
-	}
 	var out any
-	err := a.store.Write(context.Background(), func(tx store.Tx) (err error) {
-		out, err = m.Do(context.Background(), tx, a.caller, kind, in)
+	run := func(r store.Reader) (err error) {
+		out, err = m.Do(context.Background(), r, a.caller, kind, in)
 		return err
-	})
+	}
+	err := perform(a.store, kind, run)
+	if err == nil {
+		a.fitsSpec(dataflow.Op{Model: m.Declared(), Kind: kind}, in, out)
+	}
 	return out, err
+}
+
+func perform(st store.Store, kind dataflow.OpKind, run func(store.Reader) error) error {
+	if !kind.Writes() {
+		return run(st)
+	}
+	return st.Write(context.Background(), func(tx store.Tx) error { return run(tx) })
+}
+
+// fitsSpec holds what an operation took and gave to what its spec says.
+func (a *app) fitsSpec(op dataflow.Op, in *dataflow.Object, out any) {
+	a.t.Helper()
+	spec := access.Spec(op)
+	names := make([]string, len(spec.Params))
+	for i, p := range spec.Params {
+		names[i] = p.Name
+	}
+	onError, _ := in.Get("on_error") // "skip" takes rows that don't fit, and reports them
+	if _, problems := codec.CoerceObject(dataflow.NewShape(names...), spec.Params, in, ""); len(problems) > 0 && onError != "skip" {
+		a.t.Errorf("%s took what its spec does not: %v", spec.Name, problems)
+	}
+	if _, problems := codec.CoerceType(spec.Output, out, ""); len(problems) > 0 {
+		a.t.Errorf("%s gave what its spec does not: %v", spec.Name, problems)
+	}
 }
 
 // do is try for what must succeed. It returns the result in JSON.
