@@ -78,7 +78,7 @@ func (f *frame) when(n *nodePlan) (bool, error) {
 	if err != nil {
 		return false, err
 	}
-	switch v := v.(type) {
+	switch v := decoded(v).(type) {
 	case bool:
 		return v, nil
 	case nil:

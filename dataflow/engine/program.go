@@ -111,12 +111,10 @@ func (e *text) eval(f *frame) (any, error) {
 			continue
 		}
 		v, err := p.expr.eval(f)
-		switch {
-		case err != nil:
-			return nil, err
-		case v == dataflow.Absent:
-			return v, nil
-		case v == nil:
+		if err != nil || v == dataflow.Absent {
+			return v, err
+		}
+		if v = decoded(v); v == nil {
 			return nil, &dataflow.Error{Code: "null_in_text", Status: dataflow.StatusRejected, Span: p.ref.Span,
 				Message: p.ref.String() + " is null, so it can't be part of a text",
 				Hint:    "give it a default, or build the text in a StarlarkNode"}
@@ -166,13 +164,7 @@ func (e orNull) eval(f *frame) (any, error) {
 func walk(v any, path []pathStep, ref dataflow.Ref) (any, error) {
 	for i := range path {
 		st := &path[i]
-		if raw, ok := v.(dataflow.RawJSON); ok {
-			parsed, problems := codec.ParseJSON([]byte(raw), codec.MaxDepth)
-			if len(problems) > 0 {
-				return nil, dataflow.Internal(fmt.Errorf("%s holds bad JSON: %s", ref, problems[0].Detail))
-			}
-			v = parsed
-		}
+		v = decoded(v)
 		if o, ok := v.(*dataflow.Object); ok && st.Name != "" {
 			if st.shape != nil && o.Shape() == st.shape {
 				if v = o.Vals()[st.pos]; v == dataflow.Absent {
@@ -192,6 +184,14 @@ func walk(v any, path []pathStep, ref dataflow.Ref) (any, error) {
 		return nil, missingPart(v, path, i, ref)
 	}
 	return v, nil
+}
+
+// decoded looks inside the text of a json field, which is valid by contract.
+func decoded(v any) any {
+	if raw, ok := v.(dataflow.RawJSON); ok {
+		v, _ = codec.ParseJSON([]byte(raw), codec.MaxDepth)
+	}
+	return v
 }
 
 // missingPart is the error of a reference that led nowhere.

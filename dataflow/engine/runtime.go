@@ -131,7 +131,7 @@ func inHandler(err error, what string) error {
 	out.Problems = slices.Clone(e.Problems)
 	for i, p := range out.Problems {
 		if p.Pointer != "" {
-			p.Detail = what + strings.ReplaceAll(partName("", p.Pointer), ".", " ") + ": " + p.Detail
+			p.Detail = what + ": " + strings.TrimPrefix(partName("", p.Pointer), ".") + ": " + p.Detail
 			p.Pointer = ""
 		}
 		out.Problems[i] = p

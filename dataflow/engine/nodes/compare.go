@@ -7,8 +7,17 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/shopspring/decimal"
 )
+
+// decoded looks inside the text of a json field, which is valid by contract.
+func decoded(v any) any {
+	if raw, ok := v.(dataflow.RawJSON); ok {
+		v, _ = codec.ParseJSON([]byte(raw), codec.MaxDepth)
+	}
+	return v
+}
 
 // orderOf compares two values. ok is false if they are not of one sort;
 // numbers of all kinds are, and so are texts and what is written as text.

@@ -157,6 +157,7 @@ func (t *switchNode) Run(_ context.Context, call *engine.Call) (any, error) {
 func choose(c *dataflow.Object) (port string, tested any, err error) {
 	v, _ := c.Get("value")
 	if cond, ok := c.Get("condition"); ok {
+		cond = decoded(cond)
 		yes, ok := cond.(bool)
 		if !ok && cond != nil {
 			return "", nil, dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Pointer: "/condition", Detail: "wants a bool"})
@@ -192,7 +193,7 @@ func boolPort(yes bool) string {
 // part follows a path of names; what is not there is Absent.
 func part(v any, path string) any {
 	for _, name := range strings.Split(path, ".") {
-		o, ok := v.(*dataflow.Object)
+		o, ok := decoded(v).(*dataflow.Object)
 		if !ok {
 			return dataflow.Absent
 		}
@@ -215,6 +216,7 @@ func compare(a any, op string, b any) (bool, error) {
 	if !there {
 		a = nil
 	}
+	a, b = decoded(a), decoded(b)
 	switch op {
 	case "exists":
 		return there, nil
