@@ -87,6 +87,7 @@ type Server struct {
 	Host             string
 	APIPort          int // 0: any free port
 	MCPPort          int
+	MCPStdioOnly     bool // no MCP over HTTP: enable_http_transport = False
 	EnableMonitoring bool
 	RateLimit        float64 // requests per minute and address; 0: none
 	CORSOrigins      []string

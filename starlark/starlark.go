@@ -22,11 +22,43 @@ type Options struct {
 	MaxSteps     uint64                      // of evaluating the file; 0: the default
 	Timeout      time.Duration               // of evaluating the file; 0: the default
 	CallMaxSteps uint64                      // of each later call of a function; 0: the default
-	CallTimeout  time.Duration
+	CallTimeout  time.Duration               // of each later call but those of handlers, whose context limits them; 0: the default
+	// Print receives what print() is given, while the file is loaded and when
+	// its functions are called. nil discards it.
+	Print func(at dataflow.Span, text string)
+}
+
+// The default limits.
+const (
+	DefaultMaxSteps     = 50_000_000
+	DefaultTimeout      = 10 * time.Second
+	DefaultCallMaxSteps = 10_000_000
+	DefaultCallTimeout  = 5 * time.Second
+	maxCallDepth        = 200
+)
+
+func (o Options) withDefaults() Options {
+	if o.MaxSteps == 0 {
+		o.MaxSteps = DefaultMaxSteps
+	}
+	if o.Timeout == 0 {
+		o.Timeout = DefaultTimeout
+	}
+	if o.CallMaxSteps == 0 {
+		o.CallMaxSteps = DefaultCallMaxSteps
+	}
+	if o.CallTimeout == 0 {
+		o.CallTimeout = DefaultCallTimeout
+	}
+	if o.Env == nil {
+		o.Env = func(string) (string, bool) { return "", false }
+	}
+	return o
 }
 
 // Module is a module for load("@name//file.star", …), written in Starlark, in
-// Go, or both: Source sees Members as predeclared names.
+// Go, or both: Source sees Members as predeclared names. It exports what
+// Source defines, and those Members whose names don't start with "_".
 type Module struct {
 	Name       string // "@stdlib//money.star"
 	Doc        string
@@ -39,5 +71,6 @@ type Module struct {
 // did not reach the end; otherwise it holds everything that could be
 // recorded, even beside errors, so that later checks can add theirs.
 func Load(ctx context.Context, path string, o Options) (*dataflow.App, []dataflow.Diagnostic) {
-	panic("unwritten")
+	l := newLoader(ctx, path, o.withDefaults())
+	return l.run(path)
 }

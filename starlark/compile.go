@@ -1,0 +1,251 @@
+package starlark
+
+import (
+	"errors"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/spec"
+	"go.starlark.net/resolve"
+	sl "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// fileOptions is the dialect: Starlark with sets.
+func fileOptions() *syntax.FileOptions { return &syntax.FileOptions{Set: true} }
+
+// compile parses and resolves a file. Names that mean nothing are reported and
+// stand for placeholders, so that the rest of the file can be looked at too.
+func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, sl.StringDict, bool) {
+	if !utf8.ValidString(src.text) {
+		l.error("FC001", dataflow.Span{File: src.name}, "the file is not UTF-8 text", "save it as UTF-8")
+		return nil, nil, false
+	}
+	scan := scanTokens(src.text)
+	habits := findHabits(src, scan)
+	l.diags = append(l.diags, habits...)
+	file, err := fileOptions().Parse(src.name, src.text, 0)
+	if err != nil {
+		l.syntaxError(src, scan, habits, err)
+		return nil, nil, false
+	}
+	if dataflow.HasErrors(habits) {
+		return nil, nil, false
+	}
+	src.file = file
+	src.index()
+	rewriteComparisons(file.Stmts)
+	undefined := map[string]bool{}
+	prog, err := sl.FileProgram(file, func(name string) bool {
+		if predeclared.Has(name) || name == compareName {
+			return true
+		}
+		if sl.Universe.Has(name) {
+			return false
+		}
+		undefined[name] = true
+		return true
+	})
+	if len(undefined) > 0 {
+		predeclared = merge(predeclared, nil)
+		for name := range undefined {
+			predeclared[name] = &placeholder{}
+		}
+		l.undefinedNames(src, predeclared, undefined)
+	}
+	if err != nil {
+		l.resolveErrors(src, err)
+		return nil, nil, false
+	}
+	return prog, predeclared, true
+}
+
+// syntaxError reports where the parser gave up, unless a habit of other
+// languages explains it.
+func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagnostic, err error) {
+	se, ok := errors.AsType[syntax.Error](err)
+	if !ok {
+		l.error("FC001", dataflow.Span{File: src.name}, "the file can't be parsed", "")
+		return
+	}
+	for _, h := range habits {
+		if h.Severity == dataflow.SeverityError && h.Span.Start.Line <= int(se.Pos.Line) {
+			return
+		}
+	}
+	at := src.point(se.Pos, 1)
+	if strings.Contains(se.Msg, "does not associate with") {
+		l.error("FC027", at, "comparisons can't be chained", "write a < b and b < c")
+		return
+	}
+	hint := ""
+	if strings.Contains(se.Msg, "want ':'") || se.Msg == "got newline, want ':'" {
+		hint = "a block begins with a colon at the end of the line"
+	}
+	l.error("FC001", at, "syntax error: "+se.Msg, hint)
+	if scan.unclosed != nil {
+		l.related(fmt.Sprintf("%q is opened here and never closed", scan.unclosed.text), scan.unclosed.span(src))
+	}
+}
+
+// undefinedNames reports every use of a name that means nothing.
+func (l *loader) undefinedNames(src *source, predeclared sl.StringDict, undefined map[string]bool) {
+	known := slices.Concat(src.names, spec.Globals(), universeNames())
+	for name := range predeclared {
+		if !undefined[name] && name != compareName {
+			known = append(known, name)
+		}
+	}
+	slices.Sort(known)
+	known = slices.Compact(known)
+	syntax.Walk(src.file, func(n syntax.Node) bool {
+		id, ok := n.(*syntax.Ident)
+		if !ok || !undefined[id.Name] {
+			return true
+		}
+		if b, ok := id.Binding.(*resolve.Binding); !ok || b.Scope != resolve.Predeclared {
+			return true // a parameter or an argument's name
+		}
+		hint, elsewhere := foreignNames[id.Name]
+		if !elsewhere {
+			hint = dataflow.DidYouMean(id.Name, known)
+		}
+		l.error("FC101", src.span(id), fmt.Sprintf("%q is not defined", id.Name), hint)
+		if s := dataflow.Suggest(id.Name, known); !elsewhere && s != "" {
+			l.fix(fmt.Sprintf("change it to %q", s), false, dataflow.Edit{Span: src.span(id), New: s})
+		}
+		return true
+	})
+}
+
+func universeNames() []string {
+	var names []string
+	for name := range sl.Universe {
+		names = append(names, name)
+	}
+	return names
+}
+
+// foreignNames are names that people bring from elsewhere.
+var foreignNames = map[string]string{
+	"true":       "write True",
+	"false":      "write False",
+	"null":       "write None",
+	"nil":        "write None",
+	"undefined":  "write None",
+	"self":       "there are no classes; a function takes what it needs as parameters",
+	"isinstance": `write type(x) == "int"`,
+	"issubclass": "there are no classes",
+	"super":      "there are no classes",
+	"object":     "there are no classes",
+	"Exception":  `there are no exceptions; a function refuses with fail("why")`,
+	"ValueError": `there are no exceptions; a function refuses with fail("why")`,
+	"sum":        `write load("@stdlib//math.star", "sum")`,
+	"round":      `write load("@stdlib//math.star", "round"); money is rounded by "@stdlib//money.star"`,
+	"pow":        `write load("@stdlib//math.star", "pow")`,
+	"map":        "write a comprehension: [f(x) for x in xs]",
+	"filter":     "write a comprehension: [x for x in xs if wanted(x)]",
+	"reduce":     "write a for loop in a function",
+	"open":       "a file can't read other files; load(\"lib.star\", \"name\") reads Starlark",
+	"input":      `an input of a workflow is wf.input.name or "${input.name}"; a handler takes it as a parameter`,
+	"os":         `write env("NAME") to read the environment`,
+	"format":     `write "{} {}".format(a, b) or "%s" % a`,
+	"Decimal":    `write decimal("0.2") for a number, decimal(12, 2) for a type`,
+	"string":     "write str",
+	"String":     "write str",
+	"text":       "write str",
+	"integer":    "write int",
+	"Integer":    "write int",
+	"boolean":    "write bool",
+	"Boolean":    "write bool",
+	"double":     "write float",
+	"timestamp":  "write datetime",
+	"array":      "write list(str)",
+	"List":       "write list(str)",
+	"Optional":   "write field(str, optional = True)",
+	"ForeignKey": "write ref(Model)",
+	"eval":       "there is no eval",
+	"exec":       "there is no exec",
+	"frozenset":  "write set(…)",
+	"iter":       "a for loop goes through any list, dict or string",
+	"next":       "a for loop goes through any list, dict or string",
+	"now":        "in a handler write ctx.now()",
+	"uuid4":      "ids are made by the database; declare \"id\": uuid in the model",
+}
+
+var reassigned = regexp.MustCompile(`^cannot reassign (\S+) (\S+) declared at .*:(\d+):(\d+)$`)
+
+// resolverHints say what to write instead, by a part of the resolver's message.
+var resolverHints = []struct{ fragment, code, message, hint string }{
+	{"while loop", "FC014", "there is no while loop", "write a bounded loop in a function: for _ in range(1000): … break"},
+	{"support while", "FC014", "there is no while loop", "write a bounded loop in a function: for _ in range(1000): … break"},
+	{"if statement not within", "FC031", "an if statement stands in a function only", "write x = a if condition else b, or put the statement into a def and call it"},
+	{"for loop not within", "FC031", "a for loop stands in a function only", "write a comprehension, [f(x) for x in xs], or put the loop into a def and call it"},
+	{"return statement not within", "FC031", "return stands in a function only", "put the code into a def"},
+	{"load statement within", "FC031", "load(…) stands at the top level only", "move it to the top of the file"},
+	{"cannot reassign top-level", "FC033", "a name that load(…) brings can't be set again", "use another name"},
+	{"not exported", "FC112", "names that start with an underscore can't be loaded", "rename it in the file that defines it"},
+}
+
+func (l *loader) resolveErrors(src *source, err error) {
+	list, ok := errors.AsType[resolve.ErrorList](err)
+	if !ok {
+		l.error("FC001", dataflow.Span{File: src.name}, "the file can't be resolved", "")
+		return
+	}
+	for _, e := range list {
+		l.resolveError(src, e)
+	}
+}
+
+func (l *loader) resolveError(src *source, e resolve.Error) {
+	at := src.word(e.Pos)
+	if m := reassigned.FindStringSubmatch(e.Msg); m != nil {
+		l.error("FC033", at, fmt.Sprintf("%q is set twice", m[2]), "a name of the file keeps its first value; use another name")
+		var first dataflow.Pos
+		if _, err := fmt.Sscan(m[3], &first.Line); err == nil {
+			if _, err := fmt.Sscan(m[4], &first.Col); err == nil {
+				end := first
+				end.Col += utf8.RuneCountInString(m[2])
+				l.related("first set here", dataflow.Span{File: src.name, Start: first, End: end})
+			}
+		}
+		return
+	}
+	for _, h := range resolverHints {
+		if strings.Contains(e.Msg, h.fragment) {
+			l.error(h.code, at, h.message, h.hint)
+			return
+		}
+	}
+	l.error("FC001", at, e.Msg, "")
+}
+
+// word returns the span of the name or keyword that starts at p.
+func (s *source) word(p syntax.Position) dataflow.Span {
+	line := s.line(int(p.Line))
+	n := 0
+	for i, r := range []rune(line) {
+		if i < int(p.Col)-1 {
+			continue
+		}
+		if !isNameRune(r) {
+			break
+		}
+		n++
+	}
+	return s.point(p, max(n, 1))
+}
+
+func (s *source) line(n int) string {
+	for i, line := range strings.Split(s.text, "\n") {
+		if i == n-1 {
+			return line
+		}
+	}
+	return ""
+}

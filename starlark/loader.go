@@ -1,0 +1,316 @@
+package starlark
+
+import (
+	"context"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"io/fs"
+	"path"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/value"
+	sl "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// loader evaluates one app. It lives as long as Load runs; what outlives it
+// (functions, models) holds no part of it but env.
+type loader struct {
+	ctx      context.Context
+	o        Options
+	deadline time.Time
+	steps    uint64 // of the files that have been evaluated
+
+	app     *dataflow.App
+	diags   []dataflow.Diagnostic
+	sources map[string]*source // by the name that spans show
+	files   map[string]*module // by key
+	stack   []*module          // being evaluated, outermost first
+	thread  *sl.Thread         // of the innermost
+	globals sl.StringDict      // what every file sees
+	env     *value.Env         // of the functions that are recorded
+	funcs   map[*sl.Function]*value.Func
+	done    bool // evaluation has ended: nothing may be declared any more
+
+	databases []*database
+	builders  []*builder
+	server    *server
+	pending   []pendingRef
+	served    map[string]dataflow.Span // registered names
+	paths     map[string]dataflow.Span // exposed paths
+}
+
+// module is a file that was loaded, or is being.
+type module struct {
+	key     string
+	src     *source
+	exports sl.StringDict
+	failed  bool
+	busy    bool
+}
+
+func newLoader(ctx context.Context, path string, o Options) *loader {
+	l := &loader{
+		ctx: ctx, o: o, deadline: time.Now().Add(o.Timeout),
+		app:     &dataflow.App{Path: displayName(o.Display, path)},
+		sources: map[string]*source{}, files: map[string]*module{},
+		funcs:  map[*sl.Function]*value.Func{},
+		served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{},
+	}
+	l.env = &value.Env{MaxSteps: o.CallMaxSteps, Timeout: o.CallTimeout, MaxDepth: maxCallDepth, Print: o.Print}
+	l.globals = l.predeclared()
+	return l
+}
+
+func displayName(prefix, path string) string {
+	if prefix == "" {
+		return path
+	}
+	return strings.TrimSuffix(prefix, "/") + "/" + path
+}
+
+// run loads the app and returns it with everything there is to say about it.
+func (l *loader) run(path string) (app *dataflow.App, diags []dataflow.Diagnostic) {
+	defer func() {
+		if p := recover(); p != nil { // a bug of ours must not end the program that loads
+			l.error("FC108", dataflow.Span{File: l.app.Path}, fmt.Sprintf("the app can't be loaded: %v", p),
+				"this is a fault of flowctl; please report it with the file")
+			app, diags = nil, dataflow.SortDiagnostics(l.diags)
+		}
+	}()
+	main := l.loadFile(path, dataflow.Span{File: l.app.Path})
+	l.done = true
+	if main.failed {
+		return nil, dataflow.SortDiagnostics(l.diags)
+	}
+	l.finish(main)
+	return l.app, dataflow.SortDiagnostics(l.diags)
+}
+
+// loadFile reads and evaluates a file of the app's folder, once.
+func (l *loader) loadFile(key string, at dataflow.Span) *module {
+	if m := l.files[key]; m != nil {
+		return m
+	}
+	m := &module{key: key, failed: true}
+	l.files[key] = m
+	text, err := fs.ReadFile(l.o.FS, key)
+	if err != nil {
+		l.cannotRead(key, at, err)
+		return m
+	}
+	l.app.Files = append(l.app.Files, dataflow.File{Path: key, Hash: sha256.Sum256(text)})
+	m.src = &source{key: key, name: displayName(l.o.Display, key), text: string(text)}
+	l.evaluate(m, l.globals)
+	return m
+}
+
+func (l *loader) cannotRead(key string, at dataflow.Span, err error) {
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		l.error("FC110", at, fmt.Sprintf("there is no file %s", displayName(l.o.Display, key)), l.similarFile(key))
+	case errors.Is(err, fs.ErrPermission):
+		l.error("FC110", at, fmt.Sprintf("%s can't be read: permission denied", displayName(l.o.Display, key)), "")
+	case errors.Is(err, fs.ErrInvalid):
+		l.error("FC110", at, fmt.Sprintf("%q is no path within the app's folder", key), "")
+	default:
+		l.error("FC110", at, fmt.Sprintf("%s can't be read", displayName(l.o.Display, key)), "is it a folder?")
+	}
+}
+
+func (l *loader) similarFile(key string) string {
+	entries, err := fs.ReadDir(l.o.FS, path.Dir(key))
+	if err != nil {
+		return ""
+	}
+	var names []string
+	for _, e := range entries {
+		if !e.IsDir() {
+			names = append(names, e.Name())
+		}
+	}
+	return dataflow.DidYouMean(path.Base(key), names)
+}
+
+// evaluate parses, resolves and runs a file. Globals of a file that broke off
+// are kept: others may load those that were there.
+func (l *loader) evaluate(m *module, predeclared sl.StringDict) {
+	src := m.src
+	l.sources[src.name] = src
+	prog, predeclared, ok := l.compile(src, predeclared)
+	if !ok {
+		return
+	}
+	m.busy = true
+	outer := l.thread
+	thread := &sl.Thread{Name: src.name, Load: l.load, Print: l.print}
+	l.thread = thread
+	l.stack = append(l.stack, m)
+	g := &loadGuard{l: l}
+	thread.SetMaxExecutionSteps(g.next(0))
+	thread.OnMaxSteps = g.check
+
+	globals, err := prog.Init(thread, predeclared)
+
+	l.steps += thread.Steps
+	l.stack = l.stack[:len(l.stack)-1]
+	l.thread = outer
+	m.busy = false
+	globals.Freeze()
+	m.exports = globals
+	m.failed = err != nil
+	if err != nil {
+		l.evalFailed(src, err, g)
+	}
+}
+
+// loadGuard holds the evaluation of a file to the limits of the load.
+type loadGuard struct {
+	l      *loader
+	broken string
+	hint   string
+}
+
+const loadCheckEvery = 10_000
+
+func (g *loadGuard) next(steps uint64) uint64 {
+	return min(steps+loadCheckEvery, max(g.l.o.MaxSteps, g.l.steps+1)-g.l.steps)
+}
+
+func (g *loadGuard) check(thread *sl.Thread) {
+	switch {
+	case g.l.ctx.Err() != nil:
+		g.broken = "loading was cancelled"
+	case g.l.steps+thread.Steps >= g.l.o.MaxSteps:
+		g.broken = fmt.Sprintf("the file takes more than %d steps to load", g.l.o.MaxSteps)
+		g.hint = "what takes long belongs into a workflow or a handler, not into the file's own code"
+	case time.Now().After(g.l.deadline):
+		g.broken = fmt.Sprintf("the file takes longer than %s to load", g.l.o.Timeout)
+		g.hint = "what takes long belongs into a workflow or a handler, not into the file's own code"
+	case thread.CallStackDepth() > maxCallDepth:
+		g.broken = fmt.Sprintf("calls nest deeper than %d", maxCallDepth)
+	default:
+		thread.SetMaxExecutionSteps(g.next(thread.Steps))
+		return
+	}
+	thread.Cancel(g.broken)
+}
+
+// evalFailed reports the exception that ended the evaluation of a file.
+func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
+	evalErr, _ := errors.AsType[*sl.EvalError](err)
+	at := dataflow.Span{File: src.name}
+	if p, ok := value.FailingPos(evalErr); ok {
+		at = l.locate(p)
+	}
+	if g.broken != "" {
+		l.error("FC109", at, g.broken, g.hint)
+		return
+	}
+	if e, ok := errors.AsType[*dataflow.Error](err); ok {
+		l.error("FC114", at, "fail(): "+e.Message, "")
+		return
+	}
+	msg := strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")
+	d := dataflow.Diagnostic{Code: "FC108", Span: at, Message: msg, Hint: value.Tip(msg)}
+	if evalErr != nil {
+		d.Related = l.calledFrom(evalErr)
+	}
+	l.diags = append(l.diags, d)
+}
+
+// calledFrom lists the outer places of an exception, innermost first.
+func (l *loader) calledFrom(err *sl.EvalError) []dataflow.Related {
+	var out []dataflow.Related
+	inner := true
+	for i := range err.CallStack {
+		fr := err.CallStack.At(i)
+		if fr.Pos.Line == 0 {
+			continue
+		}
+		if !inner {
+			out = append(out, dataflow.Related{Message: "called from here", Span: l.locate(fr.Pos)})
+		}
+		inner = false
+	}
+	return out
+}
+
+// locate finds the span at a place of any file.
+func (l *loader) locate(p syntax.Position) dataflow.Span {
+	if src := l.sources[p.Filename()]; src != nil {
+		return src.locate(p)
+	}
+	return dataflow.Span{File: p.Filename(), Start: pos(p), End: pos(p)}
+}
+
+// here is the place that is being evaluated, for values that are asked
+// something without being told by whom.
+func (l *loader) here() dataflow.Span {
+	if l.thread == nil || l.thread.CallStackDepth() == 0 {
+		return dataflow.Span{File: l.app.Path}
+	}
+	for i := range l.thread.CallStackDepth() {
+		if fr := l.thread.CallFrame(i); fr.Pos.Line > 0 {
+			return l.locate(fr.Pos)
+		}
+	}
+	return dataflow.Span{File: l.app.Path}
+}
+
+func (l *loader) print(thread *sl.Thread, text string) {
+	at := l.locate(thread.CallFrame(1).Pos)
+	if l.o.Print != nil {
+		l.o.Print(at, text)
+		return
+	}
+	l.warn("FC023", at, "print() shows nothing while the file is loaded", "remove it, or call it in a function that a workflow runs")
+}
+
+func (l *loader) error(code string, at dataflow.Span, message, hint string) {
+	l.diags = append(l.diags, dataflow.Diagnostic{Code: code, Span: at, Message: message, Hint: hint})
+}
+
+func (l *loader) warn(code string, at dataflow.Span, message, hint string) {
+	l.diags = append(l.diags, dataflow.Diagnostic{Code: code, Severity: dataflow.SeverityWarning, Span: at, Message: message, Hint: hint})
+}
+
+// related adds a further place to the diagnostic that was reported last.
+func (l *loader) related(message string, at dataflow.Span) {
+	if at.IsZero() {
+		return
+	}
+	d := &l.diags[len(l.diags)-1]
+	d.Related = append(d.Related, dataflow.Related{Message: message, Span: at})
+}
+
+// fix adds a mend to the diagnostic that was reported last.
+func (l *loader) fix(message string, safe bool, edits ...dataflow.Edit) {
+	d := &l.diags[len(l.diags)-1]
+	d.Fixes = append(d.Fixes, dataflow.Fix{Message: message, Safe: safe, Edits: edits})
+}
+
+// function records a function of the app.
+func (l *loader) function(fn *sl.Function) *value.Func {
+	if f := l.funcs[fn]; f != nil {
+		return f
+	}
+	f := value.NewFunc(fn, l.env, l.definition(fn))
+	l.funcs[fn] = f
+	return f
+}
+
+// definition is the place of a function's name, or of the word lambda.
+func (l *loader) definition(fn *sl.Function) dataflow.Span {
+	p := fn.Position()
+	if src := l.sources[p.Filename()]; src != nil {
+		if def := src.defs[placeOf(p)]; def != nil {
+			return src.span(def.Name)
+		}
+		return src.word(p) // lambda
+	}
+	return dataflow.Span{File: p.Filename(), Start: pos(p), End: pos(p)}
+}

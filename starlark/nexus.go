@@ -1,0 +1,337 @@
+package starlark
+
+import (
+	"fmt"
+	"net/url"
+	"regexp"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/spec"
+	"github.com/flowctl/flowctl/starlark/value"
+	sl "go.starlark.net/starlark"
+)
+
+// server is what Nexus(…) returns.
+type server struct {
+	l *loader
+	s *dataflow.Server
+}
+
+var _ sl.HasAttrs = (*server)(nil)
+
+func (s *server) String() string        { return "Nexus" }
+func (s *server) Type() string          { return "Nexus" }
+func (s *server) Freeze()               {}
+func (s *server) Truth() sl.Bool        { return true }
+func (s *server) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: Nexus") }
+func (s *server) AttrNames() []string   { return spec.Methods("app") }
+
+// Attr returns the methods.
+func (s *server) Attr(name string) (sl.Value, error) {
+	switch name {
+	case "register":
+		return s.l.builtin("app.register", s.register), nil
+	case "handler":
+		return s.l.builtin("app.handler", s.handler), nil
+	case "expose":
+		return s.l.builtin("app.expose", s.expose), nil
+	case "start":
+		return s.l.builtin("app.start", s.start), nil
+	}
+	return s.l.noAttr("a server", name, s.AttrNames())
+}
+
+// nexus implements Nexus(…).
+func (l *loader) nexus(a *args) sl.Value {
+	s := &server{l: l, s: &dataflow.Server{
+		Name: a.str("name", ""), Host: a.str("host", "127.0.0.1"),
+		APIPort: a.int("api_port", 8000), MCPPort: a.int("mcp_port", 3001),
+		MCPStdioOnly: !a.bool("enable_http_transport", true),
+		CORSOrigins:  a.strings("cors_origins"),
+		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
+		Span: a.site.at, Spans: a.spans(),
+	}}
+	s.rateLimit(a)
+	s.origins(a)
+	if p := s.s.APIPort; p != 0 && p == s.s.MCPPort && !s.s.MCPStdioOnly {
+		a.fail("FC105", a.at("mcp_port"), fmt.Sprintf("api_port and mcp_port are both %d", p), "give them different ports")
+	}
+	if l.server != nil {
+		a.fail("FC406", a.site.at, "the app has two servers", "keep one Nexus(…) and register everything with it")
+		l.related("the first is here", l.server.s.Span)
+		return s
+	}
+	l.server, l.app.Server = s, s.s
+	return s
+}
+
+func (s *server) rateLimit(a *args) {
+	var rate float64
+	switch v := a.value("rate_limit").(type) {
+	case sl.Int:
+		rate = float64(v.Float())
+	case sl.Float:
+		rate = float64(v)
+	case value.Decimal:
+		rate, _ = v.D.Float64()
+	}
+	if a.has("rate_limit") && a.value("rate_limit") != sl.None && !(rate > 0 && rate <= 1e9) {
+		a.fail("FC105", a.at("rate_limit"), "rate_limit is a number of requests per minute, more than 0", "leave it out for no limit")
+		return
+	}
+	s.s.RateLimit = rate
+}
+
+// origins checks cors_origins: each is "*" or scheme://host[:port].
+func (s *server) origins(a *args) {
+	g, ok := a.given["cors_origins"]
+	if !ok {
+		return
+	}
+	for _, item := range listOf(g) {
+		text := string(item.val.(sl.String))
+		u, err := url.Parse(text)
+		if text == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.Path == "" && u.RawQuery == "" {
+			continue
+		}
+		a.fail("FC105", a.site.src.element(item, g), fmt.Sprintf("%q is no origin", text), `write it as "https://shop.example.org", without a path, or "*"`)
+	}
+}
+
+var servedName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+
+// checkServedName reports a name under which nothing can be served.
+func (l *loader) checkServedName(name string, at dataflow.Span) bool {
+	switch {
+	case len(name) > 60:
+		l.error("FC402", at, "the name is longer than 60 characters", "")
+	case !servedName.MatchString(name):
+		hint := "a name has letters, digits, _ and -, and begins with a letter: it is part of a path"
+		if s := cleanName(name); s != "" {
+			hint += fmt.Sprintf("; write %q", s)
+		}
+		l.error("FC402", at, fmt.Sprintf("%q is no name for a workflow", name), hint)
+	default:
+		return true
+	}
+	return false
+}
+
+func cleanName(name string) string {
+	s := strings.Trim(strings.Map(func(r rune) rune {
+		if r < 128 && isNameRune(r) || r == '-' {
+			return r
+		}
+		if r == ' ' || r == '/' || r == '.' {
+			return '_'
+		}
+		return -1
+	}, name), "_-")
+	if servedName.MatchString(s) {
+		return s
+	}
+	return ""
+}
+
+// claim takes a name for a workflow and reports whether it was free.
+func (s *server) claim(name string, a *args) bool {
+	at := a.at("name")
+	if !a.has("name") || !s.l.checkServedName(name, at) {
+		return false
+	}
+	if first, ok := s.l.served[name]; ok {
+		a.fail("FC403", at, fmt.Sprintf("two workflows are registered as %q", name), "give one of them another name")
+		s.l.related("first registered here", first)
+		return false
+	}
+	s.l.served[name] = at
+	return true
+}
+
+// register implements app.register(…).
+func (s *server) register(l *loader, a *args) sl.Value {
+	name := a.str("name", "")
+	free := s.claim(name, a)
+	built, ok := a.value("workflow").(value.Workflow)
+	if !ok {
+		return sl.None
+	}
+	w := built.W
+	again := l.used(w)
+	if !free {
+		return sl.None
+	}
+	if again { // under a second name: the first must keep its own
+		twin := *w
+		w = &twin
+	}
+	w.Name = name
+	if d := a.str("doc", ""); d != "" {
+		w.Doc = d
+	}
+	l.app.Workflows = append(l.app.Workflows, w)
+	return sl.None
+}
+
+// used notes that a built workflow is of use, and reports whether that was
+// known: it is registered already.
+func (l *loader) used(w *dataflow.Workflow) bool {
+	registered := false
+	for _, other := range l.app.Workflows {
+		registered = registered || other == w
+	}
+	for _, b := range l.builders {
+		if b.w == w {
+			b.used = true
+		}
+	}
+	return registered
+}
+
+// handler implements app.handler(…).
+func (s *server) handler(l *loader, a *args) sl.Value {
+	name := a.str("name", "")
+	free := s.claim(name, a)
+	w := &dataflow.Workflow{Name: name, Doc: a.str("doc", ""), ReadOnly: a.bool("read_only", false),
+		Timeout: a.duration("timeout", 0), Span: a.site.at, Spans: a.spans()}
+	if g, ok := a.given["input"]; ok {
+		w.Input = l.inputFields(a.site.src, g)
+		l.inputSpans(w, a.site.src, g)
+	}
+	w.SealInput()
+	fn := a.fn("fn")
+	if fn == nil {
+		return sl.None
+	}
+	f := l.function(fn)
+	w.Handler = f
+	if w.Doc == "" {
+		w.Doc = f.Doc()
+	}
+	l.checkHandler(w, f, a)
+	if free {
+		l.app.Workflows = append(l.app.Workflows, w)
+	}
+	return sl.None
+}
+
+// checkHandler compares the function's parameters with the inputs.
+func (l *loader) checkHandler(w *dataflow.Workflow, f *value.Func, a *args) {
+	params := f.Params()
+	if len(params) == 0 || params[0].Rest {
+		a.fail("FC404", a.at("fn"), fmt.Sprintf("the first parameter of a handler is ctx, and %s has none", f.Name()), fmt.Sprintf("write def %s(ctx, …)", f.Name()))
+		l.related("defined here", f.Span())
+		return
+	}
+	if w.InputShape != nil {
+		if _, isInput := w.InputShape.Index(params[0].Name); isInput {
+			a.fail("FC404", a.at("fn"), fmt.Sprintf("the first parameter of a handler is ctx, and that of %s is the input %q", f.Name(), params[0].Name), fmt.Sprintf("write def %s(ctx, %s, …)", f.Name(), params[0].Name))
+			l.related("defined here", f.Span())
+			return
+		}
+	}
+	var names, inputs []string
+	rest := false
+	for _, p := range params[1:] {
+		if p.Rest {
+			rest = true
+			continue
+		}
+		names = append(names, p.Name)
+	}
+	for _, in := range w.Input {
+		inputs = append(inputs, in.Name)
+	}
+	if g, ok := a.given["input"]; ok && len(inputs) < g.val.(*sl.Dict).Len() {
+		return // some inputs were refused: the comparison would mislead
+	}
+	for _, p := range params[1:] {
+		if !p.Rest && p.Required && !contains(inputs, p.Name) {
+			l.error("FC404", a.at("fn"), fmt.Sprintf("%s needs %q, and no input has that name", f.Name(), p.Name), orElse(dataflow.DidYouMean(p.Name, inputs), fmt.Sprintf("add it to input: {%q: str}", p.Name)))
+			l.related("defined here", f.Span())
+		}
+	}
+	for _, in := range w.Input {
+		if !rest && !contains(names, in.Name) {
+			l.error("FC404", in.Span, fmt.Sprintf("%s has no parameter for the input %q", f.Name(), in.Name), orElse(dataflow.DidYouMean(in.Name, names), fmt.Sprintf("write def %s(ctx, %s)", f.Name(), strings.Join(append(names, in.Name), ", "))))
+			l.related("defined here", f.Span())
+		}
+	}
+}
+
+func contains(list []string, s string) bool {
+	for _, x := range list {
+		if x == s {
+			return true
+		}
+	}
+	return false
+}
+
+func orElse(a, b string) string {
+	if a != "" {
+		return a
+	}
+	return b
+}
+
+var exposedPath = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+
+// expose implements app.expose(…).
+func (s *server) expose(l *loader, a *args) sl.Value {
+	if len(a.rest) == 0 {
+		if a.ok {
+			a.fail("FC405", a.site.at, "app.expose needs a model", "as "+a.b.Example)
+		}
+		return sl.None
+	}
+	ops := dataflow.Ops()
+	if a.has("operations") {
+		ops = nil
+		for _, name := range a.strings("operations") {
+			for _, k := range dataflow.Ops() {
+				if k.String() == name {
+					ops = append(ops, k)
+				}
+			}
+		}
+		if len(ops) == 0 {
+			a.fail("FC405", a.at("operations"), "operations is empty", "leave app.expose out to serve none")
+		}
+	}
+	if a.has("path") && len(a.rest) > 1 {
+		a.fail("FC405", a.at("path"), "one path can't serve several models", "call app.expose for each")
+		return sl.None
+	}
+	for _, w := range a.rest {
+		m := w.val.(value.Model).M
+		s.exposeOne(m, w.at, a, ops)
+	}
+	return sl.None
+}
+
+func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []dataflow.OpKind) {
+	path, pathAt := a.str("path", strings.ToLower(m.Table)), at
+	if a.has("path") {
+		pathAt = a.at("path")
+	}
+	if !exposedPath.MatchString(path) || len(path) > 60 {
+		a.fail("FC405", pathAt, fmt.Sprintf("%q is no path", path), `write one segment: lower-case letters, digits, _ and -, as "order-lines"`)
+		return
+	}
+	if first, ok := s.l.paths[path]; ok {
+		a.fail("FC405", pathAt, fmt.Sprintf("two models are served at /api/%s", path), `write path = "…" for one of them`)
+		s.l.related("first served here", first)
+		return
+	}
+	s.l.paths[path] = pathAt
+	s.l.app.Exposures = append(s.l.app.Exposures, &dataflow.Exposure{Model: m, Path: path, Ops: ops, Span: a.site.at})
+}
+
+// start implements app.start().
+func (s *server) start(l *loader, a *args) sl.Value {
+	s.s.Started = true
+	return sl.None
+}

@@ -1,0 +1,148 @@
+package starlark
+
+import "go.starlark.net/syntax"
+
+// compareName is the hidden name of the builtin that comparisons are compiled
+// to: Starlark compares values of two types as unequal and unordered, and gives
+// our decimals no say in it, so that total == 0 would be False for ever.
+// No file can use the name, for it is no identifier.
+const compareName = "<compare>"
+
+// rewriteComparisons replaces x < y by a call of the compare builtin. Those
+// in functions with a string, None, True or False on one side stay as they
+// are, for speed; outside they might concern a reference, which has no value
+// yet.
+func rewriteComparisons(stmts []syntax.Stmt) { rewriter{}.statements(stmts) }
+
+type rewriter struct{ inDef bool }
+
+func (r rewriter) statements(stmts []syntax.Stmt) {
+	for _, st := range stmts {
+		switch st := st.(type) {
+		case *syntax.AssignStmt:
+			r.rewrite(&st.LHS)
+			r.rewrite(&st.RHS)
+		case *syntax.DefStmt:
+			r.params(st.Params)
+			rewriter{inDef: true}.statements(st.Body)
+		case *syntax.ExprStmt:
+			r.rewrite(&st.X)
+		case *syntax.ForStmt:
+			r.rewrite(&st.X)
+			r.statements(st.Body)
+		case *syntax.WhileStmt:
+			r.rewrite(&st.Cond)
+			r.statements(st.Body)
+		case *syntax.IfStmt:
+			r.rewrite(&st.Cond)
+			r.statements(st.True)
+			r.statements(st.False)
+		case *syntax.ReturnStmt:
+			r.rewrite(&st.Result)
+		}
+	}
+}
+
+func (r rewriter) params(params []syntax.Expr) {
+	for _, p := range params {
+		if b, ok := p.(*syntax.BinaryExpr); ok { // name = default
+			r.rewrite(&b.Y)
+		}
+	}
+}
+
+func (r rewriter) all(list []syntax.Expr) {
+	for i := range list {
+		r.rewrite(&list[i])
+	}
+}
+
+func (r rewriter) rewrite(p *syntax.Expr) {
+	switch e := (*p).(type) {
+	case *syntax.BinaryExpr:
+		r.rewrite(&e.X)
+		r.rewrite(&e.Y)
+		if isComparison(e.Op) && !(r.inDef && (plain(e.X) || plain(e.Y))) {
+			*p = comparison(e)
+		}
+	case *syntax.CallExpr:
+		r.rewrite(&e.Fn)
+		for i, a := range e.Args {
+			if b, ok := a.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
+				r.rewrite(&b.Y)
+			} else {
+				r.rewrite(&e.Args[i])
+			}
+		}
+	case *syntax.Comprehension:
+		r.rewrite(&e.Body)
+		for _, c := range e.Clauses {
+			switch c := c.(type) {
+			case *syntax.ForClause:
+				r.rewrite(&c.X)
+			case *syntax.IfClause:
+				r.rewrite(&c.Cond)
+			}
+		}
+	case *syntax.CondExpr:
+		r.rewrite(&e.Cond)
+		r.rewrite(&e.True)
+		r.rewrite(&e.False)
+	case *syntax.DictEntry:
+		r.rewrite(&e.Key)
+		r.rewrite(&e.Value)
+	case *syntax.DictExpr:
+		r.all(e.List)
+	case *syntax.DotExpr:
+		r.rewrite(&e.X)
+	case *syntax.IndexExpr:
+		r.rewrite(&e.X)
+		r.rewrite(&e.Y)
+	case *syntax.LambdaExpr:
+		r.params(e.Params)
+		rewriter{inDef: true}.rewrite(&e.Body)
+	case *syntax.ListExpr:
+		r.all(e.List)
+	case *syntax.ParenExpr:
+		r.rewrite(&e.X)
+	case *syntax.SliceExpr:
+		r.rewrite(&e.X)
+		r.rewrite(&e.Lo)
+		r.rewrite(&e.Hi)
+		r.rewrite(&e.Step)
+	case *syntax.TupleExpr:
+		r.all(e.List)
+	case *syntax.UnaryExpr:
+		r.rewrite(&e.X)
+	}
+}
+
+func isComparison(op syntax.Token) bool {
+	switch op {
+	case syntax.LT, syntax.GT, syntax.LE, syntax.GE, syntax.EQL, syntax.NEQ:
+		return true
+	}
+	return false
+}
+
+// plain reports whether a comparison with e can't concern a decimal.
+func plain(e syntax.Expr) bool {
+	switch e := e.(type) {
+	case *syntax.Literal:
+		return e.Token == syntax.STRING || e.Token == syntax.BYTES
+	case *syntax.Ident:
+		return e.Name == "None" || e.Name == "True" || e.Name == "False"
+	}
+	return false
+}
+
+// comparison builds the call. Its places are those of the operator, so that
+// errors point there.
+func comparison(e *syntax.BinaryExpr) syntax.Expr {
+	op := &syntax.Literal{Token: syntax.INT, TokenPos: e.OpPos, Raw: e.Op.String(), Value: int64(e.Op)}
+	return &syntax.CallExpr{
+		Fn:     &syntax.Ident{NamePos: e.OpPos, Name: compareName},
+		Lparen: e.OpPos, Rparen: e.OpPos,
+		Args: []syntax.Expr{op, e.X, e.Y},
+	}
+}

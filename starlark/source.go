@@ -1,0 +1,230 @@
+package starlark
+
+import (
+	"strings"
+	"unicode/utf8"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+// source is one file: its text, its syntax tree, and what finds the place of
+// an argument from the place of a call.
+type source struct {
+	key     string // path in the FS, or module name
+	name    string // as spans show it
+	text    string
+	file    *syntax.File
+	calls   map[place]*syntax.CallExpr    // by the place of "("
+	defs    map[place]*syntax.DefStmt     // by the place of "def"
+	loads   map[string][]*syntax.LoadStmt // by the module they name
+	globals map[string]syntax.Expr        // top-level assignments of literals
+	names   []string                      // every name the file binds, for suggestions
+}
+
+// place is a line and a column in one file.
+type place uint64
+
+func placeOf(p syntax.Position) place {
+	return place(uint64(uint32(p.Line))<<32 | uint64(uint32(p.Col)))
+}
+
+// index records the calls, loads and literals of the file. It must run before
+// the tree is rewritten.
+func (s *source) index() {
+	s.calls = make(map[place]*syntax.CallExpr)
+	s.defs = make(map[place]*syntax.DefStmt)
+	s.loads = make(map[string][]*syntax.LoadStmt)
+	s.globals = make(map[string]syntax.Expr)
+	seen := map[string]bool{}
+	bind := func(name string) {
+		if !seen[name] {
+			seen[name] = true
+			s.names = append(s.names, name)
+		}
+	}
+	for _, st := range s.file.Stmts {
+		if a, ok := st.(*syntax.AssignStmt); ok && a.Op == syntax.EQ {
+			if id, ok := a.LHS.(*syntax.Ident); ok {
+				s.globals[id.Name] = a.RHS
+			}
+		}
+	}
+	syntax.Walk(s.file, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.CallExpr:
+			s.calls[placeOf(n.Lparen)] = n
+		case *syntax.LoadStmt:
+			s.loads[n.ModuleName()] = append(s.loads[n.ModuleName()], n)
+			for _, to := range n.To {
+				bind(to.Name)
+			}
+		case *syntax.AssignStmt:
+			bindTargets(n.LHS, bind)
+		case *syntax.ForStmt:
+			bindTargets(n.Vars, bind)
+		case *syntax.DefStmt:
+			s.defs[placeOf(n.Def)] = n
+			bind(n.Name.Name)
+			for _, p := range n.Params {
+				bindTargets(p, bind)
+			}
+		}
+		return true
+	})
+}
+
+func bindTargets(e syntax.Expr, bind func(string)) {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		bind(e.Name)
+	case *syntax.BinaryExpr: // a parameter with a default
+		bindTargets(e.X, bind)
+	case *syntax.UnaryExpr: // *args, **kwargs
+		if e.X != nil {
+			bindTargets(e.X, bind)
+		}
+	case *syntax.ParenExpr:
+		bindTargets(e.X, bind)
+	case *syntax.TupleExpr:
+		for _, x := range e.List {
+			bindTargets(x, bind)
+		}
+	case *syntax.ListExpr:
+		for _, x := range e.List {
+			bindTargets(x, bind)
+		}
+	}
+}
+
+// span returns the place of a node.
+func (s *source) span(n syntax.Node) dataflow.Span {
+	start, end := n.Span()
+	switch n.(type) { // these end before their bracket
+	case *syntax.IndexExpr, *syntax.SliceExpr, *syntax.LoadStmt:
+		end.Col++
+	case *syntax.TupleExpr:
+		if n.(*syntax.TupleExpr).Lparen.IsValid() {
+			end.Col++
+		}
+	}
+	return dataflow.Span{File: s.name, Start: pos(start), End: pos(end)}
+}
+
+// point returns the span of n characters from p.
+func (s *source) point(p syntax.Position, n int) dataflow.Span {
+	end := pos(p)
+	end.Col += n
+	return dataflow.Span{File: s.name, Start: pos(p), End: end}
+}
+
+// locate returns the span of the call whose "(" is at p, else the character at p.
+func (s *source) locate(p syntax.Position) dataflow.Span {
+	if call := s.calls[placeOf(p)]; call != nil {
+		return s.span(call)
+	}
+	return s.point(p, 1)
+}
+
+func pos(p syntax.Position) dataflow.Pos { return dataflow.Pos{Line: int(p.Line), Col: int(p.Col)} }
+
+// within returns what finds the span of bytes [from, to) of a string literal's
+// value. A literal with escapes answers with all of itself.
+func (s *source) within(e syntax.Expr, whole dataflow.Span) func(from, to int) dataflow.Span {
+	lit, ok := e.(*syntax.Literal)
+	if !ok || lit.Token != syntax.STRING {
+		return func(int, int) dataflow.Span { return whole }
+	}
+	value, ok := lit.Value.(string)
+	open := strings.IndexAny(lit.Raw, `"'`)
+	if !ok || open < 0 {
+		return func(int, int) dataflow.Span { return whole }
+	}
+	quotes := 1
+	if strings.HasPrefix(lit.Raw[open:], `"""`) || strings.HasPrefix(lit.Raw[open:], `'''`) {
+		quotes = 3
+	}
+	if len(lit.Raw) != open+2*quotes+len(value) { // escapes, or carriage returns
+		return func(int, int) dataflow.Span { return whole }
+	}
+	start := pos(lit.TokenPos)
+	start.Col += open + quotes
+	return func(from, to int) dataflow.Span {
+		return dataflow.Span{File: s.name, Start: advance(start, value[:from]), End: advance(start, value[:to])}
+	}
+}
+
+// advance returns the place after text that begins at p.
+func advance(p dataflow.Pos, text string) dataflow.Pos {
+	if n := strings.Count(text, "\n"); n > 0 {
+		p.Line += n
+		p.Col = 1
+		text = text[strings.LastIndexByte(text, '\n')+1:]
+	}
+	p.Col += utf8.RuneCountInString(text)
+	return p
+}
+
+// literal follows a name to the literal that a top-level assignment gives it,
+// so that `config = {...}` keeps the places of its parts.
+func (s *source) literal(e syntax.Expr) syntax.Expr {
+	for range 8 { // ends `a = b; b = a` too
+		switch x := e.(type) {
+		case *syntax.ParenExpr:
+			e = x.X
+		case *syntax.Ident:
+			next, ok := s.globals[x.Name]
+			if !ok {
+				return e
+			}
+			e = next
+		default:
+			return e
+		}
+	}
+	return e
+}
+
+// entry is an element of a dict literal.
+type entry struct{ key, value syntax.Expr }
+
+// entries returns the elements of a dict literal, or of a dict(a = …) call,
+// by name.
+func (s *source) entries(e syntax.Expr) map[string]entry {
+	out := map[string]entry{}
+	switch x := s.literal(e).(type) {
+	case *syntax.DictExpr:
+		for _, item := range x.List {
+			d := item.(*syntax.DictEntry)
+			if lit, ok := d.Key.(*syntax.Literal); ok {
+				if name, ok := lit.Value.(string); ok {
+					out[name] = entry{d.Key, d.Value}
+				}
+			}
+		}
+	case *syntax.CallExpr:
+		if id, ok := x.Fn.(*syntax.Ident); ok && id.Name == "dict" {
+			for _, a := range x.Args {
+				if b, ok := a.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
+					out[b.X.(*syntax.Ident).Name] = entry{b.X, b.Y}
+				}
+			}
+		}
+	}
+	return out
+}
+
+// elements returns the elements of a list or tuple literal, if there are n.
+func (s *source) elements(e syntax.Expr, n int) []syntax.Expr {
+	var list []syntax.Expr
+	switch x := s.literal(e).(type) {
+	case *syntax.ListExpr:
+		list = x.List
+	case *syntax.TupleExpr:
+		list = x.List
+	}
+	if len(list) != n {
+		return make([]syntax.Expr, n)
+	}
+	return list
+}

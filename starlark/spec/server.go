@@ -1,0 +1,88 @@
+package spec
+
+import "github.com/flowctl/flowctl/dataflow"
+
+var serverBuiltins = []*Builtin{
+	{
+		Name: "Nexus", Returns: "the server",
+		Doc:     "How the app is served. An app has one.",
+		Example: `app = Nexus(api_port = 8000, mcp_port = 3001)`,
+		Params: []Param{
+			{Name: "api_port", Accept: Int, Named: true, Default: "8000", Min: bound(0), Max: bound(65535), Doc: "Port of REST; 0 is any free one."},
+			{Name: "mcp_port", Accept: Int, Named: true, Default: "3001", Min: bound(0), Max: bound(65535), Doc: "Port of MCP; 0 is any free one."},
+			{Name: "host", Accept: Str, Named: true, Default: `"127.0.0.1"`, Doc: "Address to listen on."},
+			{Name: "name", Accept: Str, Named: true, Doc: "Shown to callers, in OpenAPI and MCP. Default: the name of the app's folder."},
+			{Name: "rate_limit", Accept: Number | None, Named: true, Doc: "Requests per minute and address."},
+			{Name: "cors_origins", Accept: StrList, Named: true, Default: "[]", Doc: "Origins whose pages may call, or `\"*\"`."},
+			{Name: "enable_http_transport", Accept: Bool, Named: true, Default: "True", Doc: "Serve MCP over HTTP on `mcp_port`. `flowctl mcp` serves it on stdio either way."},
+			{Name: "max_body", Accept: Int, Named: true, Default: "1048576", Min: bound(1), Max: bound(1 << 30), Doc: "Largest request body, in bytes."},
+			{Name: "request_timeout", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How long a request may take."},
+			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Ask callers who they are."},
+			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},
+			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},
+			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Find workflows in files beside the app."},
+			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Serve MCP over SSE."},
+			{Name: "enable_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Announce the server on the network."},
+			{Name: "enable_durability", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Runs that survive a restart."},
+		},
+		Gone: []Gone{
+			{Name: "title", Instead: "name", Advice: `write name = "…"`},
+			{Name: "enable_api", Advice: "leave it out: REST is always served, on api_port"},
+			{Name: "enable_cli", Advice: "leave it out: flowctl exec runs any workflow"},
+			{Name: "enable_mcp", Instead: "enable_http_transport", Advice: "leave it out, or write enable_http_transport = False to serve no MCP over HTTP"},
+			{Name: "dataflow_config", Advice: "give the options to DataFlow(…)"},
+			{Name: "auth_config", Advice: "authentication is not in this version yet"},
+			{Name: "port", Instead: "api_port"},
+		},
+	},
+	{
+		Name: "app.register", Returns: "None",
+		Doc:     "Serves a workflow under a name: over REST, as an MCP tool and on the command line.",
+		Example: `app.register("place_order", wf.build())`,
+		Params: []Param{
+			{Name: "name", Accept: Str, Required: true, Doc: "Letters, digits, `_` and `-`, starting with a letter."},
+			{Name: "workflow", Accept: Workflow, Required: true, Doc: "What `.build()` returned."},
+			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: that of the workflow."},
+		},
+		Gone: []Gone{{Name: "description", Instead: "doc"}},
+	},
+	{
+		Name: "app.handler", Returns: "None",
+		Doc:     "Serves a function as a workflow. Its first parameter is `ctx`, the others are the inputs. It runs in one transaction; what it returns is the output.",
+		Example: `app.handler("restock", restock, input = {"sku": str, "qty": field(int, gt = 0)})`,
+		Params: []Param{
+			{Name: "name", Accept: Str, Required: true, Doc: "Letters, digits, `_` and `-`, starting with a letter."},
+			{Name: "fn", Accept: Func, Required: true, Doc: "`def restock(ctx, sku, qty)`"},
+			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each input by its name."},
+			{Name: "read_only", Accept: Bool, Named: true, Default: "False", Doc: "The handler promises not to write: it runs on a snapshot."},
+			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long a run may take. Default: that of the server."},
+			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: the function's docstring."},
+			{Name: "durable", Accept: Bool, Named: true, Later: true, Doc: "Survive a restart in the middle of a run."},
+		},
+		Gone: []Gone{{Name: "inputs", Instead: "input"}, {Name: "description", Instead: "doc"}, {Name: "handler", Instead: "fn"}},
+	},
+	{
+		Name: "app.expose", Returns: "None",
+		Doc:     "Serves models over REST at `/api/{path}` and as MCP tools.",
+		Example: `app.expose(Order, operations = ["list", "read"])`,
+		Rest:    &Param{Name: "models", Accept: Model, Doc: "The models."},
+		Params: []Param{
+			{Name: "path", Accept: Str, Named: true, Doc: "Path of a single model. Default: its table's name."},
+			{Name: "operations", Accept: StrList, Named: true, OneOf: opNames(), Doc: "The operations to serve. Default: all of them."},
+		},
+		Gone: []Gone{{Name: "ops", Instead: "operations"}, {Name: "only", Instead: "operations"}},
+	},
+	{
+		Name: "app.start", Returns: "None",
+		Doc:     "Says that the app is to be served. `flowctl run` does the serving.",
+		Example: `app.start()`,
+	},
+}
+
+func opNames() []string {
+	var names []string
+	for _, k := range dataflow.Ops() {
+		names = append(names, k.String())
+	}
+	return names
+}
