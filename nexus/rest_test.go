@@ -184,3 +184,13 @@ func readExchanges(t *testing.T, file string) []exchange {
 	}
 	return all
 }
+
+// run compares whole answers that are written beside their requests.
+func (s *server) run(exchanges []exchange) {
+	s.t.Helper()
+	for _, e := range exchanges {
+		if diff := cmp.Diff(e.want, s.ask(e.request)); diff != "" {
+			s.t.Errorf("%s:\n%s\n(-want +got)\n%s", e.name, e.request, diff)
+		}
+	}
+}

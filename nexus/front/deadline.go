@@ -3,6 +3,7 @@ package front
 import (
 	"context"
 	"sync"
+	"sync/atomic"
 	"time"
 )
 
@@ -12,8 +13,12 @@ type deadlineCtx struct {
 	context.Context
 	at time.Time
 
-	once   sync.Once
-	timed  context.Context
+	once  sync.Once
+	timed atomic.Pointer[timed] // nil until somebody waits
+}
+
+type timed struct {
+	context.Context
 	cancel context.CancelFunc
 }
 
@@ -25,11 +30,15 @@ func (c *deadlineCtx) Deadline() (time.Time, bool) {
 }
 
 func (c *deadlineCtx) Err() error {
+	if t := c.timed.Load(); t != nil {
+		return t.Err()
+	}
 	if err := c.Context.Err(); err != nil {
 		return err
 	}
 	if !time.Now().Before(c.at) {
-		return context.DeadlineExceeded
+		// From here on Done must be closed too.
+		return c.wait().Err()
 	}
 	return nil
 }
@@ -38,18 +47,21 @@ func (c *deadlineCtx) Done() <-chan struct{} { return c.wait().Done() }
 
 // AfterFunc lets package context hang contexts below this one without a
 // goroutine for each.
-func (c *deadlineCtx) AfterFunc(f func()) (stop func() bool) { return context.AfterFunc(c.wait(), f) }
-
-// wait starts the timer.
-func (c *deadlineCtx) wait() context.Context {
-	c.once.Do(func() { c.timed, c.cancel = context.WithDeadline(c.Context, c.at) })
-	return c.timed
+func (c *deadlineCtx) AfterFunc(f func()) (stop func() bool) {
+	return context.AfterFunc(c.wait().Context, f)
 }
 
-// stop ends the timer, if there is one, with the request.
+// wait starts the timer.
+func (c *deadlineCtx) wait() *timed {
+	c.once.Do(func() {
+		ctx, cancel := context.WithDeadline(c.Context, c.at)
+		c.timed.Store(&timed{ctx, cancel})
+	})
+	return c.timed.Load()
+}
+
+// stop ends the context with its request, and the timer if there is one.
 func (c *deadlineCtx) stop() {
-	c.once.Do(func() { c.timed = c.Context })
-	if c.cancel != nil {
-		c.cancel()
-	}
+	c.once.Do(func() { c.timed.Store(&timed{c.Context, func() {}}) })
+	c.timed.Load().cancel()
 }

@@ -186,14 +186,16 @@ func (x *Exchange) asError(err error) *dataflow.Error {
 	if e.Code != "internal" {
 		return e
 	}
+	out := *e // which keeps where it happened
 	switch {
 	case errors.Is(err, context.DeadlineExceeded):
-		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout, Err: err,
-			Message: "the request took longer than " + x.h.o.Timeout.String()}
+		out.Code, out.Status = "timeout", dataflow.StatusTimeout
+		out.Message = "the request ran out of its time"
 	case errors.Is(err, context.Canceled):
-		return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled, Message: "the client went away", Err: err}
+		out.Code, out.Status = "cancelled", dataflow.StatusCancelled
+		out.Message = "the client went away"
 	}
-	return e
+	return &out
 }
 
 func (x *Exchange) logFailure(e *dataflow.Error, status int) {
