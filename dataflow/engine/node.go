@@ -190,7 +190,7 @@ func (f *frame) attempt(ctx context.Context, n *nodePlan) (out any, err error) {
 		return nil, err
 	}
 	key := f.key + "/" + n.node.ID
-	call := &Call{Node: n.node, Config: config, Key: key, Runtime: &runtime{run: f.run, key: key, spec: n.spec}}
+	call := &Call{Node: n.node, Config: config, Key: key, Runtime: &runtime{run: f.run, key: key, depth: f.depth}}
 	if n.callee != nil {
 		return f.callee(ctx, n, config, key)
 	}
@@ -222,7 +222,7 @@ func (f *frame) callee(ctx context.Context, n *nodePlan, config *dataflow.Object
 	_, param := n.typ.(WorkflowCaller).Callee(n.raw)
 	v, _ := config.Get(param)
 	in, _ := v.(*dataflow.Object)
-	out, err := f.run.nested(ctx, n.callee, key, in)
+	out, err := f.run.nested(ctx, n.callee, key, f.depth+1, in)
 	if err != nil {
 		return nil, reroot(err, "/"+escape(param))
 	}

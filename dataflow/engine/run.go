@@ -74,8 +74,6 @@ type run struct {
 	// write names it in wanted, and the run starts again in a transaction.
 	probing bool
 	wanted  *dataflow.Database
-	depth   int // of workflows run by workflows
-	calls   int // of node types by handlers, for their keys
 }
 
 // maxDepth bounds how deep handlers may run workflows that run handlers.
@@ -94,6 +92,7 @@ type frame struct {
 	run     *run
 	plan    *workflowPlan
 	key     string // of the run and the nodes that led here
+	depth   int    // of workflows run by workflows
 	inputs  []any  // over the plan's input shape
 	results []any  // by node
 	state   []nodeState
@@ -179,7 +178,7 @@ func (r *run) write(ctx context.Context, wp *workflowPlan, db *dataflow.Database
 	return r.snapshot(ctx, others, func() error {
 		return r.engine.Store(db).Write(ctx, func(tx store.Tx) error {
 			f.reset()
-			r.tx, r.txDB, r.failed, r.calls = tx, db, nil, 0
+			r.tx, r.txDB, r.failed = tx, db, nil
 			defer func() { r.tx, r.txDB = nil, nil }()
 			return body()
 		})
@@ -329,23 +328,22 @@ func (f *frame) handler(ctx context.Context) (out any, err error) {
 		}
 		err = named(err, wf)
 	}()
-	h := &runtime{run: f.run, key: f.key, handler: true}
+	h := &runtime{run: f.run, key: f.key, depth: f.depth}
 	out, err = wf.Handler.Call(ctx, []any{h}, dataflow.NewRecord(wf.InputShape, f.inputs))
 	return out, err
 }
 
 // nested runs another workflow within this run: in its transaction, as its
-// caller.
-func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, in *dataflow.Object) (any, error) {
+// caller. Workflows that only call out may be nested side by side.
+func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, depth int, in *dataflow.Object) (any, error) {
 	inputs, err := checkInputs(wp.wf, in)
 	if err != nil {
 		return nil, named(err, wp.wf)
 	}
-	if r.depth++; r.depth > maxDepth {
+	if depth > maxDepth {
 		return nil, &dataflow.Error{Code: "recursion", Status: dataflow.StatusRejected, Workflow: wp.wf.Name,
 			Message: fmt.Sprintf("workflows run each other more than %d deep", maxDepth)}
 	}
-	defer func() { r.depth-- }()
 	if wp.wf.ReadOnly && r.readOnly == "" {
 		r.readOnly = wp.wf.Name
 		defer func() { r.readOnly = "" }()
@@ -356,6 +354,7 @@ func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, in *data
 		defer cancel()
 	}
 	f := newFrame(r, wp, key, inputs)
+	f.depth = depth
 	if err := f.early(ctx); err != nil {
 		return nil, named(err, wp.wf)
 	}

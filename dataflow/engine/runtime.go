@@ -16,10 +16,10 @@ import (
 
 // runtime is the Runtime of a node, or the ctx of a handler, in a run.
 type runtime struct {
-	run     *run
-	key     string
-	spec    *dataflow.NodeSpec // of the node; nil in a handler
-	handler bool
+	run   *run
+	key   string // of the run and the nodes that led here
+	depth int
+	calls int // of node types and workflows so far, for their keys
 }
 
 // Run implements dataflow.Handler.
@@ -64,9 +64,8 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 	if len(problems) > 0 {
 		return nil, inHandler(dataflow.Invalid(problems...), nodeType)
 	}
-	rt.run.calls++
-	key := rt.key + "/" + nodeType + "#" + strconv.Itoa(rt.run.calls)
-	out, err := t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, spec: t.Spec()}})
+	key := rt.nextKey(nodeType)
+	out, err := t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, depth: rt.depth}})
 	if err != nil {
 		return nil, inHandler(asRunError(ctx, err), nodeType)
 	}
@@ -95,12 +94,18 @@ func (rt *runtime) Workflow(ctx context.Context, name string, inputs *dataflow.O
 	if !ok {
 		return nil, rt.run.engine.unknownWorkflow(name)
 	}
-	rt.run.calls++
-	out, err := rt.run.nested(ctx, wp, rt.key+"/"+name+"#"+strconv.Itoa(rt.run.calls), inputs)
+	out, err := rt.run.nested(ctx, wp, rt.nextKey(name), rt.depth+1, inputs)
 	if err != nil {
 		return nil, inHandler(err, "workflow "+name)
 	}
 	return out, nil
+}
+
+// nextKey names the next thing that a function runs, the same way each time it
+// does the same.
+func (rt *runtime) nextKey(what string) string {
+	rt.calls++
+	return rt.key + "/" + what + "#" + strconv.Itoa(rt.calls)
 }
 
 // Info implements dataflow.Handler.
