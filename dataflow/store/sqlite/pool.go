@@ -95,10 +95,11 @@ func (p *pool) opened() (*conn, error) {
 	return c, nil
 }
 
-// put gives a connection back.
+// put gives a connection back. One that still has a transaction open would
+// show the next caller the past, and is not kept.
 func (p *pool) put(c *conn) {
+	stale := p.recycle > 0 && time.Since(c.born) > p.recycle || !c.AutocommitEnabled()
 	p.mu.Lock()
-	stale := p.recycle > 0 && time.Since(c.born) > p.recycle
 	if !stale && !p.closed {
 		if len(p.waiting) > 0 {
 			ready := p.waiting[0]

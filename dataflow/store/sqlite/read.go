@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -33,7 +34,8 @@ func (r session) Get(ctx context.Context, m *dataflow.Model, id any, fields []in
 	if err != nil {
 		return false, toError(ctx, err)
 	}
-	defer r.c.stmts.put(stmt)
+	began := r.s.started(stmt)
+	defer r.done(stmt, began)
 	bind(stmt, 1, id)
 	found, err := stmt.Step()
 	if err != nil || !found {
@@ -62,7 +64,8 @@ func (r session) Select(ctx context.Context, q *query.Select, f func(store.Row) 
 	if err != nil {
 		return toError(ctx, err)
 	}
-	defer r.c.stmts.put(stmt)
+	began := r.s.started(stmt)
+	defer r.done(stmt, began)
 	current := &row{stmt: stmt, table: t, fields: fields}
 	for {
 		more, err := stmt.Step()
@@ -87,11 +90,18 @@ func (r session) Count(ctx context.Context, m *dataflow.Model, where query.Expr)
 	if err != nil {
 		return 0, toError(ctx, err)
 	}
-	defer r.c.stmts.put(stmt)
+	began := r.s.started(stmt)
+	defer r.done(stmt, began)
 	if _, err := stmt.Step(); err != nil {
 		return 0, toError(ctx, err)
 	}
 	return stmt.ColumnInt64(0), nil
+}
+
+// done ends the use of a statement.
+func (r session) done(stmt *statement, began time.Time) {
+	r.s.ended(stmt, began)
+	r.c.stmts.put(stmt)
 }
 
 // prepared returns the statement that b has written, with its parameters.

@@ -148,16 +148,17 @@ func (c *column) value(stmt *sqlite.Stmt, i int) any {
 	}
 }
 
-// list reads the text of a list. What another program has spoilt is empty.
+// list reads the text of a list. Items that are not of its type, which only
+// another program can have written, are returned as they are.
 func (c *column) list(text []byte) any {
 	v, problems := codec.ParseJSON(text, codec.MaxDepth)
-	if len(problems) == 0 {
-		v, problems = codec.CoerceType(c.typ, v, "")
+	if list, problems := codec.CoerceType(c.typ, v, ""); len(problems) == 0 {
+		return list
 	}
-	if len(problems) > 0 {
-		return []any{}
+	if items, ok := v.([]any); ok && len(problems) == 0 {
+		return items
 	}
-	return v
+	return []any{}
 }
 
 // parseMoment reads the fixed form of a datetime, 2006-01-02T15:04:05.000000Z.

@@ -46,7 +46,7 @@ func (s *statements) use(st *statement) (*statement, error) {
 		if err != nil {
 			return nil, err
 		}
-		return &statement{Stmt: stmt, once: true}, nil
+		return &statement{Stmt: stmt, sql: st.sql, once: true}, nil
 	}
 	st.busy = true
 	if s.first != st {

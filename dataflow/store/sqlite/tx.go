@@ -76,7 +76,8 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 	if err != nil {
 		return nil, t.spoil(toError(ctx, err))
 	}
-	defer t.c.stmts.put(stmt)
+	began := t.s.started(stmt)
+	defer t.done(stmt, began)
 	ids := make([]any, len(rows))
 	for i, vals := range rows {
 		if ids[i], err = t.insertRow(ctx, tab, stmt, fields, vals); err != nil {
@@ -186,7 +187,8 @@ func (t *tx) change(b *query.Builder) (int64, error) {
 	if err != nil {
 		return 0, err
 	}
-	defer t.c.stmts.put(stmt)
+	began := t.s.started(stmt)
+	defer t.done(stmt, began)
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}
