@@ -33,9 +33,11 @@ func Document(app *dataflow.App, o Options) ([]byte, []dataflow.Diagnostic) {
 func plan(app *dataflow.App, o Options) (*engine.Plan, []dataflow.Diagnostic) {
 	p, ds := engine.NewPlan(app, o.nodeTypes())
 	ds = append(ds, checkDatabases(app, o)...)
-	ds = append(ds, checkExposures(app)...)
 	ds = append(ds, checkServer(app)...)
-	ds = append(ds, mcp.Check(app)...)
+	paths := checkExposures(app)
+	if ds = append(ds, paths...); len(paths) == 0 { // tools are named after paths
+		ds = append(ds, mcp.Check(app)...)
+	}
 	ds = dataflow.SortDiagnostics(ds)
 	if dataflow.HasErrors(ds) {
 		return nil, ds

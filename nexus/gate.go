@@ -3,6 +3,7 @@ package nexus
 import (
 	"context"
 	"net/http"
+	"sync"
 	"sync/atomic"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -14,6 +15,7 @@ import (
 type gate struct {
 	inside  atomic.Int64 // closing is its sign bit
 	empty   chan struct{}
+	once    sync.Once
 	closing context.Context // done when the gate begins to close
 	begin   context.CancelFunc
 }
@@ -37,11 +39,7 @@ func (g *gate) enter() bool {
 
 func (g *gate) leave() {
 	if g.inside.Add(-1) == shut {
-		select {
-		case <-g.empty: // those turned away leave too
-		default:
-			close(g.empty)
-		}
+		g.once.Do(func() { close(g.empty) }) // those turned away later leave too
 	}
 }
 
