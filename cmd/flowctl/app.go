@@ -1,0 +1,121 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"io/fs"
+	"log/slog"
+	"os"
+	"path/filepath"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/starlark"
+	"github.com/flowctl/flowctl/starlark/report"
+	"github.com/flowctl/flowctl/stdlib"
+)
+
+// appFile is an app.star that a command names.
+type appFile struct {
+	dir     string // its folder, the root of all it may read
+	base    string // its name in it
+	display string // what stands before names of files, as the user wrote it
+}
+
+// findApp looks for the app at path: a file, or a folder with an app.star.
+func findApp(path string) (*appFile, error) {
+	info, err := os.Stat(path)
+	if err == nil && info.IsDir() {
+		path = filepath.Join(path, "app.star")
+		_, err = os.Stat(path)
+	}
+	switch {
+	case errors.Is(err, fs.ErrNotExist):
+		return nil, &usageError{"there is no file " + path, "name the file of an app, or make one with: flowctl init my_app"}
+	case err != nil:
+		return nil, &usageError{path + " can't be read: " + reason(err), "check the file and its permissions"}
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return nil, &usageError{path + " can't be read: " + reason(err), "check the file and its permissions"}
+	}
+	f.Close()
+	base := filepath.Base(path)
+	return &appFile{dir: filepath.Dir(path), base: base, display: strings.TrimSuffix(path, base)}, nil
+}
+
+// reason is the part of a file's error that its user can act on.
+func reason(err error) string {
+	if p, ok := errors.AsType[*fs.PathError](err); ok {
+		return p.Err.Error()
+	}
+	return err.Error()
+}
+
+// source returns the text of a file by the name that spans have for it.
+func (a *appFile) source(path string) string {
+	text, err := fs.ReadFile(os.DirFS(a.dir), filepath.ToSlash(strings.TrimPrefix(path, a.display)))
+	if err != nil { // of a module, say: its place alone is shown
+		return ""
+	}
+	return string(text)
+}
+
+func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow.Diagnostic) {
+	return starlark.Load(ctx, a.base, starlark.Options{
+		FS:      os.DirFS(a.dir),
+		Display: a.display,
+		Env:     w.env,
+		Modules: stdlib.Modules(),
+		Print: func(at dataflow.Span, text string) {
+			fmt.Fprintf(w.err, "%s: %s\n", at, text)
+		},
+	})
+}
+
+func (a *appFile) options(w *world, verbose bool) nexus.Options {
+	return nexus.Options{Dir: a.dir, Env: w.env, Logger: w.logger(verbose)}
+}
+
+// logger writes to standard error, whatever the command.
+func (w *world) logger(verbose bool) *slog.Logger {
+	level := slog.LevelInfo
+	if verbose {
+		level = slog.LevelDebug
+	}
+	return slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: level}))
+}
+
+// report writes diagnostics to out.
+func (a *appFile) report(w *world, out io.Writer, diags []dataflow.Diagnostic) error {
+	return report.Text(out, dataflow.SortDiagnostics(diags), a.source, report.Color(out, w.env))
+}
+
+// build loads the app and makes it ready to serve. What is to be said about
+// it is said; the error then only carries the exit code. change may alter the
+// app between the two.
+func (a *appFile) build(ctx context.Context, w *world, verbose bool, change func(*dataflow.App) error) (*nexus.Generation, error) {
+	app, diags := a.load(ctx, w)
+	if dataflow.HasErrors(diags) {
+		return nil, errors.Join(a.report(w, w.err, diags), exitError(exitFailed))
+	}
+	if err := change(app); err != nil {
+		return nil, err
+	}
+	gen, more := nexus.Build(ctx, app, a.options(w, verbose))
+	diags = append(diags, more...)
+	if len(diags) > 0 {
+		if err := a.report(w, w.err, diags); err != nil {
+			return nil, fmt.Errorf("report what was found: %w", err)
+		}
+	}
+	if gen == nil {
+		return nil, exitError(exitFailed)
+	}
+	return gen, nil
+}
+
+func unchanged(*dataflow.App) error { return nil }

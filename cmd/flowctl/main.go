@@ -1,0 +1,175 @@
+// Command flowctl checks, runs and serves the back end that an app.star
+// declares. It is one program that embeds the runtime: it uses nothing that
+// others can't.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/report"
+	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
+)
+
+func main() {
+	os.Exit(run(context.Background(), os.Args[1:], system()))
+}
+
+// Exit codes. An app that is found wanting is 1; a command that could not be
+// understood, or whose file could not be read, is 2.
+const (
+	exitOK          = 0
+	exitFailed      = 1
+	exitUsage       = 2
+	exitInterrupted = 130
+)
+
+// world is what a command may touch of what is around it.
+type world struct {
+	in       io.Reader
+	out, err io.Writer
+	env      func(string) (string, bool)
+	exit     func(int) // at once
+}
+
+func system() *world {
+	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv, exit: os.Exit}
+}
+
+// run runs the command that args ask for and returns its exit code.
+func run(ctx context.Context, args []string, w *world) int {
+	root := rootCommand(w)
+	root.SetArgs(args)
+	if err := unknownCommand(root, args); err != nil {
+		return w.fail(err)
+	}
+	return w.fail(root.ExecuteContext(ctx))
+}
+
+func rootCommand(w *world) *cobra.Command {
+	root := &cobra.Command{
+		Use:   "flowctl",
+		Short: "A back end from one file",
+		Long: `flowctl turns one file, app.star, into a running back end: it creates the
+database, and serves the file's models and workflows over REST and to agents
+over MCP.`,
+		SilenceErrors:     true,
+		SilenceUsage:      true,
+		CompletionOptions: cobra.CompletionOptions{DisableDefaultCmd: true},
+		Args:              cobra.NoArgs,
+		RunE: func(cmd *cobra.Command, _ []string) error {
+			cmd.SetOut(w.err)
+			if err := cmd.Help(); err != nil {
+				return err
+			}
+			return &usageError{} // help was shown, and nothing done
+		},
+	}
+	root.SetIn(w.in)
+	root.SetOut(w.out)
+	root.SetErr(w.err)
+	root.SetFlagErrorFunc(flagError)
+	root.AddCommand(runCommand(w), checkCommand(w), execCommand(w), mcpCommand(w),
+		openapiCommand(w), initCommand(w), versionCommand(w))
+	return root
+}
+
+// usageError is a command that could not be understood. It exits with 2.
+type usageError struct{ message, hint string }
+
+func (e *usageError) Error() string { return e.message }
+
+// exitError ends a command that has already said what is wrong.
+type exitError int
+
+func (e exitError) Error() string { return fmt.Sprintf("exit %d", int(e)) }
+
+// fail tells the user of err and returns the exit code it means.
+func (w *world) fail(err error) int {
+	if err == nil {
+		return exitOK
+	}
+	if code, ok := errors.AsType[exitError](err); ok {
+		return int(code)
+	}
+	d := dataflow.Diagnostic{Message: err.Error()}
+	code := exitFailed
+	if u, ok := errors.AsType[*usageError](err); ok {
+		if code = exitUsage; u.message == "" {
+			return code
+		}
+		d.Hint = u.hint
+	}
+	w.complain(d)
+	return code
+}
+
+// complain writes one error that belongs to no file.
+func (w *world) complain(d dataflow.Diagnostic) {
+	e := &dataflow.Error{Code: d.Code, Message: d.Message, Hint: d.Hint}
+	// Where standard error can't be written to, nobody can be told.
+	_ = report.Failure(w.err, e, nil, report.Color(w.err, w.env))
+}
+
+// unknownCommand finds a first argument that names no command, before its
+// flags are taken for those of another.
+func unknownCommand(root *cobra.Command, args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+		return nil
+	}
+	names := []string{"help"}
+	for _, c := range root.Commands() {
+		names = append(names, c.Name())
+	}
+	if slices.Contains(names, args[0]) {
+		return nil
+	}
+	slices.Sort(names)
+	hint := dataflow.DidYouMean(args[0], names)
+	if strings.HasSuffix(args[0], ".star") {
+		hint = "to serve it, write: flowctl run " + args[0]
+	}
+	if hint == "" {
+		hint = "the commands are " + strings.Join(names, ", ")
+	}
+	return &usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
+}
+
+// flagError words what is wrong with a flag, with the nearest there is.
+func flagError(cmd *cobra.Command, err error) error {
+	u := &usageError{message: err.Error(), hint: "see flowctl " + cmd.Name() + " --help"}
+	if missing, ok := errors.AsType[*pflag.NotExistError](err); ok {
+		name := missing.GetSpecifiedName()
+		u.message = "unknown flag --" + name
+		if len(name) == 1 {
+			u.message = "unknown flag -" + name
+		}
+		var flags []string
+		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
+		if s := dataflow.Suggest(name, flags); s != "" {
+			u.hint = "did you mean --" + s + "?"
+		}
+	}
+	return u
+}
+
+// takes checks the positional arguments of a command, by name.
+func takes(names ...string) cobra.PositionalArgs {
+	return func(cmd *cobra.Command, args []string) error {
+		usage := "write: flowctl " + cmd.Name() + " " + strings.Join(names, " ")
+		if len(args) < len(names) {
+			return &usageError{names[len(args)] + " is missing", usage}
+		}
+		if len(args) > len(names) {
+			return &usageError{fmt.Sprintf("%q is one argument too many", args[len(names)]), usage}
+		}
+		return nil
+	}
+}

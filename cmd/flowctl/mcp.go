@@ -1,0 +1,45 @@
+package main
+
+import (
+	"fmt"
+
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/spf13/cobra"
+)
+
+func mcpCommand(w *world) *cobra.Command {
+	var tenant string
+	var verbose bool
+	cmd := &cobra.Command{
+		Use:   "mcp app.star",
+		Short: "Serve an app to an agent on standard input and output",
+		Long: `mcp speaks the Model Context Protocol on standard input and output, for an
+agent that starts its servers itself. Nothing else is written to standard
+output; the log goes to standard error.`,
+		Args: takes("app.star"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := findApp(args[0])
+			if err != nil {
+				return err
+			}
+			ctx, stop := interruptible(cmd.Context(), w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
+			defer stop()
+			gen, err := a.build(ctx, w, verbose, unchanged)
+			if err != nil {
+				return err
+			}
+			err = gen.ServeStdio(mcp.WithCaller(ctx, access.Caller{Tenant: tenant}), w.in, w.out)
+			if cerr := gen.Close(); err == nil {
+				err = cerr
+			}
+			if err != nil {
+				return fmt.Errorf("serve MCP: %w", err)
+			}
+			return nil
+		},
+	}
+	cmd.Flags().StringVar(&tenant, "tenant", "", "on behalf of this tenant")
+	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every request")
+	return cmd
+}

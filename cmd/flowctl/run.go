@@ -1,0 +1,159 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net"
+	"os"
+	"os/signal"
+	"runtime/debug"
+	"syscall"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus"
+	"github.com/spf13/cobra"
+)
+
+// grace is how long requests that are under way may take once the server has
+// been told to stop.
+const grace = 30 * time.Second
+
+// gcPercent trades memory, of which an idle server has little, for time.
+const gcPercent = 400
+
+type runFlags struct {
+	host        string
+	apiPort     int
+	mcpPort     int
+	allowPublic bool
+	verbose     bool
+}
+
+func runCommand(w *world) *cobra.Command {
+	var f runFlags
+	cmd := &cobra.Command{
+		Use:   "run app.star",
+		Short: "Migrate the database and serve an app",
+		Long: `run loads the app, brings its database up to date, and serves its models and
+workflows over REST and MCP until it is told to stop. Ctrl+C finishes what is
+under way; a second one stops at once.`,
+		Args: takes("app.star"),
+		RunE: func(cmd *cobra.Command, args []string) error {
+			a, err := findApp(args[0])
+			if err != nil {
+				return err
+			}
+			if _, set := w.env("GOGC"); !set {
+				debug.SetGCPercent(gcPercent)
+			}
+			return a.serve(cmd.Context(), w, cmd, f)
+		},
+	}
+	fl := cmd.Flags()
+	fl.StringVar(&f.host, "host", "", "address to listen on, instead of the app's")
+	fl.IntVar(&f.apiPort, "api-port", 0, "port of REST, instead of the app's; 0 is any free one")
+	fl.IntVar(&f.mcpPort, "mcp-port", 0, "port of MCP, instead of the app's; 0 is any free one")
+	fl.BoolVar(&f.allowPublic, "allow-public", false, "listen on an address that other machines can reach")
+	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log every request")
+	return cmd
+}
+
+func (a *appFile) serve(ctx context.Context, w *world, cmd *cobra.Command, f runFlags) error {
+	start := time.Now()
+	ctx, stop := interruptible(ctx, w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
+	defer stop()
+	gen, err := a.build(ctx, w, f.verbose, func(app *dataflow.App) error { return f.apply(w, cmd, a, app) })
+	if err != nil {
+		return err
+	}
+	srv, diags := nexus.Listen(gen, a.options(w, f.verbose))
+	if srv == nil {
+		gen.Close()
+		if err := a.report(w, w.err, diags); err != nil {
+			return err
+		}
+		return exitError(exitFailed)
+	}
+	if err := a.report(w, w.err, diags); err != nil {
+		return err
+	}
+	announce(w.out, a, gen, srv, time.Since(start))
+	if err := srv.Serve(ctx, grace); err != nil {
+		return fmt.Errorf("serve: %w", err)
+	}
+	fmt.Fprintln(w.out, "stopped")
+	return nil
+}
+
+// apply puts the flags in place of the app's own settings.
+func (f *runFlags) apply(w *world, cmd *cobra.Command, a *appFile, app *dataflow.App) error {
+	if app.Server == nil || !app.Server.Started {
+		return &usageError{a.display + a.base + " has nothing to serve: it does not call app.start()",
+			"end the file with: app = Nexus(), app.register(...) or app.expose(...), and app.start()"}
+	}
+	s := *app.Server
+	app.Server = &s
+	changed := cmd.Flags().Changed
+	if changed("host") {
+		s.Host = f.host
+	}
+	for _, p := range []struct {
+		flag  string
+		value int
+		port  *int
+	}{{"api-port", f.apiPort, &s.APIPort}, {"mcp-port", f.mcpPort, &s.MCPPort}} {
+		if !changed(p.flag) {
+			continue
+		}
+		if p.value < 0 || p.value > 65535 {
+			return &usageError{fmt.Sprintf("--%s %d is no port", p.flag, p.value), "ports are 1 to 65535, or 0 for any free one"}
+		}
+		*p.port = p.value
+	}
+	if isLoopback(s.Host) {
+		return nil
+	}
+	if !f.allowPublic {
+		return &usageError{fmt.Sprintf("the host %q can be reached from other machines", s.Host),
+			"anyone who reaches the server may use it: listen on 127.0.0.1, or say --allow-public"}
+	}
+	fmt.Fprintf(w.err, "warning: anyone who can reach %s may use this server: it asks nobody who they are\n", s.Host)
+	return nil
+}
+
+func isLoopback(host string) bool {
+	if host == "localhost" {
+		return true
+	}
+	ip := net.ParseIP(host)
+	return ip != nil && ip.IsLoopback()
+}
+
+// interruptible returns a context that the first SIGINT or SIGTERM ends, with
+// a word to the user; a second one ends the process.
+func interruptible(ctx context.Context, w *world, word string) (context.Context, func()) {
+	ctx, cancel := context.WithCancel(ctx)
+	signals := make(chan os.Signal, 2)
+	signal.Notify(signals, os.Interrupt, syscall.SIGTERM)
+	done := make(chan struct{})
+	go func() {
+		for n := 0; ; n++ {
+			select {
+			case <-signals:
+				if n > 0 {
+					w.exit(exitInterrupted)
+				}
+				fmt.Fprintln(w.err, word)
+				cancel()
+			case <-done:
+				return
+			}
+		}
+	}()
+	return ctx, func() {
+		signal.Stop(signals)
+		close(done)
+		cancel()
+	}
+}

@@ -1,0 +1,196 @@
+package main
+
+import (
+	"bytes"
+	"encoding/json"
+	"flag"
+	"fmt"
+	"os"
+	"os/exec"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/rogpeppe/go-internal/testscript"
+)
+
+var update = flag.Bool("update", false, "write what scripts print into the scripts")
+
+func TestMain(m *testing.M) {
+	testscript.Main(m, map[string]func(){"flowctl": main})
+}
+
+// TestScripts runs the scripts of testdata/script against the real binary.
+// Besides the commands of testscript they have
+//
+//	flowctl ARG...           runs flowctl; its output is normalised
+//	exit CODE ARG...         the same, where flowctl must exit with CODE
+//	serve app.star ARG...    starts flowctl run on free ports and waits until it is ready; sets $API, $MCP and their ports
+//	stop [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
+//	kill9                    kills the server
+//	http METHOD PATH [BODY]  calls it; -H name:value before METHOD adds a header, @file is a body from a file
+//	mcpcall TOOL [JSON]      calls a tool of it
+//	sql FILE STATEMENT       runs SQL on a database file
+//	lockdb FILE, unlockdb    holds and drops an exclusive lock on one
+//	repeat FILE N TEXT       writes TEXT N times into a file
+//
+// Times, run ids, request ids, ports and folders differ between runs, so they
+// are replaced by words in what these commands print.
+func TestScripts(t *testing.T) {
+	testscript.Run(t, testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+		UpdateScripts:       *update,
+		RequireExplicitExec: true,
+		RequireUniqueNames:  true,
+		Setup: func(env *testscript.Env) error {
+			root, err := filepath.Abs(filepath.Join("..", ".."))
+			if err != nil {
+				return err
+			}
+			env.Setenv("ROOT", root)
+			env.Setenv("NO_COLOR", "1")
+			env.Values[serverKey{}] = new(scriptServer)
+			env.Values[locksKey{}] = make(map[string]func())
+			return nil
+		},
+		Cmds: map[string]func(*testscript.TestScript, bool, []string){
+			"flowctl":  cmdFlowctl,
+			"exit":     cmdExit,
+			"serve":    cmdServe,
+			"stop":     cmdStop,
+			"kill9":    cmdKill9,
+			"http":     cmdHTTP,
+			"mcpcall":  cmdMCPCall,
+			"sql":      cmdSQL,
+			"lockdb":   cmdLockDB,
+			"unlockdb": cmdUnlockDB,
+			"repeat":   cmdRepeat,
+		},
+	})
+}
+
+func usage(ts *testscript.TestScript, ok bool, format string) {
+	if !ok {
+		ts.Fatalf("usage: %s", format)
+	}
+}
+
+func cmdFlowctl(ts *testscript.TestScript, neg bool, args []string) {
+	code := runFlowctl(ts, args)
+	if neg != (code != 0) {
+		ts.Fatalf("flowctl exited with %d", code)
+	}
+}
+
+func cmdExit(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) > 0, "exit CODE ARG...")
+	want, err := strconv.Atoi(args[0])
+	ts.Check(err)
+	if code := runFlowctl(ts, args[1:]); code != want {
+		ts.Fatalf("flowctl exited with %d, not %d", code, want)
+	}
+}
+
+// command prepares the binary in the script's folder and environment.
+func command(ts *testscript.TestScript, args []string) *exec.Cmd {
+	path := ""
+	for _, dir := range filepath.SplitList(ts.Getenv("PATH")) {
+		if file := filepath.Join(dir, "flowctl"); fileExists(file) {
+			path = file
+			break
+		}
+	}
+	cmd := exec.Command(path, args...)
+	cmd.Dir = ts.MkAbs(".")
+	cmd.Env = scriptEnv(ts)
+	return cmd
+}
+
+// scriptEnv is what a command of a script sees of the environment. The names
+// are those that the scripts set.
+func scriptEnv(ts *testscript.TestScript) []string {
+	var env []string
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "GREETING"} {
+		if v := ts.Getenv(name); v != "" {
+			env = append(env, name+"="+v)
+		}
+	}
+	return env
+}
+
+func fileExists(name string) bool {
+	_, err := os.Stat(name)
+	return err == nil
+}
+
+func runFlowctl(ts *testscript.TestScript, args []string) int {
+	cmd := command(ts, args)
+	var out, errOut bytes.Buffer
+	cmd.Stdout, cmd.Stderr = &out, &errOut
+	err := cmd.Run()
+	n := newNormaliser(ts)
+	fmt.Fprint(ts.Stdout(), n.text(out.String()))
+	fmt.Fprint(ts.Stderr(), n.text(errOut.String()))
+	if _, ok := err.(*exec.ExitError); err != nil && !ok {
+		ts.Fatalf("run flowctl: %v", err)
+	}
+	return cmd.ProcessState.ExitCode()
+}
+
+// normaliser replaces what differs between runs.
+type normaliser struct{ replace *strings.Replacer }
+
+func newNormaliser(ts *testscript.TestScript) normaliser {
+	pairs := []string{ts.Getenv("ROOT"), "$ROOT", ts.Getenv("WORK"), "$WORK"}
+	if api := ts.Getenv("API"); api != "" {
+		pairs = append(pairs, api, "$API", ts.Getenv("MCP"), "$MCP",
+			"port "+ts.Getenv("API_PORT"), "port $API_PORT", ":"+ts.Getenv("API_PORT"), ":$API_PORT")
+	}
+	return normaliser{strings.NewReplacer(pairs...)}
+}
+
+var changing = []struct {
+	pattern *regexp.Regexp
+	with    string
+}{
+	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
+	{regexp.MustCompile(`"request_id": ?"[^"]+"`), `"request_id": "REQUEST"`},
+	{regexp.MustCompile(`"run_id": ?"[^"]+"`), `"run_id": "RUN"`},
+	{regexp.MustCompile(`ready in \d+ ms`), "ready in N ms"},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), "UUID"},
+}
+
+func (n normaliser) text(s string) string {
+	s = n.replace.Replace(s)
+	for _, c := range changing {
+		s = c.pattern.ReplaceAllString(s, c.with)
+	}
+	return s
+}
+
+// json is text, indented, for a body that is JSON, and text as it is for
+// another.
+func (n normaliser) json(body []byte) string {
+	var b bytes.Buffer
+	if json.Indent(&b, body, "", "  ") == nil {
+		body = b.Bytes()
+	}
+	s := n.text(string(body))
+	if s != "" && !strings.HasSuffix(s, "\n") {
+		s += "\n"
+	}
+	return s
+}
+
+func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 3, "repeat FILE N TEXT")
+	n, err := strconv.Atoi(args[1])
+	ts.Check(err)
+	ts.Check(os.WriteFile(ts.MkAbs(args[0]), bytes.Repeat([]byte(args[2]), n), 0o644))
+}
+
+// patience bounds every wait of a script: far more than any takes.
+const patience = 20 * time.Second

@@ -1,0 +1,336 @@
+package main
+
+import (
+	"bufio"
+	"bytes"
+	"context"
+	"database/sql"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/url"
+	"os"
+	"os/exec"
+	"strconv"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/mcp"
+	"github.com/rogpeppe/go-internal/testscript"
+	_ "modernc.org/sqlite" // registers the driver that the commands sql and lockdb use
+)
+
+type (
+	serverKey struct{}
+	locksKey  struct{}
+)
+
+// scriptServer is the server that a script has started.
+type scriptServer struct {
+	process *serverProcess
+}
+
+// serverProcess is a flowctl run.
+type serverProcess struct {
+	cmd      *exec.Cmd
+	api, mcp string // where it serves
+
+	mu       sync.Mutex
+	out, err bytes.Buffer
+	exited   chan struct{}
+}
+
+// startServer starts cmd and waits until it says that it is ready, or exits.
+func startServer(cmd *exec.Cmd) (*serverProcess, error) {
+	p := &serverProcess{cmd: cmd, exited: make(chan struct{})}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, err
+	}
+	errOut, err := cmd.StderrPipe()
+	if err != nil {
+		return nil, err
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, err
+	}
+	ready := make(chan struct{})
+	var read sync.WaitGroup
+	read.Go(func() { p.collect(out, &p.out, ready) })
+	read.Go(func() { p.collect(errOut, &p.err, nil) })
+	go func() {
+		read.Wait()
+		_ = cmd.Wait() // its exit code is asked for
+		close(p.exited)
+	}()
+	select {
+	case <-ready:
+	case <-p.exited:
+	case <-time.After(patience):
+		_ = cmd.Process.Kill()
+		<-p.exited
+		out, errOut := p.output()
+		return nil, fmt.Errorf("the server is not ready after %s: %s%s", patience, out, errOut)
+	}
+	return p, nil
+}
+
+// collect keeps what the server prints, and closes ready at the line that
+// says so.
+func (p *serverProcess) collect(from io.Reader, to *bytes.Buffer, ready chan<- struct{}) {
+	lines := bufio.NewReader(from)
+	for {
+		line, err := lines.ReadString('\n')
+		p.mu.Lock()
+		to.WriteString(line)
+		if at, ok := strings.CutPrefix(line, "REST "); ok {
+			p.api = strings.TrimSpace(at)
+		}
+		if at, ok := strings.CutPrefix(line, "MCP "); ok {
+			p.mcp = strings.TrimSpace(at)
+		}
+		p.mu.Unlock()
+		if ready != nil && strings.HasPrefix(line, "ready in ") {
+			close(ready)
+			ready = nil
+		}
+		if err != nil {
+			return
+		}
+	}
+}
+
+// output takes what has been printed since it was last asked for.
+func (p *serverProcess) output() (out, err string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	out, err = p.out.String(), p.err.String()
+	p.out.Reset()
+	p.err.Reset()
+	return out, err
+}
+
+// stop signals the server and returns its exit code.
+func (p *serverProcess) stop(sig os.Signal) (int, error) {
+	if err := p.cmd.Process.Signal(sig); err != nil {
+		return 0, err
+	}
+	select {
+	case <-p.exited:
+	case <-time.After(patience):
+		_ = p.cmd.Process.Kill()
+		<-p.exited
+		return 0, fmt.Errorf("the server has not stopped after %s", patience)
+	}
+	return p.cmd.ProcessState.ExitCode(), nil
+}
+
+func server(ts *testscript.TestScript) *scriptServer {
+	return ts.Value(serverKey{}).(*scriptServer)
+}
+
+func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, len(args) > 0, "serve app.star ARG...")
+	s := server(ts)
+	if s.process != nil {
+		ts.Fatalf("a server is running already")
+	}
+	if !strings.Contains(strings.Join(args, " "), "-port") {
+		args = append(args, "--api-port", "0", "--mcp-port", "0")
+	}
+	p, err := startServer(command(ts, append([]string{"run"}, args...)))
+	ts.Check(err)
+	running := p.api != ""
+	if running {
+		s.process = p
+		ts.Defer(func() {
+			if s.process == p {
+				_ = p.cmd.Process.Kill()
+				<-p.exited
+			}
+		})
+		ts.Setenv("API", p.api)
+		ts.Setenv("MCP", p.mcp)
+		ts.Setenv("API_PORT", port(ts, p.api))
+		ts.Setenv("MCP_PORT", port(ts, p.mcp))
+	}
+	printServer(ts, p)
+	if running == neg {
+		ts.Fatalf("the server runs: %v", running)
+	}
+}
+
+func port(ts *testscript.TestScript, at string) string {
+	u, err := url.Parse(at)
+	ts.Check(err)
+	return u.Port()
+}
+
+func printServer(ts *testscript.TestScript, p *serverProcess) {
+	out, errOut := p.output()
+	n := newNormaliser(ts)
+	fmt.Fprint(ts.Stdout(), n.text(out))
+	fmt.Fprint(ts.Stderr(), n.text(errOut))
+}
+
+func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) <= 2, "stop [TERM|INT] [CODE]")
+	sig, want := os.Signal(syscall.SIGTERM), 0
+	if len(args) > 0 && args[0] == "INT" {
+		sig = os.Interrupt
+	}
+	if len(args) > 1 {
+		var err error
+		want, err = strconv.Atoi(args[1])
+		ts.Check(err)
+	}
+	s := server(ts)
+	if s.process == nil {
+		ts.Fatalf("no server is running")
+	}
+	p := s.process
+	s.process = nil
+	code, err := p.stop(sig)
+	ts.Check(err)
+	printServer(ts, p)
+	if code != want {
+		ts.Fatalf("the server exited with %d, not %d", code, want)
+	}
+}
+
+func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 0, "kill9")
+	s := server(ts)
+	if s.process == nil {
+		ts.Fatalf("no server is running")
+	}
+	ts.Check(s.process.cmd.Process.Kill())
+	<-s.process.exited
+	s.process = nil
+}
+
+// shownHeaders are the headers of answers that are compared.
+var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After"}
+
+func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
+	header := http.Header{}
+	for len(args) > 1 && args[0] == "-H" {
+		name, v, _ := strings.Cut(args[1], ":")
+		header.Add(name, strings.TrimSpace(v))
+		args = args[2:]
+	}
+	usage(ts, !neg && (len(args) == 2 || len(args) == 3), "http [-H name:value] METHOD PATH [BODY]")
+	var body io.Reader
+	if len(args) == 3 {
+		text := args[2]
+		if file, ok := strings.CutPrefix(text, "@"); ok {
+			text = ts.ReadFile(file)
+		}
+		body = strings.NewReader(text)
+		if header.Get("Content-Type") == "" {
+			header.Set("Content-Type", "application/json")
+		}
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, args[0], ts.Getenv("API")+args[1], body)
+	ts.Check(err)
+	req.Header = header
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	n := newNormaliser(ts)
+	fmt.Fprintln(ts.Stdout(), res.Status)
+	for _, name := range shownHeaders {
+		for _, v := range res.Header.Values(name) {
+			fmt.Fprintf(ts.Stdout(), "%s: %s\n", name, n.text(v))
+		}
+	}
+	fmt.Fprint(ts.Stdout(), n.json(text))
+}
+
+func cmdMCPCall(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, len(args) == 1 || len(args) == 2, "mcpcall TOOL [JSON]")
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	c, err := client.NewStreamableHttpClient(ts.Getenv("MCP"))
+	ts.Check(err)
+	defer c.Close()
+	ts.Check(c.Start(ctx))
+	_, err = c.Initialize(ctx, mcp.InitializeRequest{})
+	ts.Check(err)
+	var req mcp.CallToolRequest
+	req.Params.Name = args[0]
+	if len(args) == 2 {
+		req.Params.RawArguments = json.RawMessage(args[1])
+	}
+	res, err := c.CallTool(ctx, req)
+	ts.Check(err)
+	n := newNormaliser(ts)
+	for _, content := range res.Content {
+		if text, ok := content.(mcp.TextContent); ok {
+			fmt.Fprint(ts.Stdout(), n.json([]byte(text.Text)))
+		}
+	}
+	if res.IsError != neg {
+		ts.Fatalf("the result is an error: %v", res.IsError)
+	}
+}
+
+func openDB(ts *testscript.TestScript, file string) *sql.DB {
+	db, err := sql.Open("sqlite", ts.MkAbs(file))
+	ts.Check(err)
+	db.SetMaxOpenConns(1)
+	return db
+}
+
+// cmdSQL prints the rows of a statement, a line each, columns between bars.
+func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 2, "sql FILE STATEMENT")
+	db := openDB(ts, args[0])
+	defer db.Close()
+	rows, err := db.Query(args[1])
+	ts.Check(err)
+	defer rows.Close()
+	columns, err := rows.Columns()
+	ts.Check(err)
+	for rows.Next() {
+		values := make([]sql.NullString, len(columns))
+		into := make([]any, len(columns))
+		for i := range values {
+			into[i] = &values[i]
+		}
+		ts.Check(rows.Scan(into...))
+		words := make([]string, len(values))
+		for i, v := range values {
+			words[i] = v.String
+		}
+		fmt.Fprintln(ts.Stdout(), strings.Join(words, "|"))
+	}
+	ts.Check(rows.Err())
+}
+
+func cmdLockDB(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "lockdb FILE")
+	db := openDB(ts, args[0])
+	_, err := db.Exec("BEGIN EXCLUSIVE")
+	ts.Check(err)
+	locks := ts.Value(locksKey{}).(map[string]func())
+	locks[args[0]] = func() { db.Close() }
+	ts.Defer(func() { db.Close() })
+}
+
+func cmdUnlockDB(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "unlockdb FILE")
+	unlock := ts.Value(locksKey{}).(map[string]func())[args[0]]
+	if unlock == nil {
+		ts.Fatalf("%s is not locked", args[0])
+	}
+	unlock()
+}
