@@ -14,8 +14,7 @@ import (
 )
 
 // database is a database of models under test, in a file of its own.
-func database(t *testing.T, path string, models ...*dataflow.Model) *dataflow.Database {
-	t.Helper()
+func database(path string, models ...*dataflow.Model) *dataflow.Database {
 	db := &dataflow.Database{Name: "db", URL: "sqlite:" + path, Models: models,
 		Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
 	for _, m := range models {
@@ -232,12 +231,12 @@ func TestMigrate(t *testing.T) {
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			path := filepath.Join(t.TempDir(), "a.db")
-			if _, said := migrated(t, database(t, path, test.before...)); said != nil {
+			if _, said := migrated(t, database(path, test.before...)); said != nil {
 				t.Fatalf("before: %v", said)
 			}
 			execSQL(t, path, test.rows...)
 			schema := querySQL(t, path, "SELECT sql FROM sqlite_schema ORDER BY rowid")
-			steps, said := migrated(t, database(t, path, test.after...))
+			steps, said := migrated(t, database(path, test.after...))
 			if diff := cmp.Diff(test.steps, steps); diff != "" {
 				t.Errorf("steps (-want +got):\n%s", diff)
 			}
@@ -249,7 +248,7 @@ func TestMigrate(t *testing.T) {
 					t.Errorf("the schema has changed:\n%s", diff)
 				}
 			} else {
-				inspected := database(t, path, test.after...)
+				inspected := database(path, test.after...)
 				inspected.Options.ModelPersistence = false
 				again, _ := migrated(t, inspected)
 				if again != nil {

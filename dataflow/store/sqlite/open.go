@@ -42,7 +42,7 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 
 func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {
 	s := &Store{
-		tables: newTables(models), writer: &writer{c: c}, log: log,
+		tables: newTables(models), writer: &writer{c: c, hold: maxGroupHold}, log: log,
 		slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	if p.path != memory {

@@ -25,8 +25,9 @@ const (
 // its turn went before that commit is known: its success may yet be undone,
 // and its failure may be due to what is undone with it.
 type writer struct {
-	c   *conn
-	cur *group // the open transaction; whoever has the turn owns it
+	c    *conn
+	hold time.Duration // how long a transaction is handed on
+	cur  *group        // the open transaction; whoever has the turn owns it
 
 	mu     sync.Mutex
 	taken  bool
@@ -110,7 +111,7 @@ func (w *writer) wait(ctx context.Context, t *turn) error {
 func (w *writer) release(ctx context.Context) {
 	if g := w.cur; g != nil {
 		if w.handOn(func(t *turn) bool {
-			return t.joins && g.turns < maxGroup && time.Since(g.began) < maxGroupHold
+			return t.joins && g.turns < maxGroup && time.Since(g.began) < w.hold
 		}) {
 			return
 		}

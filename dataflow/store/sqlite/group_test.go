@@ -1,0 +1,248 @@
+package sqlite
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"runtime"
+	"slices"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// notes is a store with one table of texts.
+func notes(t *testing.T) (*Store, *dataflow.Model) {
+	t.Helper()
+	m := model("Note", "notes", &dataflow.Field{Name: "text", Type: dataflow.String})
+	db := database("", m)
+	db.URL = ""
+	return openTest(t, db), m
+}
+
+func add(tx store.Tx, m *dataflow.Model, text string) error {
+	_, err := tx.Insert(context.Background(), m, []int{1}, [][]any{{text}})
+	return err
+}
+
+// texts returns what is stored, in order of id.
+func texts(t *testing.T, s *Store) []string {
+	t.Helper()
+	list := []string{}
+	if err := s.Select(context.Background(), selectAll(s), func(r store.Row) error {
+		list = append(list, r.Value(1).(string))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	return list
+}
+
+// member is one caller of a group: what it does, and what it is told.
+type member struct {
+	do   func(store.Tx) error
+	told error
+}
+
+// together runs the members as one group: the first keeps its turn until the
+// others are queued behind it, in order.
+func together(s *Store, members ...*member) {
+	var wg sync.WaitGroup
+	started := make(chan struct{})
+	first := func(tx store.Tx) error {
+		close(started)
+		waitQueued(s.writer, len(members)-1)
+		return members[0].do(tx)
+	}
+	for i, m := range members {
+		wg.Go(func() {
+			if i == 0 {
+				m.told = s.Write(context.Background(), first)
+				return
+			}
+			<-started
+			waitQueued(s.writer, i-1) // keep the order
+			m.told = s.Write(context.Background(), m.do)
+		})
+	}
+	wg.Wait()
+}
+
+func waitQueued(w *writer, n int) {
+	for {
+		w.mu.Lock()
+		queued := len(w.queue)
+		w.mu.Unlock()
+		if queued >= n {
+			return
+		}
+		runtime.Gosched()
+	}
+}
+
+// groupOf keeps a group from being cut short by a slow machine.
+func groupOf(s *Store) {
+	s.writer.hold = time.Minute
+}
+
+func TestGroupCommitsOnce(t *testing.T) {
+	s, m := notes(t)
+	groupOf(s)
+	commits := make([]*group, 4)
+	var members []*member
+	for i := range commits {
+		members = append(members, &member{do: func(tx store.Tx) error {
+			commits[i] = s.writer.cur
+			return add(tx, m, fmt.Sprint(i))
+		}})
+	}
+	together(s, members...)
+	for i, member := range members {
+		if member.told != nil {
+			t.Errorf("member %d: %v", i, member.told)
+		}
+		if commits[i] != commits[0] {
+			t.Errorf("member %d has a transaction of its own", i)
+		}
+	}
+	if got := texts(t, s); !slices.Equal(got, []string{"0", "1", "2", "3"}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestGroupSurvivesItsMembers(t *testing.T) {
+	s, m := notes(t)
+	groupOf(s)
+	mine := errors.New("mine")
+	good := func(text string) *member { return &member{do: func(tx store.Tx) error { return add(tx, m, text) }} }
+	fails := &member{do: func(tx store.Tx) error { _ = add(tx, m, "failed"); return mine }}
+	panics := &member{do: func(tx store.Tx) error { _ = add(tx, m, "panicked"); panic("a fault") }}
+	exits := &member{do: func(tx store.Tx) error { _ = add(tx, m, "exited"); runtime.Goexit(); return nil }}
+	first, middle, last := good("first"), good("middle"), good("last")
+	together(s, first, fails, middle, panics, exits, last)
+	for _, g := range []*member{first, middle, last} {
+		if g.told != nil {
+			t.Error(g.told)
+		}
+	}
+	if fails.told != mine || dataflow.AsError(panics.told).Code != "internal" {
+		t.Errorf("told %v and %v", fails.told, panics.told)
+	}
+	if got := texts(t, s); !slices.Equal(got, []string{"first", "middle", "last"}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestFirstOfAGroupFails(t *testing.T) {
+	s, m := notes(t)
+	groupOf(s)
+	mine := errors.New("mine")
+	first := &member{do: func(tx store.Tx) error { _ = add(tx, m, "failed"); return mine }}
+	next := &member{do: func(tx store.Tx) error { return add(tx, m, "next") }}
+	together(s, first, next)
+	if first.told != mine || next.told != nil {
+		t.Errorf("told %v and %v", first.told, next.told)
+	}
+	if got := texts(t, s); !slices.Equal(got, []string{"next"}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestCommitFails(t *testing.T) {
+	m := model("Note", "notes", &dataflow.Field{Name: "text", Type: dataflow.String})
+	m.Fields = append(m.Fields, &dataflow.Field{Name: "parent", Type: &dataflow.Type{Kind: dataflow.KindRef, Model: m}, Optional: true, OnDelete: "cascade"})
+	db := database("", m)
+	db.URL = ""
+	s := openTest(t, db)
+	groupOf(s)
+	before := &member{do: func(tx store.Tx) error { return add(tx, m, "before") }}
+	// With its checks deferred, a reference that leads nowhere is found only
+	// when all is to be committed.
+	breaks := &member{do: func(t store.Tx) error {
+		if err := t.(*tx).c.exec("PRAGMA defer_foreign_keys = 1"); err != nil {
+			return err
+		}
+		_, err := t.Insert(context.Background(), m, []int{1, 2}, [][]any{{"broken", int64(99)}})
+		return err
+	}}
+	// Its own failure may be due to rows that are undone with the rest.
+	fails := &member{do: func(store.Tx) error { return errors.New("mine") }}
+	together(s, before, breaks, fails)
+	for i, member := range []*member{before, breaks, fails} {
+		if dataflow.AsError(member.told).Code != "internal" || member.told.Error() == "mine" {
+			t.Errorf("member %d is told %v", i, member.told)
+		}
+	}
+	if got := texts(t, s); len(got) > 0 {
+		t.Errorf("stored %v by a commit that failed", got)
+	}
+	if err := s.Write(context.Background(), func(tx store.Tx) error { return add(tx, m, "after") }); err != nil {
+		t.Errorf("the writer is stuck: %v", err)
+	}
+}
+
+func TestWaitingWriterGivesUp(t *testing.T) {
+	s, m := notes(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	var wg sync.WaitGroup
+	var told error
+	err := s.Write(context.Background(), func(tx store.Tx) error {
+		wg.Go(func() {
+			told = s.Write(ctx, func(tx store.Tx) error { return add(tx, m, "given up") })
+		})
+		waitQueued(s.writer, 1)
+		cancel()
+		wg.Wait()
+		return add(tx, m, "first")
+	})
+	if err != nil || dataflow.AsError(told).Code != "cancelled" {
+		t.Errorf("told %v and %v", err, told)
+	}
+	if got := texts(t, s); !slices.Equal(got, []string{"first"}) {
+		t.Errorf("stored %v", got)
+	}
+}
+
+func TestCloseRefusesThoseWhoWait(t *testing.T) {
+	s, m := notes(t)
+	var wg sync.WaitGroup
+	var closeErr, told error
+	err := s.Write(context.Background(), func(tx store.Tx) error {
+		wg.Go(func() { closeErr = s.Close() })
+		waitQueued(s.writer, 1)
+		wg.Go(func() {
+			told = s.Write(context.Background(), func(tx store.Tx) error { return add(tx, m, "late") })
+		})
+		waitQueued(s.writer, 2)
+		return add(tx, m, "in time")
+	})
+	wg.Wait()
+	if err != nil || closeErr != nil || dataflow.AsError(told).Code != "busy" {
+		t.Errorf("told %v, %v and %v", err, closeErr, told)
+	}
+}
+
+func TestInterruptedWriteIsUndone(t *testing.T) {
+	s, m := notes(t)
+	ctx, cancel := context.WithCancel(context.Background())
+	err := s.Write(ctx, func(tx store.Tx) error {
+		if err := add(tx, m, "undone"); err != nil {
+			return err
+		}
+		cancel()
+		return add(tx, m, "undone too")
+	})
+	if code := dataflow.AsError(err).Code; code != "internal" && code != "cancelled" {
+		t.Errorf("told %v", err)
+	}
+	if err := s.Write(context.Background(), func(tx store.Tx) error { return add(tx, m, "next") }); err != nil {
+		t.Errorf("the writer is still interrupted: %v", err)
+	}
+	got := texts(t, s)
+	if err == nil && !slices.Equal(got, []string{"undone", "undone too", "next"}) || err != nil && !slices.Equal(got, []string{"next"}) {
+		t.Errorf("told %v, stored %v", err, got)
+	}
+}
