@@ -1,5 +1,7 @@
 package dataflow
 
+import "slices"
+
 // CodeInfo documents a diagnostic's code. docs/errors is generated from it.
 type CodeInfo struct {
 	Code  string
@@ -13,7 +15,7 @@ type CodeInfo struct {
 //	FC1xx  names, options, loads         FC5xx  security
 //	FC2xx  models                        FC6xx  database and migration
 //	FC3xx  workflows                     FC7xx  running and serving
-func Codes() []CodeInfo { return codes }
+func Codes() []CodeInfo { return slices.Concat(languageCodes, codes) }
 
 var codes = []CodeInfo{
 	{"FC300", "unknown node type", "The node types are a model's name with an operation (`OrderCreateNode`), the built-in ones, and those that a Go program adds. Pass the operation itself (`Order.create`) to have it checked where it is written."},
@@ -72,6 +74,28 @@ var codes = []CodeInfo{
 	{"FC619", "a table without a model", "A model was removed from the file, or renamed without `was`. Its table stays as it is. Drop it by hand when it is not needed."},
 	{"FC620", "the tables can't be made", "The database refused a change to its tables that should have been possible; the message says why. Nothing has been changed."},
 	{"FC621", "the id changes", "The id of a model's rows is its table's primary key, which can't become another column."},
+
+	// How declarations fit together.
+	{"FC250", "one database is opened twice", "Two `DataFlow(...)` have the same `database_url`. Each would bring the schema to what its own models ask for. Declare all models on one, or give the second a database of its own."},
+	{"FC251", "two models share a name", "Models of one database differ in name and table, and in the node types they make: `Order` and `OrderBulk` would both have an `OrderBulkCreateNode`."},
+	{"FC252", "a table of the runtime's own", "Tables whose names begin with `_flow` hold the runtime's audit log, idempotency keys and migrations, those with `sqlite_` the engine's own. Write `table = \"...\"` with another name."},
+	{"FC253", "no name for a model or table", "Names have letters, digits and `_`, at most 60; a model's begins with a capital, as `OrderLine`."},
+	{"FC254", "a model built in Go is not complete", "A `dataflow.Model` needs its system fields (`id`, `created_at`, `updated_at`, and those its options ask for), and `Seal` called when it is complete."},
+	{"FC255", "a name is used twice in a model", "Fields and computed values of a model differ in name, and by more than case."},
+	{"FC256", "a reference leads to no model of the app", "The model a `ref` names must be declared on one of the app's databases."},
+	{"FC257", "a reference leads to another database", "A database keeps references whole, and can do so only within itself. Declare both models on one `DataFlow`, or keep the id in a plain field."},
+	{"FC258", "a shared row refers to a tenant's", "A model without `multi_tenant` is seen by every tenant; through a reference to a tenant's row each would learn of the others. Make both multi-tenant, or turn the reference round."},
+	{"FC259", "what happens on deletion is not what it seems", "`on_delete` is done by the database, when a row really goes. A soft-deleted row does not go; and rows that go by `cascade` do so without their model's `soft_delete`, `before_delete` and `audit_log`."},
+	{"FC260", "an index does not fit its model", "An index is over fields of the model, each once; computed values and `json` or `list` fields can't be indexed."},
+	{"FC261", "a field built in Go does not fit its type", "Defaults and bounds are canonical values of the field's type (see `codec.Coerce`), bounds are not reversed, and the type is one that a database stores."},
+	{"FC262", "no first row can be added", "A required reference needs a row to be there before. Where such references form a circle there is no first row. Make one of them optional."},
+
+	{"FC450", "an exposure of an unknown model", "`app.expose` takes a model of one of the app's databases."},
+	{"FC451", "an exposure can't be served", "The path of an exposure has letters, digits, `-` and `_`; at least one operation is named."},
+	{"FC452", "two models at one path", "Each exposed model has a path of its own."},
+	{"FC453", "two workflows of one name", "A workflow is called by its name, so each has its own."},
+	{"FC454", "no name for a workflow", "A workflow's name is part of its address: letters, digits, `-` and `_`, beginning with a letter."},
+	{"FC455", "a workflow built in Go is not complete", "A `dataflow.Workflow` has nodes or a handler, inputs of different names, and `SealInput` called when they are complete."},
 }
 
 // ErrorCodeInfo documents the code of an Error or a Problem.
@@ -152,4 +176,14 @@ var errorCodes = []ErrorCodeInfo{
 	{"idempotency_unsupported", StatusInvalid, "The request can't be made idempotent by a key, because nothing it does is kept in a transaction of its own."},
 	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected` allows. Nothing was changed."},
 	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
+
+	// Operations on models.
+	{"ambiguous", StatusInvalid, "The filter of an operation on one row matches several."},
+	{"tenant_required", StatusForbidden, "The model keeps tenants apart, and the request names none."},
+	{"version_mismatch", StatusPrecondition, "The row has changed since the caller read it. Read it again and repeat the change."},
+	{"confirm_required", StatusInvalid, "A bulk write names neither filter nor ids, so it would touch every row; `confirm_all` says that it is meant."},
+	{"cursor", StatusInvalid, "The cursor is not one that a list with this sort returned."},
+	{"rule", StatusInvalid, "The model's own `validate` function objects."},
+	{"rejected", StatusRejected, "A function of the app called `fail()`; the message is its own."},
+	{"function_failed", StatusInternal, "A function of the app has a fault: it failed to run, or returned what it must not."},
 }

@@ -7,7 +7,7 @@ type Field struct {
 	Name       string
 	Type       *Type
 	Optional   bool // null is allowed, and taken where nothing is given
-	Default    any  // canonical; used where nothing is given, if HasDefault
+	Default    any  // canonical; used where nothing is given, if HasDefault. Absent: then the name is left out
 	HasDefault bool
 	Unique     bool
 	Index      bool
