@@ -108,7 +108,7 @@ func checkExposures(app *dataflow.App) []dataflow.Diagnostic {
 
 func checkServer(app *dataflow.App) []dataflow.Diagnostic {
 	s := app.Server
-	if s == nil || s.APIPort == 0 || s.APIPort != s.MCPPort {
+	if s == nil || s.APIPort == 0 || s.APIPort != s.MCPPort || s.MCPStdioOnly {
 		return nil
 	}
 	return []dataflow.Diagnostic{{Code: "FC704", Severity: dataflow.SeverityError, Span: portSpan(s, "/mcp_port"),

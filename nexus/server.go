@@ -34,11 +34,16 @@ type generationHandlers struct {
 func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
 	s := &Server{settings: g.settings, logger: o.logger()}
 	var ds []dataflow.Diagnostic
-	for _, l := range []struct {
+	type listen struct {
 		option   string
 		port     int
 		listener *net.Listener
-	}{{"api_port", s.settings.APIPort, &s.api}, {"mcp_port", s.settings.MCPPort, &s.mcp}} {
+	}
+	wanted := []listen{{"api_port", s.settings.APIPort, &s.api}}
+	if !s.settings.MCPStdioOnly {
+		wanted = append(wanted, listen{"mcp_port", s.settings.MCPPort, &s.mcp})
+	}
+	for _, l := range wanted {
 		listener, err := net.Listen("tcp", net.JoinHostPort(s.settings.Host, strconv.Itoa(l.port)))
 		if err != nil {
 			ds = append(ds, s.cannotListen(l.option, l.port, err))
@@ -87,7 +92,10 @@ func (s *Server) cannotListen(option string, port int, err error) dataflow.Diagn
 
 // URLs returns where REST and MCP are served; "" for one that is not.
 func (s *Server) URLs() (api, mcp string) {
-	return s.url(s.api), s.url(s.mcp) + "/mcp"
+	if s.mcp != nil {
+		mcp = s.url(s.mcp) + "/mcp"
+	}
+	return s.url(s.api), mcp
 }
 
 func (s *Server) url(l net.Listener) string {
@@ -160,11 +168,14 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	api := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.api }))
 	api.ReadTimeout = s.settings.RequestTimeout + transferTime
 	api.WriteTimeout = s.settings.RequestTimeout + transferTime
-	mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
-
+	servers := []*http.Server{api}
 	failed := make(chan error, 2)
 	go func() { failed <- api.Serve(s.api) }()
-	go func() { failed <- mcp.Serve(s.mcp) }()
+	if s.mcp != nil {
+		mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
+		servers = append(servers, mcp)
+		go func() { failed <- mcp.Serve(s.mcp) }()
+	}
 	var err error
 	select {
 	case <-ctx.Done():
@@ -175,7 +186,7 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	g.gate.begin() // streams have no end of their own
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
-	return errors.Join(err, shutdown(stop, api, mcp), g.Close())
+	return errors.Join(err, shutdown(stop, servers...), g.Close())
 }
 
 // shutdown drains servers at the same time, and drops what is left when ctx is

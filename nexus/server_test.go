@@ -272,6 +272,24 @@ func TestServe(t *testing.T) {
 	}
 }
 
+func TestServeWithoutMCPOverHTTP(t *testing.T) {
+	app := shop(t)
+	app.Server.MCPStdioOnly = true
+	srv, stop := started(t, build(t, app, nexus.Options{}), time.Second)
+	api, mcp := srv.URLs()
+	if mcp != "" {
+		t.Errorf("MCP is served at %s", mcp)
+	}
+	res, err := http.Get(api + "/health/live")
+	if err != nil {
+		t.Fatal(err)
+	}
+	res.Body.Close()
+	if err := stop(); err != nil {
+		t.Error(err)
+	}
+}
+
 // blocking adds a handler that waits until it is released.
 func blocking(app *dataflow.App) (entered, release chan struct{}) {
 	entered, release = make(chan struct{}, 100), make(chan struct{})
