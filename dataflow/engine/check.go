@@ -21,12 +21,15 @@ func (w *wfPlanner) checkInputs(n *nodePlan) {
 	names := make([]string, len(callee.Input))
 	for i, f := range callee.Input {
 		names[i] = f.Name
+	}
+	slip := misspelt(in, names)
+	for _, f := range callee.Input {
 		ptr := "/" + param + "/" + escape(f.Name)
 		given, ok := in.Get(f.Name)
 		switch {
 		case ok:
 			w.checkPart(n, f, given, ptr)
-		case f.Required():
+		case f.Required() && !slip[f.Name]:
 			w.errorf("FC331", n.spanOf("/"+param), "the workflow %s needs the input %q", callee.Name, f.Name).
 				Hint = fmt.Sprintf("add %q: %s to %s", f.Name, sample(f.Type), param)
 		}

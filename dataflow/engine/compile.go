@@ -34,6 +34,7 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 func (w *wfPlanner) compileConfig(n *nodePlan) {
 	var names []string
 	var vals []expr
+	slip := misspelt(n.raw, paramNames(n.spec))
 	for _, f := range n.spec.Params {
 		v, ok := n.raw.Get(f.Name)
 		switch {
@@ -45,6 +46,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 			names, vals = append(names, f.Name), append(vals, e)
 		case f.HasDefault && n.op == nil: // an operation has its own way with defaults
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
+		case f.Required() && slip[f.Name] && n.spec.Rest == nil: // said of the name that was given
 		case f.Required():
 			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).
 				Hint = fmt.Sprintf("add %q: %s to the config of %s", f.Name, sample(f.Type), n.node.ID)
@@ -62,6 +64,18 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 		names, vals = append(names, name), append(vals, w.compileValue(n, rest, v, "/"+escape(name)))
 	}
 	n.config = &objectExpr{shape: dataflow.NewShape(names...), vals: vals}
+}
+
+// misspelt returns those of known that names of o most likely mean, so that a
+// slip is reported once.
+func misspelt(o *dataflow.Object, known []string) map[string]bool {
+	slips := map[string]bool{}
+	for name := range o.All {
+		if !slices.Contains(known, name) {
+			slips[dataflow.Suggest(name, known)] = true
+		}
+	}
+	return slips
 }
 
 func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
@@ -209,8 +223,9 @@ func (w *wfPlanner) compileObject(n *nodePlan, f *dataflow.Field, o *dataflow.Ob
 		}
 		names, vals = append(names, name), append(vals, w.compileValue(n, part, v, ptr+"/"+escape(name)))
 	}
+	slip := misspelt(o, f.Type.AttrNames())
 	for _, k := range known {
-		if k.Required() && !o.Has(k.Name) {
+		if k.Required() && !o.Has(k.Name) && !slip[k.Name] {
 			w.errorf("FC304", n.spanOf(ptr), "%s needs %q", f.Name, k.Name)
 		}
 	}

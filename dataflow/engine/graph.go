@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"regexp"
 	"slices"
 	"strings"
 
@@ -18,9 +19,7 @@ type wfPlanner struct {
 
 func (w *wfPlanner) build() {
 	for i, node := range w.wp.wf.Nodes {
-		if _, taken := w.index[node.ID]; !taken { // Validate reports a second one
-			w.index[node.ID] = i
-		}
+		w.id(node, i)
 		w.ids = append(w.ids, node.ID)
 		n := &nodePlan{node: node, pos: i, output: dataflow.Any}
 		if n.typ = w.resolveType(node); n.typ != nil {
@@ -55,6 +54,23 @@ func (w *wfPlanner) build() {
 	}
 	w.outputs()
 }
+
+// id checks and keeps a node's id. The loader has checked those of a file.
+func (w *wfPlanner) id(node *dataflow.Node, pos int) {
+	first, taken := w.index[node.ID]
+	switch {
+	case taken:
+		w.errorf("FC408", partSpan(node, "/id"), "the workflow has two nodes with the id %q", node.ID).Related =
+			[]dataflow.Related{{Message: "first used here", Span: partSpan(w.wp.wf.Nodes[first], "/id")}}
+		return
+	case node.ID == "input" || node.ID == "env" || node.ID == "ctx" || !nodeID.MatchString(node.ID):
+		w.errorf("FC409", partSpan(node, "/id"), "%q is no id for a node", node.ID).
+			Hint = "an id has letters, digits, _ and -, begins with a letter, and is not input, env or ctx"
+	}
+	w.index[node.ID] = pos
+}
+
+var nodeID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,59}$`)
 
 func (w *wfPlanner) outputOf(n *nodePlan) {
 	switch {

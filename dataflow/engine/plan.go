@@ -138,6 +138,7 @@ type dynamicParam struct {
 // an embedding program's own. The plan is nil if a diagnostic is an error.
 func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic) {
 	p := newPlanner(app)
+	p.diags = append(p.diags, dataflow.Validate(app)...)
 	p.addTypes(types)
 	for _, wf := range app.Workflows {
 		wp := p.workflow(wf, nil)
@@ -225,8 +226,10 @@ func (p *planner) workflow(wf *dataflow.Workflow, by *dataflow.Node) *workflowPl
 		return wp
 	}
 	wp := &workflowPlan{wf: wf, outputType: dataflow.Any}
-	if wf.InputShape == nil {
-		wf.SealInput()
+	if wf.InputShape == nil { // Validate says the same of those that are registered
+		p.errorf("FC455", wf.Span, "the input of the workflow %s is not sealed", wf.Name).Hint = "call SealInput once Input is complete"
+		p.done[wf] = wp
+		return wp
 	}
 	p.stack = append(p.stack, callSite{wf, by})
 	if wf.Handler != nil {

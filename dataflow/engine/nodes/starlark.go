@@ -45,15 +45,15 @@ func (t *starlark) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagno
 
 func checkArgs(node *dataflow.Node, fn dataflow.Func) []dataflow.Diagnostic {
 	var ds []dataflow.Diagnostic
-	var names []string
-	rest := false
-	for _, p := range fn.Params() {
-		if p.Rest {
-			rest = true
-			continue
+	names, rest := paramsOf(fn)
+	slips := map[string]bool{} // parameters that a misspelt name most likely means
+	for name := range node.Config.All {
+		if name != "fn" && !rest && !slices.Contains(names, name) {
+			slips[dataflow.Suggest(name, names)] = true
 		}
-		names = append(names, p.Name)
-		if p.Required && !node.Config.Has(p.Name) {
+	}
+	for _, p := range fn.Params() {
+		if p.Required && !p.Rest && !node.Config.Has(p.Name) && !slips[p.Name] {
 			d := problem("FC340", node, "", fmt.Sprintf("%s needs the argument %q", fn.Name(), p.Name),
 				fmt.Sprintf("add %q: … to the config of %s, or give the parameter a default", p.Name, node.ID))
 			d.Related = []dataflow.Related{{Message: fn.Name() + " is defined here", Span: fn.Span()}}
@@ -74,6 +74,19 @@ func checkArgs(node *dataflow.Node, fn dataflow.Func) []dataflow.Diagnostic {
 		ds = append(ds, d)
 	}
 	return ds
+}
+
+// paramsOf lists the names of a function's parameters, and says whether it
+// takes every other name too.
+func paramsOf(fn dataflow.Func) (names []string, rest bool) {
+	for _, p := range fn.Params() {
+		if p.Rest {
+			rest = true
+		} else {
+			names = append(names, p.Name)
+		}
+	}
+	return names, rest
 }
 
 // Run implements engine.NodeType.
