@@ -46,8 +46,6 @@ var codes = []CodeInfo{
 	{"FC352", "an environment variable is not set", "`${env.NAME}` is read when the app starts. Set the variable, or use `env(\"NAME\", default = …)`, which has a default."},
 	{"FC353", "two node types have one name", "A Go program that embeds the runtime added a node type whose name is taken."},
 	{"FC701", "no engine for a database URL", "`database_url` starts with a scheme that says which engine the database is for. This version has `sqlite:`; a program that embeds flowctl may add others."},
-	{"FC702", "two models at one path", "Each `app.expose(...)` needs a path of its own below `/api/`. Give one of them another with `path = \"...\"`."},
-	{"FC703", "a path that can't be served", "The path of an exposed model is one segment of a URL: letters, digits, `_` and `-`."},
 	{"FC704", "one port for both channels", "REST and MCP each listen on a port of their own; give `api_port` and `mcp_port` different numbers. 0 takes any free port."},
 	{"FC705", "the app could not be made ready", "The app passed every check, but joining it with its databases failed. That is a fault of flowctl; please report it with the log."},
 	{"FC706", "a port can't be listened on", "Something else listens on the port, or this user may not. Stop the other, or set `api_port` or `mcp_port` to another port; 0 takes any free one."},

@@ -2,7 +2,6 @@ package nexus
 
 import (
 	"fmt"
-	"net/url"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -34,8 +33,7 @@ func plan(app *dataflow.App, o Options) (*engine.Plan, []dataflow.Diagnostic) {
 	p, ds := engine.NewPlan(app, o.nodeTypes())
 	ds = append(ds, checkDatabases(app, o)...)
 	ds = append(ds, checkServer(app)...)
-	paths := checkExposures(app)
-	if ds = append(ds, paths...); len(paths) == 0 { // tools are named after paths
+	if p != nil { // tools are named after paths and workflows, which must be sound
 		ds = append(ds, mcp.Check(app)...)
 	}
 	ds = dataflow.SortDiagnostics(ds)
@@ -82,28 +80,6 @@ func urlSpan(db *dataflow.Database) dataflow.Span {
 		return s
 	}
 	return db.Span
-}
-
-// checkExposures finds paths that can't be served.
-func checkExposures(app *dataflow.App) []dataflow.Diagnostic {
-	var ds []dataflow.Diagnostic
-	taken := make(map[string]*dataflow.Exposure)
-	for _, exp := range app.Exposures {
-		if first, ok := taken[exp.Path]; ok {
-			ds = append(ds, dataflow.Diagnostic{Code: "FC702", Severity: dataflow.SeverityError, Span: exp.Span,
-				Message: fmt.Sprintf("%s and %s would both be served at /api/%s", first.Model.Name, exp.Model.Name, exp.Path),
-				Related: []dataflow.Related{{Message: first.Model.Name + " is exposed here", Span: first.Span}},
-				Hint:    `give one of them a path of its own: app.expose(` + exp.Model.Name + `, path = "…")`})
-			continue
-		}
-		taken[exp.Path] = exp
-		if exp.Path == "" || url.PathEscape(exp.Path) != exp.Path {
-			ds = append(ds, dataflow.Diagnostic{Code: "FC703", Severity: dataflow.SeverityError, Span: exp.Span,
-				Message: fmt.Sprintf("%q can't be the path of a model", exp.Path),
-				Hint:    "use letters, digits, _ and -, without a slash: /api/ is put before it"})
-		}
-	}
-	return ds
 }
 
 func checkServer(app *dataflow.App) []dataflow.Diagnostic {
