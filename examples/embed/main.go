@@ -7,6 +7,7 @@ import (
 	"context"
 	"embed"
 	"errors"
+	"flag"
 	"fmt"
 	"log"
 	"net/http"
@@ -26,9 +27,11 @@ var files embed.FS
 
 func main() {
 	log.SetFlags(0)
+	addr := flag.String("addr", "127.0.0.1:8080", "where to listen")
+	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
-	if err := run(ctx, "127.0.0.1:8080"); err != nil {
+	if err := run(ctx, *addr); err != nil {
 		log.Fatal("embed: ", err)
 	}
 }
