@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	sl "go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -114,7 +115,8 @@ func (l *loader) findModule(name string, at dataflow.Span) *module {
 	return nil
 }
 
-// openModule evaluates a module of Options.Modules.
+// openModule evaluates a module of Options.Modules. Besides its names a module
+// exports itself, under its own: load("@stdlib//money.star", "money").
 func (l *loader) openModule(mod Module) *module {
 	m := &module{key: mod.Name}
 	l.files[mod.Name] = m
@@ -132,6 +134,12 @@ func (l *loader) openModule(mod Module) *module {
 		}
 	}
 	m.exports = merge(exports, m.exports)
+	base := strings.TrimSuffix(path.Base(mod.Name), ".star")
+	if !m.exports.Has(base) {
+		whole := &starlarkstruct.Module{Name: base, Members: merge(m.exports, nil)}
+		whole.Freeze()
+		m.exports[base] = whole
+	}
 	return m
 }
 

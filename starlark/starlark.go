@@ -58,7 +58,8 @@ func (o Options) withDefaults() Options {
 
 // Module is a module for load("@name//file.star", …), written in Starlark, in
 // Go, or both: Source sees Members as predeclared names. It exports what
-// Source defines, and those Members whose names don't start with "_".
+// Source defines, those Members whose names don't start with "_", and all of
+// them together under its own name: "money".
 type Module struct {
 	Name       string // "@stdlib//money.star"
 	Doc        string

@@ -9,67 +9,64 @@ import (
 	sl "go.starlark.net/starlark"
 )
 
-// maxPlaces bounds the decimals a rounding keeps.
-const maxPlaces = dataflow.MaxDecimalDigits
-
-func moneyMembers() sl.StringDict {
-	return dict(
-		builtin("to_decimal", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var v sl.Value
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "amount", &v); err != nil {
-				return nil, err
-			}
-			return toDecimal(v)
-		}),
-		builtin("to_int", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var d value.Decimal
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "amount", &d); err != nil {
-				return nil, err
-			}
-			return sl.MakeBigInt(d.D.BigInt()), nil
-		}),
-		builtin("round_decimal", roundDecimal),
-	)
+func moneyModule() Module {
+	return Module{Name: "money", Capability: pure, Doc: "Amounts of money, as decimals: rounding that is said, shares that add up.", Functions: []Function{
+		{Name: "cents", Params: "amount", Doc: "The amount in cents, as an int. More than two decimals are an error.", Examples: []Example{
+			{`cents(decimal("12.50"))`, "1250"}, {`cents("0.07")`, "7"}}},
+		{Name: "from_cents", Params: "n", Doc: "The amount of so many cents.", Examples: []Example{
+			{`from_cents(1250)`, "12.50"}, {`from_cents(-7)`, "-0.07"}}},
+		{Name: "percent", Params: "amount, rate", Doc: "So many percent of the amount, exactly: round it to store it.", Examples: []Example{
+			{`percent(decimal("80.00"), 19)`, "15.2"}}},
+		{Name: "round_half_even", Params: "amount, places = 2", Doc: "Rounds to so many places; a half goes to the even neighbour (bankers' rounding).", call: rounding(decimal.Decimal.RoundBank), Examples: []Example{
+			{`round_half_even(decimal("2.345"))`, "2.34"}, {`round_half_even(decimal("2.355"))`, "2.36"}, {`round_half_even(decimal("2.5"), 0)`, "2"}, {`round_half_even(decimal("7"))`, "7.00"}}},
+		{Name: "round_half_up", Params: "amount, places = 2", Doc: "Rounds to so many places; a half goes away from zero.", call: rounding(decimal.Decimal.Round), Examples: []Example{
+			{`round_half_up(decimal("2.345"))`, "2.35"}, {`round_half_up(decimal("-2.5"), 0)`, "-3"}}},
+		{Name: "round_down", Params: "amount, places = 2", Doc: "Cuts off what is behind so many places.", call: rounding(decimal.Decimal.RoundDown), Examples: []Example{
+			{`round_down(decimal("2.349"))`, "2.34"}, {`round_down(decimal("-2.349"))`, "-2.34"}}},
+		{Name: "round_up", Params: "amount, places = 2", Doc: "Rounds away from zero to so many places.", call: rounding(decimal.Decimal.RoundUp), Examples: []Example{
+			{`round_up(decimal("2.341"))`, "2.35"}}},
+		{Name: "allocate", Params: "amount, weights, places = 2", Doc: "Splits an amount by weights into shares that add up to it: no cent is lost or made.", Examples: []Example{
+			{`allocate(decimal("10.00"), [1, 1, 1])`, "[3.34, 3.33, 3.33]"}, {`allocate(decimal("0.05"), [3, 7])`, "[0.02, 0.03]"}, {`allocate(decimal("-1.00"), [1, 2])`, "[-0.33, -0.67]"}}},
+	}}
 }
 
-func toDecimal(v sl.Value) (sl.Value, error) {
+// rounding makes a builtin of one of decimal's ways to round. The result has
+// exactly the places asked for.
+func rounding(round func(decimal.Decimal, int32) decimal.Decimal) goFunc {
+	return func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+		var amount sl.Value
+		places := 2
+		if err := sl.UnpackArgs(b.Name(), args, kwargs, "amount", &amount, "places?", &places); err != nil {
+			return nil, err
+		}
+		d, err := number(b.Name(), amount)
+		if err != nil {
+			return nil, err
+		}
+		if places < 0 || places > dataflow.MaxDecimalDigits {
+			return nil, fmt.Errorf("%s: places is from 0 to %d", b.Name(), dataflow.MaxDecimalDigits)
+		}
+		return value.Decimal{D: withPlaces(round(d, int32(places)), places)}, nil
+	}
+}
+
+// withPlaces writes d, which has at most so many places, with all of them.
+func withPlaces(d decimal.Decimal, places int) decimal.Decimal {
+	if missing := int32(places) + d.Exponent(); missing > 0 {
+		return decimal.NewFromBigInt(d.Shift(int32(places)).BigInt(), -int32(places))
+	}
+	return d
+}
+
+// number reads a decimal or an int; a float is refused.
+func number(fn string, v sl.Value) (decimal.Decimal, error) {
 	switch v := v.(type) {
 	case value.Decimal:
-		return v, nil
+		return v.D, nil
 	case sl.Int:
-		return value.Decimal{D: decimal.NewFromBigInt(v.BigInt(), 0)}, nil
-	case sl.String:
-		return value.ParseDecimal(string(v))
+		return decimal.NewFromBigInt(v.BigInt(), 0), nil
 	case sl.Float:
-		return nil, fmt.Errorf("an amount of money can't be the float %s: it is not exact; write decimal(%q)", v, v.String())
+		return decimal.Decimal{}, fmt.Errorf(`%s: a float is not exact; write decimal("%s")`, fn, v)
 	}
-	return nil, fmt.Errorf("an amount of money is a decimal, an int or a string of digits, not a %s", v.Type())
-}
-
-func roundDecimal(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	var d value.Decimal
-	var places int
-	var mode string
-	if err := sl.UnpackArgs(b.Name(), args, kwargs, "amount", &d, "places", &places, "mode", &mode); err != nil {
-		return nil, err
-	}
-	if places < 0 || places > maxPlaces {
-		return nil, fmt.Errorf("places is from 0 to %d, not %d", maxPlaces, places)
-	}
-	p := int32(places)
-	var r dataflow.Decimal
-	switch mode {
-	case "half_even":
-		r = d.D.RoundBank(p)
-	case "half_up":
-		r = d.D.Round(p)
-	default:
-		r = d.D.Truncate(p)
-	}
-	// Written out to all its places, as amounts are: 5 is 5.00.
-	padded, ok := dataflow.FitDecimal(r, 10*dataflow.MaxDecimalDigits, places)
-	if !ok {
-		return nil, fmt.Errorf("%s has too many digits", d)
-	}
-	return value.Decimal{D: padded}, nil
+	return decimal.Decimal{}, fmt.Errorf("%s: want a decimal or an int, not %s", fn, v.Type())
 }

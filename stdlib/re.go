@@ -3,84 +3,130 @@ package stdlib
 import (
 	"fmt"
 	"regexp"
+	"strings"
+	"sync"
 
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
 )
 
-func reMembers() sl.StringDict {
-	return dict(
-		// matches(pattern, s) reports whether pattern matches somewhere in s.
-		onPattern("matches", func(re *regexp.Regexp, s string) sl.Value { return sl.Bool(re.MatchString(s)) }),
-		// find(pattern, s) returns the first match, or None.
-		onPattern("find", func(re *regexp.Regexp, s string) sl.Value {
-			if loc := re.FindStringIndex(s); loc != nil {
-				return sl.String(s[loc[0]:loc[1]])
-			}
-			return sl.None
-		}),
-		// find_all(pattern, s) returns every match that does not overlap an earlier one.
-		onPattern("find_all", func(re *regexp.Regexp, s string) sl.Value { return stringList(re.FindAllString(s, -1)) }),
-		// groups(pattern, s) returns the first match and its groups as a list, or
-		// None. A group that took no part is None.
-		onPattern("groups", groups),
-		// split(pattern, s) cuts s at each match.
-		onPattern("split", func(re *regexp.Regexp, s string) sl.Value { return stringList(re.Split(s, -1)) }),
-		// replace(pattern, s, with) puts with, in which $1 stands for a group, for each match.
-		builtin("replace", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var pattern, s, with string
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "s", &s, "with", &with); err != nil {
-				return nil, err
-			}
-			re, err := compile(pattern)
-			if err != nil {
-				return nil, err
-			}
-			return sl.String(re.ReplaceAllString(s, with)), nil
-		}),
-	)
+func reModule() Module {
+	c := &patterns{compiled: map[string]*regexp.Regexp{}}
+	return Module{Name: "re", Capability: pure, Doc: "Regular expressions (RE2: linear in time, without look-around and back-references). Write patterns as raw strings: `r\"\\d+\"`.", Functions: []Function{
+		{Name: "matches", Params: "pattern, s", Doc: "Whether the pattern matches all of the text.", call: c.matchAll, Examples: []Example{{`matches(r"\d+", "12")`, "True"}, {`matches(r"\d+", "12a")`, "False"}}},
+		{Name: "contains", Params: "pattern, s", Doc: "Whether the pattern matches somewhere in the text.", call: c.function(func(re *regexp.Regexp, s string) (sl.Value, error) { return sl.Bool(re.MatchString(s)), nil }), Examples: []Example{{`contains(r"\d", "a1")`, "True"}}},
+		{Name: "find", Params: "pattern, s", Doc: "The first match, or None.", call: c.function(find), Examples: []Example{{`find(r"\d+", "a 12 b 3")`, "12"}, {`find("x", "a")`, "None"}}},
+		{Name: "find_all", Params: "pattern, s", Doc: "Every match.", call: c.function(findAll), Examples: []Example{{`find_all(r"\d+", "a 12 b 3")`, `["12", "3"]`}}},
+		{Name: "groups", Params: "pattern, s", Doc: "The groups of the first match: a record of them if they have names, else a list; or None.", call: c.function(groups), Examples: []Example{{`groups(r"(\w+)@(\w+)", "ada@home")`, `["ada", "home"]`}, {`groups(r"(?P<user>\w+)@", "ada@home").user`, "ada"}}},
+		{Name: "split", Params: "pattern, s", Doc: "The text between matches.", call: c.function(func(re *regexp.Regexp, s string) (sl.Value, error) { return texts(re.Split(s, -1)), nil }), Examples: []Example{{`split(r",\s*", "a, b,c")`, `["a", "b", "c"]`}}},
+		{Name: "replace", Params: "pattern, replacement, s", Doc: "The text with every match replaced; `$1` or `${name}` in the replacement is a group.", call: c.replace, Examples: []Example{{`replace(r"(\w+)@(\w+)", "$2 at $1", "ada@home")`, "home at ada"}}},
+		{Name: "escape", Params: "s", Doc: "A pattern that matches the text itself.", call: oneString(regexp.QuoteMeta), Examples: []Example{{`escape("a.b")`, `a\.b`}}},
+	}}
 }
 
-func onPattern(name string, f func(*regexp.Regexp, string) sl.Value) *sl.Builtin {
-	return builtin(name, func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+// patterns keeps compiled patterns: a function of the app compiles the same
+// few again and again.
+type patterns struct {
+	mu       sync.RWMutex
+	compiled map[string]*regexp.Regexp
+}
+
+// maxPatterns bounds what patterns built from input can keep.
+const maxPatterns = 1000
+
+func (c *patterns) compile(text string) (*regexp.Regexp, error) {
+	c.mu.RLock()
+	re := c.compiled[text]
+	c.mu.RUnlock()
+	if re != nil {
+		return re, nil
+	}
+	re, err := regexp.Compile(text)
+	if err != nil {
+		return nil, fmt.Errorf("the pattern can't be read: %s", strings.TrimPrefix(err.Error(), "error parsing regexp: "))
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	if len(c.compiled) >= maxPatterns {
+		clear(c.compiled)
+	}
+	c.compiled[text] = re
+	return re, nil
+}
+
+func (c *patterns) function(f func(*regexp.Regexp, string) (sl.Value, error)) goFunc {
+	return func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 		var pattern, s string
 		if err := sl.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "s", &s); err != nil {
 			return nil, err
 		}
-		re, err := compile(pattern)
+		re, err := c.compile(pattern)
 		if err != nil {
-			return nil, err
+			return nil, fmt.Errorf("%s: %w", b.Name(), err)
 		}
-		return f(re, s), nil
-	})
+		return f(re, s)
+	}
 }
 
-func compile(pattern string) (*regexp.Regexp, error) {
-	re, err := regexp.Compile(pattern)
+// matchAll anchors the pattern at both ends.
+func (c *patterns) matchAll(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var pattern, s string
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "s", &s); err != nil {
+		return nil, err
+	}
+	re, err := c.compile(`\A(?:` + pattern + `)\z`)
 	if err != nil {
-		return nil, fmt.Errorf("the pattern %q can't be read: %w", pattern, err)
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	return re, nil
+	return sl.Bool(re.MatchString(s)), nil
 }
 
-func groups(re *regexp.Regexp, s string) sl.Value {
-	loc := re.FindStringSubmatchIndex(s)
-	if loc == nil {
-		return sl.None
+func (c *patterns) replace(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var pattern, replacement, s string
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "replacement", &replacement, "s", &s); err != nil {
+		return nil, err
 	}
-	list := make([]sl.Value, len(loc)/2)
-	for i := range list {
-		list[i] = sl.None
-		if from := loc[2*i]; from >= 0 {
-			list[i] = sl.String(s[from:loc[2*i+1]])
+	re, err := c.compile(pattern)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	return sl.String(re.ReplaceAllString(s, replacement)), nil
+}
+
+func find(re *regexp.Regexp, s string) (sl.Value, error) {
+	loc := re.FindStringIndex(s)
+	if loc == nil {
+		return sl.None, nil
+	}
+	return sl.String(s[loc[0]:loc[1]]), nil
+}
+
+func findAll(re *regexp.Regexp, s string) (sl.Value, error) {
+	return texts(re.FindAllString(s, -1)), nil
+}
+
+func groups(re *regexp.Regexp, s string) (sl.Value, error) {
+	m := re.FindStringSubmatch(s)
+	if m == nil {
+		return sl.None, nil
+	}
+	named := dataflow.NewObject()
+	for i, name := range re.SubexpNames() {
+		if name != "" {
+			named.Set(name, m[i])
 		}
 	}
-	return sl.NewList(list)
+	if named.Len() > 0 {
+		return value.NewRecord(named), nil
+	}
+	return texts(m[1:]), nil
 }
 
-func stringList(ss []string) *sl.List {
-	list := make([]sl.Value, len(ss))
-	for i, s := range ss {
-		list[i] = sl.String(s)
+func texts(list []string) sl.Value {
+	out := make([]sl.Value, len(list))
+	for i, s := range list {
+		out[i] = sl.String(s)
 	}
-	return sl.NewList(list)
+	return sl.NewList(out)
 }

@@ -1,11 +1,11 @@
-// Package stdlib owns the modules that an app loads as "@stdlib//name.star":
-// their Starlark source, embedded, and the parts of them that are Go. Every
-// module is pure: the same arguments give the same result, whenever and
-// wherever it is called. Nothing here knows of models, workflows or servers.
+// Package stdlib owns the modules that a file loads as "@stdlib//name.star".
+// Each is a table of functions with their docs and examples, written in Go or
+// in an embedded .star file. None reads a file, a clock, a network or chance.
 package stdlib
 
 import (
 	"embed"
+	"slices"
 
 	"github.com/flowctl/flowctl/starlark"
 	sl "go.starlark.net/starlark"
@@ -14,58 +14,68 @@ import (
 //go:embed *.star
 var sources embed.FS
 
-// module is a row of the table of modules. A module has a file of Starlark,
-// which sees members as predeclared names, or is its members alone.
-type module struct {
-	name    string
-	doc     string
-	members func() sl.StringDict
-	source  bool
+// Function documents a function or constant of a module.
+type Function struct {
+	Name     string
+	Params   string // as they are written in a call
+	Doc      string
+	Examples []Example
+	call     goFunc   // nil for one that the .star file defines
+	constant sl.Value // set for a constant
 }
 
-// table lists the modules; adding one is a row, a test and a paragraph in
-// docs/language.md.
-var table = [...]module{
-	{"crypto", "Hashes, HMAC and encodings of text and bytes.", cryptoMembers, false},
-	{"json", "JSON text to values and back, exactly.", jsonMembers, false},
-	{"math", "Rounding, roots and logarithms of floats.", mathMembers, false},
-	{"money", "Exact amounts: cents, rounding, percentages and fair division.", moneyMembers, true},
-	{"re", "Regular expressions (RE2).", reMembers, false},
-	{"strings", "Padding, truncation and slugs.", stringsMembers, true},
-	{"time", "Reading, writing and measuring moments; it has no clock.", timeMembers, false},
+// Example is an expression and what it is worth, as str() shows it.
+type Example struct{ Expr, Result string }
+
+// Module documents a module.
+type Module struct {
+	Name       string // "money"
+	Doc        string
+	Capability string
+	Functions  []Function
 }
 
-// Modules returns the modules of the standard library.
+// LoadName is what load() calls the module.
+func (m Module) LoadName() string { return "@stdlib//" + m.Name + ".star" }
+
+type goFunc func(*sl.Thread, *sl.Builtin, sl.Tuple, []sl.Tuple) (sl.Value, error)
+
+// Table lists the modules with their docs.
+func Table() []Module {
+	return []Module{cryptoModule(), jsonModule(), mathModule(), moneyModule(), reModule(), stringsModule(), timeModule()}
+}
+
+// Modules returns the modules for starlark.Options.
 func Modules() []starlark.Module {
-	modules := make([]starlark.Module, len(table))
-	for i, m := range table {
-		modules[i] = starlark.Module{
-			Name: "@stdlib//" + m.name + ".star", Doc: m.doc, Capability: "pure", Members: m.members(),
-		}
-		if m.source {
-			src, err := sources.ReadFile(m.name + ".star")
-			if err != nil {
-				panic(err) // the file is embedded: it can only be missing from the source tree
-			}
-			modules[i].Source = string(src)
-		}
+	table := Table()
+	out := make([]starlark.Module, 0, len(table))
+	for _, m := range table {
+		out = append(out, m.module())
 	}
-	return modules
+	return out
 }
 
-// builtin makes a Go function a member. unpack reads its arguments and
-// computes its result.
-func builtin(name string, f func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error)) *sl.Builtin {
-	return sl.NewBuiltin(name, func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-		return f(b, args, kwargs)
-	})
+func (m Module) module() starlark.Module {
+	source, err := sources.ReadFile(m.Name + ".star")
+	if err != nil {
+		source = nil // a module all in Go
+	}
+	members := sl.StringDict{}
+	for _, f := range m.Functions {
+		switch {
+		case f.call != nil:
+			members[f.Name] = sl.NewBuiltin(m.Name+"."+f.Name, f.call)
+		case f.constant != nil:
+			members[f.Name] = f.constant
+		}
+	}
+	return starlark.Module{Name: m.LoadName(), Doc: m.Doc, Source: string(source), Members: members, Capability: m.Capability}
 }
 
-// dict makes a StringDict of builtins.
-func dict(builtins ...*sl.Builtin) sl.StringDict {
-	d := make(sl.StringDict, len(builtins))
-	for _, b := range builtins {
-		d[b.Name()] = b
-	}
-	return d
+// public lists the functions that files may use; those whose names begin with
+// "_" serve the .star file alone.
+func (m Module) public() []Function {
+	return slices.DeleteFunc(slices.Clone(m.Functions), func(f Function) bool { return f.Name[0] == '_' })
 }
+
+const pure = "pure"

@@ -1,127 +1,143 @@
 package stdlib_test
 
 import (
+	"context"
+	"fmt"
+	"strings"
 	"testing"
+	"testing/fstest"
 
-	"github.com/flowctl/flowctl/starlark/value"
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark"
 	"github.com/flowctl/flowctl/stdlib"
-	sl "go.starlark.net/starlark"
-	"go.starlark.net/syntax"
 )
 
-// members evaluates a module as load() would and returns what it exports.
-func members(t *testing.T, name string) sl.StringDict {
+// eval loads a file of one handler that returns the expression, and calls it.
+func eval(t *testing.T, m stdlib.Module, expr string) (any, error) {
 	t.Helper()
-	for _, m := range stdlib.Modules() {
-		if m.Name != name {
-			continue
-		}
-		if m.Source == "" {
-			return m.Members
-		}
-		globals, err := sl.ExecFileOptions(&syntax.FileOptions{Set: true}, &sl.Thread{Name: name}, name, m.Source, m.Members)
-		if err != nil {
-			t.Fatal(err)
-		}
-		return globals
-	}
-	t.Fatalf("no module %s", name)
-	return nil
-}
-
-func TestEveryModuleHasDocAndCapability(t *testing.T) {
-	for _, m := range stdlib.Modules() {
-		if m.Doc == "" || m.Capability != "pure" {
-			t.Errorf("%s: doc %q, capability %q", m.Name, m.Doc, m.Capability)
-		}
-		if len(members(t, m.Name)) == 0 {
-			t.Errorf("%s exports nothing", m.Name)
+	var names []string
+	for _, f := range m.Functions {
+		if strings.Contains(expr, f.Name) {
+			names = append(names, fmt.Sprintf("%q", f.Name))
 		}
 	}
+	file := fmt.Sprintf("load(%q, %s)\ndef f(ctx):\n    return str(%s)\napp = Nexus()\napp.handler(\"f\", f)\napp.start()\n",
+		m.LoadName(), strings.Join(names, ", "), expr)
+	app, diags := starlark.Load(context.Background(), "app.star", starlark.Options{
+		FS: fstest.MapFS{"app.star": {Data: []byte(file)}}, Modules: stdlib.Modules(),
+	})
+	if len(diags) > 0 {
+		t.Fatalf("%s: %s %s", expr, diags[0].Message, diags[0].Hint)
+	}
+	return app.Workflows[0].Handler.Call(context.Background(), []any{nil}, nil)
 }
 
-func TestModules(t *testing.T) {
-	env := sl.StringDict{"decimal": sl.NewBuiltin("decimal", func(_ *sl.Thread, _ *sl.Builtin, args sl.Tuple, _ []sl.Tuple) (sl.Value, error) {
-		return value.ParseDecimal(string(args[0].(sl.String)))
-	})}
-	for _, tt := range []struct{ module, expr, want string }{
-		{"money", `cents("12.34")`, `1234`},
-		{"money", `cents(5)`, `500`},
-		{"money", `cents("1.005")`, `error: fail: cents: 1.005 has more than two decimals; round it first`},
-		{"money", `cents(1.5)`, `error: an amount of money can't be the float 1.5: it is not exact; write decimal("1.5")`},
-		{"money", `from_cents(1234)`, `12.34`},
-		{"money", `from_cents(-5)`, `-0.05`},
-		{"money", `round_half_even("2.345")`, `2.34`},
-		{"money", `round_half_up("2.345")`, `2.35`},
-		{"money", `round_half_up("-2.345")`, `-2.35`},
-		{"money", `round_down("2.349", 1)`, `2.3`},
-		{"money", `round_half_even(5)`, `5.00`},
-		{"money", `percent("80", 20)`, `16.00`},
-		{"money", `percent("0.05", "19")`, `0.01`},
-		{"money", `allocate("10.00", [1, 1, 1])`, `[3.34, 3.33, 3.33]`},
-		{"money", `allocate("-0.01", [1, 2])`, `[-0.01, 0.00]`},
-		{"money", `allocate("0.05", [0, 1, 1])`, `[0.00, 0.03, 0.02]`},
-		{"money", `allocate("1", [])`, `error: fail: allocate: at least one weight must be more than 0`},
-		{"money", `allocate("1.001", [1])`, `error: fail: allocate: 1.001 has more than 2 decimals; round it first`},
-		{"json", `encode({"b": 1, "a": [None, True, "é\n"]})`, `"{\"b\":1,\"a\":[null,true,\"é\\n\"]}"`},
-		{"json", `decode("[9007199254740993, 1.10]")`, `[9007199254740993, 1.10]`},
-		{"json", `decode('{"a": 1}')["a"]`, `1`},
-		{"re", `matches("^a+$", "aaa")`, `True`},
-		{"re", `find("[0-9]+", "ab12c3")`, `"12"`},
-		{"re", `find("x", "abc")`, `None`},
-		{"re", `find_all("[0-9]", "a1b2")`, `["1", "2"]`},
-		{"re", `groups("(a)(x)?b", "ab")`, `["ab", "a", None]`},
-		{"re", `split(", *", "a, b,c")`, `["a", "b", "c"]`},
-		{"re", `replace("(a)(b)", "abab", "$2$1")`, `"baba"`},
-		{"re", `find("(", "abc")`, "error: the pattern \"(\" can't be read: error parsing regexp: missing closing ): `(`"},
-		{"crypto", `sha256("abc")`, `"ba7816bf8f01cfea414140de5dae2223b00361a396177a9cb410ff61f20015ad"`},
-		{"crypto", `hmac_sha256("key", "The quick brown fox jumps over the lazy dog")`, `"f7bc83f430538424b13298e6aa6fb143ef4d59a14946175997479dbc2d1a3cd8"`},
-		{"crypto", `text(base64_decode(base64_encode("héllo")))`, `"héllo"`},
-		{"crypto", `hex_encode("hi")`, `"6869"`},
-		{"crypto", `equal("a", "b")`, `False`},
-		{"crypto", `hex_decode("zz")`, `error: the text is not in this encoding`},
-		{"strings", `pad_left("7", 3, "0")`, `"007"`},
-		{"strings", `pad_right("é", 3, ".")`, `"é.."`},
-		{"strings", `truncate("häuser", 4)`, `"häu…"`},
-		{"strings", `truncate("ab", 4)`, `"ab"`},
-		{"strings", `slug("Crème brûlée, 2 × !")`, `"creme-brulee-2"`},
-		{"strings", `pad_left("a", 100000000)`, `error: width is at most 65536, not 100000000`},
-		{"time", `str(datetime("2026-01-31T09:30:00+02:00"))`, `"2026-01-31T07:30:00.000000Z"`},
-		{"time", `to_unix(datetime("1970-01-02T00:00:00Z"))`, `86400`},
-		{"time", `str(from_unix(86400))`, `"1970-01-02T00:00:00.000000Z"`},
-		{"time", `format(datetime("2026-07-01T12:00:00Z"), "%d.%m.%Y %H:%M %Z %f%%", "Europe/Berlin")`, `"01.07.2026 14:00 CEST 000000%"`},
-		{"time", `format(datetime("2026-07-01T12:00:00Z"), "%q")`, "error: the layout \"%q\" has the code %q, which is none of %Y %m %d %H %M %S %f %j %a %A %b %B %p %I %z %Z"},
-		{"time", `format(datetime("2026-07-01T12:00:00Z"), "%Y", "Nowhere")`, `error: there is no time zone "Nowhere"; write one such as "Europe/Berlin"`},
-		{"time", `str(datetime("2026-07-01T12:00:00Z") + duration("1d"))`, `"2026-07-02T12:00:00.000000Z"`},
-		{"math", `ceil(1.2)`, `2`},
+func TestEveryExampleOfTheTableHolds(t *testing.T) {
+	for _, m := range stdlib.Table() {
+		if m.Doc == "" || m.Capability == "" {
+			t.Errorf("%s: no doc or no capability", m.Name)
+		}
+		for _, f := range m.Functions {
+			if f.Doc == "" || len(f.Examples) == 0 && f.Name != "now" {
+				t.Errorf("%s.%s: no doc or no example", m.Name, f.Name)
+			}
+			for _, e := range f.Examples {
+				if got, err := eval(t, m, e.Expr); err != nil || got != e.Result {
+					t.Errorf("%s: %s is %v (%v), want %s", m.Name, e.Expr, got, err, e.Result)
+				}
+			}
+		}
+	}
+}
+
+func TestWrongArgumentsAreRefused(t *testing.T) {
+	for _, c := range []struct{ module, expr, want string }{
+		{"money", `cents("1.005")`, "cents: 1.005 has more than two decimals"},
+		{"money", `round_half_even(1.5)`, `a float is not exact; write decimal("1.5")`},
+		{"money", `round_half_even("1.5")`, "want a decimal or an int, not string"},
+		{"money", `allocate(decimal("1.00"), [])`, "the weights are all zero"},
+		{"money", `allocate(decimal("1.00"), [1, -1])`, "a weight is negative"},
+		{"money", `allocate(decimal("1.001"), [1])`, "has more than 2 decimals"},
+		{"json", `decode("{")`, "json.decode:"},
+		{"json", `encode(set([1]))`, "a set has no order"},
+		{"json", `encode(1 << 70)`, "does not fit into 64 bits"},
+		{"math", `sqrt(-1)`, "there is no such number"},
+		{"math", `pow(10, 100000)`, "the result is too large"},
+		{"math", `pow(decimal("1.5"), 100000)`, "the result is too large"},
+		{"math", `mean([])`, "mean: no numbers"},
+		{"math", `round("1")`, "want a number, not string"},
+		{"re", `find("(", "a")`, "the pattern can't be read"},
+		{"time", `now()`, "in a handler write ctx.now()"},
+		{"time", `duration("5 minutes")`, "is no duration"},
+		{"time", `parse("tomorrow")`, "is no datetime"},
+		{"time", `parse("1.1.2026", "%d.%m.%Y")`, "does not fit"},
+		{"time", `format(date("2026-01-01"), "%Q")`, "has a sign that is not known"},
+		{"time", `add_months(date("9999-12-01"), 1)`, "years 1 to 9999"},
+		{"crypto", `base64_decode("???")`, "the text is not base64"},
+		{"crypto", `sha256(1)`, "want a string or bytes, not int"},
 	} {
-		t.Run(tt.module+" "+tt.expr, func(t *testing.T) {
-			scope := sl.StringDict{}
-			for name, v := range env {
-				scope[name] = v
+		for _, m := range stdlib.Table() {
+			if m.Name != c.module {
+				continue
 			}
-			for name, v := range members(t, "@stdlib//"+tt.module+".star") {
-				scope[name] = v
+			_, err := eval(t, m, c.expr)
+			if err == nil || !strings.Contains(dataflow.AsError(err).Message, c.want) {
+				t.Errorf("%s: %v, want %q", c.expr, err, c.want)
 			}
-			v, err := sl.EvalOptions(&syntax.FileOptions{}, &sl.Thread{}, "test", tt.expr, scope)
-			got := ""
-			if err != nil {
-				got = "error: " + lastError(err)
-			} else {
-				got = v.String()
-			}
-			if got != tt.want {
-				t.Errorf("got  %s\nwant %s", got, tt.want)
-			}
-		})
+		}
 	}
 }
 
-// lastError returns the message of the innermost error, without the name of
-// the builtin Starlark puts before it.
-func lastError(err error) string {
-	if ee, ok := err.(*sl.EvalError); ok {
-		return ee.Msg
+func TestAModuleIsAlsoOneValue(t *testing.T) {
+	file := `load("@stdlib//money.star", "money")
+load("@stdlib//json.star", "json")
+load("@stdlib//time.star", "time")
+db = DataFlow("sqlite::memory:")
+M = db.model("M", {"data": json, "at": time})
+def f(ctx):
+    return [money.cents("1.50"), json.encode([1]), time.days(1).hours]
+app = Nexus()
+app.handler("f", f)
+app.start()
+`
+	app, diags := starlark.Load(context.Background(), "app.star", starlark.Options{
+		FS: fstest.MapFS{"app.star": {Data: []byte(file)}}, Modules: stdlib.Modules(),
+	})
+	if len(diags) > 0 {
+		t.Fatal(diags)
 	}
-	return err.Error()
+	got, err := app.Workflows[0].Handler.Call(context.Background(), []any{nil}, nil)
+	if err != nil || fmt.Sprint(got) != "[150 [1] 24]" {
+		t.Errorf("got %v, %v", got, err)
+	}
+	if m := app.Models()[0]; m.Field("data").Type.Kind != dataflow.KindJSON || m.Field("at").Type.Kind != dataflow.KindTime {
+		t.Errorf("the types json and time are hidden by the modules: %v, %v", m.Field("data").Type, m.Field("at").Type)
+	}
+}
+
+func TestEveryStarFunctionIsInTheTable(t *testing.T) {
+	for _, m := range stdlib.Modules() {
+		var table []string
+		for _, tm := range stdlib.Table() {
+			if tm.LoadName() == m.Name {
+				for _, f := range tm.Functions {
+					table = append(table, f.Name)
+				}
+			}
+		}
+		for line := range strings.SplitSeq(m.Source, "\n") {
+			name, ok := strings.CutPrefix(line, "def ")
+			if !ok || strings.HasPrefix(name, "_") {
+				continue
+			}
+			name, _, _ = strings.Cut(name, "(")
+			found := false
+			for _, n := range table {
+				found = found || n == name
+			}
+			if !found {
+				t.Errorf("%s: %s is not in the table", m.Name, name)
+			}
+		}
+	}
 }

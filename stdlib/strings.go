@@ -1,81 +1,49 @@
 package stdlib
 
 import (
-	"fmt"
 	"strings"
 	"unicode"
-	"unicode/utf8"
 
+	"github.com/flowctl/flowctl/dataflow"
 	sl "go.starlark.net/starlark"
-	"golang.org/x/text/unicode/norm"
 )
 
-// maxPad bounds the text that padding builds.
-const maxPad = 1 << 16
-
-func stringsMembers() sl.StringDict {
-	return dict(
-		builtin("pad", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var s, fill string
-			var width int
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s, "width", &width, "fill", &fill); err != nil {
-				return nil, err
-			}
-			if utf8.RuneCountInString(fill) != 1 {
-				return nil, fmt.Errorf("fill is one character, not %q", fill)
-			}
-			if width > maxPad {
-				return nil, fmt.Errorf("width is at most %d, not %d", maxPad, width)
-			}
-			return sl.String(strings.Repeat(fill, max(0, width-utf8.RuneCountInString(s)))), nil
-		}),
-		builtin("length", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var s string
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s); err != nil {
-				return nil, err
-			}
-			return sl.MakeInt(utf8.RuneCountInString(s)), nil
-		}),
-		builtin("first", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var s string
-			var n int
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s, "n", &n); err != nil {
-				return nil, err
-			}
-			end := 0
-			for ; n > 0 && end < len(s); n-- {
-				_, size := utf8.DecodeRuneInString(s[end:])
-				end += size
-			}
-			return sl.String(s[:end]), nil
-		}),
-		builtin("slug", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var s string
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s); err != nil {
-				return nil, err
-			}
-			return sl.String(slug(s)), nil
-		}),
-	)
+func stringsModule() Module {
+	return Module{Name: "strings", Capability: pure, Doc: "Text, beside the methods that strings have: `s.upper()`, `s.split(\",\")`, `s.replace(a, b)`, …", Functions: []Function{
+		{Name: "pad_left", Params: `s, width, fill = " "`, Doc: "Fills up on the left to so many characters.", Examples: []Example{{`pad_left("7", 3, "0")`, "007"}}},
+		{Name: "pad_right", Params: `s, width, fill = " "`, Doc: "Fills up on the right to so many characters.", Examples: []Example{{`pad_right("né", 4, ".")`, "né.."}}},
+		{Name: "truncate", Params: `s, width, end = "…"`, Doc: "Cuts to so many characters, the end among them.", Examples: []Example{{`truncate("a long title", 7)`, "a long…"}, {`truncate("short", 7)`, "short"}}},
+		{Name: "is_blank", Params: "s", Doc: "Whether there is nothing but space, or None.", Examples: []Example{{`is_blank(" ")`, "True"}, {`is_blank("a")`, "False"}}},
+		{Name: "words", Params: "s", Doc: "The words between spaces.", Examples: []Example{{`words(" a  b ")`, `["a", "b"]`}}},
+		{Name: "slug", Params: "s", Doc: "Lower-case letters and digits of ASCII, with hyphens between words, for addresses.", call: oneString(slug), Examples: []Example{{`slug("Blue Shirt, size 2!")`, "blue-shirt-size-2"}}},
+		{Name: "snake", Params: "s", Doc: "snake_case of a CamelCase name.", call: oneString(dataflow.SnakeCase), Examples: []Example{{`snake("OrderLine")`, "order_line"}}},
+	}}
 }
 
-// slug writes s in lower-case ASCII letters and digits joined by single
-// hyphens: "Crème brûlée!" is "creme-brulee". Accents go by the canonical
-// decomposition (Unicode UAX #15); letters without one are dropped.
-func slug(s string) string {
-	var out strings.Builder
-	gap := false
-	for _, r := range norm.NFD.String(strings.ToLower(s)) {
-		switch {
-		case r >= 'a' && r <= 'z' || r >= '0' && r <= '9':
-			if gap && out.Len() > 0 {
-				out.WriteByte('-')
-			}
-			gap = false
-			out.WriteRune(r)
-		case !unicode.Is(unicode.Mn, r):
-			gap = true
+// oneString makes a builtin of a function of one string.
+func oneString(f func(string) string) goFunc {
+	return func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+		var s string
+		if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s); err != nil {
+			return nil, err
 		}
+		return sl.String(f(s)), nil
 	}
-	return out.String()
+}
+
+func slug(s string) string {
+	var b strings.Builder
+	gap := false
+	for _, r := range strings.ToLower(s) {
+		if r >= unicode.MaxASCII || !unicode.IsLetter(r) && !unicode.IsDigit(r) {
+			gap = true
+			continue
+		}
+		if gap && b.Len() > 0 {
+			b.WriteByte('-')
+		}
+		gap = false
+		b.WriteRune(r)
+	}
+	return b.String()
 }

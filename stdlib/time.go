@@ -2,104 +2,208 @@ package stdlib
 
 import (
 	"fmt"
+	"strings"
 	"time"
-	_ "time/tzdata" // zones must not depend on the machine
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
 )
 
-func timeMembers() sl.StringDict {
-	return dict(
-		// datetime(s) reads RFC 3339: "2026-01-31T09:30:00Z".
-		parser("datetime", func(s string) (sl.Value, error) { return value.ParseDateTime(s) }),
-		// date(s) reads "2026-01-31".
-		parser("date", func(s string) (sl.Value, error) { return value.ParseDate(s) }),
-		// time(s) reads "09:30:00".
-		parser("time", func(s string) (sl.Value, error) { return value.ParseTimeOfDay(s) }),
-		// duration(s) reads "1m30s", "2h" or "7d".
-		parser("duration", func(s string) (sl.Value, error) {
-			d, err := value.ParseDuration(s)
-			return value.Duration{D: d}, err
-		}),
-		// from_unix(seconds) is the moment so long after 1970-01-01T00:00:00Z.
-		builtin("from_unix", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var seconds int64
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "seconds", &seconds); err != nil {
-				return nil, err
-			}
-			return value.NewDateTime(time.Unix(seconds, 0))
-		}),
-		// to_unix(moment) is its whole seconds since 1970-01-01T00:00:00Z.
-		builtin("to_unix", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var t value.DateTime
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "moment", &t); err != nil {
-				return nil, err
-			}
-			return sl.MakeInt64(t.T.Unix()), nil
-		}),
-		// format(moment, layout, zone) writes a moment by strftime's codes
-		// (%Y %m %d %H %M %S %f %j %a %A %b %B %p %I %z %Z %%), in a zone of the
-		// IANA database.
-		builtin("format", func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-			var t value.DateTime
-			var layout string
-			zone := "UTC"
-			if err := sl.UnpackArgs(b.Name(), args, kwargs, "moment", &t, "layout", &layout, "zone?", &zone); err != nil {
-				return nil, err
-			}
-			loc, err := time.LoadLocation(zone)
-			if err != nil || zone == "Local" || zone == "" {
-				return nil, fmt.Errorf(`there is no time zone %q; write one such as "Europe/Berlin"`, zone)
-			}
-			s, err := strftime(t.T.In(loc), layout)
-			return sl.String(s), err
-		}),
-	)
+func timeModule() Module {
+	fns := []Function{
+		{Name: "duration", Params: "text", Doc: "A stretch of time: `\"100ms\"`, `\"1m30s\"`, `\"2h\"`, `\"7d\"`. Its `.seconds`, `.minutes`, `.hours`, `.days` and `.milliseconds` are whole numbers.", call: parseDuration, Examples: []Example{{`duration("1m30s").seconds`, "90"}, {`duration("7d").hours`, "168"}}},
+		{Name: "parse", Params: `text, format = None`, Doc: "A datetime from text: RFC 3339, or a format as of strftime, read as UTC.", call: parseTime, Examples: []Example{{`parse("2026-01-31T10:30:00+01:00")`, "2026-01-31T09:30:00.000000Z"}, {`parse("31.01.2026 09:30", "%d.%m.%Y %H:%M")`, "2026-01-31T09:30:00.000000Z"}}},
+		{Name: "format", Params: "t, format", Doc: "Text of a datetime, date or time, with the signs of strftime: `%Y %m %d %H %M %S %f %y %b %B %a %A %I %p %j %%`.", call: formatTime, Examples: []Example{{`format(datetime("2026-01-31T09:30:00Z"), "%d %b %Y, %H:%M")`, "31 Jan 2026, 09:30"}, {`format(date("2026-01-31"), "%Y%m%d")`, "20260131"}}},
+		{Name: "from_unix", Params: "seconds", Doc: "The datetime of so many seconds since 1970.", call: fromUnix, Examples: []Example{{`from_unix(0)`, "1970-01-01T00:00:00.000000Z"}}},
+		{Name: "add_months", Params: "t, n", Doc: "So many months later; a day that the month lacks becomes its last.", call: addMonths, Examples: []Example{{`add_months(date("2026-01-31"), 1)`, "2026-02-28"}, {`add_months(date("2026-03-31"), -13)`, "2025-02-28"}}},
+		{Name: "start_of_day", Params: "t", Doc: "Midnight, in UTC, of a datetime's or date's day.", call: startOfDay, Examples: []Example{{`start_of_day(datetime("2026-01-31T09:30:00Z"))`, "2026-01-31T00:00:00.000000Z"}}},
+		{Name: "now", Params: "", Doc: "There is none: a handler's clock is `ctx.now()`, so that a run can be repeated.", call: noClock},
+	}
+	for _, u := range []struct {
+		name string
+		unit time.Duration
+	}{{"milliseconds", time.Millisecond}, {"seconds", time.Second}, {"minutes", time.Minute}, {"hours", time.Hour}, {"days", 24 * time.Hour}} {
+		fns = append(fns, Function{Name: u.name, Params: "n", Doc: "So many " + u.name + ".", call: units(u.unit),
+			Examples: []Example{{u.name + "(2)." + u.name, "2"}}})
+	}
+	return Module{Name: "time", Capability: pure, Doc: "Dates and times. `datetime(\"…\")`, `date(\"…\")` and `time(\"…\")` make values; they compare, `t.year`, `t.hour`, … are their parts, and a duration is added with `+`.", Functions: fns}
 }
 
-func parser(name string, parse func(string) (sl.Value, error)) *sl.Builtin {
-	return builtin(name, func(b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-		var s string
-		if err := sl.UnpackArgs(b.Name(), args, kwargs, "s", &s); err != nil {
+func parseDuration(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var text string
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "text", &text); err != nil {
+		return nil, err
+	}
+	d, err := value.ParseDuration(text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	return value.Duration{D: d}, nil
+}
+
+func units(unit time.Duration) goFunc {
+	return func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+		var n int
+		if err := sl.UnpackArgs(b.Name(), args, kwargs, "n", &n); err != nil {
 			return nil, err
 		}
-		v, err := parse(s)
-		if err != nil {
-			return nil, err
+		d := time.Duration(n) * unit
+		if n != 0 && d/time.Duration(n) != unit {
+			return nil, fmt.Errorf("%s: %d is too long", b.Name(), n)
 		}
-		return v, nil
-	})
+		return value.Duration{D: d}, nil
+	}
 }
 
-// strftimeCodes maps strftime's codes (POSIX.1-2024) to Go layouts.
-var strftimeCodes = map[byte]string{
-	'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'j': "002",
-	'a': "Mon", 'A': "Monday", 'b': "Jan", 'B': "January", 'p': "PM", 'I': "03", 'z': "-0700", 'Z': "MST",
+func noClock(*sl.Thread, *sl.Builtin, sl.Tuple, []sl.Tuple) (sl.Value, error) {
+	return nil, fmt.Errorf("time.now: there is no clock here; in a handler write ctx.now()")
 }
 
-func strftime(t time.Time, layout string) (string, error) {
-	var out []byte
-	for i := 0; i < len(layout); i++ {
-		if layout[i] != '%' {
-			out = append(out, layout[i])
+func fromUnix(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var n int64
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "seconds", &n); err != nil {
+		return nil, err
+	}
+	return value.NewDateTime(time.Unix(n, 0))
+}
+
+// directives are the signs of strftime with their layouts in Go.
+var directives = map[byte]string{
+	'Y': "2006", 'm': "01", 'd': "02", 'H': "15", 'M': "04", 'S': "05", 'f': "000000", 'y': "06",
+	'b': "Jan", 'B': "January", 'a': "Mon", 'A': "Monday", 'I': "03", 'p': "PM", 'j': "002",
+}
+
+// layoutPart is a sign of a format as Go's layout, or text of its own.
+type layoutPart struct{ layout, text string }
+
+func layoutParts(format string) ([]layoutPart, error) {
+	var parts []layoutPart
+	for i := 0; i < len(format); i++ {
+		if format[i] != '%' {
+			parts = append(parts, layoutPart{text: format[i : i+1]})
 			continue
 		}
 		i++
 		switch {
-		case i == len(layout):
-			return "", fmt.Errorf(`the layout %q ends in a lone %%; write "%%%%" for the character`, layout)
-		case layout[i] == '%':
-			out = append(out, '%')
-		case layout[i] == 'f':
-			out = fmt.Appendf(out, "%06d", t.Nanosecond()/1000)
+		case i < len(format) && format[i] == '%':
+			parts = append(parts, layoutPart{text: "%"})
+		case i < len(format) && directives[format[i]] != "":
+			parts = append(parts, layoutPart{layout: directives[format[i]]})
 		default:
-			code, ok := strftimeCodes[layout[i]]
-			if !ok {
-				return "", fmt.Errorf("the layout %q has the code %%%c, which is none of %%Y %%m %%d %%H %%M %%S %%f %%j %%a %%A %%b %%B %%p %%I %%z %%Z", layout, layout[i])
-			}
-			out = t.AppendFormat(out, code)
+			return nil, fmt.Errorf("the format %q has a sign that is not known; there are %%Y %%m %%d %%H %%M %%S %%f %%y %%b %%B %%a %%A %%I %%p %%j", format)
 		}
 	}
-	return string(out), nil
+	return parts, nil
+}
+
+func formatTime(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	var format string
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "t", &v, "format", &format); err != nil {
+		return nil, err
+	}
+	t, err := instant(b.Name(), v)
+	if err != nil {
+		return nil, err
+	}
+	parts, err := layoutParts(format)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	var out strings.Builder
+	for _, p := range parts {
+		switch p.layout {
+		case "":
+			out.WriteString(p.text)
+		case directives['f']: // Go writes fractions behind a point only
+			fmt.Fprintf(&out, "%06d", t.Nanosecond()/1000)
+		default:
+			out.WriteString(t.Format(p.layout))
+		}
+	}
+	return sl.String(out.String()), nil
+}
+
+func parseTime(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var text, format string
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "text", &text, "format?", &format); err != nil {
+		return nil, err
+	}
+	if format == "" {
+		return value.ParseDateTime(text)
+	}
+	parts, err := layoutParts(format)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	var layout strings.Builder
+	for _, p := range parts {
+		// Letters and digits of the format's own could read as a layout to Go.
+		if strings.ContainsAny(p.text, "0123456789_") {
+			return nil, fmt.Errorf("%s: a format to parse by has no digits of its own", b.Name())
+		}
+		layout.WriteString(p.layout + p.text)
+	}
+	t, err := time.Parse(layout.String(), text)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %q does not fit %q", b.Name(), text, format)
+	}
+	return value.NewDateTime(t)
+}
+
+// instant is the time that a datetime, a date or a time of day stands for.
+func instant(fn string, v sl.Value) (time.Time, error) {
+	switch v := v.(type) {
+	case value.DateTime:
+		return v.T, nil
+	case value.Date:
+		return time.Parse("2006-01-02", string(v.D))
+	case value.TimeOfDay:
+		return time.Parse("15:04:05.999999", string(v.T))
+	}
+	return time.Time{}, fmt.Errorf("%s: want a datetime, a date or a time, not %s", fn, v.Type())
+}
+
+func startOfDay(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "t", &v); err != nil {
+		return nil, err
+	}
+	if _, ok := v.(value.TimeOfDay); ok {
+		return nil, fmt.Errorf("%s: want a datetime or a date, not time", b.Name())
+	}
+	t, err := instant(b.Name(), v)
+	if err != nil {
+		return nil, err
+	}
+	return value.NewDateTime(time.Date(t.Year(), t.Month(), t.Day(), 0, 0, 0, 0, time.UTC))
+}
+
+func addMonths(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	var n int
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "t", &v, "n", &n); err != nil {
+		return nil, err
+	}
+	if n > 120_000 || n < -120_000 {
+		return nil, fmt.Errorf("%s: %d months are too many", b.Name(), n)
+	}
+	t, err := instant(b.Name(), v)
+	if err != nil {
+		return nil, err
+	}
+	first := time.Date(t.Year(), t.Month()+time.Month(n), 1, t.Hour(), t.Minute(), t.Second(), t.Nanosecond(), time.UTC)
+	last := first.AddDate(0, 1, -1).Day()
+	moved, err := value.NewDateTime(first.AddDate(0, 0, min(t.Day(), last)-1))
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	switch v.(type) {
+	case value.DateTime:
+		return moved, nil
+	case value.Date:
+		return value.Date{D: dataflow.Date(moved.T.Format("2006-01-02"))}, nil
+	}
+	return nil, fmt.Errorf("%s: want a datetime or a date, not %s", b.Name(), v.Type())
 }
