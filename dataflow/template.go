@@ -8,7 +8,7 @@ import (
 // ParseTemplate reads the references in a string. It returns the string
 // itself if there are none ("$${" stands for a literal "${"), a Ref if the
 // whole string is one, else a *Template. at gives the place of the string's
-// runes [from, to), for the spans of references and problems.
+// bytes [from, to), for the spans of references and problems.
 func ParseTemplate(s string, at func(from, to int) Span) (any, []Diagnostic) {
 	if !strings.Contains(s, "${") {
 		return s, nil

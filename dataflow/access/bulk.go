@@ -204,10 +204,9 @@ func (m *Model) insertAll(ctx context.Context, tx store.Tx, c Caller, rows []*da
 // insertTogether adds rows in as few statements as there are kinds of rows:
 // those with an id and those that the database gives one.
 func (m *Model) insertTogether(ctx context.Context, tx store.Tx, c Caller, rows []*dataflow.Object, places []int) error {
-	for i, row := range rows {
-		if err := m.checkRefs(ctx, tx, c, row, m.guarded, pointerTo("/data", places[i])); err != nil {
-			return err
-		}
+	place := func(i int) string { return pointerTo("/data", places[i]) }
+	if err := m.checkAllRefs(ctx, tx, c, rows, place); err != nil {
+		return err
 	}
 	var with, without []*dataflow.Object
 	for _, row := range rows {

@@ -39,13 +39,24 @@ func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *data
 	if err := a.err(); err != nil {
 		return nil, err
 	}
-	where, err := m.scope(c, a.bool("include_deleted"), t.where)
-	if err != nil {
-		return nil, err
-	}
-	rd := m.whole
+	rd, deleted := m.whole, a.bool("include_deleted")
 	if fields != nil {
 		rd = m.newReading(fields)
+	}
+	if t.id != nil && !deleted { // the store's quickest way
+		var row *dataflow.Object
+		err := m.get(ctx, r, c, t.id, rd, func(found store.Row) (err error) {
+			row, err = m.object(ctx, rd, found)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
+		return row, nil
+	}
+	where, err := m.scope(c, deleted, t.where)
+	if err != nil {
+		return nil, err
 	}
 	row, err := m.one(ctx, r, where, rd, false, t.none, m.ambiguous("name one row, or use the list operation"))
 	if err != nil {

@@ -94,8 +94,54 @@ func TestPatchAndPut(t *testing.T) {
 	wantError(t, err, "version_mismatch")
 	_, err = a.updateJSON("Note", int64(1), `{"code": "y"}`, nil, true)
 	wantError(t, err, "invalid", `/title required: "title" is required`, `/code immutable: "code" is fixed once the row is created [leave it out]`)
+	_, err = a.updateJSON("Note", int64(1), `{"id": 1, "version": 3}`, nil, false)
+	wantError(t, err, "invalid",
+		`/id read_only: "id" is written by the runtime [leave it out]`, `/version read_only: "version" is written by the runtime [leave it out]`)
 	_, err = a.updateJSON("Note", int64(9), `{}`, nil, false)
 	wantError(t, err, "not_found")
+}
+
+func TestPutTakesARowAsItWasRead(t *testing.T) {
+	a := open(t, note(versioned, computed("big", func(*dataflow.Object) (any, error) { return true, nil })))
+	a.do("Note.create", `{"title": "a", "stars": 5}`)
+	read := a.getJSON("Note", int64(1))
+	got, err := a.updateJSON("Note", int64(1), strings.Replace(read, `"title":"a"`, `"title":"b"`, 1), nil, true)
+	if err != nil || !strings.HasPrefix(got, `{"id":1,"title":"b","body":null,"stars":5,"version":2,`) {
+		t.Error(got, err)
+	}
+	_, err = a.updateJSON("Note", int64(1), strings.Replace(read, `"id":1`, `"id":2`, 1), nil, true)
+	wantError(t, err, "invalid",
+		`/id read_only: "id" is written by the runtime [leave it out]`,
+		`/version read_only: "version" is written by the runtime [leave it out]`,
+		`/updated_at read_only: "updated_at" is written by the runtime [leave it out]`)
+}
+
+// A store may run a transaction again after undoing it.
+func TestInsertCanBeRunAgain(t *testing.T) {
+	a := open(t, note())
+	m, ctx := a.models["Note"], context.Background()
+	row, err := m.NewRow(ctx, a.caller, []byte(`{"title": "again"}`))
+	if err != nil {
+		t.Fatal(err)
+	}
+	insert := func(fail error) error {
+		return a.write(func(tx store.Tx) error {
+			if err := m.Insert(ctx, tx, a.caller, row); err != nil {
+				return err
+			}
+			return fail
+		})
+	}
+	if err := insert(rejected("undone")); err == nil {
+		t.Fatal("it was not undone")
+	}
+	a.do("Note.create", `{"title": "first"}`) // takes the id of the attempt
+	if err := insert(nil); err != nil {
+		t.Fatal(err)
+	}
+	if id := row.Vals()[0]; id != int64(2) {
+		t.Error(id)
+	}
 }
 
 func TestListJSONIsTheRecords(t *testing.T) {

@@ -71,6 +71,28 @@ func (m *Model) checkRefs(ctx context.Context, tx store.Tx, c Caller, row *dataf
 		Message: "a reference leads to no row", Problems: problems}
 }
 
+// checkAllRefs is checkRefs for many rows, which mostly refer to few others.
+func (m *Model) checkAllRefs(ctx context.Context, tx store.Tx, c Caller, rows []*dataflow.Object, pointer func(int) string) error {
+	type reference struct {
+		field int
+		id    any
+	}
+	good := map[reference]bool{}
+	for n, row := range rows {
+		var fresh []int
+		for _, i := range m.guarded {
+			if r := (reference{i, row.Vals()[i]}); !good[r] {
+				good[r] = true
+				fresh = append(fresh, i)
+			}
+		}
+		if err := m.checkRefs(ctx, tx, c, row, fresh, pointer(n)); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
 func (m *Model) refVisible(ctx context.Context, tx store.Tx, c Caller, target *dataflow.Model, id any) (bool, error) {
 	where := query.And{compare(target, target.RoleIndex(dataflow.RoleID), query.Eq, id)}
 	if target.MultiTenant {

@@ -20,7 +20,7 @@ func (m *Model) insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 		return err
 	}
 	fields, vals := m.allFields, row.Vals()[:len(m.m.Fields)]
-	if vals[m.id] == dataflow.Absent {
+	if vals[m.id] == dataflow.Absent || m.databasePicksID() {
 		fields, vals = m.insertable, m.withoutID(vals)
 	}
 	ids, err := tx.Insert(ctx, m.m, fields, [][]any{vals})
@@ -29,6 +29,12 @@ func (m *Model) insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	}
 	row.Vals()[m.id] = ids[0]
 	return m.log(ctx, tx, c, change{after: row})
+}
+
+// databasePicksID reports whether an id that a row has already is that of an
+// attempt which was rolled back: a store may run a transaction again.
+func (m *Model) databasePicksID() bool {
+	return !m.m.ClientID && m.m.ID().Type.Kind == dataflow.KindInt
 }
 
 // withoutID returns the values of a row but for its id.
@@ -164,6 +170,20 @@ func (m *Model) refuseImmutable(in *input, row *dataflow.Object) {
 	}
 }
 
+// forgiveSame takes out of a replacement what the runtime writes itself, where
+// it is what the row has: a caller sends back a row it has read. Computed
+// values are worked out again.
+func (m *Model) forgiveSame(in *input, row *dataflow.Object) {
+	for i, f := range m.m.Fields {
+		if v := in.row.Vals()[i]; f.System != dataflow.RoleNone && v != dataflow.Absent && same(row.Vals()[i], v) {
+			in.row.Vals()[i] = dataflow.Absent
+		}
+	}
+	for _, c := range m.m.Computed {
+		in.problems = without(in.problems, at(in.pointer, c.Name))
+	}
+}
+
 // resetRest gives every field that a replacement leaves out its default, or
 // null.
 func (m *Model) resetRest(in *input) {
@@ -185,7 +205,7 @@ func (m *Model) resetRest(in *input) {
 
 // UpdateJSON changes the fields that a JSON body names. version, if not nil,
 // must be the row's. replace (PUT) sets fields left out to default or null,
-// immutable ones excepted.
+// immutable ones excepted; the body may be a row as it was read.
 func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (row *dataflow.Object, err error) {
 	values, problems := m.decoder.Decode(body)
 	if values == nil {
@@ -197,6 +217,7 @@ func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, b
 		return nil, err
 	}
 	if replace {
+		m.forgiveSame(in, row)
 		m.resetRest(in)
 	}
 	return m.change(ctx, tx, c, row, in)
