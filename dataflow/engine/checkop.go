@@ -148,39 +148,47 @@ func fieldAt(m *dataflow.Model, path string) *dataflow.Field {
 	}
 }
 
+// comparedRefs checks what stands below a field of a filter.
 func (w *wfPlanner) comparedRefs(n *nodePlan, f *dataflow.Field, v any, ptr string) {
-	switch v := v.(type) {
-	case dataflow.Ref:
-		w.checkPart(n, f, v, ptr)
-	case *dataflow.Object:
-		for op, v := range v.All {
-			at := ptr + "/" + escape(op)
-			switch op {
-			case "$not":
-				w.comparedRefs(n, f, v, at)
-			case "$in", "$nin", "$between":
-				if list, ok := v.([]any); ok {
-					for i, item := range list {
-						w.comparedRefs(n, f, item, at+"/"+itoa(i))
-					}
-				} else if ref, ok := v.(dataflow.Ref); ok {
-					w.checkPart(n, &dataflow.Field{Name: f.Name + " " + op, Type: dataflow.ListOf(f.Type)}, ref, at)
-				}
-			case "$exists", "$null":
-				w.checkRefPart(n, &dataflow.Field{Name: op, Type: dataflow.Bool}, v, at)
-			case "$contains":
-				if f.Type.Kind == dataflow.KindList {
-					w.checkRefPart(n, &dataflow.Field{Name: f.Name + " " + op, Type: f.Type.Elem}, v, at)
-					continue
-				}
-				w.checkRefPart(n, &dataflow.Field{Name: f.Name + " " + op, Type: dataflow.String}, v, at)
-			case "$like", "$ilike", "$startswith", "$endswith", "$regex":
-				w.checkRefPart(n, &dataflow.Field{Name: f.Name + " " + op, Type: dataflow.String}, v, at)
-			default:
-				w.checkRefPart(n, f, v, at)
-			}
+	o, ok := v.(*dataflow.Object)
+	if !ok {
+		w.checkRefPart(n, f, v, ptr)
+		return
+	}
+	for op, v := range o.All {
+		at := ptr + "/" + escape(op)
+		if op == "$not" {
+			w.comparedRefs(n, f, v, at)
+			continue
+		}
+		want := &dataflow.Field{Name: f.Name + " " + op, Type: operandType(f.Type, op)}
+		list, ok := v.([]any)
+		if !ok {
+			w.checkRefPart(n, want, v, at)
+			continue
+		}
+		for i, item := range list {
+			w.checkRefPart(n, f, item, at+"/"+itoa(i))
 		}
 	}
+}
+
+// operandType returns what an operator compares a field of type t with.
+func operandType(t *dataflow.Type, op string) *dataflow.Type {
+	switch op {
+	case "$in", "$nin", "$between":
+		return dataflow.ListOf(t)
+	case "$exists", "$null":
+		return dataflow.Bool
+	case "$contains":
+		if t.Kind == dataflow.KindList {
+			return t.Elem
+		}
+		return dataflow.String
+	case "$like", "$ilike", "$startswith", "$endswith", "$regex":
+		return dataflow.String
+	}
+	return t
 }
 
 // checkRefPart is checkPart for a reference; constants have been checked.

@@ -34,7 +34,10 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 func (w *wfPlanner) compileConfig(n *nodePlan) {
 	var names []string
 	var vals []expr
-	slip := misspelt(n.raw, paramNames(n.spec))
+	var slip map[string]bool
+	if n.spec.Rest == nil {
+		slip = misspelt(n.raw, paramNames(n.spec))
+	}
 	for _, f := range n.spec.Params {
 		v, ok := n.raw.Get(f.Name)
 		switch {
@@ -46,7 +49,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 			names, vals = append(names, f.Name), append(vals, e)
 		case f.HasDefault && n.op == nil: // an operation has its own way with defaults
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
-		case f.Required() && slip[f.Name] && n.spec.Rest == nil: // said of the name that was given
+		case f.Required() && slip[f.Name]: // said of the name that was given
 		case f.Required():
 			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).
 				Hint = fmt.Sprintf("add %q: %s to the config of %s", f.Name, sample(f.Type), n.node.ID)
@@ -381,87 +384,4 @@ func (w *wfPlanner) checkRetryCodes(node *dataflow.Node, r *dataflow.Retry) {
 			w.errorf("FC305", partSpan(node, "/retry"), "retry: unknown error code %q", code).Hint = hint
 		}
 	}
-}
-
-// outputs compiles what the workflow gives back.
-func (w *wfPlanner) outputs() {
-	wf := w.wp.wf
-	if wf.Output == nil {
-		var names []string
-		var fields []*dataflow.Field
-		for _, n := range w.wp.nodes {
-			names = append(names, n.node.ID)
-			fields = append(fields, &dataflow.Field{Name: n.node.ID, Type: n.output, Optional: n.skippable})
-		}
-		w.wp.shape = dataflow.NewShape(names...)
-		w.wp.outputType = dataflow.ObjectType(fields...)
-		return
-	}
-	w.wp.output, w.wp.outputType = w.compileOutput(wf.Output, "/output")
-}
-
-// compileOutput compiles a part of a workflow's output and works out its type.
-func (w *wfPlanner) compileOutput(v any, ptr string) (expr, *dataflow.Type) {
-	switch v := v.(type) {
-	case dataflow.Ref:
-		e, t := w.compileRef(v)
-		return orNull{e}, t
-	case *dataflow.Template:
-		return orNull{w.compileText(v)}, dataflow.String
-	case []any:
-		out := &listExpr{}
-		elem := (*dataflow.Type)(nil)
-		for i, item := range v {
-			e, t := w.compileOutput(item, ptr+"/"+itoa(i))
-			out.items = append(out.items, e)
-			if elem == nil {
-				elem = t
-			} else if elem != t {
-				elem = dataflow.Any
-			}
-		}
-		if elem == nil {
-			elem = dataflow.Any
-		}
-		return out, dataflow.ListOf(elem)
-	case *dataflow.Object:
-		out := &objectExpr{}
-		var names []string
-		fields := []*dataflow.Field{}
-		for name, item := range v.All {
-			e, t := w.compileOutput(item, ptr+"/"+escape(name))
-			names, out.vals = append(names, name), append(out.vals, e)
-			fields = append(fields, &dataflow.Field{Name: name, Type: t, Optional: w.maySkip(item)})
-		}
-		out.shape = dataflow.NewShape(names...)
-		return out, dataflow.ObjectType(fields...)
-	case dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow:
-		w.errorf("FC305", w.wp.wf.Spans.At(ptr), "%s can't be part of an output", thing(v))
-		return constant{}, dataflow.Any
-	}
-	return constant{v}, constantType(v)
-}
-
-// maySkip reports whether a reference is to what a run may skip.
-func (w *wfPlanner) maySkip(v any) bool {
-	ref, ok := v.(dataflow.Ref)
-	if !ok || ref.Root != dataflow.RootNode {
-		return false
-	}
-	g, ok := w.gateOf(ref)
-	return ok && (g.port != "" || w.wp.nodes[g.pos].skippable)
-}
-
-func constantType(v any) *dataflow.Type {
-	switch v.(type) {
-	case string:
-		return dataflow.String
-	case int64:
-		return dataflow.Int
-	case bool:
-		return dataflow.Bool
-	case float64:
-		return dataflow.Float
-	}
-	return dataflow.Any
 }

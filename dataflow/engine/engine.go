@@ -2,6 +2,28 @@
 // they are called. It owns order, branches, references, transactions and the
 // contract of node types; the node types themselves are in engine/nodes. It
 // knows nothing of Starlark, SQL or HTTP servers.
+//
+// # What a run is
+//
+// The caller's inputs are coerced and checked, all problems at once; nothing
+// that the workflow does not declare gets in. Nodes that depend on no data
+// node run first, calls to the outside side by side. Then one transaction is
+// opened (a snapshot if nothing writes, none if nothing reads), the other
+// nodes run on it one after the other, the outputs are worked out, and it is
+// committed. A node that fails fails the run, and nothing of it remains. The
+// store may ask for the transaction again; what ran before it does not run
+// again.
+//
+// A node is skipped if its condition is not true, or if it refers to a skipped
+// node or to a port that is not active; in outputs such a reference is null.
+//
+// A reference that leads nowhere fails the node: into null, past the end of a
+// list, to a key that is not there. Only ctx.user is null in all its parts if
+// nobody is signed in. Null can't be part of a text; other values stand in it
+// as in JSON, without quotes.
+//
+// A retry tries the whole node again, each attempt with the node's timeout and,
+// in a transaction, with a savepoint. It holds the transaction while it waits.
 package engine
 
 import (
@@ -38,7 +60,8 @@ type Checker interface {
 // plan knows what that does, takes and gives.
 type WorkflowCaller interface {
 	// Callee returns the workflow a config names: a *dataflow.Workflow or a
-	// name. inputs is the parameter that holds the workflow's inputs.
+	// name. inputs is the parameter that holds the workflow's inputs. The engine
+	// runs the workflow itself: Run is not called.
 	Callee(config *dataflow.Object) (workflow any, inputs string)
 }
 

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"slices"
 	"strings"
-	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -44,49 +43,6 @@ type workflowPlan struct {
 	outputType *dataflow.Type
 	shape      *dataflow.Shape // of the outputs by id
 	effects
-}
-
-// effects say what a node or a workflow may do.
-type effects struct {
-	reads, writes, outside bool
-	readDBs, writeDBs      []*dataflow.Database // known ones
-	// anyDB: it may use a database that only the run can tell, as a handler.
-	anyDB bool
-}
-
-func (e *effects) data() bool { return e.reads || e.writes }
-
-func (e *effects) add(o *effects) {
-	e.reads = e.reads || o.reads
-	e.writes = e.writes || o.writes
-	e.outside = e.outside || o.outside
-	e.anyDB = e.anyDB || o.anyDB
-	for _, db := range o.readDBs {
-		e.readDBs = addOnce(e.readDBs, db)
-	}
-	for _, db := range o.writeDBs {
-		e.writeDBs = addOnce(e.writeDBs, db)
-	}
-}
-
-// effect is the furthest of the effects.
-func (e *effects) effect() dataflow.Effect {
-	switch {
-	case e.outside:
-		return dataflow.EffectOutside
-	case e.writes:
-		return dataflow.EffectWrite
-	case e.reads:
-		return dataflow.EffectRead
-	}
-	return dataflow.EffectPure
-}
-
-func addOnce[T comparable](s []T, v T) []T {
-	if slices.Contains(s, v) {
-		return s
-	}
-	return append(s, v)
 }
 
 // nodePlan is the plan of one node.
@@ -248,18 +204,6 @@ func (p *planner) handler(wp *workflowPlan) {
 	wp.setDatabase(p.plan.databases)
 }
 
-// setDatabase fills in which databases something uses that does not say.
-func (e *effects) setDatabase(all []*dataflow.Database) {
-	if len(all) != 1 {
-		e.anyDB = true
-		return
-	}
-	e.readDBs = all
-	if e.writes {
-		e.writeDBs = all
-	}
-}
-
 // recursion reports that the node at the top of the stack runs wf, which is
 // being planned already.
 func (p *planner) recursion(wf *dataflow.Workflow, node *dataflow.Node) bool {
@@ -293,7 +237,8 @@ func (p *Plan) OutputType(workflow string) *dataflow.Type {
 }
 
 // ReadOnly reports whether a workflow can't change a database or reach
-// outside it.
+// outside it. Of a handler that is declared read_only the first is enforced,
+// the second taken on trust.
 func (p *Plan) ReadOnly(workflow string) bool {
 	wp, ok := p.workflows[workflow]
 	return ok && !wp.writes && !wp.outside
@@ -326,75 +271,4 @@ func (p *Plan) NodeTypes() []*dataflow.NodeSpec {
 	}
 	slices.SortFunc(specs, func(a, b *dataflow.NodeSpec) int { return strings.Compare(a.Name, b.Name) })
 	return specs
-}
-
-// Description is what a plan knows of a workflow, for people and programs
-// that look at it.
-type Description struct {
-	Name     string
-	Doc      string
-	Handler  bool
-	Input    []*dataflow.Field
-	Output   *dataflow.Type
-	Effect   dataflow.Effect
-	ReadOnly bool
-	Timeout  time.Duration
-	Nodes    []NodeDescription // in the order they run
-	Stages   [][]string        // ids; those of one stage don't depend on each other
-	// Transaction lists the nodes that run in the transaction, in order, and
-	// Databases what it is on. Both are empty if the workflow needs none, and
-	// Databases also where only the run can tell.
-	Transaction []string
-	Databases   []string
-}
-
-// NodeDescription is what a plan knows of a node.
-type NodeDescription struct {
-	ID     string
-	Type   string
-	Effect dataflow.Effect
-	After  []string // the nodes it depends on
-	Output *dataflow.Type
-}
-
-// Describe returns what the plan knows of a workflow, or nil if there is no
-// such workflow.
-func (p *Plan) Describe(workflow string) *Description {
-	wp, ok := p.workflows[workflow]
-	if !ok {
-		return nil
-	}
-	d := &Description{Name: wp.wf.Name, Doc: wp.wf.Doc, Handler: wp.wf.Handler != nil, Input: wp.wf.Input,
-		Output: wp.outputType, Effect: wp.effect(), ReadOnly: p.ReadOnly(workflow), Timeout: wp.wf.Timeout}
-	for _, n := range wp.order {
-		d.Nodes = append(d.Nodes, NodeDescription{ID: n.node.ID, Type: n.spec.Name, Effect: n.effect(),
-			After: wp.idsOf(n.deps), Output: n.output})
-	}
-	for _, stage := range wp.stages {
-		var ids []string
-		for _, pos := range stage {
-			ids = append(ids, wp.nodes[pos].node.ID)
-		}
-		d.Stages = append(d.Stages, ids)
-	}
-	for _, n := range wp.inside {
-		d.Transaction = append(d.Transaction, n.node.ID)
-		for _, m := range n.members {
-			d.Transaction = append(d.Transaction, m.node.ID)
-		}
-	}
-	for _, db := range p.databases {
-		if slices.Contains(wp.readDBs, db) || slices.Contains(wp.writeDBs, db) {
-			d.Databases = append(d.Databases, db.Name)
-		}
-	}
-	return d
-}
-
-func (wp *workflowPlan) idsOf(deps []dep) []string {
-	var ids []string
-	for _, d := range deps {
-		ids = addOnce(ids, wp.nodes[d.pos].node.ID)
-	}
-	return ids
 }

@@ -264,6 +264,14 @@ func checkRedirect(req *http.Request, via []*http.Request) error {
 	if via[0].URL.Scheme == "https" && req.URL.Scheme == "http" {
 		return errors.New("a redirect from https to http")
 	}
+	if req.URL.Host != via[0].URL.Host {
+		// Any header may hold a credential, not only those net/http knows.
+		kept := http.Header{"User-Agent": {"flowctl"}}
+		if t := req.Header.Get("Content-Type"); t != "" {
+			kept.Set("Content-Type", t)
+		}
+		req.Header = kept
+	}
 	return nil
 }
 

@@ -112,6 +112,21 @@ func TestHTTPRequestNodeFails(t *testing.T) {
 	}
 }
 
+func TestARedirectToAnotherHostCarriesNoCredentials(t *testing.T) {
+	var got http.Header
+	other := httptest.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) { got = r.Header }))
+	defer other.Close()
+	s := httptest.NewServer(http.RedirectHandler(other.URL, http.StatusTemporaryRedirect))
+	defer s.Close()
+	if _, err := run(t, nil, ft.Node("HTTPRequestNode", "c", ft.Obj("url", s.URL, "method", "POST", "json", 1,
+		"headers", ft.Obj("X-Api-Key", "secret", "Cookie", "secret")))); err != nil {
+		t.Fatal(err)
+	}
+	if got.Get("X-Api-Key") != "" || got.Get("Cookie") != "" || got.Get("Content-Type") != "application/json" {
+		t.Errorf("the other host got %v", got)
+	}
+}
+
 func TestHTTPRequestNodeIsTriedAgainWithTheSameKey(t *testing.T) {
 	var keys []string
 	s := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {

@@ -1,0 +1,79 @@
+package engine
+
+import (
+	"slices"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// Description is what a plan knows of a workflow, for people and programs
+// that look at it.
+type Description struct {
+	Name     string
+	Doc      string
+	Handler  bool
+	Input    []*dataflow.Field
+	Output   *dataflow.Type
+	Effect   dataflow.Effect
+	ReadOnly bool
+	Timeout  time.Duration
+	Nodes    []NodeDescription // in the order they run
+	Stages   [][]string        // ids; those of one stage don't depend on each other
+	// Transaction lists the nodes that run in the transaction, in order, and
+	// Databases what it is on. Both are empty if the workflow needs none, and
+	// Databases also where only the run can tell.
+	Transaction []string
+	Databases   []string
+}
+
+// NodeDescription is what a plan knows of a node.
+type NodeDescription struct {
+	ID     string
+	Type   string
+	Effect dataflow.Effect
+	After  []string // the nodes it depends on
+	Output *dataflow.Type
+}
+
+// Describe returns what the plan knows of a workflow, or nil if there is no
+// such workflow.
+func (p *Plan) Describe(workflow string) *Description {
+	wp, ok := p.workflows[workflow]
+	if !ok {
+		return nil
+	}
+	d := &Description{Name: wp.wf.Name, Doc: wp.wf.Doc, Handler: wp.wf.Handler != nil, Input: wp.wf.Input,
+		Output: wp.outputType, Effect: wp.effect(), ReadOnly: p.ReadOnly(workflow), Timeout: wp.wf.Timeout}
+	for _, n := range wp.order {
+		d.Nodes = append(d.Nodes, NodeDescription{ID: n.node.ID, Type: n.spec.Name, Effect: n.effect(),
+			After: wp.idsOf(n.deps), Output: n.output})
+	}
+	for _, stage := range wp.stages {
+		var ids []string
+		for _, pos := range stage {
+			ids = append(ids, wp.nodes[pos].node.ID)
+		}
+		d.Stages = append(d.Stages, ids)
+	}
+	for _, n := range wp.inside {
+		d.Transaction = append(d.Transaction, n.node.ID)
+		for _, m := range n.members {
+			d.Transaction = append(d.Transaction, m.node.ID)
+		}
+	}
+	for _, db := range p.databases {
+		if slices.Contains(wp.readDBs, db) || slices.Contains(wp.writeDBs, db) {
+			d.Databases = append(d.Databases, db.Name)
+		}
+	}
+	return d
+}
+
+func (wp *workflowPlan) idsOf(deps []dep) []string {
+	var ids []string
+	for _, d := range deps {
+		ids = addOnce(ids, wp.nodes[d.pos].node.ID)
+	}
+	return ids
+}

@@ -1,0 +1,163 @@
+package engine
+
+import (
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// effects say what a node or a workflow may do.
+type effects struct {
+	reads, writes, outside bool
+	readDBs, writeDBs      []*dataflow.Database // known ones
+	// anyDB: it may use a database that only the run can tell, as a handler.
+	anyDB bool
+}
+
+func (e *effects) data() bool { return e.reads || e.writes }
+
+func (e *effects) add(o *effects) {
+	e.reads = e.reads || o.reads
+	e.writes = e.writes || o.writes
+	e.outside = e.outside || o.outside
+	e.anyDB = e.anyDB || o.anyDB
+	for _, db := range o.readDBs {
+		e.readDBs = addOnce(e.readDBs, db)
+	}
+	for _, db := range o.writeDBs {
+		e.writeDBs = addOnce(e.writeDBs, db)
+	}
+}
+
+// effect is the furthest of the effects.
+func (e *effects) effect() dataflow.Effect {
+	switch {
+	case e.outside:
+		return dataflow.EffectOutside
+	case e.writes:
+		return dataflow.EffectWrite
+	case e.reads:
+		return dataflow.EffectRead
+	}
+	return dataflow.EffectPure
+}
+
+func addOnce[T comparable](s []T, v T) []T {
+	if slices.Contains(s, v) {
+		return s
+	}
+	return append(s, v)
+}
+
+// setDatabase fills in which databases something uses that does not say.
+func (e *effects) setDatabase(all []*dataflow.Database) {
+	if len(all) != 1 {
+		e.anyDB = true
+		return
+	}
+	e.readDBs = all
+	if e.writes {
+		e.writeDBs = all
+	}
+}
+
+// effectsOf works out what a node may do.
+func (w *wfPlanner) effectsOf(n *nodePlan) {
+	switch {
+	case n.callee != nil:
+		n.effects.add(&n.callee.effects)
+	case n.op != nil:
+		db := []*dataflow.Database{n.op.op.Model.Database}
+		n.reads, n.readDBs = true, db
+		if n.op.op.Kind.Writes() {
+			n.writes, n.writeDBs = true, db
+		}
+	case n.spec != nil:
+		n.reads = n.spec.Effect == dataflow.EffectRead || n.spec.Effect == dataflow.EffectWrite
+		n.writes = n.spec.Effect == dataflow.EffectWrite
+		n.outside = n.spec.Effect == dataflow.EffectOutside
+		if n.reads {
+			n.setDatabase(w.planner.plan.databases)
+		}
+	}
+	w.wp.effects.add(&n.effects)
+}
+
+// divide separates what runs before the transaction from what runs in it.
+func (w *wfPlanner) divide() {
+	held := make([]bool, len(w.wp.nodes)) // needs the transaction, or what happens in it
+	for _, n := range w.wp.order {
+		held[n.pos] = held[n.pos] || n.data()
+		for _, d := range n.deps {
+			held[n.pos] = held[n.pos] || held[d.pos] || held[w.wp.nodes[d.pos].unit().pos]
+		}
+		for _, m := range n.members { // a scope and its members stay together
+			held[n.pos] = held[n.pos] || m.data() || slices.ContainsFunc(m.deps, func(d dep) bool { return held[d.pos] })
+		}
+		for _, m := range n.members {
+			held[m.pos] = held[n.pos]
+		}
+	}
+	for _, stage := range w.wp.stages {
+		var early []*nodePlan
+		for _, pos := range stage {
+			if n := w.wp.nodes[pos]; !held[pos] && n.scope == nil {
+				early = append(early, n)
+			}
+		}
+		if len(early) > 0 {
+			w.wp.before = append(w.wp.before, early)
+		}
+	}
+	for _, n := range w.wp.order {
+		if !held[n.pos] {
+			continue
+		}
+		if n.scope == nil {
+			w.wp.inside = append(w.wp.inside, n)
+		}
+		if n.outside && w.wp.writes {
+			w.warnOutside(n)
+		}
+	}
+	w.oneDatabase()
+}
+
+// skippable works out which nodes a run may skip.
+func (w *wfPlanner) skippable() {
+	for _, n := range w.wp.order {
+		closes := func(g gate) bool { return g.port != "" || w.wp.nodes[g.pos].skippable }
+		n.skippable = n.condition() != nil || len(n.guards) > 0 || n.scope != nil
+		if n.spec != nil && n.spec.Partial {
+			n.skippable = n.skippable || len(n.gates) > 0 && !slices.ContainsFunc(n.gates, func(g gate) bool { return !closes(g) })
+		} else {
+			n.skippable = n.skippable || slices.ContainsFunc(n.gates, closes)
+		}
+	}
+}
+
+func (w *wfPlanner) warnOutside(n *nodePlan) {
+	w.diags = append(w.diags, dataflow.Diagnostic{Code: "FC350", Severity: dataflow.SeverityWarning, Span: n.node.Span,
+		Message: "the node " + n.node.ID + " calls out while the transaction is open, because it depends on data of it",
+		Hint: "other writers wait for the answer: give the node a short timeout, or take what it needs " +
+			"from the input so that it can run before the transaction"})
+}
+
+// oneDatabase refuses a workflow that writes more than one database.
+func (w *wfPlanner) oneDatabase() {
+	if len(w.wp.writeDBs) < 2 {
+		return
+	}
+	var names []string
+	var related []dataflow.Related
+	for _, db := range w.wp.writeDBs {
+		names = append(names, db.Name)
+		i := slices.IndexFunc(w.wp.nodes, func(n *nodePlan) bool { return slices.Contains(n.writeDBs, db) })
+		n := w.wp.nodes[i].node
+		related = append(related, dataflow.Related{Span: n.Span, Message: n.ID + " writes " + db.Name})
+	}
+	d := w.errorf("FC351", w.wp.wf.Span, "workflow %s writes to several databases: %s", w.wp.wf.Name, strings.Join(names, ", "))
+	d.Related = related
+	d.Hint = "a run is all or nothing on one database: make a workflow for each"
+}

@@ -1,0 +1,88 @@
+package engine
+
+import (
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// outputs compiles what the workflow gives back.
+func (w *wfPlanner) outputs() {
+	wf := w.wp.wf
+	if wf.Output == nil {
+		var names []string
+		var fields []*dataflow.Field
+		for _, n := range w.wp.nodes {
+			names = append(names, n.node.ID)
+			fields = append(fields, &dataflow.Field{Name: n.node.ID, Type: n.output, Optional: n.skippable})
+		}
+		w.wp.shape = dataflow.NewShape(names...)
+		w.wp.outputType = dataflow.ObjectType(fields...)
+		return
+	}
+	w.wp.output, w.wp.outputType = w.compileOutput(wf.Output, "/output")
+}
+
+// compileOutput compiles a part of a workflow's output and works out its type.
+func (w *wfPlanner) compileOutput(v any, ptr string) (expr, *dataflow.Type) {
+	switch v := v.(type) {
+	case dataflow.Ref:
+		e, t := w.compileRef(v)
+		return orNull{e}, t
+	case *dataflow.Template:
+		return orNull{w.compileText(v)}, dataflow.String
+	case []any:
+		out := &listExpr{}
+		elem := (*dataflow.Type)(nil)
+		for i, item := range v {
+			e, t := w.compileOutput(item, ptr+"/"+itoa(i))
+			out.items = append(out.items, e)
+			if elem == nil {
+				elem = t
+			} else if elem != t {
+				elem = dataflow.Any
+			}
+		}
+		if elem == nil {
+			elem = dataflow.Any
+		}
+		return out, dataflow.ListOf(elem)
+	case *dataflow.Object:
+		out := &objectExpr{}
+		var names []string
+		fields := []*dataflow.Field{}
+		for name, item := range v.All {
+			e, t := w.compileOutput(item, ptr+"/"+escape(name))
+			names, out.vals = append(names, name), append(out.vals, e)
+			fields = append(fields, &dataflow.Field{Name: name, Type: t, Optional: w.maySkip(item)})
+		}
+		out.shape = dataflow.NewShape(names...)
+		return out, dataflow.ObjectType(fields...)
+	case dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow:
+		w.errorf("FC305", w.wp.wf.Spans.At(ptr), "%s can't be part of an output", thing(v))
+		return constant{}, dataflow.Any
+	}
+	return constant{v}, constantType(v)
+}
+
+// maySkip reports whether a reference is to what a run may skip.
+func (w *wfPlanner) maySkip(v any) bool {
+	ref, ok := v.(dataflow.Ref)
+	if !ok || ref.Root != dataflow.RootNode {
+		return false
+	}
+	g, ok := w.gateOf(ref)
+	return ok && (g.port != "" || w.wp.nodes[g.pos].skippable)
+}
+
+func constantType(v any) *dataflow.Type {
+	switch v.(type) {
+	case string:
+		return dataflow.String
+	case int64:
+		return dataflow.Int
+	case bool:
+		return dataflow.Bool
+	case float64:
+		return dataflow.Float
+	}
+	return dataflow.Any
+}
