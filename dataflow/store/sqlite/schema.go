@@ -138,11 +138,12 @@ func (o *schemaOpener) apply(m meta, steps []migrate.Step) error {
 			}
 		}
 	}
+	created := map[string]bool{}
 	for _, s := range steps {
 		if err := o.step(s); err != nil {
 			return fmt.Errorf("%s: %w", s, err)
 		}
-		if system := strings.HasPrefix(s.Table.Name, "_flow_"); !system && s.Action != migrate.CreateIndex || s.Action == migrate.CreateIndex && !o.created(s.Table.Name) {
+		if shown(s, created) {
 			o.done.Steps = append(o.done.Steps, s.String())
 		}
 	}
@@ -158,14 +159,13 @@ func (o *schemaOpener) apply(m meta, steps []migrate.Step) error {
 	return writeMeta(o.c, o.want, o.db.Options.ModelPersistence)
 }
 
-// created reports whether this migration has created the table.
-func (o *schemaOpener) created(table string) bool {
-	for _, s := range o.sql {
-		if strings.HasPrefix(s, "CREATE TABLE "+ident(table)+" ") {
-			return true
-		}
+// shown reports whether a step is news to whoever starts the app: the
+// runtime's own tables are not, nor are the indexes of a table just created.
+func shown(s migrate.Step, created map[string]bool) bool {
+	if s.Action == migrate.CreateTable {
+		created[s.Table.Name] = true
 	}
-	return false
+	return !strings.HasPrefix(s.Table.Name, "_flow_") && (s.Action != migrate.CreateIndex || !created[s.Table.Name])
 }
 
 // fit checks the tables without altering any. A system table that is not
