@@ -44,8 +44,9 @@ type args struct {
 	site  *site
 	given map[string]arg // those that have the right type
 	rest  []arg
-	extra []namedArg // named arguments for b.Extra
-	ok    bool       // nothing was wrong
+	extra []namedArg      // named arguments for b.Extra
+	meant map[string]bool // parameters that a wrong name probably stands for
+	ok    bool            // nothing was wrong
 }
 
 type namedArg struct {
@@ -56,7 +57,7 @@ type namedArg struct {
 // bind checks the arguments of a call against the table and reports all that
 // is wrong with them.
 func (l *loader) bind(thread *sl.Thread, b *spec.Builtin, pos sl.Tuple, kwargs []sl.Tuple) *args {
-	a := &args{l: l, b: b, site: l.site(thread), given: map[string]arg{}, ok: true}
+	a := &args{l: l, b: b, site: l.site(thread), given: map[string]arg{}, meant: map[string]bool{}, ok: true}
 	exprs, named := a.site.written()
 	a.bindPositional(pos, exprs)
 	for _, kv := range kwargs {
@@ -68,7 +69,7 @@ func (l *loader) bind(thread *sl.Thread, b *spec.Builtin, pos sl.Tuple, kwargs [
 		a.bindNamed(name, w)
 	}
 	for _, p := range b.Params {
-		if _, ok := a.given[p.Name]; p.Required && !ok && !a.mentioned(p.Name) {
+		if _, ok := a.given[p.Name]; p.Required && !ok && !a.meant[p.Name] {
 			a.fail("FC106", a.site.at, fmt.Sprintf("%s needs %s", b.Name, p.Name), "as "+b.Example)
 		}
 	}
@@ -168,6 +169,7 @@ func (a *args) unknown(name string, w arg) {
 	}
 	near := dataflow.Suggest(name, a.b.ParamNames())
 	hint := ""
+	a.meant[near] = true
 	if near != "" {
 		hint = fmt.Sprintf("did you mean %q?", near)
 	} else if names := a.b.ParamNames(); len(names) > 0 && len(names) <= 6 {
@@ -184,6 +186,7 @@ func (a *args) gone(g spec.Gone, w arg) {
 	if advice == "" {
 		advice = "write " + g.Instead
 	}
+	a.meant[g.Instead] = true
 	if !g.Still {
 		a.fail("FC104", w.key, fmt.Sprintf("%s has no parameter %q", a.b.Name, g.Name), advice)
 		return

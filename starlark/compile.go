@@ -82,14 +82,15 @@ func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagn
 		l.error("FC027", at, "comparisons can't be chained", "write a < b and b < c")
 		return
 	}
+	if open := scan.unclosed; open != nil && strings.Contains(se.Msg, "end of file") {
+		l.error("FC001", open.span(src), fmt.Sprintf("%q is never closed", open.text), "")
+		return
+	}
 	hint := ""
-	if strings.Contains(se.Msg, "want ':'") || se.Msg == "got newline, want ':'" {
+	if strings.Contains(se.Msg, "want ':'") {
 		hint = "a block begins with a colon at the end of the line"
 	}
 	l.error("FC001", at, "syntax error: "+se.Msg, hint)
-	if scan.unclosed != nil {
-		l.related(fmt.Sprintf("%q is opened here and never closed", scan.unclosed.text), scan.unclosed.span(src))
-	}
 }
 
 // undefinedNames reports every use of a name that means nothing.
