@@ -25,15 +25,14 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 		l.error("FC001", dataflow.Span{File: src.name}, "the file is not UTF-8 text", "save it as UTF-8")
 		return nil, nil, false
 	}
-	scan := scanTokens(src.text)
-	habits := findHabits(src, scan)
-	l.diags = append(l.diags, habits...)
 	file, err := fileOptions().Parse(src.name, src.text, 0)
 	if err != nil {
+		// Every habit of other languages is an error to the parser too, so a
+		// file that it takes need not be searched for them.
+		scan := scanTokens(src.text)
+		habits := findHabits(src, scan)
+		l.diags = append(l.diags, habits...)
 		l.syntaxError(src, scan, habits, err)
-		return nil, nil, false
-	}
-	if dataflow.HasErrors(habits) {
 		return nil, nil, false
 	}
 	src.file = file
@@ -169,6 +168,7 @@ var foreignNames = map[string]string{
 	"List":       "write list(str)",
 	"Optional":   "write field(str, optional = True)",
 	"ForeignKey": "write ref(Model)",
+	"assert":     `write if not condition: fail("why")`,
 	"eval":       "there is no eval",
 	"exec":       "there is no exec",
 	"frozenset":  "write set(…)",
