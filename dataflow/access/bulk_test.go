@@ -64,7 +64,8 @@ func TestBulkUpdateTouchesEveryRowThatMatches(t *testing.T) {
 	}
 	a.do("Note.bulk_create", `{"data": [`+strings.Join(rows, ",")+`]}`)
 	a.want("Note.bulk_update", `{"filter": {"stars": 1}, "fields": {"body": "x"}}`, `{"processed":601,"updated":601}`)
-	a.want("Note.count", `{"filter": {"body": "x", "version": 2}}`, `{"count":601}`)
+	a.want("Note.count", `{"filter": {"body": "x", "version": 2, "updated_at": {"$gte": "`+at("00.001203")+`"}}}`, `{"count":601}`)
+	a.want("Note.count", `{"filter": {"body": null, "version": 1, "updated_at": {"$lt": "`+at("00.001203")+`"}}}`, `{"count":602}`)
 	var all []string
 	for i := range 1300 {
 		all = append(all, fmt.Sprint(i+1))

@@ -18,13 +18,13 @@ type reading struct {
 	show     []int // positions in the shape; nil is all
 	computed bool  // some of show is computed
 	// Positions in ask; -1 where the model has no such field.
-	tenant, deletedAt, version int
+	tenant, version int
 }
 
 // newReading prepares to show some positions of the shape (nil is all of
 // them). The id is always shown.
 func (m *Model) newReading(show []int, also ...int) *reading {
-	rd := &reading{tenant: m.tenant, deletedAt: m.deletedAt, version: m.version}
+	rd := &reading{tenant: m.tenant, version: m.version}
 	if show == nil {
 		rd.computed = len(m.m.Computed) > 0
 		return rd
@@ -41,7 +41,7 @@ func (m *Model) newReading(show []int, also ...int) *reading {
 	for _, i := range also {
 		rd.position(i)
 	}
-	for _, p := range []*int{&rd.tenant, &rd.deletedAt, &rd.version} {
+	for _, p := range []*int{&rd.tenant, &rd.version} {
 		if *p >= 0 {
 			*p = rd.position(*p)
 		}
@@ -62,13 +62,10 @@ func (rd *reading) position(field int) int {
 	return i
 }
 
-// visible reports whether the caller may see a row that was asked for by its
-// id alone.
-func (rd *reading) visible(c Caller, row store.Row, deleted bool) bool {
-	if rd.tenant >= 0 && row.Value(rd.tenant) != c.Tenant {
-		return false
-	}
-	return deleted || rd.deletedAt < 0 || row.Value(rd.deletedAt) == nil
+// visible reports whether the caller may see a live row that was asked for by
+// its id alone.
+func (rd *reading) visible(c Caller, row store.Row) bool {
+	return rd.tenant < 0 || row.Value(rd.tenant) == c.Tenant
 }
 
 // appendJSON appends what is shown of a row.
@@ -123,7 +120,7 @@ func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *r
 	}
 	seen := false
 	_, err := r.Get(ctx, m.m, id, rd.ask, func(row store.Row) error {
-		if !rd.visible(c, row, false) {
+		if !rd.visible(c, row) {
 			return nil
 		}
 		seen = true

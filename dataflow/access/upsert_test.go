@@ -82,3 +82,13 @@ func TestBulkUpsert(t *testing.T) {
 			`{"index":1,"code":"invalid","message":"the input has a problem","problems":[{"code":"required","pointer":"/data/1/name","detail":"\"name\" is required","hint":null}]},`+
 			`{"index":2,"code":"invalid","message":"the input has a problem","problems":[{"code":"immutable","pointer":"/data/2/code","detail":"\"code\" is fixed once the row is created","hint":"leave it out"}]}]}`)
 }
+
+func TestBulkUpsertSkipsWhatTheDatabaseRefuses(t *testing.T) {
+	a := open(t, customer(field("phone", dataflow.String, opt, unique)))
+	a.do("Customer.create", `{"email": "a", "name": "A", "phone": "1"}`)
+	a.want("Customer.bulk_upsert", `{"conflict_on": ["email"], "on_error": "skip", "data": [
+		{"email": "b", "name": "B", "phone": "1"}, {"email": "a", "name": "AA"}]}`,
+		`{"processed":2,"upserted":1,"inserted":0,"updated":1,"errors":[`+
+			`{"index":0,"code":"unique_violation","message":"another Customer has this phone","problems":[{"code":"unique","pointer":"/data/0/phone","detail":"another Customer has this phone","hint":null}]}]}`)
+	a.want("Customer.list", `{"fields": ["name"]}`, list(`{"id":1,"name":"AA"}`))
+}

@@ -58,7 +58,7 @@ func placed(err error, pointer string) error {
 
 // raw reads whole rows without their computed values.
 func (m *Model) raw() *reading {
-	return &reading{tenant: m.tenant, deletedAt: m.deletedAt, version: m.version}
+	return &reading{tenant: m.tenant, version: m.version}
 }
 
 // current reads the row that is about to change.
