@@ -58,7 +58,7 @@ func freeAddr() (string, error) {
 // took from its start.
 func (p *process) answered(ctx context.Context, path string) (time.Duration, error) {
 	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	for deadline := p.started.Add(30 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
+	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
 		resp, err := client.Get("http://" + p.addr + path)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			time.Sleep(500 * time.Microsecond)
