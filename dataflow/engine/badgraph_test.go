@@ -28,7 +28,8 @@ func TestBadGraphs(t *testing.T) {
 	}{
 		{"unknown_type", parts{
 			ft.Node("OrderCreatNode", "a", nil), ft.Node("OrdreListNode", "b", nil), ft.Node("Starlark", "c", nil),
-			ft.Node("SQLQueryNode", "d", nil), ft.Node("Nonsense", "e", nil)}},
+			ft.Node("SQLQueryNode", "d", nil), ft.Node("Nonsense", "e", nil),
+			ft.Node("PythonCodeNode", "f", nil)}},
 		{"unknown_config", parts{
 			ft.Node("OrderCreateNode", "order", ft.Obj("custmer", 1, "total", "1", "created_at", "now", "customer", 1)),
 			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1, "fields", ft.Obj("totl", "1", "version", 2), "status", "paid"))}},
@@ -71,7 +72,10 @@ func TestBadGraphs(t *testing.T) {
 			ft.Edge("who", "id", "order", "total"), ft.Edge("up", "id", "order", "note"),
 			ft.Edge("who", "order", "id", "customer"), ft.Edge("order", "customer", "up", "record"),
 			ft.Edge("who", "id", "list", "filter.status"), ft.Edge("who", "", "list", ""), ft.Edge("who", "id", "list", ""),
-			ft.Edge("order", "filter", "list", "note"), ft.Edge("who", "a..b", "list", "limit")}},
+			ft.Edge("order", "filter", "list", "note"), ft.Edge("who", "a..b", "list", "limit"),
+			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1, "fields", ft.Obj("note", "x"))), ft.Edge("who", "name", "change", "status"),
+			ft.Node("WorkflowNode", "sub", ft.Obj("workflow", "callee", "inputs", ft.Obj("qty", 1))), ft.Edge("who", "email", "sub", "email"),
+			ft.Edge("who", "email", "sub", "inputs.email")}},
 		{"cycles", parts{
 			ft.Node("StarlarkNode", "c", ft.Obj("fn", identity, "x", "${b.result}")),
 			ft.Node("StarlarkNode", "a", ft.Obj("fn", identity, "x", "${c.result}")),

@@ -140,6 +140,9 @@ func (w *wfPlanner) connectInput(e *dataflow.Edge, from, to *nodePlan, ref dataf
 	if to.spec != nil && to.spec.Param(names[0]) == nil && to.spec.Rest == nil {
 		d := w.errorf("FC316", span, "%s has no input %q", to.node.Type, names[0])
 		d.Hint = dataflow.DidYouMean(names[0], paramNames(to.spec))
+		if inner := to.inside(names[0]); inner != "" {
+			d.Hint = fmt.Sprintf("write %q", inner)
+		}
 		w.hintReversed(d, e, from, to)
 		return
 	}
@@ -150,6 +153,23 @@ func (w *wfPlanner) connectInput(e *dataflow.Edge, from, to *nodePlan, ref dataf
 	d := w.errorf("FC313", span, "%s of %s is given twice", e.Input, to.node.ID)
 	d.Hint = "keep one of the config's value and the connection"
 	d.Related = []dataflow.Related{{Message: "the other one", Span: to.spanOf(pointer(names))}}
+}
+
+// inside returns the path of an input that is a part of one of n's parameters:
+// "fields.status" of an update, "inputs.email" of a workflow.
+func (n *nodePlan) inside(name string) string {
+	if n.callee != nil {
+		if _, ok := n.callee.wf.InputShape.Index(name); ok {
+			_, param := n.typ.(WorkflowCaller).Callee(n.raw)
+			return param + "." + name
+		}
+	}
+	for _, p := range n.spec.Params {
+		if t, known, ok := p.Type.Attr(name); ok && known && t != nil {
+			return p.Name + "." + name
+		}
+	}
+	return ""
 }
 
 // setInput sets a name, or a name within nested objects, which it copies. It

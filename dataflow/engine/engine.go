@@ -133,7 +133,7 @@ func New(p *Plan, o Options) (*Engine, error) {
 	e := &Engine{plan: p, opts: o}
 	for _, db := range p.databases {
 		st := o.Stores[db]
-		if st == nil && len(db.Models) > 0 {
+		if st == nil {
 			return nil, fmt.Errorf("database %s: no store is open", db.Name)
 		}
 		e.stores = append(e.stores, st)

@@ -16,6 +16,18 @@ var laterTypes = []string{
 	"CacheNode", "EmitNode", "LogNode",
 }
 
+// kailashTypes are node types of Kailash that go by another name here.
+var kailashTypes = map[string]string{
+	"PythonCodeNode":       `"StarlarkNode" with {"fn": function, …}`,
+	"AsyncPythonCodeNode":  `"StarlarkNode" with {"fn": function, …}`,
+	"AsyncHTTPRequestNode": `"HTTPRequestNode"`,
+	"RESTClientNode":       `"HTTPRequestNode"`,
+	"AsyncSwitchNode":      `"SwitchNode"`,
+	"AsyncMergeNode":       `"MergeNode"`,
+	"SubWorkflowNode":      `"WorkflowNode"`,
+	"TransactionScopeNode": `"TransactionNode" with {"nodes": […]}: a workflow is all or nothing by itself`,
+}
+
 // opNode is the node type of a model's operation.
 type opNode struct {
 	op    dataflow.Op
@@ -86,6 +98,10 @@ func (p *planner) unknownType(node *dataflow.Node) {
 		return
 	}
 	d := p.errorf("FC300", span, "unknown node type %q", node.Type)
+	if ours, ok := kailashTypes[node.Type]; ok {
+		d.Hint = "write " + ours
+		return
+	}
 	if p.suggested++; p.suggested > 50 {
 		return // a file this wrong is not helped by more of them, and each costs a search
 	}

@@ -190,11 +190,7 @@ func (r *run) snapshot(ctx context.Context, dbs []*dataflow.Database, body func(
 	if len(dbs) == 0 {
 		return body()
 	}
-	st := r.engine.Store(dbs[0])
-	if st == nil {
-		return r.snapshot(ctx, dbs[1:], body)
-	}
-	return st.Snapshot(ctx, func(rd store.Reader) error {
+	return r.engine.Store(dbs[0]).Snapshot(ctx, func(rd store.Reader) error {
 		if r.snapshots == nil {
 			r.snapshots = make(map[*dataflow.Database]store.Reader, len(dbs))
 		}

@@ -198,7 +198,7 @@ func TestInputsAreCheckedAllAtOnce(t *testing.T) {
 	}
 }
 
-func TestTwoHundredMillisecondsPlanAThousandWorkflows(t *testing.T) {
+func TestAThousandWorkflowsArePlannedQuickly(t *testing.T) {
 	var wfs []*dataflow.Workflow
 	for range 1000 {
 		wf := placeOrder()
@@ -212,7 +212,7 @@ func TestTwoHundredMillisecondsPlanAThousandWorkflows(t *testing.T) {
 	if p, ds := engine.NewPlan(s.App, nodes.Types()); p == nil {
 		t.Fatal(ft.Render(ds))
 	}
-	if d := time.Since(start); d > time.Second { // a fifth of this on an idle machine
+	if d := time.Since(start); d > time.Second { // a fiftieth of this on an idle machine; quadratic time would show
 		t.Errorf("planning took %s", d)
 	} else {
 		t.Logf("planning took %s", d)

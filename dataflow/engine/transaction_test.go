@@ -120,6 +120,36 @@ func TestARunIsReentrant(t *testing.T) {
 	}
 }
 
+// busy is a store that can't be written.
+type busy struct{ store.Store }
+
+func (busy) Write(context.Context, func(store.Tx) error) error {
+	return &dataflow.Error{Code: "busy", Status: dataflow.StatusBusy, Message: "the database is locked"}
+}
+
+func TestATransactionThatCantBeOpenedIsTheWorkflowsError(t *testing.T) {
+	s := ft.NewShop(addProduct())
+	e := mustEngine(t, s.App, engine.Options{Stores: map[*dataflow.Database]store.Store{s.DB: busy{ft.Open(t, sqlite.Opener{}, s.DB)}}})
+	_, err := run(t, e, "add_product", ft.Obj("sku", "tea", "stock", int64(1)))
+	if err == nil || err.Code != "busy" || err.Workflow != "add_product" || err.Node != "" || err.Span.File != "add_product" {
+		t.Errorf("%+v", err)
+	}
+}
+
+func TestWorkflowsThatOnlyCallOutAreNestedSideBySide(t *testing.T) {
+	call := newNode("CallNode", dataflow.EffectOutside, func(_ context.Context, c *engine.Call) (any, error) { return c.Key, nil })
+	sub := ft.Workflow("sub", ft.Node("CallNode", "c", nil), ft.Output{V: ft.Obj("key", "${c}")})
+	parts := []any{}
+	for _, id := range []string{"x", "y", "z"} {
+		parts = append(parts, ft.Node("WorkflowNode", id, ft.Obj("workflow", "sub")))
+	}
+	parts = append(parts, ft.Output{V: ft.List("${x.key}", "${y.key}", "${z.key}")})
+	e := engineOf(t, engine.Options{NewID: func() string { return "run" }}, []*dataflow.Workflow{sub, ft.Workflow("w", parts...)}, call)
+	if got, err := run(t, e, "w", nil); err != nil || got != `["run/x/c","run/y/c","run/z/c"]` {
+		t.Errorf("keys are %s, %v", got, err)
+	}
+}
+
 func TestANestedWorkflowJoinsTheTransaction(t *testing.T) {
 	add := ft.Workflow("add", ft.In("mail", dataflow.String), ft.Node("CustomerCreateNode", "c", ft.Obj("email", "${input.mail}", "name", "x")),
 		ft.Output{V: ft.Obj("id", "${c.id}")})
