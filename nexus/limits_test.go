@@ -1,6 +1,7 @@
 package nexus_test
 
 import (
+	"context"
 	"io"
 	"net/http"
 	"net/http/httptest"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/internal/apptest"
 )
 
 func TestBodyTooLarge(t *testing.T) {
@@ -186,5 +188,37 @@ func TestSlowBody(t *testing.T) {
 	defer res.Body.Close()
 	if res.StatusCode != http.StatusRequestTimeout {
 		t.Errorf("got %d, want 408", res.StatusCode)
+	}
+}
+
+// A function of the app that fails while the answer is made must not make a
+// write that is done look as if it were not.
+func TestAWriteThatCantBeShownIsDone(t *testing.T) {
+	s := newServer(t, func(app *dataflow.App) {
+		m := apptest.Model(app.Databases[0], "Label", "labels", func(m *dataflow.Model) {
+			m.Computed = []dataflow.Computed{{Name: "broken", Func: &apptest.Func{ID: "broken", Args: []dataflow.Param{{Name: "row", Required: true}},
+				Run: func(context.Context, []any, *dataflow.Object) (any, error) {
+					return nil, &dataflow.Error{Code: "function_failed", Status: dataflow.StatusInternal, Message: "broken failed"}
+				}}}}
+		}, apptest.Field("text", dataflow.String))
+		app.Exposures = append(app.Exposures, apptest.Expose(m))
+	})
+	s.run([]exchange{
+		{"create", "POST /api/labels\n\n" + `{"text":"x"}`, "201\nLocation: /api/labels/1"},
+		{"patch", "PATCH /api/labels/1\n\n" + `{"text":"y"}`, "204"},
+		{"it is there", "GET /api/labels/1?fields=text", "200\nCache-Control: private, no-cache\nContent-Type: application/json\n\n" + `{"id":1,"text":"y"}`},
+		{"with a key, all or nothing", "POST /api/labels\nIdempotency-Key: k\n\n" + `{"text":"x"}`, `500
+Cache-Control: no-store
+Content-Type: application/problem+json
+
+{"type":"urn:flowctl:problem:function_failed","title":"Internal Server Error","status":500,"detail":"broken failed","code":"function_failed","request_id":"r1"}`},
+		{"so it is not there", "GET /api/labels/2?fields=text", `404
+Cache-Control: no-store
+Content-Type: application/problem+json
+
+{"type":"urn:flowctl:problem:not_found","title":"Not Found","status":404,"detail":"there is no Label with the id 2","code":"not_found","model":"Label","request_id":"r1"}`},
+	})
+	if got := strings.Count(s.log.String(), "code=function_failed"); got != 3 {
+		t.Errorf("the failure is logged %d times, want 3", got)
 	}
 }

@@ -198,6 +198,11 @@ func (x *Exchange) asError(err error) *dataflow.Error {
 	return &out
 }
 
+// LogFault logs an error that the caller is not told of.
+func (x *Exchange) LogFault(err error) {
+	x.logFailure(dataflow.AsError(err), http.StatusInternalServerError)
+}
+
 func (x *Exchange) logFailure(e *dataflow.Error, status int) {
 	if status < 500 {
 		return

@@ -21,7 +21,8 @@ type answer struct {
 }
 
 // mutation is a request that writes: do runs inside one transaction (again, if
-// the store asks for a retry), render words the answer afterwards.
+// the store asks for a retry), render words the answer afterwards. If render
+// fails, what it returns beside the error is the answer without a body.
 type mutation struct {
 	caller access.Caller
 	prefer prefer
@@ -50,7 +51,10 @@ func (m *model) write(x *front.Exchange, w mutation) error {
 	}
 	a, err := w.render(ctx)
 	if err != nil {
-		return err
+		// The write is done, and a failure would ask for it to be repeated: say
+		// that it is done, though the row can't be shown.
+		x.LogFault(err)
+		x.Out = x.Out[:0]
 	}
 	a.send(x)
 	return nil
@@ -132,7 +136,9 @@ func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row 
 		a.status = minimal
 		return a, nil
 	}
-	x.Out, err = m.ops.AppendRow(ctx, row, x.Out)
+	if x.Out, err = m.ops.AppendRow(ctx, row, x.Out); err != nil {
+		a.status = minimal
+	}
 	return a, err
 }
 
