@@ -143,6 +143,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"storage_full", StatusStorage, "The database's disk has no room left. Nothing of the request has happened."},
 	{"storage_read_only", StatusStorage, "The database can't be written to. Nothing of the request has happened."},
 	{"storage_corrupt", StatusStorage, "The database file is damaged; restore it from a backup."},
+	{"not_available", StatusRejected, "The database has no table for this: with `existing_schema_mode = True` the runtime makes none of its own."},
 	{"storage_failed", StatusStorage, "The disk of the database reported an error. Nothing of the request has happened."},
 
 	// Runs of workflows.

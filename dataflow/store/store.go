@@ -21,10 +21,11 @@ import (
 // Reader answers questions. Outside a transaction each call sees the latest
 // committed state.
 type Reader interface {
-	// Get hands f the live row with this id, if there is one. fields is as in
-	// query.Select.
+	// Get hands f the row with this id, if there is one and it is not deleted
+	// softly. fields is as in query.Select.
 	Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(Row) error) (bool, error)
-	// Select hands f each row that matches, in order.
+	// Select hands f each row that matches, in order. f must not use the
+	// transaction or snapshot that it is called in.
 	Select(ctx context.Context, q *query.Select, f func(Row) error) error
 	// Count returns how many rows match.
 	Count(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
@@ -43,12 +44,17 @@ type Row interface {
 	Object() *dataflow.Object
 }
 
-// Tx is one transaction. It is used from one goroutine at a time.
+// Tx is one transaction. It is used from one goroutine at a time, until the
+// function it was handed to returns. An Insert, Update or Delete that fails
+// spoils it: whatever follows fails too, up to the end of the innermost
+// Savepoint, and without one nothing is committed.
 type Tx interface {
 	Reader
 	// Insert adds rows, each with a value for every one of fields (positions
 	// in the model), and returns their ids, in order. If the model's id is an
-	// int and fields leaves it out, the database picks it.
+	// int and fields leaves it out or it is null, the database picks it. In
+	// problems, pointers are those of fields, "/sku"; with several rows, behind
+	// the number of the row, "/3/sku".
 	Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) (ids []any, err error)
 	// Update changes the rows that match and returns how many.
 	Update(ctx context.Context, u *query.Update) (int64, error)
@@ -65,8 +71,10 @@ type Store interface {
 	// Snapshot runs f over one consistent state.
 	Snapshot(ctx context.Context, f func(Reader) error) error
 	// Write runs f in one transaction and commits it, durably, before it
-	// returns nil. If f fails or the commit does, nothing has happened. f may
-	// be called again if the engine asks for the transaction to be retried.
+	// returns nil. If f fails or the commit does, nothing has happened; a panic
+	// in f is an error. f may be called again if the engine asks for the
+	// transaction to be retried. It must read through its Tx: a read of the
+	// Store itself sees what was committed before, or waits for f to end.
 	Write(ctx context.Context, f func(Tx) error) error
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error

@@ -30,19 +30,23 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	if err != nil {
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
-	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
-	done, diags := migrateSchema(ctx, c, db, p, o.System)
+	done, absent, diags := migrateSchema(ctx, c, db, p, o.System)
 	if dataflow.HasErrors(diags) {
 		_ = c.close()
 		return nil, nil, diags
 	}
 	c.SetBusyTimeout(busyTimeout)
-	return newStore(c, db, p, models, o.Logger), done, diags
+	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
+	s := newStore(c, db, p, models, o.Logger)
+	for _, m := range absent {
+		delete(s.tables, m)
+	}
+	return s, done, diags
 }
 
 func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {
 	s := &Store{
-		tables: newTables(models), writer: &writer{c: c, hold: maxGroupHold}, log: log,
+		tables: newTables(models, db.Options.ExistingSchemaMode), writer: &writer{c: c, hold: maxGroupHold}, log: log,
 		slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	if p.path != memory {

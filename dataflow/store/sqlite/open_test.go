@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
 )
@@ -78,8 +79,8 @@ func TestInMemory(t *testing.T) {
 func TestExistingSchema(t *testing.T) {
 	path := filepath.Join(t.TempDir(), "a.db")
 	execSQL(t, path,
-		`CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(80) NOT NULL, email TEXT, born REAL, legacy TEXT NOT NULL DEFAULT '')`,
-		`INSERT INTO people (name, email) VALUES ('Ann', 'a@b.c')`)
+		`CREATE TABLE people (id INTEGER PRIMARY KEY, name VARCHAR(80) NOT NULL, email TEXT, born REAL, extra JSON, day DATE, legacy TEXT NOT NULL DEFAULT '')`,
+		`INSERT INTO people (name, email, extra, day) VALUES ('Ann', 'a@b.c', 'not JSON', '"odd"')`)
 	existing := func(models ...*dataflow.Model) *dataflow.Database {
 		db := database(path, models...)
 		db.Options.ExistingSchemaMode = true
@@ -87,10 +88,25 @@ func TestExistingSchema(t *testing.T) {
 	}
 	name := &dataflow.Field{Name: "name", Type: dataflow.String}
 	email := &dataflow.Field{Name: "email", Type: dataflow.String, Optional: true}
-	fits := model("Person", "people", name, email)
-	s := openTest(t, existing(fits))
-	if got := texts(t, s); !slices.Equal(got, []string{"Ann"}) {
-		t.Errorf("read %v", got)
+	fits := model("Person", "people", name, email, &dataflow.Field{Name: "extra", Type: dataflow.JSON, Optional: true},
+		&dataflow.Field{Name: "day", Type: &dataflow.Type{Kind: dataflow.KindDate}, Optional: true})
+	own := model("Key", "_flow_keys")
+	own.Seal()
+	existingStore, _, diags := Opener{}.Open(context.Background(), existing(fits), store.Options{System: []*dataflow.Model{own}})
+	if existingStore == nil {
+		t.Fatal(diags)
+	}
+	s := existingStore.(*Store)
+	if _, err := s.Count(context.Background(), own, nil); code(err) != "not_available" {
+		t.Errorf("a table of the runtime's own: %v", err)
+	}
+	if err := s.Select(context.Background(), &query.Select{Model: fits}, func(r store.Row) error {
+		if got := string(r.AppendJSON(nil)); got != `{"id":1,"name":"Ann","email":"a@b.c","extra":"not JSON","day":"\"odd\""}` {
+			t.Errorf("read %s", got)
+		}
+		return nil
+	}); err != nil {
+		t.Error(err)
 	}
 	if err := s.Write(context.Background(), func(tx store.Tx) error { return add(tx, fits, "Bob") }); err != nil {
 		t.Error(err)
@@ -167,7 +183,7 @@ func TestUnchangedSchemaIsNotInspected(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.close()
-		if _, diags := migrateSchema(context.Background(), c, db(), place{path: path, name: "a.db"}, nil); diags != nil {
+		if _, _, diags := migrateSchema(context.Background(), c, db(), place{path: path, name: "a.db"}, nil); diags != nil {
 			t.Fatal(diags)
 		}
 		return c.stmts.bySQL[columnsQuery] != nil

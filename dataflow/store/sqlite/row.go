@@ -2,8 +2,10 @@ package sqlite
 
 import (
 	"encoding/base64"
+	"encoding/json"
 	"slices"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -49,9 +51,10 @@ func (c *column) appendJSON(dst []byte, stmt *sqlite.Stmt, i int) []byte {
 		return append(dst, "false"...)
 	case formFloat:
 		return codec.AppendFloat(dst, stmt.ColumnFloat(i))
-	case formPlain, formMoment:
-		return append(appendColumn(append(dst, '"'), stmt, i), '"')
 	case formJSON, formList:
+		if c.foreign {
+			return appendForeign(dst, stmt, i)
+		}
 		return appendColumn(dst, stmt, i)
 	case formDecimal:
 		var buf [dataflow.MaxDecimalDigits + 1]byte
@@ -79,13 +82,27 @@ func appendColumn(dst []byte, stmt *sqlite.Stmt, i int) []byte {
 func appendText(dst []byte, stmt *sqlite.Stmt, i int) []byte {
 	start := len(dst)
 	dst = appendColumn(append(dst, '"'), stmt, i)
+	all := byte(0)
 	for _, b := range dst[start+1:] {
 		if b < 0x20 || b == '"' || b == '\\' {
-			text := string(dst[start+1:])
-			return codec.AppendString(dst[:start], text)
+			return codec.AppendString(dst[:start], string(dst[start+1:]))
 		}
+		all |= b
+	}
+	if all >= utf8.RuneSelf && !utf8.Valid(dst[start+1:]) {
+		return codec.AppendString(dst[:start], string(dst[start+1:]))
 	}
 	return append(dst, '"')
+}
+
+// appendForeign appends what a table that others write to has in the place of
+// JSON: as it is if it is JSON, else as a string.
+func appendForeign(dst []byte, stmt *sqlite.Stmt, i int) []byte {
+	b := columnBytes(stmt, i)
+	if json.Valid(b) {
+		return append(dst, b...)
+	}
+	return codec.AppendString(dst, string(b))
 }
 
 func columnBytes(stmt *sqlite.Stmt, i int) []byte {
@@ -134,7 +151,11 @@ func (c *column) value(stmt *sqlite.Stmt, i int) any {
 	case formBytes:
 		return columnBytes(stmt, i)
 	case formJSON:
-		return dataflow.RawJSON(stmt.ColumnText(i))
+		text := stmt.ColumnText(i)
+		if c.foreign && !json.Valid([]byte(text)) {
+			return text
+		}
+		return dataflow.RawJSON(text)
 	case formList:
 		return c.list(columnBytes(stmt, i))
 	}

@@ -26,18 +26,21 @@ type schemaOpener struct {
 	models []*dataflow.Model // the app's
 	system []*dataflow.Model
 	want   *migrate.Schema
+	absent []*dataflow.Model // of system, in existing_schema_mode
 	sql    []string
 	done   *store.Migration
 }
 
-func migrateSchema(ctx context.Context, c *conn, db *dataflow.Database, p place, system []*dataflow.Model) (*store.Migration, []dataflow.Diagnostic) {
+// migrateSchema returns what was done, and which of the runtime's own models
+// have no table.
+func migrateSchema(ctx context.Context, c *conn, db *dataflow.Database, p place, system []*dataflow.Model) (done *store.Migration, absent []*dataflow.Model, diags []dataflow.Diagnostic) {
 	o := &schemaOpener{c: c, db: db, name: p.name, models: db.Models, system: system, done: &store.Migration{Database: p.name}}
 	o.want = migrate.Desired(append(o.models[:len(o.models):len(o.models)], system...), storage)
 	diags, err := o.open(ctx)
 	if err != nil {
-		return nil, append(diags, openFailure(db, p, err))
+		return nil, nil, append(diags, openFailure(db, p, err))
 	}
-	return o.done, diags
+	return o.done, o.absent, diags
 }
 
 func (o *schemaOpener) open(ctx context.Context) ([]dataflow.Diagnostic, error) {
@@ -176,6 +179,11 @@ func (o *schemaOpener) fit() ([]dataflow.Diagnostic, error) {
 		return nil, err
 	}
 	diags := migrate.Fit(have, migrate.Desired(o.models, storage))
+	for _, m := range o.system {
+		if have.Table(m.Table) == nil {
+			o.absent = append(o.absent, m)
+		}
+	}
 	for _, m := range o.models {
 		if m.AuditLog && have.Table(auditTable) == nil {
 			span, ok := m.Spans["/audit_log"]

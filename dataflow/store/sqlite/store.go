@@ -42,7 +42,9 @@ func (s *Store) table(m *dataflow.Model) (*table, error) {
 	if t := s.tables[m]; t != nil {
 		return t, nil
 	}
-	return nil, dataflow.Internal(fmt.Errorf("model %s is not of this database", m.Name))
+	return nil, &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Model: m.Name,
+		Message: fmt.Sprintf("the database has no table for %s", m.Name),
+		Hint:    "with existing_schema_mode = True the runtime makes no tables of its own, and does without what they are for"}
 }
 
 // Get implements store.Reader. A look-up by id is over before it could be

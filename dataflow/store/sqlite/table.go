@@ -32,14 +32,16 @@ type column struct {
 	typ   *dataflow.Type // a reference's is its id's
 	key   string         // "name":
 	form  form
+	// foreign says that the table is not of our making, so that what is in it
+	// is not known to be of its type.
+	foreign bool
 }
 
 // form is how a column's values are stored and written.
 type form uint8
 
 const (
-	formText    form = iota // any text: escaped
-	formPlain               // text that needs no escaping: date, time, uuid
+	formText    form = iota // any text
 	formMoment              // datetime
 	formJSON                // JSON text, as it is
 	formList                // JSON text of a list
@@ -66,8 +68,6 @@ func formOf(t *dataflow.Type) form {
 		return formDecimal
 	case dataflow.KindDateTime:
 		return formMoment
-	case dataflow.KindDate, dataflow.KindTime, dataflow.KindUUID:
-		return formPlain
 	case dataflow.KindJSON:
 		return formJSON
 	case dataflow.KindList:
@@ -78,13 +78,13 @@ func formOf(t *dataflow.Type) form {
 	return formText
 }
 
-func newTable(m *dataflow.Model) *table {
+func newTable(m *dataflow.Model, foreign bool) *table {
 	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID)}
 	t.autoID = m.ID().Type.Kind == dataflow.KindInt
 	for i, f := range m.Fields {
 		typ := f.Type.Scalar()
 		key := append(codec.AppendString(nil, f.Name), ':')
-		t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ)})
+		t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ), foreign: foreign})
 		t.all = append(t.all, i)
 		if f.Type.Kind == dataflow.KindRef {
 			t.refs = append(t.refs, i)
@@ -106,10 +106,10 @@ func newTable(m *dataflow.Model) *table {
 }
 
 // newTables works out the tables of models and who refers to whom.
-func newTables(models []*dataflow.Model) map[*dataflow.Model]*table {
+func newTables(models []*dataflow.Model, foreign bool) map[*dataflow.Model]*table {
 	tables := make(map[*dataflow.Model]*table, len(models))
 	for _, m := range models {
-		tables[m] = newTable(m)
+		tables[m] = newTable(m, foreign)
 	}
 	for _, m := range models {
 		for _, f := range m.Fields {
