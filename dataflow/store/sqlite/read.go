@@ -36,7 +36,7 @@ func (r session) Get(ctx context.Context, m *dataflow.Model, id any, fields []in
 	}
 	began := r.s.started(stmt)
 	defer r.done(stmt, began)
-	bind(stmt, 1, id)
+	bind(stmt, 1, dialect{}.Encode(t.columns[t.id].typ, id))
 	found, err := stmt.Step()
 	if err != nil || !found {
 		return false, toError(ctx, err)

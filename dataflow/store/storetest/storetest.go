@@ -54,6 +54,7 @@ type shop struct {
 	owner   *dataflow.Model // its id is given by the caller
 	country *dataflow.Model
 	entry   *dataflow.Model // versioned, soft delete, composite unique
+	member  *dataflow.Model // multi-tenant
 }
 
 func newShop() *shop {
@@ -102,7 +103,12 @@ func newShop() *shop {
 			{Name: "version", Type: dataflow.Int, System: dataflow.RoleVersion},
 			{Name: "deleted_at", Type: dataflow.DateTime, Optional: true, System: dataflow.RoleDeletedAt},
 		}}
-	s.db = &dataflow.Database{Name: "db", Models: []*dataflow.Model{s.country, s.owner, s.thing, s.entry},
+	s.member = &dataflow.Model{Name: "Member", Table: "members", MultiTenant: true, Fields: []*dataflow.Field{
+		id(),
+		{Name: "email", Type: dataflow.String, Unique: true},
+		{Name: "tenant_id", Type: dataflow.String, System: dataflow.RoleTenant},
+	}}
+	s.db = &dataflow.Database{Name: "db", Models: []*dataflow.Model{s.country, s.owner, s.thing, s.entry, s.member},
 		Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
 	for _, m := range s.db.Models {
 		m.Database = s.db

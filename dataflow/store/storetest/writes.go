@@ -176,6 +176,10 @@ func testUnique(t *testing.T, open Open) {
 		return err
 	})
 	wantFailure(t, err, "unique_violation: another Country has this code", "/2/code unique: another Country has this code")
+	insert(t, s, shop.member, "tenant_id", "a", "email", "x")
+	insert(t, s, shop.member, "tenant_id", "b", "email", "x") // another tenant's rows must not show
+	wantFailure(t, try(shop.member, "tenant_id", "b", "email", "x"),
+		"unique_violation: another Member has this email", "/email unique: another Member has this email")
 	insert(t, s, shop.country, "code", "z")
 	err = s.Write(t.Context(), func(tx store.Tx) error {
 		_, err := tx.Update(t.Context(), &query.Update{Model: shop.country, Set: []query.Assign{{Field: 1, Value: "same"}}, Bump: -1})
