@@ -94,6 +94,10 @@ func TestBadGraphs(t *testing.T) {
 			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "y", 1)),
 			ft.Node("StarlarkNode", "c", ft.Obj("x", 1)),
 			ft.Node("OrderListNode", "d", ft.Obj("limit", identity)), ft.Node("StarlarkNode", "e", ft.Obj("fn", identity))}},
+		{"narrowed", parts{
+			ft.Node("OrderReadNode", "one", ft.Obj("id", 1, "fields", ft.List("total", "customer"))),
+			ft.Node("OrderListNode", "many", ft.Obj("fields", ft.List("status"))),
+			ft.Output{V: ft.List("${one.id}", "${one.total}", "${one.note}", "${many.records[0].id}", "${many.records[0].total}", "${many.has_more}")}}},
 		{"ids", parts{who(), who(), ft.Node("OrderListNode", "input", nil), ft.Node("OrderListNode", "a.b", nil)}},
 		{"switches", parts{ft.In("s", dataflow.String), ft.In("b", dataflow.Bool),
 			ft.Node("SwitchNode", "a", ft.Obj("condition", "${input.s} == 'x'")),
