@@ -34,6 +34,20 @@ func (v *validator) model(m *Model) {
 	for _, ix := range m.Indexes {
 		v.index(m, ix)
 	}
+	v.tenantIDs(m)
+}
+
+// tenantIDs tells that ids are the one thing tenants do not have apart. Those
+// of type uuid can't be guessed.
+func (v *validator) tenantIDs(m *Model) {
+	if id := m.ID(); m.MultiTenant && m.ClientID && id.Type.Kind != KindUUID {
+		at := id.Span
+		if at.IsZero() {
+			at = m.Span
+		}
+		v.add(SeverityInfo, "FC263", at, "declare it as uuid, or keep the tenant's own name for it in a field with unique = True",
+			"ids of "+m.Name+" are unique among all tenants: one that picks an id which is taken learns that it is")
+	}
 }
 
 // complete checks what Go code can forget, and without which no other

@@ -208,6 +208,12 @@ FC261 error: the field A.c: there is no on_delete "explode" [write "restrict", "
 			b.Fields = []*dataflow.Field{to("a", a, optional)}
 			return build(a, b)
 		}, ``},
+		"ids that tenants choose": {func() *dataflow.App {
+			a, b := named("A"), named("B")
+			a.MultiTenant, a.ClientID = true, true
+			b.MultiTenant = true
+			return build(a, b)
+		}, `FC263 info: ids of A are unique among all tenants: one that picks an id which is taken learns that it is [declare it as uuid, or keep the tenant's own name for it in a field with unique = True]`},
 		"exposures": {func() *dataflow.App {
 			a, b := named("A"), named("B")
 			app := build(a, b)

@@ -17,7 +17,7 @@ import (
 // app is a database with some models, and a clock that stands still unless it
 // is moved.
 type app struct {
-	t      *testing.T
+	t      testing.TB
 	db     *dataflow.Database
 	store  store.Store
 	models map[string]*access.Model
@@ -27,7 +27,7 @@ type app struct {
 }
 
 // open makes the models' tables in a new SQLite database.
-func open(t *testing.T, models ...*dataflow.Model) *app {
+func open(t testing.TB, models ...*dataflow.Model) *app {
 	t.Helper()
 	a := &app{t: t, models: map[string]*access.Model{}, now: time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)}
 	a.db = &dataflow.Database{Name: "db", URL: "sqlite:test.db", Options: dataflow.DatabaseOptions{AutoMigrate: true}}
@@ -134,7 +134,7 @@ func (a *app) want(op, args, want string) {
 }
 
 // fails holds an operation to failing with this code and these problems, one
-// to a line. Statuses are checked against the table of codes elsewhere.
+// to a line.
 func (a *app) fails(op, args, code string, problems ...string) {
 	a.t.Helper()
 	v, err := a.try(op, args)
@@ -144,11 +144,17 @@ func (a *app) fails(op, args, code string, problems ...string) {
 	wantError(a.t, err, code, problems...)
 }
 
-func wantError(t *testing.T, err error, code string, problems ...string) {
+func wantError(t testing.TB, err error, code string, problems ...string) {
 	t.Helper()
 	e := dataflow.AsError(err)
+	if status, ok := statusOf(e.Code); !ok || status != e.Status {
+		t.Errorf("%s: its row in ErrorCodes says status %d (found: %v), it has %d", e.Code, status, ok, e.Status)
+	}
 	var got []string
 	for _, p := range e.Problems {
+		if _, ok := statusOf(p.Code); !ok {
+			t.Errorf("%s has no row in ErrorCodes", p.Code)
+		}
 		s := p.Pointer + " " + p.Code + ": " + p.Detail
 		if p.Hint != "" {
 			s += " [" + p.Hint + "]"
@@ -158,6 +164,15 @@ func wantError(t *testing.T, err error, code string, problems ...string) {
 	if e.Code != code || strings.Join(got, "\n") != strings.Join(problems, "\n") {
 		t.Errorf("got  %v\n%s\nwant %s\n%s", err, strings.Join(got, "\n"), code, strings.Join(problems, "\n"))
 	}
+}
+
+func statusOf(code string) (dataflow.Status, bool) {
+	for _, c := range dataflow.ErrorCodes() {
+		if c.Code == code {
+			return c.Status, true
+		}
+	}
+	return 0, false
 }
 
 // count counts rows of a model beneath every rule.
