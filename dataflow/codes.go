@@ -1,6 +1,9 @@
 package dataflow
 
-import "slices"
+import (
+	"slices"
+	"strings"
+)
 
 // CodeInfo documents a diagnostic's code. docs/errors is generated from it.
 type CodeInfo struct {
@@ -15,7 +18,11 @@ type CodeInfo struct {
 //	FC1xx  names, options, loads         FC5xx  security
 //	FC2xx  models                        FC6xx  database and migration
 //	FC3xx  workflows                     FC7xx  running and serving
-func Codes() []CodeInfo { return slices.Concat(languageCodes, codes) }
+func Codes() []CodeInfo {
+	all := slices.Concat(languageCodes, codes)
+	slices.SortStableFunc(all, func(a, b CodeInfo) int { return strings.Compare(a.Code, b.Code) })
+	return all
+}
 
 var codes = []CodeInfo{
 	{"FC300", "unknown node type", "The node types are a model's name with an operation (`OrderCreateNode`), the built-in ones, and those that a Go program adds. Pass the operation itself (`Order.create`) to have it checked where it is written."},

@@ -23,6 +23,7 @@ func TestStateProblems(t *testing.T) {
 	tests := []struct{ name, src, want string }{
 		{"table", `var m = map[string]int{"a": 1}; func f() int { return m["a"] }`, ""},
 		{"local of the same name", `var m = map[string]int{}; func f() { m := map[string]int{}; m["a"] = 1 }`, ""},
+		{"blank", `var _ = 1; func f() { _ = 2 }`, ""},
 		{"pool", `import "sync"; var p sync.Pool; func f() { p.Put(1) }`, ""},
 		{"init", `func init() {}`, "x.go:1:12: func init registers or prepares something: do it where it is used"},
 		{"assigned", `var n int; func f() { n = 1 }`, "x.go:1:34: n belongs to the package and is changed"},
@@ -87,7 +88,9 @@ func packageVars(files []*ast.File) map[string]*ast.ValueSpec {
 			}
 			for _, spec := range g.Specs {
 				for _, id := range spec.(*ast.ValueSpec).Names {
-					vars[id.Name] = spec.(*ast.ValueSpec)
+					if id.Name != "_" { // asserts a type: it holds nothing
+						vars[id.Name] = spec.(*ast.ValueSpec)
+					}
 				}
 			}
 		}
