@@ -100,11 +100,11 @@ func bindTargets(e syntax.Expr, bind func(string)) {
 // span returns the place of a node.
 func (s *source) span(n syntax.Node) dataflow.Span {
 	start, end := n.Span()
-	switch n.(type) { // these end before their bracket
+	switch n := n.(type) { // these end before their bracket
 	case *syntax.IndexExpr, *syntax.SliceExpr, *syntax.LoadStmt:
 		end.Col++
 	case *syntax.TupleExpr:
-		if n.(*syntax.TupleExpr).Lparen.IsValid() {
+		if n.Lparen.IsValid() {
 			end.Col++
 		}
 	}

@@ -8,9 +8,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 )
 
-// The text form of a datetime: fixed, so that texts sort as moments do.
-const dateTimeLayout = "2006-01-02T15:04:05.000000Z"
-
 // twoDigits reads s[i:i+2], or returns -1.
 func twoDigits(s string, i int) int {
 	if i+2 > len(s) {
