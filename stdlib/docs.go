@@ -1,0 +1,32 @@
+package stdlib
+
+import (
+	"fmt"
+	"strings"
+)
+
+// Markdown renders the table of modules, for docs/language.md.
+func Markdown() string {
+	var b strings.Builder
+	for i, m := range Table() {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		fmt.Fprintf(&b, "### %s\n\n%s\n\n| function | what it gives | example |\n|---|---|---|\n", m.LoadName(), m.Doc)
+		for _, f := range m.public() {
+			call := f.Name
+			if f.constant == nil {
+				call += "(" + f.Params + ")"
+			}
+			example := ""
+			if len(f.Examples) > 0 {
+				e := f.Examples[0]
+				example = fmt.Sprintf("`%s` → `%s`", e.Expr, strings.ReplaceAll(e.Result, "\n", " "))
+			}
+			fmt.Fprintf(&b, "| `%s` | %s | %s |\n", call, cell(f.Doc), cell(example))
+		}
+	}
+	return b.String()
+}
+
+func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }
