@@ -24,7 +24,7 @@ func TestEveryExampleOfTheTableLoads(t *testing.T) {
 	for _, b := range spec.Builtins() {
 		example := b.Example
 		target, _, assigns := strings.Cut(example, " = ")
-		assigns = assigns && !strings.Contains(target, "(")
+		assigns = assigns && !strings.Contains(target, "(") && !strings.HasPrefix(b.Name, "ctx.")
 		var file strings.Builder
 		placed := false
 		for line := range strings.SplitSeq(exampleContext, "\n") {
