@@ -82,7 +82,7 @@ func (m *model) writeOnce(x *front.Exchange, w mutation) error {
 		if w.prefer.rollback { // nothing happened that could be repeated
 			return errRollback
 		}
-		return saveReply(ctx, m.replies, tx, key, a, x)
+		return saveReply(ctx, m.replies, tx, key, a, x.Header().Get("Preference-Applied"), x.Out)
 	})
 	switch {
 	case err != nil && !errors.Is(err, errRollback):
@@ -94,16 +94,15 @@ func (m *model) writeOnce(x *front.Exchange, w mutation) error {
 	return nil
 }
 
-func saveReply(ctx context.Context, replies *access.Replies, tx store.Tx, key onceKey, a answer, x *front.Exchange) error {
+// saveReply keeps an answer. The store copies body.
+func saveReply(ctx context.Context, replies *access.Replies, tx store.Tx, key onceKey, a answer, applied string, body []byte) error {
 	header := dataflow.NewObject()
-	for name, value := range map[string]string{"Location": a.location, "Etag": a.etag,
-		"Preference-Applied": x.Header().Get("Preference-Applied")} {
+	for name, value := range map[string]string{"Location": a.location, "Etag": a.etag, "Preference-Applied": applied} {
 		if value != "" {
 			header.Set(name, value)
 		}
 	}
-	// The store copies what it is given; x.Out is sent afterwards.
-	err := replies.Save(ctx, tx, key.key, &access.Reply{Request: key.request, Status: a.status, Header: header, Body: x.Out})
+	err := replies.Save(ctx, tx, key.key, &access.Reply{Request: key.request, Status: a.status, Header: header, Body: body})
 	if e, ok := errors.AsType[*dataflow.Error](err); ok && e.Code == "unique_violation" {
 		return keyInFlight(err)
 	}

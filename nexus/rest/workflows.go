@@ -133,7 +133,7 @@ func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey
 	save := func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *engine.Result) error {
 		x.Out = codec.AppendValue(x.Out[:0], finished(res))
 		saved = true
-		return saveReply(ctx, h.kept[db], tx, key, answer{status: http.StatusOK}, x)
+		return saveReply(ctx, h.kept[db], tx, key, answer{status: http.StatusOK}, "", x.Out)
 	}
 	req.Commit = save
 	res, err := h.engine.Run(ctx, req)
