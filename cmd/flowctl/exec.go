@@ -97,7 +97,7 @@ func (a *appFile) explain(w *world, err error) error {
 	if !ok {
 		return err
 	}
-	if e.Status == dataflow.StatusInternal && e.Err != nil {
+	if e.Code == "internal" && e.Err != nil { // which says nothing of itself
 		w.logger(false).Error("the run failed", "cause", e.Err.Error())
 	}
 	if err := report.Failure(w.err, e, a.source, report.Color(w.err, w.env)); err != nil {

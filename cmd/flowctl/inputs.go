@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -45,7 +46,7 @@ func readInputs(w *world, wf *dataflow.Workflow, args []string) (*dataflow.Objec
 		problems = append(problems, ps...)
 	}
 	if len(problems) > 0 {
-		e := dataflow.Invalid(problems...)
+		e := dataflow.Invalid(append(problems, nameProblems(wf, fromFiles, byName)...)...)
 		e.Workflow = wf.Name
 		return nil, e
 	}
@@ -53,6 +54,28 @@ func readInputs(w *world, wf *dataflow.Workflow, args []string) (*dataflow.Objec
 		fromFiles.Set(name, v)
 	}
 	return fromFiles, nil
+}
+
+// nameProblems finds what else is wrong with inputs that will never reach the
+// run, which would find it: unknown names, and those that are missing.
+func nameProblems(wf *dataflow.Workflow, given ...*dataflow.Object) []dataflow.Problem {
+	var problems []dataflow.Problem
+	names := make([]string, len(wf.Input))
+	for i, f := range wf.Input {
+		names[i] = f.Name
+		if f.Required() && !slices.ContainsFunc(given, func(o *dataflow.Object) bool { return o.Has(f.Name) }) {
+			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + codec.EscapePointer(f.Name), Detail: f.Name + " is required"})
+		}
+	}
+	for _, o := range given {
+		for name := range o.All {
+			if inputField(wf, name) == nil {
+				problems = append(problems, dataflow.Problem{Code: "unknown_field", Pointer: "/" + codec.EscapePointer(name),
+					Detail: fmt.Sprintf("there is no input %q", name), Hint: dataflow.DidYouMean(name, names)})
+			}
+		}
+	}
+	return problems
 }
 
 // readObject adds the members of a JSON file to o.

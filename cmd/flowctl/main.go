@@ -157,6 +157,12 @@ func flagError(cmd *cobra.Command, err error) error {
 			u.hint = "did you mean --" + s + "?"
 		}
 	}
+	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
+		u.message = fmt.Sprintf("--%s can't be %q", bad.GetFlag().Name, bad.GetValue())
+		if bad.GetFlag().Value.Type() == "int" {
+			u.hint = "give it a whole number"
+		}
+	}
 	return u
 }
 

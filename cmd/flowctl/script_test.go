@@ -26,10 +26,10 @@ func TestMain(m *testing.M) {
 // TestScripts runs the scripts of testdata/script against the real binary.
 // Besides the commands of testscript they have
 //
-//	flowctl ARG...           runs flowctl; its output is normalised
+//	flow ARG...              runs flowctl; its output is normalised
 //	exit CODE ARG...         the same, where flowctl must exit with CODE
 //	serve app.star ARG...    starts flowctl run on free ports and waits until it is ready; sets $API, $MCP and their ports
-//	stop [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
+//	halt [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
 //	kill9                    kills the server
 //	http METHOD PATH [BODY]  calls it; -H name:value before METHOD adds a header, @file is a body from a file
 //	mcpcall TOOL [JSON]      calls a tool of it
@@ -57,10 +57,10 @@ func TestScripts(t *testing.T) {
 			return nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
-			"flowctl":  cmdFlowctl,
+			"flow":     cmdFlow,
 			"exit":     cmdExit,
 			"serve":    cmdServe,
-			"stop":     cmdStop,
+			"halt":     cmdHalt,
 			"kill9":    cmdKill9,
 			"http":     cmdHTTP,
 			"mcpcall":  cmdMCPCall,
@@ -78,7 +78,7 @@ func usage(ts *testscript.TestScript, ok bool, format string) {
 	}
 }
 
-func cmdFlowctl(ts *testscript.TestScript, neg bool, args []string) {
+func cmdFlow(ts *testscript.TestScript, neg bool, args []string) {
 	code := runFlowctl(ts, args)
 	if neg != (code != 0) {
 		ts.Fatalf("flowctl exited with %d", code)
@@ -130,10 +130,16 @@ func runFlowctl(ts *testscript.TestScript, args []string) int {
 	cmd := command(ts, args)
 	var out, errOut bytes.Buffer
 	cmd.Stdout, cmd.Stderr = &out, &errOut
-	err := cmd.Run()
+	ts.Check(cmd.Start())
+	// A server that starts though it should not would never end.
+	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
+	err := cmd.Wait()
 	n := newNormaliser(ts)
 	fmt.Fprint(ts.Stdout(), n.text(out.String()))
 	fmt.Fprint(ts.Stderr(), n.text(errOut.String()))
+	if !timer.Stop() {
+		ts.Fatalf("flowctl %s has not ended after %s", strings.Join(args, " "), patience)
+	}
 	if _, ok := err.(*exec.ExitError); err != nil && !ok {
 		ts.Fatalf("run flowctl: %v", err)
 	}
@@ -193,4 +199,4 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience bounds every wait of a script: far more than any takes.
-const patience = 20 * time.Second
+const patience = 10 * time.Second

@@ -177,8 +177,8 @@ func printServer(ts *testscript.TestScript, p *serverProcess) {
 	fmt.Fprint(ts.Stderr(), n.text(errOut))
 }
 
-func cmdStop(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) <= 2, "stop [TERM|INT] [CODE]")
+func cmdHalt(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) <= 2, "halt [TERM|INT] [CODE]")
 	sig, want := os.Signal(syscall.SIGTERM), 0
 	if len(args) > 0 && args[0] == "INT" {
 		sig = os.Interrupt
