@@ -31,7 +31,7 @@ func TestMain(m *testing.M) {
 //	serve app.star ARG...    starts flowctl run on free ports and waits until it is ready; sets $API, $MCP and their ports
 //	halt [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
 //	kill9                    kills the server
-//	http METHOD PATH [BODY]  calls it; -H name:value before METHOD adds a header, @file is a body from a file
+//	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
 //	mcpcall TOOL [JSON]      calls a tool of it
 //	sql FILE STATEMENT       runs SQL on a database file
 //	lockdb FILE, unlockdb    holds and drops an exclusive lock on one

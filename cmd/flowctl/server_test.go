@@ -40,6 +40,7 @@ type serverProcess struct {
 	api, mcp string // where it serves
 
 	mu       sync.Mutex
+	printed  *sync.Cond // signalled at every line
 	out, err bytes.Buffer
 	exited   chan struct{}
 }
@@ -47,6 +48,7 @@ type serverProcess struct {
 // startServer starts cmd and waits until it says that it is ready, or exits.
 func startServer(cmd *exec.Cmd) (*serverProcess, error) {
 	p := &serverProcess{cmd: cmd, exited: make(chan struct{})}
+	p.printed = sync.NewCond(&p.mu)
 	out, err := cmd.StdoutPipe()
 	if err != nil {
 		return nil, err
@@ -93,6 +95,7 @@ func (p *serverProcess) collect(from io.Reader, to *bytes.Buffer, ready chan<- s
 		if at, ok := strings.CutPrefix(line, "MCP "); ok {
 			p.mcp = strings.TrimSpace(at)
 		}
+		p.printed.Broadcast()
 		p.mu.Unlock()
 		if ready != nil && strings.HasPrefix(line, "ready in ") {
 			close(ready)
@@ -112,6 +115,27 @@ func (p *serverProcess) output() (out, err string) {
 	p.out.Reset()
 	p.err.Reset()
 	return out, err
+}
+
+// awaitLog waits until standard error has a text.
+func (p *serverProcess) awaitLog(text string) error {
+	late := false
+	timer := time.AfterFunc(patience, func() {
+		p.mu.Lock()
+		defer p.mu.Unlock()
+		late = true
+		p.printed.Broadcast()
+	})
+	defer timer.Stop()
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	for !strings.Contains(p.err.String(), text) {
+		if late {
+			return fmt.Errorf("the server has not said %q after %s", text, patience)
+		}
+		p.printed.Wait()
+	}
+	return nil
 }
 
 // stop signals the server and returns its exit code.
@@ -218,12 +242,16 @@ var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location",
 
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	header := http.Header{}
+	bodyOnly := len(args) > 0 && args[0] == "-b"
+	if bodyOnly {
+		args = args[1:]
+	}
 	for len(args) > 1 && args[0] == "-H" {
 		name, v, _ := strings.Cut(args[1], ":")
 		header.Add(name, strings.TrimSpace(v))
 		args = args[2:]
 	}
-	usage(ts, !neg && (len(args) == 2 || len(args) == 3), "http [-H name:value] METHOD PATH [BODY]")
+	usage(ts, !neg && (len(args) == 2 || len(args) == 3), "http [-b] [-H name:value] METHOD PATH [BODY]")
 	var body io.Reader
 	if len(args) == 3 {
 		text := args[2]
@@ -246,6 +274,10 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	n := newNormaliser(ts)
+	if bodyOnly {
+		fmt.Fprint(ts.Stdout(), n.json(text))
+		return
+	}
 	fmt.Fprintln(ts.Stdout(), res.Status)
 	for _, name := range shownHeaders {
 		for _, v := range res.Header.Values(name) {
