@@ -118,7 +118,7 @@ func assemble(p *engine.Plan, dbs *databases, o Options) (*Generation, error) {
 	}
 	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, migrations: dbs.migrations}
 	g.gate.init()
-	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Logger: o.logger(),
+	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout})
 	if err != nil {
 		return nil, err

@@ -20,6 +20,7 @@ import (
 // Options are what building and serving an app may use. An embedding program
 // fills in what it adds; the zero value of the rest will do.
 type Options struct {
+	Version   string            // of the program, for clients that ask
 	Dir       string            // that relative database paths start from
 	NodeTypes []engine.NodeType // besides the built-in ones
 	Openers   []store.Opener    // besides SQLite's

@@ -50,7 +50,7 @@ func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server,
 func listModels(w io.Writer, exposures []*dataflow.Exposure) {
 	for i, exp := range exposures {
 		if i == shownAtMost {
-			fmt.Fprintf(w, "          … and %s\t\n", plural(len(exposures)-i, "more model"))
+			fmt.Fprintf(w, "          … and %s\n", plural(len(exposures)-i, "more model"))
 			return
 		}
 		what := "every operation"
@@ -68,7 +68,7 @@ func listModels(w io.Writer, exposures []*dataflow.Exposure) {
 func listWorkflows(w io.Writer, workflows []*dataflow.Workflow) {
 	for i, wf := range workflows {
 		if i == shownAtMost {
-			fmt.Fprintf(w, "          … and %s\t\n", plural(len(workflows)-i, "more workflow"))
+			fmt.Fprintf(w, "          … and %s\n", plural(len(workflows)-i, "more workflow"))
 			return
 		}
 		inputs := make([]string, len(wf.Input))

@@ -77,7 +77,7 @@ func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow
 }
 
 func (a *appFile) options(w *world, verbose bool) nexus.Options {
-	return nexus.Options{Dir: a.dir, Env: w.env, Logger: w.logger(verbose)}
+	return nexus.Options{Version: thisBuild().Version, Dir: a.dir, Env: w.env, Logger: w.logger(verbose)}
 }
 
 // logger writes to standard error, whatever the command.

@@ -31,6 +31,10 @@ type Options struct {
 // DefaultMaxBody bounds a message where Options do not.
 const DefaultMaxBody = 4 << 20
 
+// pageOfTools is how many tools a list names before it gives a cursor: all of
+// them in any app but a huge one.
+const pageOfTools = 500
+
 // Server speaks the protocol for one app. It is immutable and safe for
 // concurrent use.
 type Server struct {
@@ -66,6 +70,7 @@ func (s *Server) assemble() *server.MCPServer {
 	tools := s.build(s.engine.App())
 	inner := server.NewMCPServer(s.o.Name, s.o.Version,
 		server.WithToolCapabilities(false),
+		server.WithPaginationLimit(pageOfTools),
 		server.WithInstructions(instructions(s.o.Name, tools)),
 	)
 	entries := make([]server.ServerTool, len(tools))
