@@ -101,7 +101,7 @@ func (d *database) model(l *loader, a *args) sl.Value {
 	if named && d.add(m, a) {
 		d.db.Models = append(d.db.Models, m)
 	}
-	return value.Model{M: m}
+	return value.Model{M: m, Missing: l.missing}
 }
 
 var modelName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_]*$`)

@@ -141,6 +141,12 @@ func (m *fieldMaker) applies(o option) bool {
 	case p.For != "" && p.For != "model" && !strings.Contains(" "+p.For+" ", " "+m.f.Type.Kind.String()+" "):
 		m.refuse("FC206", o.key, fmt.Sprintf("%s can't be said of the type %s", o.name, m.ft), "it applies to "+strings.ReplaceAll(p.For, " ", ", "))
 		return false
+	case (o.name == "unique" || o.name == "index") && (m.f.Type.Kind == dataflow.KindJSON || m.f.Type.Kind == dataflow.KindList) && bool(o.val.Truth()):
+		m.refuse("FC206", o.key, fmt.Sprintf("%s can't be said of the type %s", o.name, m.ft), "equal values may be written in several ways; keep what is looked up in a field of its own")
+		return false
+	case o.name == "was" && o.val == sl.String(m.f.Name):
+		m.refuse("FC206", o.at, fmt.Sprintf("%q is the name the field has now", m.f.Name), "was is the name it had before")
+		return false
 	case o.name == "default" && m.f.Type.Kind == dataflow.KindRef:
 		m.refuse("FC206", o.key, "a reference has no default", "which row would it be? write optional = True, or set it in before_create")
 		return false

@@ -70,9 +70,9 @@ func (l *loader) lookForIdle() {
 		switch {
 		case b.used:
 		case !b.built && !dataflow.HasErrors(l.diags):
-			l.warn("FC412", b.w.Span, fmt.Sprintf("the workflow %s is never built", b.w.Name), `write app.register("name", wf.build())`)
+			l.warn("FC412", b.w.Span, b.title()+" is never built", `write app.register("name", wf.build())`)
 		case b.built:
-			l.warn("FC412", b.w.Span, fmt.Sprintf("the workflow %s is never registered", b.w.Name), `write app.register("name", …)`)
+			l.warn("FC412", b.w.Span, b.title()+" is never registered", `write app.register("name", …)`)
 		}
 	}
 	if l.server != nil && !l.server.s.Started {

@@ -33,7 +33,8 @@ type loader struct {
 	globals sl.StringDict      // what every file sees
 	env     *value.Env         // of the functions that are recorded
 	funcs   map[*sl.Function]*value.Func
-	done    bool // evaluation has ended: nothing may be declared any more
+	missing *value.Missing // of attributes of models
+	done    bool           // evaluation has ended: nothing may be declared any more
 
 	databases []*database
 	builders  []*builder
@@ -61,6 +62,7 @@ func newLoader(ctx context.Context, path string, o Options) *loader {
 		served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{},
 	}
 	l.env = &value.Env{MaxSteps: o.CallMaxSteps, Timeout: o.CallTimeout, MaxDepth: maxCallDepth, Print: o.Print}
+	l.missing = &value.Missing{Attr: l.noAttr}
 	l.globals = l.predeclared()
 	return l
 }

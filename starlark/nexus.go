@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"net/url"
 	"regexp"
+	"slices"
 	"strings"
 	"time"
 
@@ -248,26 +249,17 @@ func (l *loader) checkHandler(w *dataflow.Workflow, f *value.Func, a *args) {
 		return // some inputs were refused: the comparison would mislead
 	}
 	for _, p := range params[1:] {
-		if !p.Rest && p.Required && !contains(inputs, p.Name) {
+		if !p.Rest && p.Required && !slices.Contains(inputs, p.Name) {
 			l.error("FC404", a.at("fn"), fmt.Sprintf("%s needs %q, and no input has that name", f.Name(), p.Name), orElse(dataflow.DidYouMean(p.Name, inputs), fmt.Sprintf("add it to input: {%q: str}", p.Name)))
 			l.related("defined here", f.Span())
 		}
 	}
 	for _, in := range w.Input {
-		if !rest && !contains(names, in.Name) {
+		if !rest && !slices.Contains(names, in.Name) {
 			l.error("FC404", in.Span, fmt.Sprintf("%s has no parameter for the input %q", f.Name(), in.Name), orElse(dataflow.DidYouMean(in.Name, names), fmt.Sprintf("write def %s(ctx, %s)", f.Name(), strings.Join(append(names, in.Name), ", "))))
 			l.related("defined here", f.Span())
 		}
 	}
-}
-
-func contains(list []string, s string) bool {
-	for _, x := range list {
-		if x == s {
-			return true
-		}
-	}
-	return false
 }
 
 func orElse(a, b string) string {
@@ -292,7 +284,7 @@ func (s *server) expose(l *loader, a *args) sl.Value {
 		ops = nil
 		for _, name := range a.strings("operations") {
 			for _, k := range dataflow.Ops() {
-				if k.String() == name {
+				if k.String() == name && !slices.Contains(ops, k) {
 					ops = append(ops, k)
 				}
 			}

@@ -53,8 +53,14 @@ var basicTypes = map[string]*dataflow.Type{
 	"time": {Kind: dataflow.KindTime}, "uuid": {Kind: dataflow.KindUUID}, "json": dataflow.JSON,
 }
 
-// CallInternal converts a value, makes one, or makes a type.
+// CallInternal converts a value, makes one, or makes a type. Of a placeholder
+// it makes nothing: what is wrong there has been said.
 func (t *typeValue) CallInternal(thread *sl.Thread, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	for _, v := range args {
+		if p, ok := v.(*placeholder); ok {
+			return p, nil
+		}
+	}
 	switch t.name {
 	case "decimal":
 		return t.decimal(thread, args, kwargs)
@@ -101,15 +107,28 @@ func parseWith[T sl.Value](name string, args sl.Tuple, kwargs []sl.Tuple, parse 
 
 // makesType tells list(str) from list("abc").
 func (t *typeValue) makesType(v sl.Value, kwargs []sl.Tuple) bool {
-	switch v.(type) {
-	case *typeValue, *fieldType, value.Model:
+	switch v := v.(type) {
+	case *typeValue, *fieldType, value.Model, *starlarkstruct.Module:
 		return true
-	case *starlarkstruct.Module:
-		return true
-	case *sl.Dict: // list({...}) of keys is rare, and list(d.keys()) says it better
-		return !t.l.done
+	case *sl.Dict:
+		return len(kwargs) > 0 || holdsTypes(v)
 	}
 	return len(kwargs) > 0
+}
+
+// holdsTypes tells list({"sku": str}) from list({"a": 1}), which lists keys.
+func holdsTypes(d *sl.Dict) bool {
+	for _, v := range sl.Entries(d) {
+		switch v := v.(type) {
+		case *typeValue, *fieldType:
+			return true
+		case *sl.Dict:
+			if holdsTypes(v) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // decimal is a number for decimal("0.2"), a type for decimal(12, 2).
@@ -274,7 +293,13 @@ func noTypeHint(v sl.Value) string {
 			}
 			names = append(names, t.Name)
 		}
-		return dataflow.DidYouMean(string(v), names)
+		if ours := foreignType(string(v)); ours != "" {
+			return fmt.Sprintf("write %s without quotes", ours)
+		}
+		if hint := dataflow.DidYouMean(string(v), names); hint != "" {
+			return hint
+		}
+		return "write one of these without quotes: " + strings.Join(names, ", ")
 	case *sl.List:
 		return "write list(str) for a list"
 	}
@@ -283,6 +308,30 @@ func noTypeHint(v sl.Value) string {
 		names = append(names, t.Name)
 	}
 	return "the types are " + strings.Join(names, ", ")
+}
+
+// foreignType is our name for a type by the name that SQL and other languages
+// have for it, or "".
+func foreignType(name string) string {
+	switch strings.ToLower(name) {
+	case "string", "text", "varchar", "char":
+		return "str"
+	case "integer", "bigint", "int64", "number":
+		return "int"
+	case "boolean":
+		return "bool"
+	case "double", "real", "float64":
+		return "float"
+	case "numeric", "money":
+		return "decimal(12, 2)"
+	case "timestamp", "timestamptz":
+		return "datetime"
+	case "dict", "object", "jsonb":
+		return "json"
+	case "blob", "bytea", "binary":
+		return "bytes"
+	}
+	return ""
 }
 
 // objectType reads a dict of fields, in the input of a workflow.

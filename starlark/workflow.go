@@ -45,6 +45,14 @@ func (b *builder) Attr(name string) (sl.Value, error) {
 	return b.l.noAttr("a workflow", name, b.AttrNames())
 }
 
+// title names the workflow in a message.
+func (b *builder) title() string {
+	if b.w.Name == "" {
+		return "the workflow"
+	}
+	return "the workflow " + b.w.Name
+}
+
 // workflowBuilder implements WorkflowBuilder(…).
 func (l *loader) workflowBuilder(a *args) sl.Value {
 	b := &builder{l: l, nodes: map[string]dataflow.Span{}, w: &dataflow.Workflow{

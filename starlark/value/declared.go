@@ -9,7 +9,16 @@ import (
 
 type (
 	// Model is a model in Starlark: its attributes are its operations.
-	Model struct{ M *dataflow.Model }
+	Model struct {
+		M *dataflow.Model
+		// Missing, if set, answers for attributes that a model does not have.
+		Missing *Missing
+	}
+	// Missing decides what becomes of an attribute that a value lacks. It is
+	// held by pointer, so that values with one can be compared.
+	Missing struct {
+		Attr func(what, name string, names []string) (sl.Value, error)
+	}
 	// Op is an operation of a model in Starlark: Order.create.
 	Op struct{ O dataflow.Op }
 	// Workflow is a built workflow in Starlark.
@@ -78,6 +87,9 @@ func (m Model) Attr(name string) (sl.Value, error) {
 		if k.String() == name {
 			return Op{dataflow.Op{Model: m.M, Kind: k}}, nil
 		}
+	}
+	if m.Missing != nil {
+		return m.Missing.Attr("the model "+m.M.Name, name, m.AttrNames())
 	}
 	return nil, nil
 }

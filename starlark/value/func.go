@@ -205,7 +205,9 @@ func (f *Func) failed(err error, evalErr *sl.EvalError) *dataflow.Error {
 		hints = append(hints, t)
 	}
 	if evalErr != nil {
-		hints = append(hints, stackText(evalErr, f.env))
+		if stack := stackText(evalErr, f.env); stack != "" {
+			hints = append(hints, stack)
+		}
 	}
 	e.Hint = strings.Join(hints, "\n")
 	return e
@@ -245,12 +247,17 @@ func FailingPos(err *sl.EvalError) (syntax.Position, bool) {
 	return syntax.Position{}, false
 }
 
+// stackText lists the calls that led to an error, or is "" where the error's
+// own place says it all.
 func stackText(err *sl.EvalError, env *Env) string {
 	lines := []string{"called from, innermost first:"}
 	for i := range err.CallStack {
 		if fr := err.CallStack.At(i); fr.Pos.Line > 0 {
 			lines = append(lines, fmt.Sprintf("  %s in %s", env.Locate(fr.Pos), fr.Name))
 		}
+	}
+	if len(lines) < 3 {
+		return ""
 	}
 	return strings.Join(lines, "\n")
 }
