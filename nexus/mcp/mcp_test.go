@@ -471,3 +471,33 @@ func TestCheckFindsToolsOfOneName(t *testing.T) {
 		t.Errorf("names that differ were shortened to the same: %v", got)
 	}
 }
+
+func TestListsOfToolsComeInPages(t *testing.T) {
+	var many []*dataflow.Workflow
+	for i := range 600 {
+		many = append(many, &dataflow.Workflow{Name: fmt.Sprintf("more_%d", i), ReadOnly: true,
+			Handler: &goFunc{"more", func(context.Context, dataflow.Handler, *dataflow.Object) (any, error) { return nil, nil }}})
+	}
+	c := clients["http"](t, newServer(t, mcp.Options{}, many...))
+	connect(t, c)
+	names := make(map[string]bool)
+	var req proto.ListToolsRequest
+	for page := 0; ; page++ {
+		res, err := c.ListToolsByPage(t.Context(), req)
+		if err != nil {
+			t.Fatal(err)
+		}
+		for _, tool := range res.Tools {
+			names[tool.Name] = true
+		}
+		if req.Params.Cursor = res.NextCursor; res.NextCursor == "" {
+			if page != 1 {
+				t.Errorf("%d pages, want 2", page+1)
+			}
+			break
+		}
+	}
+	if want := 600 + 3 + 11 + 2; len(names) != want {
+		t.Errorf("%d tools, want %d", len(names), want)
+	}
+}
