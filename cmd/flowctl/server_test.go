@@ -42,7 +42,29 @@ type serverProcess struct {
 	mu       sync.Mutex
 	printed  *sync.Cond // signalled at every line
 	out, err bytes.Buffer
+	log      *os.File // what it prints to standard error, if that is a file
 	exited   chan struct{}
+}
+
+// startLogged is startServer with standard error in a file: what the server
+// has said there before it says that it is ready is then known to be there.
+func startLogged(cmd *exec.Cmd, dir string) (*serverProcess, error) {
+	to, err := os.CreateTemp(dir, "stderr")
+	if err != nil {
+		return nil, err
+	}
+	defer to.Close()
+	log, err := os.Open(to.Name()) // with a place of its own
+	if err != nil {
+		return nil, err
+	}
+	cmd.Stderr = to
+	p, err := startServer(cmd)
+	if err != nil {
+		return nil, err
+	}
+	p.log = log
+	return p, nil
 }
 
 // startServer starts cmd and waits until it says that it is ready, or exits.
@@ -53,9 +75,11 @@ func startServer(cmd *exec.Cmd) (*serverProcess, error) {
 	if err != nil {
 		return nil, err
 	}
-	errOut, err := cmd.StderrPipe()
-	if err != nil {
-		return nil, err
+	var errOut io.Reader = strings.NewReader("")
+	if cmd.Stderr == nil {
+		if errOut, err = cmd.StderrPipe(); err != nil {
+			return nil, err
+		}
 	}
 	if err := cmd.Start(); err != nil {
 		return nil, err
@@ -114,6 +138,10 @@ func (p *serverProcess) output() (out, err string) {
 	out, err = p.out.String(), p.err.String()
 	p.out.Reset()
 	p.err.Reset()
+	if p.log != nil {
+		text, _ := io.ReadAll(p.log) // a file of ours
+		err += string(text)
+	}
 	return out, err
 }
 
@@ -166,8 +194,9 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(strings.Join(args, " "), "-port") {
 		args = append(args, "--api-port", "0", "--mcp-port", "0")
 	}
-	p, err := startServer(command(ts, append([]string{"run"}, args...)))
+	p, err := startLogged(command(ts, append([]string{"run"}, args...)), ts.Getenv("TMPDIR"))
 	ts.Check(err)
+	ts.Defer(func() { p.log.Close() })
 	running := p.api != ""
 	if running {
 		s.process = p
