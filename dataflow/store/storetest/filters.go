@@ -289,7 +289,7 @@ func testRandomFilters(t *testing.T, open Open) {
 	s := open(t, shop.db)
 	g := newGenerator(t, shop)
 	rows := g.fill(t, s, 300)
-	for i := 0; i < 2000 && !t.Failed(); i++ {
+	for i := 0; i < 1000 && !t.Failed(); i++ {
 		filter := g.filter(i % 4)
 		e, problems := query.Parse(shop.thing, filter, "")
 		if len(problems) > 0 {
