@@ -227,7 +227,7 @@ func (a *args) fits(p *spec.Param, w arg) bool {
 		return false
 	}
 	if !matches(p.Accept, w.val) {
-		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is %s, not %s", p.Name, a.b.Name, p.Accept, describe(w.val)), typeHint(p.Accept, w.val))
+		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is %s, not %s", p.Name, a.b.Name, p.Accept, given(p, w.val)), typeHint(p.Accept, w.val))
 		return false
 	}
 	return a.inBounds(p, w) && a.isDuration(p, w) && a.oneOf(p, w)
@@ -493,6 +493,16 @@ func allStrings(v sl.Indexable) bool {
 	return true
 }
 
+// given names an argument that does not fit its parameter.
+func given(p *spec.Param, v sl.Value) string {
+	if _, isText := v.(sl.String); p.Accept.Has(spec.StrList) && !isText {
+		if _, isList := v.(sl.Indexable); isList {
+			return "a list of other things"
+		}
+	}
+	return describe(v)
+}
+
 // describe names a value in a message.
 func describe(v sl.Value) string {
 	switch v := v.(type) {
@@ -518,10 +528,6 @@ func describe(v sl.Value) string {
 		return "the node " + v.id
 	case *builder:
 		return "an unfinished workflow"
-	case *sl.List:
-		if !allStrings(v) {
-			return "a list of other things"
-		}
 	}
 	name := v.Type()
 	if strings.ContainsRune("aeiou", rune(name[0])) {
@@ -551,8 +557,23 @@ func typeHint(a spec.Accept, v sl.Value) string {
 	case sl.NoneType:
 		return "leave it out for its default"
 	case value.Model:
-		if a.Has(spec.Type) {
+		switch {
+		case a.Has(spec.Type):
 			return fmt.Sprintf("write ref(%s)", v)
+		case a.Has(spec.Op):
+			return fmt.Sprintf("name an operation of it: %s.create", v)
+		}
+	case value.Op:
+		if a.Has(spec.Model) {
+			return "write " + v.O.Model.Name
+		}
+	case value.Workflow:
+		if a == spec.Str {
+			return `the name comes first: app.register("name", wf.build())`
+		}
+	case *sl.List:
+		if a == spec.Str {
+			return `write the strings themselves: "a", "b"`
 		}
 	case *sl.Builtin:
 		if a.Has(spec.Func) {

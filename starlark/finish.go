@@ -68,10 +68,10 @@ func (l *loader) nameDatabases(main *module) {
 func (l *loader) lookForIdle() {
 	for _, b := range l.builders {
 		switch {
-		case b.used:
-		case !b.built && !dataflow.HasErrors(l.diags):
+		case b.used || dataflow.HasErrors(l.diags): // an error may be why it is not used
+		case !b.built:
 			l.warn("FC412", b.w.Span, b.title()+" is never built", `write app.register("name", wf.build())`)
-		case b.built:
+		default:
 			l.warn("FC412", b.w.Span, b.title()+" is never registered", `write app.register("name", …)`)
 		}
 	}

@@ -7,8 +7,10 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
+	"regexp"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/value"
@@ -105,7 +107,7 @@ func (l *loader) loadFile(key string, at dataflow.Span) *module {
 		return m
 	}
 	l.app.Files = append(l.app.Files, dataflow.File{Path: key, Hash: sha256.Sum256(text)})
-	m.src = &source{key: key, name: displayName(l.o.Display, key), text: string(text)}
+	m.src = &source{key: key, name: displayName(l.o.Display, key), text: strings.TrimPrefix(string(text), "\ufeff")}
 	l.evaluate(m, l.globals)
 	return m
 }
@@ -201,6 +203,8 @@ func (g *loadGuard) check(thread *sl.Thread) {
 	thread.Cancel(g.broken)
 }
 
+var tooEarly = regexp.MustCompile(`^global variable (\S+) referenced before assignment$`)
+
 // evalFailed reports the exception that ended the evaluation of a file.
 func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 	evalErr, _ := errors.AsType[*sl.EvalError](err)
@@ -218,6 +222,11 @@ func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 	}
 	msg := strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")
 	d := dataflow.Diagnostic{Code: "FC108", Span: at, Message: msg, Hint: value.Tip(msg)}
+	if m := tooEarly.FindStringSubmatch(msg); m != nil {
+		d.Message = fmt.Sprintf("%q is used above the line that sets it", m[1])
+		d.Hint = fmt.Sprintf("move that line up; a reference to a model that is declared further down is written ref(%q)", m[1])
+		d.Span.End.Col = d.Span.Start.Col + utf8.RuneCountInString(m[1])
+	}
 	if evalErr != nil {
 		d.Related = l.calledFrom(evalErr)
 	}

@@ -61,6 +61,9 @@ func (t *typeValue) CallInternal(thread *sl.Thread, args sl.Tuple, kwargs []sl.T
 			return p, nil
 		}
 	}
+	if ft := t.calledAsField(thread, args, kwargs); ft != nil {
+		return ft, nil
+	}
 	switch t.name {
 	case "decimal":
 		return t.decimal(thread, args, kwargs)
@@ -86,6 +89,22 @@ func (t *typeValue) CallInternal(thread *sl.Thread, args sl.Tuple, kwargs []sl.T
 		}
 	}
 	return sl.Universe[t.name].(*sl.Builtin).CallInternal(thread, args, kwargs)
+}
+
+// calledAsField reports str(max_length = 10), which is written field(str, …),
+// and goes on with what was meant. It returns nil for any other call.
+func (t *typeValue) calledAsField(thread *sl.Thread, args sl.Tuple, kwargs []sl.Tuple) *fieldType {
+	typ := basicTypes[t.name]
+	if t.l.done || typ == nil || len(args) > 0 || t.name == "bool" || t.name == "float" && len(kwargs) == 0 {
+		return nil
+	}
+	at := t.l.site(thread).at
+	hint := "write " + t.name
+	if len(kwargs) > 0 {
+		hint = fmt.Sprintf("options stand in field(%s, …)", t.name)
+	}
+	t.l.error("FC105", at, fmt.Sprintf("the type %s is not called", t.name), hint)
+	return &fieldType{typ: typ, at: at}
 }
 
 // fromDecimal converts as Python does: int cuts off what is behind the point.

@@ -266,7 +266,7 @@ func stackText(err *sl.EvalError, env *Env) string {
 // used to Python don't expect.
 var tips = []struct{ fragment, tip string }{
 	{"called recursively", "a function can't call itself, directly or through others; write a for loop over range(…)"},
-	{"referenced before assignment", "a name is set before it is used: move its line up"},
+	{"referenced before assignment", "a name is set before it is used"},
 	{"unknown binary op: int + string", `make a number of the text with int(…) or decimal(…), or text of the number with str(…)`},
 	{"unknown binary op: int * decimal", `write both numbers as decimals`},
 	{"unknown binary op: string + int", `make text of the number with str(…), or a number of the text with int(…)`},
