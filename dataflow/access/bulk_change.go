@@ -1,0 +1,181 @@
+package access
+
+import (
+	"context"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+func (m *Model) doBulkUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpBulkUpdate, args)
+	if a.value("data") != nil {
+		return m.bulkUpdateRows(ctx, tx, c, a)
+	}
+	if a.value("fields") == nil {
+		a.add("required", "/fields", `"fields" (or "data") is required`, "")
+	}
+	in := a.input("fields")
+	m.refuseSystem(in, false)
+	m.refuseImmutable(in, nil)
+	a.also(in.problems)
+	if o := a.object("fields"); o != nil && o.Len() == 0 {
+		a.add("required", "/fields", "there is nothing to change", "name at least one field")
+	}
+	s, err := a.several("update")
+	if err != nil {
+		return nil, err
+	}
+	filters, err := m.filters(c, s)
+	if err != nil {
+		return nil, err
+	}
+	if m.m.BeforeUpdate == nil && m.m.Validate == nil && m.audit == nil {
+		return m.updateTogether(ctx, tx, c, in, s, filters)
+	}
+	rows, err := m.load(ctx, tx, filters, nil)
+	if err != nil {
+		return nil, err
+	}
+	for _, row := range rows {
+		one := &input{row: in.row.Clone(), pointer: in.pointer}
+		if _, err := m.change(ctx, tx, c, row, one); err != nil {
+			return nil, err
+		}
+	}
+	out := dataflow.ObjectOf("processed", int64(len(rows)), "updated", int64(len(rows)))
+	m.missing(out, s, rows)
+	return out, nil
+}
+
+// updateTogether gives every row the same values, in one statement for each
+// filter.
+func (m *Model) updateTogether(ctx context.Context, tx store.Tx, c Caller, in *input, s several, filters []query.Expr) (any, error) {
+	if err := m.checkRefs(ctx, tx, c, in.row, m.guarded, in.pointer); err != nil {
+		return nil, err
+	}
+	var rows []*dataflow.Object
+	if s.ids != nil {
+		var err error
+		if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
+			return nil, err
+		}
+	}
+	var set []query.Assign
+	for i, v := range in.row.Vals() {
+		if v != dataflow.Absent {
+			set = append(set, query.Assign{Field: i, Value: v})
+		}
+	}
+	set = append(set, query.Assign{Field: m.updatedAt, Value: m.clock.tick()})
+	var n int64
+	for _, where := range filters {
+		k, err := tx.Update(ctx, &query.Update{Model: m.m, Where: where, Set: set, Bump: m.version})
+		if err != nil {
+			return nil, placed(err, in.pointer)
+		}
+		n += k
+	}
+	out := dataflow.ObjectOf("processed", n, "updated", n)
+	m.missing(out, s, rows)
+	return out, nil
+}
+
+// bulkUpdateRows changes rows each to its own values.
+func (m *Model) bulkUpdateRows(ctx context.Context, tx store.Tx, c Caller, a *arguments) (any, error) {
+	for _, other := range []string{"filter", "ids", "fields"} {
+		if a.value(other) != nil {
+			a.add("unknown_parameter", "/"+other, "can't go with data", "give one of them")
+		}
+	}
+	inputs := a.rows()
+	s := several{}
+	idName := m.m.ID().Name
+	ids := make([]any, len(inputs))
+	for i, in := range inputs {
+		if ids[i] = in.row.Vals()[m.id]; ids[i] == dataflow.Absent {
+			in.add("required", idName, "each row must give its id", "")
+		}
+		in.row.Vals()[m.id] = dataflow.Absent
+		m.refuseSystem(in, false)
+		a.also(in.problems)
+	}
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	s.ids = distinct(ids)
+	filters, err := m.filters(c, s)
+	if err != nil {
+		return nil, err
+	}
+	rows, err := m.load(ctx, tx, filters, nil)
+	if err != nil {
+		return nil, err
+	}
+	byID := make(map[any]*dataflow.Object, len(rows))
+	for _, row := range rows {
+		byID[row.Vals()[m.id]] = row
+	}
+	var updated int64
+	for i, in := range inputs {
+		row := byID[ids[i]]
+		if row == nil {
+			continue
+		}
+		if byID[ids[i]], err = m.change(ctx, tx, c, row, in); err != nil {
+			return nil, err
+		}
+		updated++
+	}
+	out := dataflow.ObjectOf("processed", int64(len(inputs)), "updated", updated)
+	m.missing(out, s, rows)
+	return out, nil
+}
+
+func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpBulkDelete, args)
+	s, err := a.several("delete")
+	if err != nil {
+		return nil, err
+	}
+	filters, err := m.filters(c, s)
+	if err != nil {
+		return nil, err
+	}
+	var rows []*dataflow.Object
+	var n int64
+	if m.plainDelete() {
+		rows, n, err = m.deleteTogether(ctx, tx, s, filters)
+	} else {
+		rows, err = m.load(ctx, tx, filters, nil)
+		for i := 0; err == nil && i < len(rows); i++ {
+			err = m.remove(ctx, tx, c, rows[i])
+		}
+		n = int64(len(rows))
+	}
+	if err != nil {
+		return nil, err
+	}
+	out := dataflow.ObjectOf("processed", n, "deleted", n)
+	m.missing(out, s, rows)
+	return out, nil
+}
+
+// deleteTogether removes rows in one statement for each filter. The rows it
+// returns hold ids alone, and only if ids were asked for.
+func (m *Model) deleteTogether(ctx context.Context, tx store.Tx, s several, filters []query.Expr) (rows []*dataflow.Object, n int64, err error) {
+	if s.ids != nil {
+		if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
+			return nil, 0, err
+		}
+	}
+	for _, where := range filters {
+		k, err := tx.Delete(ctx, m.m, where)
+		if err != nil {
+			return nil, 0, err
+		}
+		n += k
+	}
+	return rows, n, nil
+}

@@ -1,0 +1,157 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+func (m *Model) doBulkCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
+	a := m.arguments(dataflow.OpBulkCreate, args)
+	inputs := a.rows()
+	rep := &report{skip: a.str("on_error") == "skip"}
+	if !rep.skip {
+		for _, in := range inputs { // so that the problems of all rows come together
+			m.refuseSystem(in, m.m.ClientID)
+			m.fillIn(in)
+			a.also(in.problems)
+		}
+	}
+	if err := a.err(); err != nil {
+		return nil, err
+	}
+	rows, places, err := m.newRows(ctx, c, inputs, rep)
+	if err != nil {
+		return nil, err
+	}
+	done, err := m.insertAll(ctx, tx, c, rows, places, rep)
+	if err != nil {
+		return nil, err
+	}
+	out := dataflow.ObjectOf("processed", int64(len(inputs)), "inserted", int64(len(done)))
+	if a.bool("return_ids") {
+		ids := make([]any, len(done))
+		for i, row := range done {
+			ids[i] = row.Vals()[m.id]
+		}
+		out.Set("ids", ids)
+	}
+	slices.SortStableFunc(rep.errors, byIndex)
+	rep.add(out)
+	return out, nil
+}
+
+func byIndex(a, b any) int {
+	i, _ := a.(*dataflow.Object).Get("index")
+	j, _ := b.(*dataflow.Object).Get("index")
+	return int(i.(int64) - j.(int64))
+}
+
+// newRows makes the rows of a bulk create. places are their positions in the
+// input.
+func (m *Model) newRows(ctx context.Context, c Caller, inputs []*input, rep *report) (rows []*dataflow.Object, places []int, err error) {
+	var all []dataflow.Problem
+	for i, in := range inputs {
+		row, err := m.newRow(ctx, c, in)
+		switch {
+		case err == nil:
+			rows = append(rows, row)
+			places = append(places, i)
+			continue
+		case !rowsFault(dataflow.AsError(err)):
+			return nil, nil, err
+		case rep.skip:
+			rep.skipped(i, dataflow.AsError(err))
+			continue
+		}
+		e := dataflow.AsError(err)
+		if e.Status != dataflow.StatusInvalid || len(e.Problems) == 0 {
+			return nil, nil, err
+		}
+		all = append(all, e.Problems...)
+	}
+	return rows, places, m.invalid(all)
+}
+
+// insertAll adds rows and returns those that could be added. If the database
+// refuses one, it finds out which.
+func (m *Model) insertAll(ctx context.Context, tx store.Tx, c Caller, rows []*dataflow.Object, places []int, rep *report) ([]*dataflow.Object, error) {
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	err := tx.Savepoint(ctx, func() error { return m.insertTogether(ctx, tx, c, rows, places) })
+	if err == nil {
+		return rows, nil
+	}
+	if e := dataflow.AsError(err); !rowsFault(e) {
+		return nil, err
+	}
+	var done []*dataflow.Object
+	for i, row := range rows {
+		given := row.Vals()[m.id]
+		err := tx.Savepoint(ctx, func() error {
+			return m.insert(ctx, tx, c, row, pointerTo("/data", places[i]))
+		})
+		switch {
+		case err == nil:
+			done = append(done, row)
+		case rep.skip && rowsFault(dataflow.AsError(err)):
+			row.Vals()[m.id] = given
+			rep.skipped(places[i], dataflow.AsError(err))
+		default:
+			return nil, err
+		}
+	}
+	return done, nil
+}
+
+// insertTogether adds rows in as few statements as there are kinds of rows:
+// those with an id and those that the database gives one.
+func (m *Model) insertTogether(ctx context.Context, tx store.Tx, c Caller, rows []*dataflow.Object, places []int) error {
+	place := func(i int) string { return pointerTo("/data", places[i]) }
+	if err := m.checkAllRefs(ctx, tx, c, rows, place); err != nil {
+		return err
+	}
+	var with, without []*dataflow.Object
+	for _, row := range rows {
+		if row.Vals()[m.id] == dataflow.Absent {
+			without = append(without, row)
+		} else {
+			with = append(with, row)
+		}
+	}
+	if err := m.insertGroup(ctx, tx, m.allFields, with, func(v []any) []any { return v }); err != nil {
+		return err
+	}
+	if err := m.insertGroup(ctx, tx, m.insertable, without, m.withoutID); err != nil {
+		for _, row := range without { // to be tried again one by one
+			row.Vals()[m.id] = dataflow.Absent
+		}
+		return err
+	}
+	changes := make([]change, len(rows))
+	for i, row := range rows {
+		changes[i] = change{after: row}
+	}
+	return m.log(ctx, tx, c, changes...)
+}
+
+func (m *Model) insertGroup(ctx context.Context, tx store.Tx, fields []int, rows []*dataflow.Object, vals func([]any) []any) error {
+	if len(rows) == 0 {
+		return nil
+	}
+	all := make([][]any, len(rows))
+	for i, row := range rows {
+		all[i] = vals(row.Vals()[:len(m.m.Fields)])
+	}
+	ids, err := tx.Insert(ctx, m.m, fields, all)
+	if err != nil {
+		return err
+	}
+	for i, row := range rows {
+		row.Vals()[m.id] = ids[i]
+	}
+	return nil
+}
