@@ -16,6 +16,7 @@ const (
 	MaxDepth    = 32   // of $and, $or and $not inside each other
 	MaxTerms    = 500  // comparisons in one filter
 	MaxValues   = 1000 // of one $in or $nin
+	MaxListed   = 8000 // of all of them: engines bound the parameters of a statement
 	MaxPattern  = 1000 // bytes of a $like, $ilike or $regex
 	MaxHops     = 8    // references in one path
 	MaxSortKeys = 8
@@ -49,6 +50,7 @@ type parser struct {
 	model    *dataflow.Model
 	static   bool
 	terms    int
+	listed   int
 	problems []dataflow.Problem
 }
 
@@ -338,6 +340,10 @@ func (p *parser) values(c *Cmp, f *dataflow.Field, v any, pointer string) bool {
 	}
 	if len(list) > MaxValues {
 		p.bad("too_large", pointer, "", "%s takes at most %d values", c.Op, MaxValues)
+		return false
+	}
+	if p.listed += len(list); p.listed > MaxListed {
+		p.bad("too_large", pointer, "", "the lists of a filter have at most %d values together", MaxListed)
 		return false
 	}
 	out := make([]any, len(list))

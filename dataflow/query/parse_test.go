@@ -116,6 +116,8 @@ func TestParseProblems(t *testing.T) {
 		{`{"` + strings.Repeat("parent.", MaxHops+1) + `id": 1}`, []string{"/f/" + strings.Repeat("parent.", MaxHops+1) + "id too_deep: a path goes through at most 8 references"}},
 		{`{"note": {"$like": "` + strings.Repeat("a", MaxPattern+1) + `"}}`, []string{"/f/note/$like too_long: a pattern has at most 1000 bytes"}},
 		{`{"id": {"$in": [` + strings.Repeat("1,", MaxValues) + `1]}}`, []string{"/f/id/$in too_large: $in takes at most 1000 values"}},
+		{`{"$or": [` + strings.Repeat(`{"id": {"$in": [`+strings.Repeat("1,", 999)+`1]}},`, 8) + `{"id": {"$in": [1]}}]}`,
+			[]string{"/f/$or/8/id/$in too_large: the lists of a filter have at most 8000 values together"}},
 		{`{"$or": [` + strings.Repeat(`{"id": 1},`, MaxTerms) + `{"id": 1}]}`, []string{"/f/$or/500/id too_large: a filter has at most 500 comparisons"}},
 	} {
 		_, problems := Parse(order(), value(t, test.filter), "/f")

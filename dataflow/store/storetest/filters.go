@@ -88,6 +88,44 @@ func testFilters(t *testing.T, open Open) {
 	}
 }
 
+// testLargeFilters checks that what query allows, the engine takes.
+func testLargeFilters(t *testing.T, open Open) {
+	shop := newShop()
+	s := open(t, shop.db)
+	for i := range 10 {
+		insert(t, s, shop.thing, "i", int64(i))
+	}
+	of := dataflow.ObjectOf
+	var lists, terms []any
+	for n := range query.MaxListed / query.MaxValues {
+		values := make([]any, query.MaxValues)
+		for i := range values {
+			values[i] = int64(n*query.MaxValues + i + 5)
+		}
+		lists = append(lists, of("i", of("$in", values)))
+	}
+	for i := range query.MaxTerms {
+		terms = append(terms, of("i", of("$ne", int64(i+5))))
+	}
+	deep := of("i", int64(3))
+	for range query.MaxDepth {
+		deep = of("$not", deep)
+	}
+	for name, test := range map[string]struct {
+		filter []any
+		want   int
+	}{
+		"long lists":        {[]any{"$or", lists}, 5},
+		"many terms":        {[]any{"$and", terms}, 5},
+		"any of many terms": {[]any{"$or", terms}, 10},
+		"deep":              {[]any{"$not", deep.Vals()[0]}, 1},
+	} {
+		if got := found(t, s, shop.thing, where(t, shop.thing, test.filter...)); len(got) != test.want {
+			t.Errorf("%s finds %d rows, want %d", name, len(got), test.want)
+		}
+	}
+}
+
 // generator makes rows and filters over few values, so that they meet often.
 type generator struct {
 	*rand.Rand

@@ -28,6 +28,7 @@ func Run(t *testing.T, open Open) {
 		{"fields", testFields},
 		{"filters", testFilters},
 		{"random filters", testRandomFilters},
+		{"large filters", testLargeFilters},
 		{"sorts", testSorts},
 		{"pages", testPages},
 		{"pages under writes", testPagesUnderWrites},
