@@ -43,6 +43,9 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 		switch {
 		case ok:
 			e := w.compileValue(n, f, v, "/"+escape(f.Name))
+			if n.op != nil && (f.Name == "filter" || f.Name == "where") {
+				e = literals(e, "/"+f.Name, false)
+			}
 			if _, fixed := e.(constant); !fixed && n.op == nil && f.Type.Kind != dataflow.KindAny {
 				n.coerce = append(n.coerce, dynamicParam{len(vals), f})
 			}
