@@ -66,7 +66,8 @@ func requests(ctx context.Context, c config) error {
 		}
 		rows = append(rows, append(row, ratio(cpu[0], cpu[1]), ratio(cpu[0], cpu[2])))
 	}
-	table(c.out, fmt.Sprintf("CPU time of the server per request, µs (and rate), %d connections, median of %d rounds of %d requests", c.conns, c.rounds, c.requests),
+	table(c.out, fmt.Sprintf("CPU time of the server per request, µs (and rate), %d connections, median of %d rounds of %d gets, %d lists and %d creates",
+		c.conns, c.rounds, c.requests, max(c.requests/2, 1), max(c.requests/4, 1)),
 		[]string{"", "flowctl", "handwritten", "handwritten, careful", "flowctl / handwritten", "flowctl / careful"}, rows)
 	return nil
 }
