@@ -71,7 +71,7 @@ var codes = []CodeInfo{
 	{"FC611", "a field changes its type", "The values that are there mean something in the old type: a decimal's scale, say, is how its digits are read. Add a field of the new type under another name, copy the values over, and remove the old one."},
 	{"FC612", "rows are not unique", "A field, or a combination of fields, is to be unique, but rows that are there have equal values. Make them differ first."},
 	{"FC613", "rows have values that the field no longer takes", "An enum has lost a value, or a decimal digits, that rows still have. Keep it, or change those rows first."},
-	{"FC614", "rows lack a field that is now required", "A field was optional, and rows have no value for it. Give them one first."},
+	{"FC614", "rows lack a field that is now required", "A field was optional, and rows have no value for it. Give the field a `default`, which they will take, unless it is part of something unique; or give them one first."},
 	{"FC615", "a reference changes", "A reference, with what happens when the row it leads to is deleted, is part of a table from its making. Keep it as it was, or add another field."},
 	{"FC616", "changes are pending", "`auto_migrate = False` keeps the tables as they are, and they are not as the models ask. The message lists what it would take."},
 	{"FC617", "an existing table does not fit", "With `existing_schema_mode = True` no table is made or altered, and no table of the runtime's own: those that are there must fit the models. Columns hold what the field's type is stored as: TEXT for text, enums, dates, times, datetimes (`2006-01-02T15:04:05.000000Z`) and JSON; INTEGER for int, bool (0 or 1) and decimals (in units of their last digit); REAL for float; BLOB for bytes. Idempotency keys need a table of the runtime's own and are refused in this mode."},
@@ -79,6 +79,7 @@ var codes = []CodeInfo{
 	{"FC619", "a table without a model", "A model was removed from the file, or renamed without `was`. Its table stays as it is. Drop it by hand when it is not needed."},
 	{"FC620", "the tables can't be made", "The database refused a change to its tables that should have been possible; the message says why. Nothing has been changed."},
 	{"FC621", "the id changes", "The id of a model's rows is its table's primary key, which can't become another column."},
+	{"FC622", "rows would be seen that were not", "`soft_delete` or `multi_tenant` was switched off for a table with rows. What was deleted would be back in every answer, or every tenant would see the others' rows; that must not happen by a slip."},
 
 	// How declarations fit together.
 	{"FC250", "one database is opened twice", "Two `DataFlow(...)` have the same `database_url`. Each would bring the schema to what its own models ask for. Declare all models on one, or give the second a database of its own."},

@@ -65,7 +65,9 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 		}
 	}
 	for _, ix := range want.Indexes {
-		there := slices.ContainsFunc(have.Indexes, func(h Index) bool { return h.Unique && slices.Equal(h.Columns, ix.Columns) })
+		there := slices.ContainsFunc(have.Indexes, func(h Index) bool {
+			return h.Unique && slices.Equal(h.Columns, ix.Columns) && (h.Live == "" || h.Live == ix.Live)
+		})
 		if ix.Unique && !there {
 			add(want.Column(ix.Columns[len(ix.Columns)-1]), dataflow.SeverityError, "the table %s has no unique index on %s", want.Name, strings.Join(ix.Columns, ", "))
 		}

@@ -19,8 +19,8 @@ type Data interface {
 	// that want may hold: not in its Values, beyond its Precision.
 	Outside(table, column string, want *Column) (int64, error)
 	// Duplicates counts the combinations of values, none of them null, that
-	// more than one row has.
-	Duplicates(table string, columns []string) (int64, error)
+	// more than one row has. live is as in Index.
+	Duplicates(table string, columns []string, live string) (int64, error)
 }
 
 // Action is what a step does.
@@ -33,6 +33,7 @@ const (
 	AddColumn
 	RenameColumn
 	SetOptional // null may be stored from now on
+	FillNulls   // with the field's default
 	SetRequired
 	ChangeCheck // an enum's values, a decimal's digits
 	CreateIndex
@@ -66,6 +67,8 @@ func (s Step) String() string {
 		return fmt.Sprintf("rename column %s.%s to %s", s.Table.Name, s.Was, s.Column.Name)
 	case SetOptional:
 		return "allow null in " + column
+	case FillNulls:
+		return "fill " + column + " with its default where it is null"
 	case SetRequired:
 		return "refuse null in " + column
 	case ChangeCheck:
@@ -75,7 +78,11 @@ func (s Step) String() string {
 		if s.Index.Unique {
 			unique = "unique "
 		}
-		return fmt.Sprintf("create %sindex on %s (%s)", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "))
+		among := ""
+		if s.Index.Live != "" {
+			among = " among live rows"
+		}
+		return fmt.Sprintf("create %sindex on %s (%s)%s", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "), among)
 	default:
 		return fmt.Sprintf("drop index %s of %s", s.Index.Name, s.Table.Name)
 	}
@@ -188,6 +195,9 @@ type tablePlan struct {
 
 func (t *tablePlan) refuse(code string, c *Column, option, hint, format string, args ...any) {
 	span := t.want.model.Span
+	if at, ok := t.want.model.Spans[option]; ok && c == nil {
+		span = at
+	}
 	if c != nil && c.field != nil {
 		span = c.field.Span
 		if at, ok := c.field.Spans[option]; ok {
@@ -306,10 +316,43 @@ func (t *tablePlan) nulls(old, want *Column) {
 		t.changes = append(t.changes, Step{Action: SetOptional, Table: t.want, Column: want})
 	default:
 		if n := t.count(t.data.Nulls(t.have.Name, old.Name)); n > 0 {
-			t.refuse("FC614", want, "", "give those rows a value first, or keep optional = True", "%s is now required, but %s of the table %s %s no value for it", t.name(want), rows(n), t.have.Name, have(n))
-			return
+			if !t.fillable(want) {
+				t.refuse("FC614", want, "", "give those rows a value first, or keep optional = True", "%s is now required, but %s of the table %s %s no value for it", t.name(want), rows(n), t.have.Name, have(n))
+				return
+			}
+			t.changes = append(t.changes, Step{Action: FillNulls, Table: t.want, Column: want})
 		}
 		t.changes = append(t.changes, Step{Action: SetRequired, Table: t.want, Column: want})
+	}
+}
+
+// fillable reports whether rows without a value can take the default. Not
+// where values are to differ: null was equal to none.
+func (t *tablePlan) fillable(c *Column) bool {
+	f := c.field
+	return f != nil && f.HasDefault && f.Default != nil && !slices.ContainsFunc(t.want.Indexes, func(ix Index) bool {
+		return ix.Unique && slices.Contains(ix.Columns, c.Name)
+	})
+}
+
+// uncovered refuses to lose what kept rows from being seen: the mark of those
+// that were deleted, and whose tenant's they are.
+func (t *tablePlan) uncovered(c *Column) {
+	if c.Kind == "" {
+		return // it was never the runtime's
+	}
+	switch {
+	case c.Name == "deleted_at" && c.Kind == "datetime" && !t.want.model.SoftDelete:
+		n := t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, c.Name))
+		if n > 0 {
+			t.refuse("FC622", nil, "/soft_delete", "keep soft_delete = True, or remove those rows from the table first",
+				"%s no longer has soft_delete, so %s of the table %s that %s deleted would come back", t.want.Model, rows(n), t.have.Name, were(n))
+		}
+	case c.Name == "tenant_id" && c.Kind == "str" && !t.want.model.MultiTenant:
+		if n := t.count(t.data.Rows(t.have.Name)); n > 0 {
+			t.refuse("FC622", nil, "/multi_tenant", `keep multi_tenant = True, or declare "tenant_id": str among the fields if all may see all rows`,
+				"%s is no longer multi_tenant, so every tenant would see the %s of the table %s", t.want.Model, rows(n), t.have.Name)
+		}
 	}
 }
 
@@ -321,6 +364,7 @@ func (t *tablePlan) leftovers() {
 		if t.want.Column(c.Name) != nil || t.renamed[c.Name] != "" || c.ID {
 			continue
 		}
+		t.uncovered(c)
 		if !c.Optional && !c.Filled {
 			t.changes = append(t.changes, Step{Action: SetOptional, Table: t.want, Column: c})
 		}
@@ -335,7 +379,7 @@ func (t *tablePlan) leftovers() {
 func (t *tablePlan) indexesOf() {
 	have := make([]Index, len(t.have.Indexes))
 	for i, ix := range t.have.Indexes {
-		have[i] = Index{Name: ix.Name, Unique: ix.Unique}
+		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Live: ix.Live}
 		for _, c := range ix.Columns {
 			if now := t.renamed[c]; now != "" {
 				c = now
@@ -344,7 +388,7 @@ func (t *tablePlan) indexesOf() {
 		}
 	}
 	serves := func(ix, want Index) bool {
-		return ix.Unique == want.Unique && slices.Equal(ix.Columns, want.Columns) && (ix.Name == want.Name || !Own(ix.Name))
+		return ix.Unique == want.Unique && ix.Live == want.Live && slices.Equal(ix.Columns, want.Columns) && (ix.Name == want.Name || !Own(ix.Name))
 	}
 	for _, ix := range have {
 		wanted := slices.ContainsFunc(t.want.Indexes, func(want Index) bool { return serves(ix, want) })
@@ -377,7 +421,11 @@ func (t *tablePlan) unique(want Index) bool {
 		}
 		columns = append(columns, name)
 	}
-	n := t.count(t.data.Duplicates(t.have.Name, columns))
+	live := want.Live
+	if t.have.Column(live) == nil {
+		live = "" // no row has been deleted yet
+	}
+	n := t.count(t.data.Duplicates(t.have.Name, columns, live))
 	if n > 0 {
 		t.refuse("FC612", t.want.Column(want.Columns[len(want.Columns)-1]), "/unique", "make those rows differ first",
 			"%s of %s is to be unique, but in the table %s %s more than one row", strings.Join(want.Columns, ", "), t.want.Model, t.have.Name, shared(n))
@@ -416,6 +464,13 @@ func have(n int64) string {
 		return "has"
 	}
 	return "have"
+}
+
+func were(n int64) string {
+	if n == 1 {
+		return "was"
+	}
+	return "were"
 }
 
 func shared(n int64) string {

@@ -67,6 +67,9 @@ type Index struct {
 	Name    string   `json:"name"`
 	Columns []string `json:"columns"`
 	Unique  bool     `json:"unique,omitempty"`
+	// Live is the column that is null in the rows the index is over; "" is
+	// over all. In a model with soft delete uniqueness is among live rows.
+	Live string `json:"live,omitempty"`
 }
 
 // Field returns the field the column is for; nil in a schema that was found.
@@ -153,7 +156,9 @@ func KindName(t *dataflow.Type) string {
 // desiredIndexes lists the indexes of a model once each: those it declares,
 // those of fields marked unique or index, and one for each reference. In a
 // multi-tenant model uniqueness is within a tenant: another tenant's rows
-// must not show through a refusal.
+// must not show through a refusal. With soft delete it is among live rows, so
+// that the value of a deleted one can be used again; a foreign key or a filter
+// needs an index over all rows, so such a one does not do for it.
 func desiredIndexes(m *dataflow.Model) []Index {
 	var list []Index
 	add := func(unique bool, columns ...string) {
@@ -161,6 +166,9 @@ func desiredIndexes(m *dataflow.Model) []Index {
 			columns = append([]string{m.Fields[t].Name}, columns...)
 		}
 		ix := Index{Name: indexName(m.Table, unique, columns), Columns: columns, Unique: unique}
+		if d := m.RoleIndex(dataflow.RoleDeletedAt); unique && d >= 0 {
+			ix.Live = m.Fields[d].Name
+		}
 		if !slices.ContainsFunc(list, func(x Index) bool { return x.Name == ix.Name }) {
 			list = append(list, ix)
 		}
@@ -177,7 +185,7 @@ func desiredIndexes(m *dataflow.Model) []Index {
 		add(ix.Unique, ix.Fields...)
 	}
 	for _, f := range m.Fields {
-		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name })
+		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name && ix.Live == "" })
 		if (f.Index || f.Type.Kind == dataflow.KindRef) && !indexed && f.System != dataflow.RoleID {
 			add(false, f.Name)
 		}

@@ -111,7 +111,7 @@ var dataBuiltins = []*Builtin{
 			{Name: "fields", Accept: Dict, Required: true, Doc: "The type of each field by its name. `id` may be declared as `str`, `int` or `uuid`: then the caller may give it."},
 			{Name: "indexes", Accept: List, Named: true, Default: "[]", Doc: "Indexes over several fields: `[index(\"status\", \"created_at\")]`."},
 			{Name: "unique", Accept: List, Named: true, Default: "[]", Doc: "Sets of fields that are unique together: `[[\"order\", \"line\"]]`."},
-			{Name: "soft_delete", Accept: Bool, Named: true, Default: "False", Doc: "Delete hides the row, and sets `deleted_at`. Uniqueness still counts it."},
+			{Name: "soft_delete", Accept: Bool, Named: true, Default: "False", Doc: "Delete hides the row, and sets `deleted_at`. Uniqueness is among the rows that are left: the value of a deleted one can be used again."},
 			{Name: "versioned", Accept: Bool, Named: true, Default: "False", Doc: "Rows have a `version` that every write raises, and writers may ask for the one they read."},
 			{Name: "audit_log", Accept: Bool | None, Named: true, Doc: "Every change is recorded in the same transaction. Default: `audit_logging` of the database."},
 			{Name: "multi_tenant", Accept: Bool | None, Named: true, Doc: "Rows belong to a tenant and no other sees them. Default: that of the database."},

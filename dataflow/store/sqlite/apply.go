@@ -21,6 +21,8 @@ func (o *schemaOpener) step(s migrate.Step) error {
 		return o.renameColumn(s)
 	case migrate.SetOptional:
 		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL")
+	case migrate.FillNulls:
+		return o.fill(s, s.Column.Field().Default, " WHERE "+ident(s.Column.Name)+isNull)
 	case migrate.SetRequired:
 		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL")
 	case migrate.ChangeCheck:
@@ -52,9 +54,7 @@ func (o *schemaOpener) addColumn(s migrate.Step) error {
 		fill, has = int64(1), true
 	}
 	if has {
-		sql := "UPDATE " + table + " SET " + column + " = ?"
-		o.sql = append(o.sql, sql)
-		if err := o.c.query(sql, []any{dialect{}.Encode(f.Type.Scalar(), fill)}, ignoreRow); err != nil {
+		if err := o.fill(s, fill, ""); err != nil {
 			return err
 		}
 	}
@@ -62,6 +62,13 @@ func (o *schemaOpener) addColumn(s migrate.Step) error {
 		return nil
 	}
 	return o.do("ALTER TABLE " + table + " ALTER COLUMN " + column + " SET NOT NULL")
+}
+
+// fill gives rows a value in the step's column.
+func (o *schemaOpener) fill(s migrate.Step, v any, where string) error {
+	sql := "UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = ?" + where
+	o.sql = append(o.sql, sql)
+	return o.c.query(sql, []any{dialect{}.Encode(s.Column.Field().Type.Scalar(), v)}, ignoreRow)
 }
 
 // renameColumn renames a column and, so that it is found again, the CHECK

@@ -105,5 +105,26 @@ func createIndex(table string, ix migrate.Index) string {
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)", unique, ident(ix.Name), ident(table), idents(ix.Columns))
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), whereLive(ix.Live))
+}
+
+// whereLive is the condition of an index over the rows in which a column is
+// null.
+func whereLive(column string) string {
+	if column == "" {
+		return ""
+	}
+	return " WHERE " + ident(column) + isNull
+}
+
+const isNull = " IS NULL"
+
+// readLive reads the column that whereLive wrote from the text of an index.
+func readLive(sql string) (column string, ok bool) {
+	name, ok := strings.CutSuffix(sql, isNull)
+	if !ok {
+		return "", false
+	}
+	column = strings.Trim(name[strings.LastIndexByte(name, ' ')+1:], `"`)
+	return column, strings.HasSuffix(sql, whereLive(column))
 }

@@ -40,9 +40,10 @@ WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY t.row
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
 WHERE t.type = 'table' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
 
-	indexesQuery = `SELECT t.name, i.name, i."unique", c.name
+	indexesQuery = `SELECT t.name, i.name, i."unique", c.name,
+  CASE WHEN i.partial THEN (SELECT s.sql FROM sqlite_schema AS s WHERE s.type = 'index' AND s.name = i.name) END
 FROM sqlite_schema AS t, pragma_index_list(t.name) AS i, pragma_index_info(i.name) AS c
-WHERE t.type = 'table' AND i.partial = 0 AND i.origin <> 'pk' ORDER BY t.rowid, i.name, c.seqno`
+WHERE t.type = 'table' AND i.origin <> 'pk' ORDER BY t.rowid, i.name, c.seqno`
 )
 
 // inspect reads the schema that is there.
@@ -143,14 +144,21 @@ func readOnDelete(s string) string {
 }
 
 // readIndex adds a row of indexesQuery to its table. An index over
-// expressions has no names and is left out.
+// expressions has no names and is left out, as is one over some rows only,
+// unless those are the live ones.
 func readIndex(t *migrate.Table, r *sqlite.Stmt) {
-	name, column := r.ColumnText(1), r.ColumnText(3)
+	name, column, live := r.ColumnText(1), r.ColumnText(3), ""
+	if !r.ColumnIsNull(4) {
+		var ok bool
+		if live, ok = readLive(r.ColumnText(4)); !ok {
+			return
+		}
+	}
 	if n := len(t.Indexes); n > 0 && t.Indexes[n-1].Name == name {
 		t.Indexes[n-1].Columns = append(t.Indexes[n-1].Columns, column)
 		return
 	}
-	t.Indexes = append(t.Indexes, migrate.Index{Name: name, Unique: r.ColumnBool(2), Columns: []string{column}})
+	t.Indexes = append(t.Indexes, migrate.Index{Name: name, Unique: r.ColumnBool(2), Columns: []string{column}, Live: live})
 }
 
 // affinity is the type of a STRICT table that a declared type comes to, by
@@ -193,10 +201,13 @@ func (d rowData) Outside(table, column string, want *migrate.Column) (int64, err
 	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE NOT (" + checkOf(&as) + ")")
 }
 
-func (d rowData) Duplicates(table string, columns []string) (int64, error) {
-	where := make([]string, len(columns))
+func (d rowData) Duplicates(table string, columns []string, live string) (int64, error) {
+	where := make([]string, len(columns), len(columns)+1)
 	for i, c := range columns {
 		where[i] = ident(c) + " IS NOT NULL"
+	}
+	if live != "" {
+		where = append(where, ident(live)+isNull)
 	}
 	return d.count("SELECT count(*) FROM (SELECT 1 FROM " + ident(table) + " WHERE " + strings.Join(where, " AND ") +
 		" GROUP BY " + idents(columns) + " HAVING count(*) > 1)")

@@ -108,6 +108,20 @@ func TestMigrate(t *testing.T) {
 	thing := func(fields ...*dataflow.Field) []*dataflow.Model {
 		return []*dataflow.Model{model("Thing", "things", fields...)}
 	}
+	soft := func(fields ...*dataflow.Field) []*dataflow.Model {
+		m := model("Thing", "things", append(fields, &dataflow.Field{Name: "deleted_at", Type: dataflow.DateTime, Optional: true, System: dataflow.RoleDeletedAt})...)
+		m.SoftDelete = true
+		return []*dataflow.Model{m}
+	}
+	tenants := func(fields ...*dataflow.Field) []*dataflow.Model {
+		m := model("Thing", "things", append(fields, &dataflow.Field{Name: "tenant_id", Type: str, System: dataflow.RoleTenant})...)
+		m.MultiTenant = true
+		return []*dataflow.Model{m}
+	}
+	softRef := func() []*dataflow.Model {
+		o := model("Owner", "owners")
+		return append([]*dataflow.Model{o}, soft(unique(field("owner", &dataflow.Type{Kind: dataflow.KindRef, Model: o})))...)
+	}
 	renamedModel := model("Item", "items", field("a", str))
 	renamedModel.Was = "Thing"
 	ref := func(to *dataflow.Model, onDelete string) *dataflow.Type {
@@ -194,6 +208,49 @@ func TestMigrate(t *testing.T) {
 		{name: "an optional field can't be made required where rows lack it",
 			before: thing(optional(field("a", str))), rows: []string{`INSERT INTO things VALUES (1, NULL)`}, after: thing(field("a", str)),
 			said: []string{"FC614 error: Thing.a is now required, but 1 row of the table things has no value for it"}},
+		{name: "rows that lack a value take the default of a field made required",
+			before: thing(optional(field("a", enumType("x")))), rows: []string{`INSERT INTO things VALUES (1, NULL), (2, 'x')`},
+			after: thing(def("y", field("a", enumType("x", "y")))),
+			steps: []string{"change the values of things.a", "fill things.a with its default where it is null", "refuse null in things.a"},
+			query: `SELECT id, a FROM things`, want: []string{"1|y", "2|x"}},
+		{name: "a default can't fill what is unique",
+			before: thing(optional(unique(field("a", str)))), rows: []string{`INSERT INTO things VALUES (1, NULL), (2, NULL)`},
+			after: thing(def("y", unique(field("a", str)))),
+			said:  []string{"FC614 error: Thing.a is now required, but 2 rows of the table things have no value for it"}},
+		{name: "soft delete is switched on: uniqueness is among live rows from now on",
+			before: thing(unique(field("a", str))), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: soft(unique(field("a", str))),
+			steps: []string{"add column things.deleted_at", "drop index ux_things.a of things", "create unique index on things (a) among live rows"},
+			query: `SELECT sql FROM sqlite_schema WHERE name = 'ux_things.a'`,
+			want:  []string{`CREATE UNIQUE INDEX "ux_things.a" ON "things" ("a") WHERE "deleted_at" IS NULL`}},
+		{name: "a unique index over all rows, as earlier versions made it, is relaxed",
+			before: soft(unique(field("a", str))),
+			rows:   []string{`DROP INDEX "ux_things.a"`, `CREATE UNIQUE INDEX "ux_things.a" ON things (a)`},
+			after:  soft(unique(field("a", str))),
+			steps:  []string{"drop index ux_things.a of things", "create unique index on things (a) among live rows"}},
+		{name: "deleted rows do not keep a field from becoming unique",
+			before: soft(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', NULL), (2, 'x', '2026-01-31T09:30:00.000000Z')`},
+			after: soft(unique(field("a", str))),
+			steps: []string{"create unique index on things (a) among live rows"}},
+		{name: "a unique reference has an index over all rows beside it, for when what it refers to is deleted",
+			before: []*dataflow.Model{model("Owner", "owners")}, after: softRef(),
+			steps: []string{"create table things"},
+			query: `SELECT name FROM sqlite_schema WHERE type = 'index' AND tbl_name = 'things' ORDER BY name`, want: []string{"ix_things.owner", "ux_things.owner"}},
+		{name: "soft delete can't be switched off while it hides rows",
+			before: soft(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', NULL), (2, 'x', '2026-01-31T09:30:00.000000Z')`},
+			after: thing(field("a", str)),
+			said: []string{"FC622 error: Thing no longer has soft_delete, so 1 row of the table things that was deleted would come back",
+				"FC618 warning: Thing has no field for the column deleted_at of its table any more; the column and its values are kept"}},
+		{name: "soft delete is switched off where it hides nothing",
+			before: soft(unique(field("a", str))), rows: []string{`INSERT INTO things VALUES (1, 'x', NULL)`},
+			after: thing(unique(field("a", str))),
+			steps: []string{"drop index ux_things.a of things", "create unique index on things (a)"},
+			said:  []string{"FC618 warning: Thing has no field for the column deleted_at of its table any more; the column and its values are kept"}},
+		{name: "multi_tenant can't be switched off while tenants have rows",
+			before: tenants(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', 't1')`},
+			after: thing(field("a", str)),
+			said: []string{"FC622 error: Thing is no longer multi_tenant, so every tenant would see the 1 row of the table things",
+				"FC618 warning: Thing has no field for the column tenant_id of its table any more; the column and its values are kept"}},
 		{name: "a field is made unique",
 			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`}, after: thing(unique(field("a", str))),
 			steps: []string{"create unique index on things (a)"}},

@@ -36,6 +36,7 @@ func Run(t *testing.T, open Open) {
 		{"updates", testUpdates},
 		{"deletes", testDeletes},
 		{"unique", testUnique},
+		{"unique among live rows", testUniqueAmongLive},
 		{"references", testReferences},
 		{"transactions", testTransactions},
 		{"savepoints", testSavepoints},
@@ -101,6 +102,7 @@ func newShop() *shop {
 			{Name: "select", Type: dataflow.String}, // reserved words are names like any other
 			{Name: "group", Type: dataflow.Int, Optional: true},
 			{Name: "thing", Type: refTo(s.thing), Optional: true, OnDelete: "cascade"},
+			{Name: "code", Type: dataflow.String, Optional: true, Unique: true},
 			{Name: "version", Type: dataflow.Int, System: dataflow.RoleVersion},
 			{Name: "deleted_at", Type: dataflow.DateTime, Optional: true, System: dataflow.RoleDeletedAt},
 		}}

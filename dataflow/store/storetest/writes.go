@@ -194,6 +194,63 @@ func testUnique(t *testing.T, open Open) {
 	}
 }
 
+// testUniqueAmongLive: in a model with soft delete, rows that are deleted do
+// not count, for unique fields and for combinations alike.
+func testUniqueAmongLive(t *testing.T, open Open) {
+	shop := newShop()
+	s := open(t, shop.db)
+	deletedAt := position(shop.entry, "deleted_at")
+	first := insert(t, s, shop.entry, "select", "a", "group", int64(1), "code", "x")
+	again := []any{"select", "a", "group", int64(1), "code", "x"}
+	try := func() error {
+		return s.Write(t.Context(), func(tx store.Tx) error {
+			_, err := insertTx(tx, shop.entry, again...)
+			return err
+		})
+	}
+	setDeleted := func(id, v any) error {
+		return s.Write(t.Context(), func(tx store.Tx) error {
+			_, err := tx.Update(t.Context(), &query.Update{Model: shop.entry, Where: where(t, shop.entry, "id", id), Bump: -1,
+				Set: []query.Assign{{Field: deletedAt, Value: v}}})
+			return err
+		})
+	}
+	wantAnyFailure(t, try(), "unique_violation")
+	for range 2 { // any number of deleted rows may be alike
+		if err := setDeleted(first, at("2026-01-31T09:30:00Z")); err != nil {
+			t.Fatal(err)
+		}
+		if err := try(); err != nil {
+			t.Fatalf("the values of a deleted row are still taken: %v", err)
+		}
+		wantAnyFailure(t, try(), "unique_violation")
+		ids := found(t, s, shop.entry, where(t, shop.entry, "deleted_at", nil))
+		if len(ids) != 1 {
+			t.Fatalf("live rows: %v", ids)
+		}
+		first = ids[0]
+	}
+	insert(t, s, shop.entry, "select", "a", "group", int64(2))
+	wantFailure(t, s.Write(t.Context(), func(tx store.Tx) error {
+		_, err := insertTx(tx, shop.entry, "select", "b", "code", "x")
+		return err
+	}), "unique_violation: another Entry has this code", "/code unique: another Entry has this code")
+	dead := found(t, s, shop.entry, where(t, shop.entry, "deleted_at", dataflow.ObjectOf("$ne", nil)))
+	if len(dead) != 2 {
+		t.Fatalf("deleted rows: %v", dead)
+	}
+	wantAnyFailure(t, setDeleted(dead[0], nil), "unique_violation") // it would be live beside the other
+}
+
+// wantAnyFailure checks an error's code, where which of several constraints is
+// named first is the engine's own.
+func wantAnyFailure(t *testing.T, err error, code string) {
+	t.Helper()
+	if err == nil || dataflow.AsError(err).Code != code {
+		t.Fatalf("got %v, want %s", err, code)
+	}
+}
+
 func testReferences(t *testing.T, open Open) {
 	shop := newShop()
 	s := open(t, shop.db)
