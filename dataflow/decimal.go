@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"errors"
 	"fmt"
 	"math/big"
 	"strconv"
@@ -17,6 +18,9 @@ type Decimal = decimal.Decimal
 // a hostile exponent from filling memory.
 const MaxDecimalDigits = 38
 
+// ErrNotDecimal is ParseDecimal's error for text that is no number at all.
+var ErrNotDecimal = errors.New("not a decimal number")
+
 // ParseDecimal reads a plain or scientific decimal of at most 38 significant
 // digits and exponents within ±38.
 func ParseDecimal(s string) (Decimal, error) {
@@ -29,11 +33,11 @@ func ParseDecimal(s string) (Decimal, error) {
 		}
 	}
 	if s == "" || strings.ContainsAny(s, "_ ") {
-		return Decimal{}, fmt.Errorf("not a decimal number")
+		return Decimal{}, ErrNotDecimal
 	}
 	d, err := decimal.NewFromString(s)
 	if err != nil {
-		return Decimal{}, fmt.Errorf("not a decimal number")
+		return Decimal{}, ErrNotDecimal
 	}
 	if d.NumDigits() > MaxDecimalDigits {
 		return Decimal{}, fmt.Errorf("a decimal has at most %d digits", MaxDecimalDigits)

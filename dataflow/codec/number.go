@@ -1,6 +1,7 @@
 package codec
 
 import (
+	"errors"
 	"math"
 	"strconv"
 	"strings"
@@ -162,6 +163,9 @@ func (c *collector) decimalText(t *dataflow.Type, s string) (any, bool) {
 		}
 	}
 	d, err := dataflow.ParseDecimal(s)
+	if errors.Is(err, dataflow.ErrNotDecimal) {
+		return nil, c.add("format", "must be "+expected(t), "")
+	}
 	if err != nil {
 		return nil, c.add("format", "must be "+expected(t)+": "+err.Error(), "")
 	}
