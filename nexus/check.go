@@ -47,7 +47,7 @@ func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
 	var ds []dataflow.Diagnostic
 	for _, db := range app.Databases {
 		scheme := scheme(db)
-		if o.opener(scheme) != nil {
+		if o.opener(scheme) != nil || db.URL == "" && !db.Span.IsZero() { // in a file, that it is missing has been said
 			continue
 		}
 		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: urlSpan(db),

@@ -68,6 +68,12 @@ func TestCheck(t *testing.T) {
 		{"no engine", func(app *dataflow.App) { app.Databases[0].URL = "secret" }, `app.star:2:1: error FC701: database_url has no scheme that says which engine it is for
 	write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"
 `},
+		{"no URL, as the loader has said", func(app *dataflow.App) { app.Databases[0].URL = "" }, ""},
+		{"no URL, built in Go", func(app *dataflow.App) {
+			app.Databases[0].URL, app.Databases[0].Span, app.Databases[0].Spans = "", dataflow.Span{}, nil
+		}, `<unknown>: error FC701: database_url has no scheme that says which engine it is for
+	write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"
+`},
 		{"two at one path, told once", func(app *dataflow.App) {
 			app.Exposures[1].Path, app.Exposures[1].Span = "customers", dataflow.Span{}
 			app.Exposures[0].Span = dataflow.Span{}
