@@ -5,7 +5,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -46,7 +45,7 @@ func readInputs(w *world, wf *dataflow.Workflow, args []string) (*dataflow.Objec
 		problems = append(problems, ps...)
 	}
 	if len(problems) > 0 {
-		e := dataflow.Invalid(append(problems, nameProblems(wf, fromFiles, byName)...)...)
+		e := dataflow.Invalid(append(problems, otherProblems(wf, fromFiles, byName, problems)...)...)
 		e.Workflow = wf.Name
 		return nil, e
 	}
@@ -56,23 +55,26 @@ func readInputs(w *world, wf *dataflow.Workflow, args []string) (*dataflow.Objec
 	return fromFiles, nil
 }
 
-// nameProblems finds what else is wrong with inputs that will never reach the
-// run, which would find it: unknown names, and those that are missing.
-func nameProblems(wf *dataflow.Workflow, given ...*dataflow.Object) []dataflow.Problem {
-	var problems []dataflow.Problem
-	names := make([]string, len(wf.Input))
-	for i, f := range wf.Input {
-		names[i] = f.Name
-		if f.Required() && !slices.ContainsFunc(given, func(o *dataflow.Object) bool { return o.Has(f.Name) }) {
-			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + codec.EscapePointer(f.Name), Detail: f.Name + " is required"})
+// otherProblems finds what else is wrong with inputs that will never reach the
+// run, which would find it, because the text of some could not be read.
+func otherProblems(wf *dataflow.Workflow, fromFiles, byName *dataflow.Object, unread []dataflow.Problem) []dataflow.Problem {
+	in := dataflow.NewObject()
+	bad := map[string]bool{}
+	for _, p := range unread {
+		name, _, _ := strings.Cut(p.Pointer[1:], "/")
+		bad[name] = true
+	}
+	for _, o := range []*dataflow.Object{fromFiles, byName} { // a name goes before a file
+		for name, v := range o.All {
+			if !bad[codec.EscapePointer(name)] {
+				in.Set(name, v)
+			}
 		}
 	}
-	for _, o := range given {
-		for name := range o.All {
-			if inputField(wf, name) == nil {
-				problems = append(problems, dataflow.Problem{Code: "unknown_field", Pointer: "/" + codec.EscapePointer(name),
-					Detail: fmt.Sprintf("there is no input %q", name), Hint: dataflow.DidYouMean(name, names)})
-			}
+	_, problems := codec.CoerceObject(wf.InputShape, wf.Input, in, "")
+	for _, f := range wf.Input {
+		if f.Required() && !fromFiles.Has(f.Name) && !byName.Has(f.Name) {
+			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + codec.EscapePointer(f.Name), Detail: f.Name + " is required"})
 		}
 	}
 	return problems
