@@ -1,6 +1,9 @@
 package access
 
 import (
+	"slices"
+	"strings"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -63,6 +66,13 @@ func (a *arguments) add(code, pointer, detail, hint string) {
 }
 
 func (a *arguments) also(problems []dataflow.Problem) { a.problems = append(a.problems, problems...) }
+
+// wrong reports whether an argument was given and is among the problems.
+func (a *arguments) wrong(name string) bool {
+	return slices.ContainsFunc(a.problems, func(p dataflow.Problem) bool {
+		return p.Pointer == "/"+name || strings.HasPrefix(p.Pointer, "/"+name+"/")
+	})
+}
 
 // err returns the error for all problems found so far, or nil.
 func (a *arguments) err() error { return a.m.invalid(a.problems) }
@@ -143,6 +153,7 @@ func (a *arguments) target() target {
 		a.add("unknown_parameter", "/filter", "can't go with an id", "give one of them")
 	case id != nil:
 		return target{id: id, where: a.m.byID(id), none: a.m.notFound(id)}
+	case a.wrong("id") || a.wrong("filter"): // so one was meant
 	case filter == nil:
 		a.add("required", "/id", "an id or a filter is required", "")
 	case filter.Len() == 0:

@@ -99,8 +99,8 @@ func TestReadFindsOneRow(t *testing.T) {
 	a.fails("Note.read", `{"filter": {}}`, "invalid", `/filter required: an empty filter picks no row out [name the row by its id or by values it has]`)
 	a.fails("Note.read", `{"id": "one", "fileds": []}`, "invalid",
 		`/id wrong_type: must be a whole number, not a string`,
-		`/fileds unknown_parameter: read has no such parameter [did you mean "fields"?]`,
-		`/id required: an id or a filter is required`)
+		`/fileds unknown_parameter: read has no such parameter [did you mean "fields"?]`)
+	a.fails("Note.delete", `{"filter": 1}`, "invalid", `/filter wrong_type: must be an object, not a number`)
 }
 
 func TestUpdateChangesOnlyWhatItNames(t *testing.T) {
