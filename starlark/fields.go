@@ -325,8 +325,9 @@ func (m *fieldMaker) setDefault(o option) {
 		m.refuse("FC207", o.at, fmt.Sprintf("the default of %s is a value, not %s", m.f.Name, describe(fn)), "set it in before_create for one that is worked out")
 		return
 	}
-	if m.bad {
-		return // the constraints are not what was meant
+	if m.bad { // the options are not what was meant, but the type may be
+		m.coerced(o, &dataflow.Field{Name: m.f.Name, Type: m.f.Type}, "FC207")
+		return
 	}
 	v, ok := m.coerced(o, m.f, "FC207")
 	if !ok {
