@@ -10,7 +10,9 @@ func Suggest(name string, candidates []string) string {
 	best := ""
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
-		if d := editDistance(lower, strings.ToLower(c), limit); d <= limit && c != name {
+		// Of two names that have nothing in common, as "m" and "l", neither is
+		// meant by the other.
+		if d := editDistance(lower, strings.ToLower(c), limit); d <= limit && c != name && (d == 0 || d < max(len(name), len(c))) {
 			best, limit = c, d-1
 		}
 		if limit < 0 {

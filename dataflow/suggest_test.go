@@ -40,6 +40,14 @@ func TestSuggestTakesTheNearest(t *testing.T) {
 	}
 }
 
+func TestSuggestNeedsSomethingInCommon(t *testing.T) {
+	for in, want := range map[string]string{"m": "", "x": "", "L": "l", "d": "db", "bd": "db", "": ""} {
+		if got := dataflow.Suggest(in, []string{"l", "db"}); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+}
+
 func TestSuggestEndsOnLongNames(t *testing.T) {
 	long := strings.Repeat("a", 5000)
 	if got := dataflow.Suggest(long, []string{"b", long + "b"}); got != long+"b" {
