@@ -37,10 +37,10 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	}
 	src.file = file
 	src.index()
-	rewriteComparisons(file.Stmts)
+	rewriteOperators(file.Stmts)
 	undefined := map[string]bool{}
 	prog, err := sl.FileProgram(file, func(name string) bool {
-		if predeclared.Has(name) || name == compareName {
+		if predeclared.Has(name) {
 			return true
 		}
 		if sl.Universe.Has(name) {
@@ -96,7 +96,7 @@ func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagn
 func (l *loader) undefinedNames(src *source, predeclared sl.StringDict, undefined map[string]bool) {
 	known := slices.Concat(src.names, spec.Globals(), universeNames())
 	for name := range predeclared {
-		if !undefined[name] && name != compareName {
+		if !undefined[name] && name != compareName && name != timesName {
 			known = append(known, name)
 		}
 	}

@@ -243,7 +243,7 @@ func TestDidYouMean(t *testing.T) {
 func TestLimitsEndALoad(t *testing.T) {
 	cancelled, cancel := context.WithCancel(context.Background())
 	cancel()
-	loop := "def f():\n    for i in range(1000000000):\n        pass\nf()\n"
+	loop := "def f():\n    for i in range(10000000):\n        pass\nf()\n"
 	for name, c := range map[string]struct {
 		ctx  context.Context
 		o    starlark.Options

@@ -29,7 +29,9 @@ func (l *loader) predeclared() sl.StringDict {
 		"abs":             sl.NewBuiltin("abs", abs),
 		"min":             sl.NewBuiltin("min", extreme(syntax.LT)),
 		"max":             sl.NewBuiltin("max", extreme(syntax.GT)),
+		"range":           sl.NewBuiltin("range", rangeOf),
 		compareName:       sl.NewBuiltin("comparison", l.compare),
+		timesName:         sl.NewBuiltin("multiplication", times),
 	}
 	for _, t := range spec.Types() {
 		d[t.Name] = &typeValue{l: l, name: t.Name}

@@ -8,11 +8,15 @@ import "go.starlark.net/syntax"
 // No file can use the name, for it is no identifier.
 const compareName = "<compare>"
 
-// rewriteComparisons replaces x < y by a call of the compare builtin. Those
-// in functions with a string, None, True or False on one side stay as they
-// are, for speed; outside they might concern a reference, which has no value
-// yet.
-func rewriteComparisons(stmts []syntax.Stmt) { rewriter{}.statements(stmts) }
+// timesName is the hidden name of the builtin that products are compiled to:
+// Starlark makes a gigabyte of "a" * n without a word.
+const timesName = "<times>"
+
+// rewriteOperators replaces x < y by a call of the compare builtin, and x * y
+// by one of the times builtin. Comparisons in functions with a string, None,
+// True or False on one side stay as they are, for speed; outside they might
+// concern a reference, which has no value yet.
+func rewriteOperators(stmts []syntax.Stmt) { rewriter{}.statements(stmts) }
 
 type rewriter struct{ inDef bool }
 
@@ -22,6 +26,7 @@ func (r rewriter) statements(stmts []syntax.Stmt) {
 		case *syntax.AssignStmt:
 			r.rewrite(&st.LHS)
 			r.rewrite(&st.RHS)
+			rewriteTimesAssign(st)
 		case *syntax.DefStmt:
 			r.params(st.Params)
 			rewriter{inDef: true}.statements(st.Body)
@@ -64,6 +69,9 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 		r.rewrite(&e.Y)
 		if isComparison(e.Op) && !(r.inDef && (plain(e.X) || plain(e.Y))) {
 			*p = comparison(e)
+		}
+		if e.Op == syntax.STAR {
+			*p = product(e.OpPos, e.X, e.Y)
 		}
 	case *syntax.CallExpr:
 		r.rewrite(&e.Fn)
@@ -145,4 +153,23 @@ func comparison(e *syntax.BinaryExpr) syntax.Expr {
 		Lparen: e.OpPos, Rparen: e.OpPos,
 		Args: []syntax.Expr{op, e.X, e.Y},
 	}
+}
+
+func product(at syntax.Position, x, y syntax.Expr) syntax.Expr {
+	return &syntax.CallExpr{
+		Fn:     &syntax.Ident{NamePos: at, Name: timesName},
+		Lparen: at, Rparen: at,
+		Args: []syntax.Expr{x, y},
+	}
+}
+
+// rewriteTimesAssign makes x = x * y of x *= y. Of a[f()] *= y it can't:
+// f would be called twice.
+func rewriteTimesAssign(st *syntax.AssignStmt) {
+	id, ok := st.LHS.(*syntax.Ident)
+	if !ok || st.Op != syntax.STAR_EQ {
+		return
+	}
+	st.Op = syntax.EQ
+	st.RHS = product(st.OpPos, &syntax.Ident{NamePos: id.NamePos, Name: id.Name}, st.RHS)
 }
