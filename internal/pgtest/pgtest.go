@@ -1,0 +1,107 @@
+// Package pgtest gives tests a PostgreSQL server of their own, which is gone
+// when the test process is, however it ends. It knows nothing of what is
+// tested with it.
+//
+// FLOWCTL_TEST_POSTGRES may name a server to use instead, by the URL of a
+// user who may create databases. Where there is neither, tests that ask for
+// one are skipped, or fail if FLOWCTL_REQUIRE_POSTGRES=1.
+package pgtest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"net/url"
+	"os"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// URL returns the URL of an empty database, dropped when the test ends.
+func URL(t testing.TB) string {
+	t.Helper()
+	base, err := server()
+	if err != nil {
+		if os.Getenv("FLOWCTL_REQUIRE_POSTGRES") == "1" {
+			t.Fatalf("no PostgreSQL to test with: %v", err)
+		}
+		t.Skipf("SKIPPED, NOT TESTED: no PostgreSQL to test with: %v", err)
+	}
+	name := "flow_test_" + strings.ToLower(rand.Text()[:12])
+	if err := run(base, "CREATE DATABASE "+name); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() {
+		if err := run(base, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+			t.Error(err)
+		}
+	})
+	return withDatabase(base, name)
+}
+
+func withDatabase(base, name string) string {
+	u, err := url.Parse(base)
+	if err != nil {
+		panic("pgtest: the server's URL has been used already: " + err.Error())
+	}
+	u.Path = "/" + name
+	return u.String()
+}
+
+// Exec runs statements on a database, as another program might.
+func Exec(t testing.TB, url string, sql ...string) {
+	t.Helper()
+	if err := run(url, sql...); err != nil {
+		t.Fatal(err)
+	}
+}
+
+func run(url string, sql ...string) error {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgconn.Connect(ctx, url)
+	if err != nil {
+		return err
+	}
+	defer c.Close(ctx)
+	for _, s := range sql {
+		if _, err := c.Exec(ctx, s).ReadAll(); err != nil {
+			return fmt.Errorf("%s: %w", s, err)
+		}
+	}
+	return nil
+}
+
+// server returns the URL of the server of this process.
+var server = sync.OnceValues(func() (string, error) {
+	if given := os.Getenv("FLOWCTL_TEST_POSTGRES"); given != "" {
+		return given, nil
+	}
+	return start()
+})
+
+// ready waits until the server answers, or has ended.
+func ready(url string, ended <-chan struct{}) error {
+	deadline := time.Now().Add(30 * time.Second)
+	for {
+		err := run(url)
+		if err == nil {
+			return nil
+		}
+		pause := time.NewTimer(20 * time.Millisecond)
+		select {
+		case <-ended:
+			pause.Stop()
+			return errors.New("the server ended before it was ready")
+		case <-pause.C:
+		}
+		if time.Now().After(deadline) {
+			return fmt.Errorf("the server is not ready after 30 s: %w", err)
+		}
+	}
+}
