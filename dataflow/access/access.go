@@ -9,8 +9,11 @@ package access
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync/atomic"
 	"time"
+	"unicode"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -27,6 +30,15 @@ type Options struct {
 type Caller struct {
 	User   *dataflow.Object // nil if nobody is signed in
 	Tenant string           // "" if none is known; multi-tenant models then refuse
+}
+
+// MaxTenant is how many bytes the name of a tenant has at most.
+const MaxTenant = 255
+
+// ValidTenant reports whether a name can be a tenant's: text that shows itself
+// and is the same wherever it is written.
+func ValidTenant(name string) bool {
+	return name != "" && len(name) <= MaxTenant && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
 }
 
 // Model runs the operations of one model. It is safe for concurrent use.

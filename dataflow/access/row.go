@@ -45,6 +45,8 @@ func (m *Model) fillIn(in *input) {
 	vals := in.row.Vals()
 	for i, f := range m.m.Fields {
 		switch {
+		case i == m.id && vals[i] == "":
+			in.add("too_short", f.Name, "must not be empty", "a row is read at a path that ends in its id")
 		case vals[i] != dataflow.Absent:
 		case f.HasDefault:
 			vals[i] = f.Default

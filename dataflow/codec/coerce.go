@@ -3,6 +3,7 @@ package codec
 import (
 	"math"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -112,7 +113,7 @@ func (c *collector) scalar(t *dataflow.Type, v any) (any, bool) {
 func (c *collector) text(t *dataflow.Type, s string) (any, bool) {
 	switch t.Kind {
 	case dataflow.KindString:
-		return s, c.noNUL(s)
+		return s, c.noNUL(s) && c.utf8(s)
 	case dataflow.KindEnum:
 		return s, c.oneOf(t.Values, s)
 	case dataflow.KindDecimal:
@@ -139,6 +140,12 @@ func (c *collector) text(t *dataflow.Type, s string) (any, bool) {
 		}
 	}
 	return nil, c.add("format", "must be "+expected(t), formatHint(t, s))
+}
+
+// utf8 refuses text that no JSON can say, and not every database can store. A
+// query string may hold it, or what a function cut out of a string.
+func (c *collector) utf8(s string) bool {
+	return utf8.ValidString(s) || c.add("format", "must be valid UTF-8", "")
 }
 
 // noNUL refuses the one character that not every database can store.

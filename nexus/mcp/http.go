@@ -24,9 +24,6 @@ import (
 // made.
 const TenantHeader = "X-Tenant-ID"
 
-// maxTenant is the longest tenant, as for REST.
-const maxTenant = 255
-
 // requestKey is the context key of the *request a message came with.
 type requestKey struct{}
 
@@ -73,10 +70,10 @@ func newRequest(r *http.Request) *request {
 	}
 	switch tenants := r.Header.Values(TenantHeader); {
 	case len(tenants) == 0:
-	case len(tenants) > 1, tenants[0] == "", len(tenants[0]) > maxTenant:
+	case len(tenants) > 1, !access.ValidTenant(tenants[0]):
 		req.err = &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
 			Message: "the header " + TenantHeader + " must name one tenant",
-			Hint:    fmt.Sprintf("send it once, with 1 to %d characters", maxTenant)}
+			Hint:    fmt.Sprintf("send it once, with 1 to %d bytes of text", access.MaxTenant)}
 	default:
 		req.caller.Tenant = tenants[0]
 	}

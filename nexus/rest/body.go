@@ -33,6 +33,12 @@ func requiredBody(x *front.Exchange) ([]byte, error) {
 // checkMedia insists on a JSON Content-Type. A missing one is refused too: a
 // page of another origin may send a body without one, unasked.
 func checkMedia(x *front.Exchange) error {
+	if enc := x.Request.Header["Content-Encoding"]; len(enc) > 0 && (len(enc) > 1 || !strings.EqualFold(enc[0], "identity")) {
+		x.Header().Set("Accept-Encoding", "identity") // RFC 9110, 12.5.3
+		return &dataflow.Error{Code: "unsupported_media_type", Status: dataflow.StatusInvalid,
+			Message: "the body is compressed, or encoded otherwise",
+			Hint:    "send it as it is, without Content-Encoding"}
+	}
 	types := x.Request.Header["Content-Type"]
 	if len(types) == 1 && types[0] == "application/json" {
 		return nil

@@ -160,8 +160,8 @@ func caller(x *front.Exchange) (access.Caller, error) {
 	if len(tenants) == 0 {
 		return access.Caller{}, nil
 	}
-	if len(tenants) > 1 || len(tenants[0]) > 255 || strings.ContainsFunc(tenants[0], func(r rune) bool { return r < 0x20 || r == 0x7f }) {
-		return access.Caller{}, badHeader("X-Tenant-ID", "a single tenant of at most 255 characters")
+	if len(tenants) > 1 || tenants[0] != "" && !access.ValidTenant(tenants[0]) {
+		return access.Caller{}, badHeader("X-Tenant-ID", "a single tenant of at most 255 bytes of text")
 	}
 	return access.Caller{Tenant: tenants[0]}, nil
 }
