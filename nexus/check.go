@@ -43,11 +43,23 @@ func plan(app *dataflow.App, o Options) (*engine.Plan, []dataflow.Diagnostic) {
 	return p, ds
 }
 
+// urlChecker is a store.Opener that can tell from a URL alone that it could
+// not open the database.
+type urlChecker interface {
+	CheckURL(db *dataflow.Database) []dataflow.Diagnostic
+}
+
 func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
 	var ds []dataflow.Diagnostic
 	for _, db := range app.Databases {
 		scheme := scheme(db)
-		if o.opener(scheme) != nil || db.URL == "" && !db.Span.IsZero() { // in a file, that it is missing has been said
+		if opener := o.opener(scheme); opener != nil {
+			if c, ok := opener.(urlChecker); ok {
+				ds = append(ds, c.CheckURL(db)...)
+			}
+			continue
+		}
+		if db.URL == "" && !db.Span.IsZero() { // in a file, that it is missing has been said
 			continue
 		}
 		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: urlSpan(db),

@@ -16,12 +16,19 @@ type Opener struct{}
 // Schemes implements store.Opener.
 func (Opener) Schemes() []string { return []string{"sqlite"} }
 
+// CheckURL says what is wrong with a database's URL, without opening anything.
+func (Opener) CheckURL(db *dataflow.Database) []dataflow.Diagnostic {
+	if _, diag := parseURL(db, ""); diag != nil {
+		return []dataflow.Diagnostic{*diag}
+	}
+	return nil
+}
+
 // Open implements store.Opener.
 func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
-	p, problem := parseURL(db.URL, o.Dir)
-	if problem != "" {
-		return nil, nil, []dataflow.Diagnostic{{Code: "FC601", Message: problem, Span: urlSpan(db),
-			Hint: `write database_url = "sqlite:shop.db", with a path that starts from the app's folder, or "sqlite::memory:"`}}
+	p, diag := parseURL(db, o.Dir)
+	if diag != nil {
+		return nil, nil, []dataflow.Diagnostic{*diag}
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

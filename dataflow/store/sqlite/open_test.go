@@ -28,12 +28,18 @@ func TestParseURL(t *testing.T) {
 		{url: "sqlite::memory:", path: ":memory:", name: ":memory:"},
 		{url: "sqlite:///:memory:", path: ":memory:", name: ":memory:"},
 		{url: "sqlite://shop.db", problem: `"sqlite://" is followed by a third slash and an absolute path; a path that starts from the app's folder has no slashes before it`},
+		{url: "sqlite:///shop.db", problem: `"sqlite:///" is followed by an absolute path, so that this would be a file in the root folder`},
+		{url: "sqlite:/shop.db", path: "/shop.db", name: "/shop.db"},
 		{url: "sqlite:", problem: "the URL names no file"},
 		{url: "sqlite:data/", problem: "the URL names no file"},
 		{url: "sqlite:a.db?cache=shared", problem: `a "sqlite:" URL has no options behind "?" or "#"; options are arguments of DataFlow`},
 		{url: "postgres://x", problem: `the URL does not start with "sqlite:"`},
 	} {
-		p, problem := parseURL(test.url, "/app")
+		p, diag := parseURL(&dataflow.Database{URL: test.url}, "/app")
+		problem := ""
+		if diag != nil {
+			problem = diag.Message
+		}
 		if problem != test.problem || problem == "" && (p.path != test.path || p.name != test.name) {
 			t.Errorf("%s: %+v %q", test.url, p, problem)
 		}
