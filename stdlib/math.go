@@ -112,8 +112,12 @@ func round(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Va
 	return nil, fmt.Errorf("%s: want a number, not %s", b.Name(), x.Type())
 }
 
-// maxPowBits bounds an exact power, which could fill the memory.
-const maxPowBits = 1 << 12
+// maxPowBits and maxPowDigits bound an exact power, which could fill the
+// memory. They bound the exponent too: a product with it must not overflow.
+const (
+	maxPowBits   = 1 << 12
+	maxPowDigits = 380
+)
 
 func pow(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var x, n sl.Value
@@ -125,12 +129,13 @@ func pow(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Valu
 		switch x := x.(type) {
 		case sl.Int:
 			base := x.BigInt()
-			if int64(base.BitLen())*times > maxPowBits && base.BitLen() > 1 {
+			if base.BitLen() > 1 && (times > maxPowBits || int64(base.BitLen())*times > maxPowBits) {
 				return nil, errTooLarge(b)
 			}
 			return sl.MakeBigInt(base.Exp(base, big.NewInt(times), nil)), nil
 		case value.Decimal:
-			if int64(x.D.NumDigits())*times > 380 || int64(-x.D.Exponent())*times > 380 {
+			size := int64(max(x.D.NumDigits(), int(x.D.Exponent()), -int(x.D.Exponent())))
+			if times > maxPowDigits || size*times > maxPowDigits {
 				return nil, errTooLarge(b)
 			}
 			out := decimal.NewFromInt(1)

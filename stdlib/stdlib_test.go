@@ -64,6 +64,9 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		{"math", `sqrt(-1)`, "there is no such number"},
 		{"math", `pow(10, 100000)`, "the result is too large"},
 		{"math", `pow(decimal("1.5"), 100000)`, "the result is too large"},
+		{"math", `pow(2, 4611686018427387904)`, "the result is too large"}, // whose product with the bits of 2 overflows
+		{"math", `pow(decimal("10"), 4611686018427387904)`, "the result is too large"},
+		{"math", `pow(decimal("1e38"), 300)`, "the result is too large"},
 		{"math", `mean([])`, "mean: no numbers"},
 		{"math", `round("1")`, "want a number, not string"},
 		{"re", `find("(", "a")`, "the pattern can't be read"},
@@ -71,6 +74,8 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		{"time", `duration("5 minutes")`, "is no duration"},
 		{"time", `parse("tomorrow")`, "is no datetime"},
 		{"time", `parse("1.1.2026", "%d.%m.%Y")`, "does not fit"},
+		{"time", `parse("Sun 01", "Mon %d")`, "has no digits of its own, nor the name of a day"},
+		{"time", `parse("01. 7", "%d. 1")`, "has no digits of its own"},
 		{"time", `format(date("2026-01-01"), "%Q")`, "has a sign that is not known"},
 		{"time", `add_months(date("9999-12-01"), 1)`, "years 1 to 9999"},
 		{"crypto", `base64_decode("???")`, "the text is not base64"},

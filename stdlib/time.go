@@ -137,19 +137,35 @@ func parseTime(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (s
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	var layout strings.Builder
-	for _, p := range parts {
-		// Letters and digits of the format's own could read as a layout to Go.
-		if strings.ContainsAny(p.text, "0123456789_") {
-			return nil, fmt.Errorf("%s: a format to parse by has no digits of its own", b.Name())
-		}
-		layout.WriteString(p.layout + p.text)
+	layout, ok := parseLayout(parts)
+	if !ok {
+		return nil, fmt.Errorf("%s: a format to parse by has no digits of its own, nor the name of a day, a month or a zone", b.Name())
 	}
-	t, err := time.Parse(layout.String(), text)
+	t, err := time.Parse(layout, text)
 	if err != nil {
 		return nil, fmt.Errorf("%s: %q does not fit %q", b.Name(), text, format)
 	}
 	return value.NewDateTime(t)
+}
+
+// parseLayout joins the parts of a format. It is false where text of the
+// format's own would read as a layout to Go: such text is not itself when a
+// time is written by it.
+func parseLayout(parts []layoutPart) (string, bool) {
+	other := time.Date(2031, time.November, 22, 1, 48, 59, 0, time.UTC) // nothing of which is as in Go's layouts
+	var layout, text strings.Builder
+	for _, p := range append(parts, layoutPart{layout: " "}) {
+		if p.layout == "" {
+			text.WriteString(p.text)
+			continue
+		}
+		if own := text.String(); other.Format(own) != own || strings.ContainsAny(own, "0123456789_") {
+			return "", false
+		}
+		layout.WriteString(text.String() + p.layout)
+		text.Reset()
+	}
+	return strings.TrimSuffix(layout.String(), " "), true
 }
 
 // instant is the time that a datetime, a date or a time of day stands for.
