@@ -238,7 +238,7 @@ func bulkDeleteParams(m *dataflow.Model) []*dataflow.Field {
 func bulkUpsertParams(m *dataflow.Model) []*dataflow.Field {
 	return []*dataflow.Field{
 		required("data", dataflow.ListOf(rowType(m, true)), "the rows"),
-		required("conflict_on", dataflow.ListOf(dataflow.String), "the fields that find a row: the id, a unique field, or the fields of a unique index"),
+		required("conflict_on", dataflow.ListOf(dataflow.String), "the fields that find a row: a unique field, the fields of a unique index, or the id where callers give it"),
 		onErrorParam(),
 	}
 }

@@ -181,9 +181,6 @@ func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input,
 		_, err = m.change(ctx, tx, c, row, in)
 		return false, err
 	}
-	if slices.Contains(keys, m.id) && !m.m.ClientID {
-		return false, m.notFound(in.row.Vals()[m.id])
-	}
 	if row, err = m.newRow(ctx, c, in); err != nil {
 		return false, err
 	}
@@ -191,7 +188,8 @@ func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input,
 }
 
 // conflictOn reads the fields that a bulk upsert finds rows by: a set that
-// the database keeps unique.
+// the database keeps unique. An id that the database picks is none of them:
+// rows don't give it.
 func (a *arguments) conflictOn() []int {
 	var keys []int
 	var names []string
@@ -206,16 +204,27 @@ func (a *arguments) conflictOn() []int {
 		names = append(names, name)
 	}
 	if len(keys) == len(a.list("conflict_on")) && a.o.Has("conflict_on") && !a.m.unique(names) {
-		a.add("unique", "/conflict_on", "these fields together are not unique", "name the id, a unique field, or the fields of a unique index")
+		if len(keys) == 1 && keys[0] == a.m.id {
+			a.add("unique", "/conflict_on", "the database picks the ids, so no row can be added under one", "use bulk_update with data to change rows by id")
+			return nil
+		}
+		a.add("unique", "/conflict_on", "these fields together are not unique", "name "+a.m.uniqueHint()+"a unique field, or the fields of a unique index")
 	}
 	return keys
+}
+
+func (m *Model) uniqueHint() string {
+	if m.m.ClientID {
+		return "the id, "
+	}
+	return ""
 }
 
 // unique reports whether the database keeps a set of fields unique. In a
 // multi-tenant model that is within the tenant.
 func (m *Model) unique(names []string) bool {
 	if len(names) == 1 {
-		if f := m.m.Field(names[0]); f.Unique || f.System == dataflow.RoleID {
+		if f := m.m.Field(names[0]); f.Unique || f.System == dataflow.RoleID && m.m.ClientID {
 			return true
 		}
 	}

@@ -66,7 +66,9 @@ func TestBulkUpsert(t *testing.T) {
 	a.want("Customer.list", `{"fields": ["email", "name", "visits"]}`,
 		list(`{"id":1,"email":"a","name":"A","visits":7}`, `{"id":2,"email":"b","name":"B","visits":9}`))
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["name"], "data": []}`, "invalid",
-		`/conflict_on unique: these fields together are not unique [name the id, a unique field, or the fields of a unique index]`)
+		`/conflict_on unique: these fields together are not unique [name a unique field, or the fields of a unique index]`)
+	a.fails("Customer.bulk_upsert", `{"conflict_on": ["id"], "data": [{"email": "c"}]}`, "invalid",
+		`/conflict_on unique: the database picks the ids, so no row can be added under one [use bulk_update with data to change rows by id]`)
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["emial"], "data": [{"name": 1}]}`, "invalid",
 		`/conflict_on/0 unknown_field: there is no field "emial" [did you mean "email"?]`)
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [{"email": "c"}, {"name": 1}]}`, "invalid",
@@ -91,4 +93,24 @@ func TestBulkUpsertSkipsWhatTheDatabaseRefuses(t *testing.T) {
 		`{"processed":2,"upserted":1,"inserted":0,"updated":1,"errors":[`+
 			`{"index":0,"code":"unique_violation","message":"another Customer has this phone","problems":[{"code":"unique","pointer":"/data/0/phone","detail":"another Customer has this phone","hint":null}]}]}`)
 	a.want("Customer.list", `{"fields": ["name"]}`, list(`{"id":1,"name":"AA"}`))
+}
+
+func TestUpsertSeesLiveRowsOnly(t *testing.T) {
+	m := model("Customer", "customers", field("email", dataflow.String, unique), field("name", dataflow.String), softDelete)
+	a := open(t, m)
+	a.do("Customer.create", `{"email": "a", "name": "first"}`)
+	a.do("Customer.delete", `{"id": 1}`)
+	a.want("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [{"email": "a", "name": "second"}, {"email": "a", "name": "third"}]}`,
+		`{"processed":2,"upserted":2,"inserted":1,"updated":1}`)
+	a.want("Customer.list", `{"fields": ["name", "email"], "include_deleted": true}`,
+		list(`{"id":1,"email":"a","name":"first"}`, `{"id":2,"email":"a","name":"third"}`))
+	a.fails("Customer.create", `{"email": "a", "name": "fourth"}`, "unique_violation", `/email unique: another Customer has this email`)
+	a.do("Customer.upsert", `{"where": {"email": "a"}, "update": {"name": "last"}}`)
+	a.want("Customer.read", `{"filter": {"email": "a"}, "fields": ["name"]}`, `{"id":2,"name":"last"}`)
+}
+
+func TestARowHasAnID(t *testing.T) {
+	a := open(t, model("Tag", "tags", clientID(dataflow.KindString), field("n", dataflow.Int)))
+	a.fails("Tag.create", `{"id": "", "n": 1}`, "invalid", `/id too_short: must not be empty [a row is read at a path that ends in its id]`)
+	a.fails("Tag.upsert", `{"where": {"id": ""}, "create": {"n": 1}}`, "invalid", `/create/id too_short: must not be empty [a row is read at a path that ends in its id]`)
 }
