@@ -18,8 +18,9 @@ import (
 // the walk through a list that holds itself.
 const maxDepth = codec.MaxDepth
 
-// FromGo returns the Starlark form of a canonical value. Objects are not
-// copied: see Record. Lists are frozen.
+// FromGo returns the Starlark form of a canonical value, or of a function, model,
+// operation or workflow of the app. Objects are not copied: see Record. Lists
+// are frozen.
 func FromGo(v any) sl.Value {
 	switch v := v.(type) {
 	case nil:
@@ -60,6 +61,14 @@ func FromGo(v any) sl.Value {
 			return sl.String(v)
 		}
 		return FromGo(parsed)
+	case *Func: // what a config may hold besides values
+		return v.fn
+	case *dataflow.Model:
+		return Model{M: v}
+	case dataflow.Op:
+		return Op{v}
+	case *dataflow.Workflow:
+		return Workflow{v}
 	case sl.Value:
 		return v
 	}

@@ -14,7 +14,8 @@ import (
 // and ints, never with floats.
 type Decimal struct{ D dataflow.Decimal }
 
-// maxDigits bounds what repeated multiplication can build. Nothing beyond
+// maxDigits bounds what repeated multiplication can build, before the point
+// too: 1e9999999 has one digit until something is added to it. Nothing beyond
 // dataflow.MaxDecimalDigits can be stored anyway.
 const maxDigits = 400
 
@@ -93,7 +94,7 @@ func (d Decimal) Binary(op syntax.Token, y sl.Value, side sl.Side) (sl.Value, er
 	if err != nil || r == nil {
 		return nil, err
 	}
-	if r.NumDigits() > maxDigits || -int(r.Exponent()) > maxDigits {
+	if max(r.NumDigits(), int(r.Exponent()), -int(r.Exponent())) > maxDigits {
 		return nil, fmt.Errorf("decimal %s decimal: the result has more than %d digits", op, maxDigits)
 	}
 	return Decimal{*r}, nil

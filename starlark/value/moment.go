@@ -96,10 +96,16 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 // String returns the fixed text form, in UTC.
-func (t DateTime) String() string  { return t.T.Format(DateTimeLayout) }
-func (d Date) String() string      { return string(d.D) }
+func (t DateTime) String() string { return t.T.Format(DateTimeLayout) }
+
+// String returns the date as JSON has it: "2026-01-31".
+func (d Date) String() string { return string(d.D) }
+
+// String returns the time as JSON has it: "09:30:00".
 func (t TimeOfDay) String() string { return string(t.T) }
-func (d Duration) String() string  { return d.D.String() }
+
+// String returns the duration in Go's units: "1h30m0s".
+func (d Duration) String() string { return d.D.String() }
 
 // Type returns "datetime".
 func (t DateTime) Type() string { return "datetime" }
@@ -226,10 +232,17 @@ func (d Duration) Binary(op syntax.Token, y sl.Value, side sl.Side) (sl.Value, e
 	case Duration:
 		switch op {
 		case syntax.PLUS:
-			return Duration{d.D + y.D}, nil
+			if r := d.D + y.D; (r > d.D) == (y.D > 0) {
+				return Duration{r}, nil
+			}
 		case syntax.MINUS:
-			return Duration{d.D - y.D}, nil
+			if r := d.D - y.D; (r < d.D) == (y.D > 0) {
+				return Duration{r}, nil
+			}
+		default:
+			return nil, nil
 		}
+		return nil, fmt.Errorf("duration %s duration: the result is too long", op)
 	case sl.Int:
 		n, ok := y.Int64()
 		if !ok {

@@ -146,6 +146,10 @@ func TestExpressionsThatAreRefused(t *testing.T) {
 		`{row: 1}`:                                          "unhashable",
 		`row < row`:                                         "not implemented",
 		`duration("1h") * (1 << 62)`:                        "too long",
+		`duration("2562047h") + duration("1h")`:             "too long",
+		`duration("-2562047h") - duration("1h")`:            "too long",
+		`decimal("1e38") * decimal("1e38") * decimal("1e38") * decimal("1e38") * decimal("1e38") * decimal("1e38") * ` +
+			`decimal("1e38") * decimal("1e38") * decimal("1e38") * decimal("1e38") * decimal("1e38")`: "more than 400 digits",
 	} {
 		if _, err := eval(t, expr); err == nil || !strings.Contains(err.Error(), want) {
 			t.Errorf("%s: %v, want %q", expr, err, want)
@@ -295,6 +299,18 @@ func TestAPanicOfABuiltinIsAFailureWithoutAGoStack(t *testing.T) {
 	e := dataflow.AsError(err)
 	if e.Code != "function_failed" || !strings.Contains(e.Message, "bug") || strings.Contains(e.Message+e.Hint, "goroutine") {
 		t.Errorf("%+v", e)
+	}
+}
+
+func TestAFunctionTakesFunctionsAndWhatElseTheAppDeclares(t *testing.T) {
+	double := function(t, "def f(x):\n    return x * 2\n", &value.Env{})
+	twice := function(t, "def f(g, op, model, workflow):\n    return [g(g(3)), str(op), str(model), str(workflow)]\n", &value.Env{})
+	m := &dataflow.Model{Name: "Order"}
+	got, err := twice.Call(context.Background(), nil, dataflow.ObjectOf("g", double,
+		"op", dataflow.Op{Model: m, Kind: dataflow.OpList}, "model", m, "workflow", &dataflow.Workflow{Name: "w"}))
+	want := []any{int64(12), "Order.list", "Order", "workflow(w)"}
+	if d := cmp.Diff(want, got); err != nil || d != "" {
+		t.Error(err, d)
 	}
 }
 
