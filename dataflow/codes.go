@@ -142,6 +142,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"unknown_operator", StatusInvalid, "A filter uses an operator that does not exist, or that the type of the field does not take."},
 	{"not_filterable", StatusInvalid, "The field can't be filtered on: it is computed, or what it holds can't be compared."},
 	{"not_sortable", StatusInvalid, "Rows can't be put in order of the field: it is computed, or what it holds has no order."},
+	{"overflow", StatusRejected, "A sum is beyond what its type holds: 64 bits for ints, 38 digits for decimals. Nothing is rounded or wrapped."},
 	{"unique", StatusConflict, "Another row has this value, or this combination of values."},
 	{"reference", StatusConflict, "There is no row with the id that the field refers to."},
 	{"unique_violation", StatusConflict, "Another row has a value, or a combination of values, that must be unique."},

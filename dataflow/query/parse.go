@@ -49,6 +49,7 @@ func ParseStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 type parser struct {
 	model    *dataflow.Model
 	static   bool
+	sees     func(*dataflow.Model) bool // nil sees every model
 	terms    int
 	listed   int
 	problems []dataflow.Problem
@@ -161,6 +162,10 @@ func (p *parser) filters(name string, v any, pointer string, depth int) []Expr {
 func (p *parser) path(name, pointer string) (Path, bool) {
 	path := Path{Model: p.model}
 	m := p.model
+	if i, ok := m.FieldIndex(name); ok { // a group's key has points in its name
+		path.Field = i
+		return path, true
+	}
 	for {
 		first, rest, more := strings.Cut(name, ".")
 		i, ok := p.field(m, first, pointer)
@@ -174,6 +179,10 @@ func (p *parser) path(name, pointer string) (Path, bool) {
 		to := m.Fields[i].Type.Model
 		if m.Fields[i].Type.Kind != dataflow.KindRef {
 			p.bad("unknown_field", pointer, "", "%s.%s is %s, not a reference, so nothing can follow it", m.Name, first, m.Fields[i].Type)
+			return path, false
+		}
+		if p.sees != nil && !p.sees(to) {
+			p.bad("unknown_field", pointer, "", "%s has no field %q", m.Name, name)
 			return path, false
 		}
 		if path.Via = append(path.Via, i); len(path.Via) > MaxHops {

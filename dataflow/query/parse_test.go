@@ -244,6 +244,10 @@ func (plain) Text(b *Builder, column string, op Op, arg string) {
 	b.Raw(op.String() + "(").Ident(column).Raw(", ").Arg(arg).Raw(")")
 }
 
+func (plain) Figure(b *Builder, f Func, column string, _ *dataflow.Type, shift int) {
+	b.Raw(f.String()[1:] + "(").Ident(column).Raw(fmt.Sprintf(", %d)", shift))
+}
+
 func (plain) Element(b *Builder, column string, _ *dataflow.Type, v any) {
 	b.Raw("element(").Ident(column).Raw(", ").Arg(v).Raw(")")
 }

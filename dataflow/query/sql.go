@@ -17,6 +17,10 @@ type Dialect interface {
 	Text(b *Builder, column string, op Op, arg string)
 	// Element appends the condition that a column's list contains a value.
 	Element(b *Builder, column string, elem *dataflow.Type, v any)
+	// Figure appends Sum, Avg, Min or Max of a column of type t, in the form
+	// that Encode gives values of FigureType. An exact average adds shift
+	// digits to the scale of its values.
+	Figure(b *Builder, f Func, column string, t *dataflow.Type, shift int)
 }
 
 // Builder writes statements. SQL and Args are what it has written so far; it

@@ -29,6 +29,9 @@ type Reader interface {
 	Select(ctx context.Context, q *query.Select, f func(Row) error) error
 	// Count returns how many rows match.
 	Count(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
+	// Aggregate hands f each group, in order, as a row of q.Out. A sum beyond
+	// its type is the error "overflow".
+	Aggregate(ctx context.Context, q *query.Aggregate, f func(Row) error) error
 }
 
 // Row is one row of an answer. It is valid only until the function it was

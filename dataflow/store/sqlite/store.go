@@ -79,6 +79,11 @@ func (s *Store) Count(ctx context.Context, m *dataflow.Model, where query.Expr) 
 	return n, err
 }
 
+// Aggregate implements store.Reader.
+func (s *Store) Aggregate(ctx context.Context, q *query.Aggregate, f func(store.Row) error) error {
+	return s.read(ctx, func(r session) error { return r.Aggregate(ctx, q, f) })
+}
+
 // read runs f on a connection of its own, interrupted when ctx is done.
 func (s *Store) read(ctx context.Context, f func(session) error) error {
 	return s.reading(ctx, f, func(*conn) {})

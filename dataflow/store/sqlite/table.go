@@ -82,10 +82,7 @@ func newTable(m *dataflow.Model, foreign bool) *table {
 	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID)}
 	t.autoID = m.ID().Type.Kind == dataflow.KindInt
 	for i, f := range m.Fields {
-		typ := f.Type.Scalar()
-		key := append(codec.AppendString(nil, f.Name), ':')
-		t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ), foreign: foreign})
-		t.all = append(t.all, i)
+		t.addColumn(f, foreign)
 		if f.Type.Kind == dataflow.KindRef {
 			t.refs = append(t.refs, i)
 		}
@@ -103,6 +100,14 @@ func newTable(m *dataflow.Model, foreign bool) *table {
 	b.Raw("SELECT ").Columns(m, nil).Raw(t.getTail)
 	t.getAll = string(b.SQL)
 	return t
+}
+
+// addColumn adds the column of the next field.
+func (t *table) addColumn(f *dataflow.Field, foreign bool) {
+	typ := f.Type.Scalar()
+	key := append(codec.AppendString(nil, f.Name), ':')
+	t.all = append(t.all, len(t.columns))
+	t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ), foreign: foreign})
 }
 
 // newTables works out the tables of models and who refers to whom.

@@ -63,6 +63,14 @@ func (t *tx) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (in
 	return t.session.Count(ctx, m, where)
 }
 
+// Aggregate implements store.Reader.
+func (t *tx) Aggregate(ctx context.Context, q *query.Aggregate, f func(store.Row) error) error {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	return t.session.Aggregate(ctx, q, f)
+}
+
 // Insert implements store.Tx.
 func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
 	if err := t.ready(ctx); err != nil {
