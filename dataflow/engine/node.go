@@ -141,9 +141,14 @@ func worthRetry(r *dataflow.Retry, err error) bool {
 // maxPause bounds the pause between two attempts.
 const maxPause = time.Minute
 
-// pause waits before the next attempt: the backoff, doubled each time.
+// delay is the pause after so many attempts: the backoff, doubled each time.
+func delay(backoff time.Duration, try int) time.Duration {
+	return min(min(backoff, maxPause)<<min(try, 16), maxPause)
+}
+
+// pause waits before the next attempt.
 func pause(ctx context.Context, backoff time.Duration, try int) error {
-	d := min(backoff<<min(try, 16), maxPause)
+	d := delay(backoff, try)
 	if d <= 0 {
 		return ctx.Err()
 	}

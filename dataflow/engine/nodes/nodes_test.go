@@ -200,3 +200,18 @@ func TestWorkflowNode(t *testing.T) {
 		}
 	}
 }
+
+func TestAHandlerMayGiveNullForWhatIsOptional(t *testing.T) {
+	h := ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+		return h.RunNode(ctx, "SwitchNode", ft.Obj("cases", nil, "operator", nil, "value", "new",
+			"input", ft.Obj("status", "new"), "condition_field", "status"))
+	})
+	res, err := newEngine(t, engine.Options{}, ft.Handler("h", true, h)).
+		Run(context.Background(), engine.Request{Workflow: "h"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got := string(codec.AppendValue(nil, res.Outputs)); got != `{"true_output":{"status":"new"}}` {
+		t.Error(got)
+	}
+}

@@ -164,8 +164,9 @@ func choose(c *dataflow.Object) (port string, tested any, err error) {
 		}
 		return boolPort(yes), cond, nil
 	}
-	if list, ok := c.Get("cases"); ok {
-		for _, k := range list.([]any) {
+	cases, _ := c.Get("cases")
+	if list, ok := cases.([]any); ok {
+		for _, k := range list {
 			if equal(v, k) {
 				return portOf(k), v, nil
 			}
