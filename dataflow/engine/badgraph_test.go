@@ -91,7 +91,7 @@ func TestBadGraphs(t *testing.T) {
 			ft.Node("StarlarkNode", "e", ft.Obj("fn", identity, "x", 1), ft.Retry(1000, "upstraem"))}},
 		{"functions", parts{
 			ft.Node("StarlarkNode", "a", ft.Obj("fn", "identity", "x", 1)),
-			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "y", 1)),
+			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "xx", 1)),
 			ft.Node("StarlarkNode", "c", ft.Obj("x", 1)),
 			ft.Node("OrderListNode", "d", ft.Obj("limit", identity)), ft.Node("StarlarkNode", "e", ft.Obj("fn", identity))}},
 		{"narrowed", parts{
