@@ -289,6 +289,10 @@ func TestStatementsAreBounded(t *testing.T) {
 	if n := len(c.stmts.bySQL); n != maxStatements {
 		t.Errorf("%d statements are kept", n)
 	}
+	long := "SELECT 1 /*" + strings.Repeat(" ", maxKeptText) + "*/"
+	if err := c.run(long); err != nil || c.stmts.bySQL[long] != nil {
+		t.Errorf("a long statement is kept: %v", err)
+	}
 	if again, err := c.stmts.get("SELECT 'held'"); err != nil || again == held || !again.once {
 		t.Errorf("a statement in use is handed out again: %v", err)
 	} else {

@@ -6,6 +6,12 @@ import "zombiezen.com/go/sqlite"
 // some kilobytes.
 const maxStatements = 256
 
+// maxKeptText is the longest text of a statement that is kept, in bytes. What
+// is longer was made long by a filter of its caller's, and takes some hundred
+// kilobytes; with maxStatements of those, on every connection, callers could
+// fill the memory.
+const maxKeptText = 16 << 10
+
 // statements keeps a connection's prepared statements, the least recently
 // used given up first.
 type statements struct {
@@ -20,7 +26,7 @@ type statement struct {
 	*sqlite.Stmt
 	sql        string
 	busy       bool
-	once       bool // not kept: a second use of one that is busy
+	once       bool // not kept: a second use of one that is busy, or too long
 	prev, next *statement
 }
 
@@ -42,11 +48,7 @@ func (s *statements) getBytes(sql []byte) (*statement, error) {
 
 func (s *statements) use(st *statement) (*statement, error) {
 	if st.busy {
-		stmt, _, err := s.conn.PrepareTransient(st.sql)
-		if err != nil {
-			return nil, err
-		}
-		return &statement{Stmt: stmt, sql: st.sql, once: true}, nil
+		return s.transient(st.sql)
 	}
 	st.busy = true
 	if s.first != st {
@@ -56,7 +58,18 @@ func (s *statements) use(st *statement) (*statement, error) {
 	return st, nil
 }
 
+func (s *statements) transient(sql string) (*statement, error) {
+	stmt, _, err := s.conn.PrepareTransient(sql)
+	if err != nil {
+		return nil, err
+	}
+	return &statement{Stmt: stmt, sql: sql, once: true}, nil
+}
+
 func (s *statements) prepare(sql string) (*statement, error) {
+	if len(sql) > maxKeptText {
+		return s.transient(sql)
+	}
 	stmt, err := s.conn.Prepare(sql)
 	if err != nil {
 		return nil, err

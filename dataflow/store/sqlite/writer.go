@@ -186,7 +186,8 @@ func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g
 		}
 		w.cur = &group{began: time.Now(), done: make(chan struct{})}
 	} else if err := w.c.run("SAVEPOINT turn"); err != nil {
-		return w.cur, w.abort(ctx, err)
+		g = w.cur // before abort takes it away
+		return g, w.abort(ctx, err)
 	}
 	g = w.cur
 	g.turns++
