@@ -6,7 +6,7 @@ var workflowBuiltins = []*Builtin{
 		Doc:     "Starts a workflow. `wf.input.email` refers to an input, as `\"${input.email}\"` does.",
 		Example: `wf = WorkflowBuilder("place_order", input = {"email": str, "total": decimal(12, 2)})`,
 		Params: []Param{
-			{Name: "name", Accept: Str, Doc: "For messages, and for `app.register`, which takes it as its default."},
+			{Name: "name", Accept: Str, Doc: "For messages: callers know the workflow by the name it is registered under."},
 			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each input by its name. A dict is an object with those fields."},
 			{Name: "doc", Accept: Str, Named: true, Doc: "What the workflow does, for callers."},
 			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long a run may take. Default: that of the server."},
@@ -24,7 +24,7 @@ var workflowBuiltins = []*Builtin{
 			{Name: "config", Accept: Dict, Default: "{}", Doc: "Its arguments: values, references, templates, functions. A caller can't change what is fixed here."},
 			{Name: "retry", Accept: Retry, Named: true, Doc: "When to try again: `retry(max = 3)`."},
 			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long the node may take."},
-			{Name: "when", Accept: Any, Named: true, Doc: "The node is skipped unless this is true: a reference or a template."},
+			{Name: "when", Accept: Any, Named: true, Doc: "The node is skipped unless this is true: a bool, or one reference to a bool."},
 			{Name: "on_error", Accept: Any, Named: true, Later: true, Doc: "What to do when the node fails."},
 			{Name: "compensate", Accept: Any, Named: true, Later: true, Doc: "How to undo the node."},
 		},
