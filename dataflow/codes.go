@@ -80,6 +80,7 @@ var codes = []CodeInfo{
 	{"FC620", "the tables can't be made", "The database refused a change to its tables that should have been possible; the message says why. Nothing has been changed."},
 	{"FC621", "the id changes", "The id of a model's rows is its table's primary key, which can't become another column."},
 	{"FC622", "rows would be seen that were not", "`soft_delete` or `multi_tenant` was switched off for a table with rows. What was deleted would be back in every answer, or every tenant would see the others' rows; that must not happen by a slip."},
+	{"FC623", "a rename is unclear", "`was` names what another field or model has for its name now, or the new name differs from a column's in case only. Whose the values are can't be told, and guessing would put them under the wrong name. Rename in one start and add what is new in the next."},
 
 	// How declarations fit together.
 	{"FC250", "one database is opened twice", "Two `DataFlow(...)` have the same `database_url`. Each would bring the schema to what its own models ask for. Declare all models on one, or give the second a database of its own."},

@@ -75,6 +75,19 @@ type Index struct {
 // Field returns the field the column is for; nil in a schema that was found.
 func (c *Column) Field() *dataflow.Field { return c.field }
 
+// Fill returns the value that rows take which have none in a column that asks
+// for one.
+func (c *Column) Fill() (v any, ok bool) {
+	switch f := c.field; {
+	case f == nil:
+		return nil, false
+	case f.System == dataflow.RoleVersion:
+		return int64(1), true
+	default:
+		return f.Default, f.HasDefault && f.Default != nil
+	}
+}
+
 // Declared returns the model the table is for; nil in a schema that was found.
 func (t *Table) Declared() *dataflow.Model { return t.model }
 

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"fmt"
 
-	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
@@ -22,7 +21,7 @@ func (o *schemaOpener) step(s migrate.Step) error {
 	case migrate.SetOptional:
 		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL")
 	case migrate.FillNulls:
-		return o.fill(s, s.Column.Field().Default, " WHERE "+ident(s.Column.Name)+isNull)
+		return o.fill(s, " WHERE "+ident(s.Column.Name)+isNull)
 	case migrate.SetRequired:
 		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL")
 	case migrate.ChangeCheck:
@@ -48,15 +47,8 @@ func (o *schemaOpener) addColumn(s migrate.Step) error {
 	if err := o.do("ALTER TABLE " + table + " ADD COLUMN " + columnDef(s.Column, false)); err != nil {
 		return err
 	}
-	f := s.Column.Field()
-	fill, has := f.Default, f.HasDefault && f.Default != nil
-	if f.System == dataflow.RoleVersion {
-		fill, has = int64(1), true
-	}
-	if has {
-		if err := o.fill(s, fill, ""); err != nil {
-			return err
-		}
+	if err := o.fill(s, ""); err != nil {
+		return err
 	}
 	if s.Column.Optional {
 		return nil
@@ -64,8 +56,12 @@ func (o *schemaOpener) addColumn(s migrate.Step) error {
 	return o.do("ALTER TABLE " + table + " ALTER COLUMN " + column + " SET NOT NULL")
 }
 
-// fill gives rows a value in the step's column.
-func (o *schemaOpener) fill(s migrate.Step, v any, where string) error {
+// fill gives rows the value that is to be in the step's column, if there is one.
+func (o *schemaOpener) fill(s migrate.Step, where string) error {
+	v, ok := s.Column.Fill()
+	if !ok {
+		return nil
+	}
 	sql := "UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = ?" + where
 	o.sql = append(o.sql, sql)
 	return o.c.query(sql, []any{dialect{}.Encode(s.Column.Field().Type.Scalar(), v)}, ignoreRow)

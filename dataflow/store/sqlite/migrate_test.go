@@ -118,6 +118,11 @@ func TestMigrate(t *testing.T) {
 		m.MultiTenant = true
 		return []*dataflow.Model{m}
 	}
+	versioned := func(fields ...*dataflow.Field) []*dataflow.Model {
+		m := model("Thing", "things", append(fields, &dataflow.Field{Name: "version", Type: dataflow.Int, System: dataflow.RoleVersion})...)
+		m.Versioned = true
+		return []*dataflow.Model{m}
+	}
 	softRef := func() []*dataflow.Model {
 		o := model("Owner", "owners")
 		return append([]*dataflow.Model{o}, soft(unique(field("owner", &dataflow.Type{Kind: dataflow.KindRef, Model: o})))...)
@@ -239,8 +244,7 @@ func TestMigrate(t *testing.T) {
 		{name: "soft delete can't be switched off while it hides rows",
 			before: soft(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', NULL), (2, 'x', '2026-01-31T09:30:00.000000Z')`},
 			after: thing(field("a", str)),
-			said: []string{"FC622 error: Thing no longer has soft_delete, so 1 row of the table things that was deleted would come back",
-				"FC618 warning: Thing has no field for the column deleted_at of its table any more; the column and its values are kept"}},
+			said:  []string{"FC622 error: Thing no longer has soft_delete, so 1 row of the table things that was deleted would come back"}},
 		{name: "soft delete is switched off where it hides nothing",
 			before: soft(unique(field("a", str))), rows: []string{`INSERT INTO things VALUES (1, 'x', NULL)`},
 			after: thing(unique(field("a", str))),
@@ -249,8 +253,35 @@ func TestMigrate(t *testing.T) {
 		{name: "multi_tenant can't be switched off while tenants have rows",
 			before: tenants(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', 't1')`},
 			after: thing(field("a", str)),
-			said: []string{"FC622 error: Thing is no longer multi_tenant, so every tenant would see the 1 row of the table things",
-				"FC618 warning: Thing has no field for the column tenant_id of its table any more; the column and its values are kept"}},
+			said:  []string{"FC622 error: Thing is no longer multi_tenant, so every tenant would see the 1 row of the table things"}},
+		{name: "a rename from a name that another field has is refused",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: thing(was("a", field("b", str)), optional(field("a", str))),
+			said:  []string{"FC623 error: Thing.b was a, but Thing.a is a field too: the values of the column can't be in both"}},
+		{name: "two fields can't swap their names",
+			before: thing(field("a", str), field("b", str)), after: thing(was("a", field("b", str)), was("b", field("a", str))),
+			said: []string{"FC623 error: Thing.b was a, but Thing.a is a field too: the values of the column can't be in both",
+				"FC623 error: Thing.a was b, but Thing.b is a field too: the values of the column can't be in both"}},
+		{name: "an old name may be used again once the rename is done",
+			before: thing(was("a", field("b", str)), field("a", str)), after: thing(was("a", field("b", str)), optional(field("a", str))),
+			steps: []string{"allow null in things.a"}},
+		{name: "a name that differs in case only is refused without was",
+			before: thing(field("a", str)), after: thing(optional(field("A", str))),
+			said: []string{"FC623 error: Thing.A is new, but the table things has a column a, which differs in case only"}},
+		{name: "a renamed model's table that another model has is refused",
+			before: thing(field("a", str)), after: append(thing(field("a", str)), renamedModel),
+			said: []string{"FC623 error: Item was Thing, but Thing has the table things: its rows can't be both"}},
+		{name: "a model takes its table along to another name",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: []*dataflow.Model{model("Thing", "stuff", field("a", str))},
+			steps: []string{"rename table things to stuff"},
+			query: `SELECT a FROM stuff`, want: []string{"x"}},
+		{name: "rows that lack a version get the first",
+			before: versioned(field("a", str)),
+			rows:   []string{`ALTER TABLE things ALTER COLUMN version DROP NOT NULL`, `INSERT INTO things VALUES (1, 'x', NULL), (2, 'y', 7)`},
+			after:  versioned(field("a", str)),
+			steps:  []string{"fill things.version with its default where it is null", "refuse null in things.version"},
+			query:  `SELECT a, version FROM things`, want: []string{"x|1", "y|7"}},
 		{name: "a field is made unique",
 			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`}, after: thing(unique(field("a", str))),
 			steps: []string{"create unique index on things (a)"}},
