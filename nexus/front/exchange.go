@@ -79,6 +79,10 @@ func (x *Exchange) Context() context.Context {
 	return x.ctx
 }
 
+// maxAhead is how much room a body gets for the length it claims, before any of
+// it is there.
+const maxAhead = 1 << 20
+
 // Body reads the request's body, which stays valid as long as the exchange.
 func (x *Exchange) Body() ([]byte, error) {
 	r := x.Request
@@ -93,7 +97,7 @@ func (x *Exchange) Body() ([]byte, error) {
 		// other. Not every writer has deadlines (a test's recorder has none).
 		_ = http.NewResponseController(x.w).SetReadDeadline(x.start.Add(x.h.o.Timeout))
 	}
-	if n := int(r.ContentLength) + 1; n > cap(x.body) { // one more, so as to see the end
+	if n := int(min(r.ContentLength, maxAhead)) + 1; n > cap(x.body) { // one more, so as to see the end
 		x.body = make([]byte, 0, max(n, 512))
 	}
 	for {

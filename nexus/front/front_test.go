@@ -2,11 +2,14 @@ package front
 
 import (
 	"bytes"
+	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
 )
 
 func handler(log *bytes.Buffer, o Options, next http.HandlerFunc) *Handler {
@@ -46,6 +49,29 @@ func TestAPanicAfterHalfAnAnswerDropsTheConnection(t *testing.T) {
 	}
 	if err == nil {
 		t.Error("the client takes half an answer for a whole one")
+	}
+}
+
+// claims is a body that is shorter than it says.
+type claims struct{ room int }
+
+func (c *claims) Read(p []byte) (int, error) {
+	c.room = max(c.room, len(p))
+	return 0, io.ErrUnexpectedEOF
+}
+
+func TestABodyGetsLittleRoomForWhatItOnlyClaims(t *testing.T) {
+	var log bytes.Buffer
+	var got error
+	h := handler(&log, Options{MaxBody: 1 << 30}, func(w http.ResponseWriter, _ *http.Request) {
+		_, got = w.(*Exchange).Body()
+	})
+	body := &claims{}
+	r := httptest.NewRequest("POST", "/", body)
+	r.ContentLength = 1 << 30
+	h.ServeHTTP(httptest.NewRecorder(), r)
+	if e := dataflow.AsError(got); e.Code != "cancelled" || body.room > maxAhead+1 {
+		t.Errorf("%v; room for %d bytes", got, body.room)
 	}
 }
 
