@@ -227,6 +227,10 @@ func (p *params) filterParam(name, value string) {
 		ops = dataflow.NewObject()
 		p.flat.Set(path, ops)
 	}
+	if ops.(*dataflow.Object).Has(op) { // total=1 and total[eq]=2: neither may be lost
+		p.add(name, "duplicate_key", "the comparison "+quote(path+"["+op+"]")+" is given twice", "give it once, or use filter with $or")
+		return
+	}
 	ops.(*dataflow.Object).Set(op, v)
 }
 
