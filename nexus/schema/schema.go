@@ -13,9 +13,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/codec"
 )
 
-// Dialect is the value of $schema for a document of its own.
-const Dialect = "https://json-schema.org/draft/2020-12/schema"
-
 // Builder makes schemas. The zero value describes what callers may send, with
 // every type written out in place.
 type Builder struct {
@@ -38,11 +35,6 @@ func Text(s *dataflow.Object) json.RawMessage { return codec.AppendValue(nil, s)
 // Input returns the schema of an object a caller gives: a workflow's inputs, or
 // a node's arguments. Other names are refused.
 func Input(fields []*dataflow.Field) *dataflow.Object { return Builder{}.Object(fields, nil) }
-
-// Arguments returns the schema of the arguments of a node type.
-func Arguments(spec *dataflow.NodeSpec) *dataflow.Object {
-	return Builder{}.Object(spec.Params, spec.Rest)
-}
 
 // Output returns the schema of a value of type t that the runtime sends.
 func Output(t *dataflow.Type) *dataflow.Object { return Builder{Output: true}.Type(t) }

@@ -6,12 +6,10 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
-
-// DateTimeLayout is the one text form of a datetime.
-const DateTimeLayout = "2006-01-02T15:04:05.000000Z"
 
 const (
 	dateLayout = "2006-01-02"
@@ -96,7 +94,7 @@ func ParseDuration(s string) (time.Duration, error) {
 }
 
 // String returns the fixed text form, in UTC.
-func (t DateTime) String() string { return t.T.Format(DateTimeLayout) }
+func (t DateTime) String() string { return string(codec.AppendDateTime(nil, t.T)) }
 
 // String returns the date as JSON has it: "2026-01-31".
 func (d Date) String() string { return string(d.D) }
