@@ -3,20 +3,25 @@ package dataflow
 import "strings"
 
 // Suggest returns the candidate nearest to name by edit distance, or "" if
-// none is near enough to be what was meant. Case does not count, and a swap of
-// neighbours is one edit (Damerau, 1964).
+// none is near enough to be what was meant. A swap of neighbours is one edit
+// (Damerau, 1964), and so is any difference of case. Of those that are equally
+// near the one with fewer differences of case is returned, else the first.
 func Suggest(name string, candidates []string) string {
-	limit := 1 + len(name)/4
-	best := ""
+	limit := 1 + len(name)/5
+	best, bestExact := "", 0
 	lower := strings.ToLower(name)
 	for _, c := range candidates {
+		d := editDistance(lower, strings.ToLower(c), limit)
 		// Of two names that have nothing in common, as "m" and "l", neither is
 		// meant by the other.
-		if d := editDistance(lower, strings.ToLower(c), limit); d <= limit && c != name && (d == 0 || d < max(len(name), len(c))) {
-			best, limit = c, d-1
+		if d > limit || c == name || d > 0 && d >= max(len(name), len(c)) {
+			continue
 		}
-		if limit < 0 {
-			break
+		// Another case is a mistake like another letter.
+		d = max(d, 1)
+		exact := editDistance(name, c, len(name)+len(c))
+		if best == "" || d < limit || exact < bestExact {
+			best, bestExact, limit = c, exact, d
 		}
 	}
 	return best

@@ -48,6 +48,17 @@ func TestSuggestNeedsSomethingInCommon(t *testing.T) {
 	}
 }
 
+func TestSuggestPrefersTheSameCase(t *testing.T) {
+	for in, want := range map[string]string{"produc": "product", "Produc": "Product", "PRODUCT": "Product", "prduct": "product", "product_": "product"} {
+		if got := dataflow.Suggest(in, []string{"Product", "product", "produce"}); got != want {
+			t.Errorf("%q: got %q, want %q", in, got, want)
+		}
+	}
+	if got := dataflow.Suggest("lin", []string{"line", "int"}); got != "line" {
+		t.Error(got)
+	}
+}
+
 func TestSuggestEndsOnLongNames(t *testing.T) {
 	long := strings.Repeat("a", 5000)
 	if got := dataflow.Suggest(long, []string{"b", long + "b"}); got != long+"b" {

@@ -57,7 +57,7 @@ func ParseTemplate(s string, at func(from, to int) Span) (any, []Diagnostic) {
 func ParseRef(s string, span Span) (Ref, *Diagnostic) {
 	ref := Ref{Span: span}
 	bad := func(why string) (Ref, *Diagnostic) {
-		return ref, &Diagnostic{Code: "FC310", Severity: SeverityError, Span: span,
+		return Ref{Root: RootUnknown, Span: span}, &Diagnostic{Code: "FC310", Severity: SeverityError, Span: span,
 			Message: "the reference ${" + s + "} can't be read: " + why,
 			Hint:    `write "${input.name}", "${node.output}", "${node.list[0].name}", "${env.NAME}" or "${ctx.user.id}"`}
 	}

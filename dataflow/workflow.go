@@ -73,10 +73,11 @@ type RefRoot uint8
 
 // The roots.
 const (
-	RootInput RefRoot = iota // input.name
-	RootNode                 // node.output
-	RootEnv                  // env.NAME
-	RootCtx                  // ctx.user.id, ctx.tenant, ctx.run_id
+	RootInput   RefRoot = iota // input.name
+	RootNode                   // node.output
+	RootEnv                    // env.NAME
+	RootCtx                    // ctx.user.id, ctx.tenant, ctx.run_id
+	RootUnknown                // a value that could not be made of the file, which has been reported
 )
 
 // Ref is a reference to a value that exists when the workflow runs. It keeps

@@ -21,8 +21,7 @@ func fileOptions() *syntax.FileOptions { return &syntax.FileOptions{Set: true} }
 // compile parses and resolves a file. Names that mean nothing are reported and
 // stand for placeholders, so that the rest of the file can be looked at too.
 func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, sl.StringDict, bool) {
-	if !utf8.ValidString(src.text) {
-		l.error("FC001", dataflow.Span{File: src.name}, "the file is not UTF-8 text", "save it as UTF-8")
+	if !l.isText(src) {
 		return nil, nil, false
 	}
 	file, err := fileOptions().Parse(src.name, src.text, 0)
@@ -63,6 +62,29 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	return prog, predeclared, true
 }
 
+// isText refuses what is no text. The parser would take a NUL for the end of
+// the file, and not look at what follows.
+func (l *loader) isText(src *source) bool {
+	if i := strings.IndexByte(src.text, 0); i >= 0 {
+		at := advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:i])
+		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "a NUL character stands in the file", "remove it, and save the file as UTF-8; in a string write \\0")
+		return false
+	}
+	if !utf8.ValidString(src.text) {
+		valid := 0
+		for i, r := range src.text {
+			if _, n := utf8.DecodeRuneInString(src.text[i:]); r == utf8.RuneError && n == 1 {
+				valid = i
+				break
+			}
+		}
+		at := advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:valid])
+		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "the file is not UTF-8 text", "save it as UTF-8")
+		return false
+	}
+	return true
+}
+
 // syntaxError reports where the parser gave up, unless a habit of other
 // languages explains it.
 func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagnostic, err error) {
@@ -89,37 +111,80 @@ func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagn
 	if strings.Contains(se.Msg, "want ':'") {
 		hint = "a block begins with a colon at the end of the line"
 	}
+	if h := typedWrong(se.Msg); h != "" {
+		hint = h
+	} else if word := firstWord(src.line(int(se.Pos.Line))); hint == "" && !isKeyword(word) {
+		hint = dataflow.DidYouMean(word, []string{"def", "return", "if", "elif", "else", "for", "load", "pass", "break", "continue"})
+	}
 	l.error("FC001", at, "syntax error: "+se.Msg, hint)
+}
+
+// firstWord is the name or keyword that a line begins with.
+func firstWord(line string) string {
+	line = strings.TrimLeft(line, " \t")
+	if end := strings.IndexFunc(line, func(r rune) bool { return !isNameRune(r) }); end >= 0 {
+		return line[:end]
+	}
+	return line
+}
+
+// typedWrong says what to type instead of a character that word processors
+// and web pages put in the place of another.
+func typedWrong(message string) string {
+	_, c, ok := strings.Cut(message, "unexpected input character ")
+	switch {
+	case !ok:
+		return ""
+	case strings.ContainsAny(c, "“”„«»"):
+		return `write the quote "`
+	case strings.ContainsAny(c, "‘’‚"):
+		return "write the quote ', or better \""
+	case strings.ContainsAny(c, "–—−"):
+		return "write the sign -"
+	case strings.ContainsAny(c, "×"):
+		return "write *"
+	case strings.HasPrefix(c, `'\u`), strings.HasPrefix(c, `'\x`):
+		return "this character can't be seen: delete it, and type a space where one is needed"
+	}
+	return ""
 }
 
 // undefinedNames reports every use of a name that means nothing.
 func (l *loader) undefinedNames(src *source, predeclared sl.StringDict, undefined map[string]bool) {
-	known := slices.Concat(src.names, spec.Globals(), universeNames())
+	others := slices.Concat(spec.Globals(), universeNames())
 	for name := range predeclared {
 		if !undefined[name] && name != compareName && name != timesName {
-			known = append(known, name)
+			others = append(others, name)
 		}
 	}
-	slices.Sort(known)
-	known = slices.Compact(known)
-	syntax.Walk(src.file, func(n syntax.Node) bool {
+	slices.Sort(others)
+	sp := newSpeller(src, slices.Compact(others))
+	sp.walk(func(n syntax.Node) {
 		id, ok := n.(*syntax.Ident)
 		if !ok || !undefined[id.Name] {
-			return true
+			return
 		}
 		if b, ok := id.Binding.(*resolve.Binding); !ok || b.Scope != resolve.Predeclared {
-			return true // a parameter or an argument's name
+			return // a parameter or an argument's name
 		}
-		hint, elsewhere := foreignNames[id.Name]
-		if !elsewhere {
-			hint = dataflow.DidYouMean(id.Name, known)
-		}
-		l.error("FC101", src.span(id), fmt.Sprintf("%q is not defined", id.Name), hint)
-		if s := dataflow.Suggest(id.Name, known); !elsewhere && s != "" {
-			l.fix(fmt.Sprintf("change it to %q", s), false, dataflow.Edit{Span: src.span(id), New: s})
-		}
-		return true
+		l.undefinedName(src, sp, id)
 	})
+}
+
+func (l *loader) undefinedName(src *source, sp *speller, id *syntax.Ident) {
+	message := fmt.Sprintf("%q is not defined", id.Name)
+	if hint, ok := foreignNames[id.Name]; ok {
+		l.error("FC101", src.span(id), message, hint)
+		return
+	}
+	near, bound := sp.suggest(id.Name)
+	if near == "" {
+		l.error("FC101", src.span(id), message, "")
+		return
+	}
+	l.error("FC101", src.span(id), message, fmt.Sprintf("did you mean %q?", near))
+	l.related(fmt.Sprintf("%q is set here, and used nowhere", near), bound)
+	l.fix(fmt.Sprintf("change it to %q", near), false, dataflow.Edit{Span: src.span(id), New: near})
 }
 
 func universeNames() []string {

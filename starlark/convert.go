@@ -33,7 +33,7 @@ func (c *converter) convert(v sl.Value, e syntax.Expr, at dataflow.Span, ptr str
 	e = c.src.literal(e)
 	switch v := v.(type) {
 	case *placeholder:
-		return nil
+		return dataflow.Ref{Root: dataflow.RootUnknown, Span: at}
 	case sl.String:
 		out, diags := dataflow.ParseTemplate(string(v), c.src.within(e, at))
 		c.l.diags = append(c.l.diags, diags...)

@@ -162,6 +162,9 @@ var tableName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
 func (d *database) table(m *dataflow.Model, a *args) {
 	m.Table = dataflow.TableName(m.Name)
 	if !a.has("table") {
+		if strings.HasPrefix(m.Table, "sqlite_") {
+			a.fail("FC214", a.at("name"), fmt.Sprintf("%s would have the table %s: SQLite keeps names that begin with sqlite_ for itself", m.Name, m.Table), `write table = "…"`)
+		}
 		return
 	}
 	name := a.str("table", "")

@@ -98,8 +98,8 @@ type fieldMaker struct {
 // makeField builds the field of that name. It returns nil only if ft is nil.
 func (l *loader) makeField(name string, ft *fieldType, at dataflow.Span, model bool) *dataflow.Field {
 	if ft == nil {
-		// The type has been reported; json lets everything else about the field pass.
-		return &dataflow.Field{Name: name, Type: dataflow.JSON, Optional: true, Span: at, Spans: dataflow.Spans{"": at}}
+		// The type has been reported; this one lets everything else about the field pass.
+		return &dataflow.Field{Name: name, Type: dataflow.Any, Optional: true, Span: at, Spans: dataflow.Spans{"": at}}
 	}
 	m := &fieldMaker{l: l, ft: ft, model: model,
 		f: &dataflow.Field{Name: name, Type: ft.typ, Span: at, Spans: dataflow.Spans{"": at, "/type": ft.at}}}

@@ -120,9 +120,16 @@ func (l *loader) cannotRead(key string, at dataflow.Span, err error) {
 		l.error("FC110", at, fmt.Sprintf("%s can't be read: permission denied", displayName(l.o.Display, key)), "")
 	case errors.Is(err, fs.ErrInvalid):
 		l.error("FC110", at, fmt.Sprintf("%q is no path within the app's folder", key), "")
-	default:
-		l.error("FC110", at, fmt.Sprintf("%s can't be read", displayName(l.o.Display, key)), "is it a folder?")
+	case l.isFolder(key):
+		l.error("FC110", at, fmt.Sprintf("%s is a folder", displayName(l.o.Display, key)), "name a file in it")
+	default: // of a root, what os.Root refuses
+		l.error("FC110", at, fmt.Sprintf("%s can't be read", displayName(l.o.Display, key)), "a link that leads out of the app's folder is not followed")
 	}
+}
+
+func (l *loader) isFolder(key string) bool {
+	info, err := fs.Stat(l.o.FS, key)
+	return err == nil && info.IsDir()
 }
 
 func (l *loader) similarFile(key string) string {

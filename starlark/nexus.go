@@ -245,6 +245,9 @@ func (l *loader) checkHandler(w *dataflow.Workflow, f *value.Func, a *args) {
 	for _, in := range w.Input {
 		inputs = append(inputs, in.Name)
 	}
+	if a.meant["input"] {
+		return // they stand under a name that has been reported
+	}
 	if g, ok := a.given["input"]; ok && len(inputs) < g.val.(*sl.Dict).Len() {
 		return // some inputs were refused: the comparison would mislead
 	}
@@ -305,6 +308,9 @@ func (s *server) expose(l *loader, a *args) sl.Value {
 }
 
 func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []dataflow.OpKind) {
+	if !slices.Contains(m.Database.Models, m) {
+		return // it has been refused, and so has no table
+	}
 	path, pathAt := a.str("path", strings.ToLower(m.Table)), at
 	if a.has("path") {
 		pathAt = a.at("path")

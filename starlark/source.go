@@ -19,7 +19,6 @@ type source struct {
 	defs    map[place]*syntax.DefStmt     // by the place of "def"
 	loads   map[string][]*syntax.LoadStmt // by the module they name
 	globals map[string]syntax.Expr        // top-level assignments of literals
-	names   []string                      // every name the file binds, for suggestions
 }
 
 // place is a line and a column in one file.
@@ -36,13 +35,6 @@ func (s *source) index() {
 	s.defs = make(map[place]*syntax.DefStmt)
 	s.loads = make(map[string][]*syntax.LoadStmt)
 	s.globals = make(map[string]syntax.Expr)
-	seen := map[string]bool{}
-	bind := func(name string) {
-		if !seen[name] {
-			seen[name] = true
-			s.names = append(s.names, name)
-		}
-	}
 	for _, st := range s.file.Stmts {
 		if a, ok := st.(*syntax.AssignStmt); ok && a.Op == syntax.EQ {
 			if id, ok := a.LHS.(*syntax.Ident); ok {
@@ -56,45 +48,11 @@ func (s *source) index() {
 			s.calls[placeOf(n.Lparen)] = n
 		case *syntax.LoadStmt:
 			s.loads[n.ModuleName()] = append(s.loads[n.ModuleName()], n)
-			for _, to := range n.To {
-				bind(to.Name)
-			}
-		case *syntax.AssignStmt:
-			bindTargets(n.LHS, bind)
-		case *syntax.ForStmt:
-			bindTargets(n.Vars, bind)
 		case *syntax.DefStmt:
 			s.defs[placeOf(n.Def)] = n
-			bind(n.Name.Name)
-			for _, p := range n.Params {
-				bindTargets(p, bind)
-			}
 		}
 		return true
 	})
-}
-
-func bindTargets(e syntax.Expr, bind func(string)) {
-	switch e := e.(type) {
-	case *syntax.Ident:
-		bind(e.Name)
-	case *syntax.BinaryExpr: // a parameter with a default
-		bindTargets(e.X, bind)
-	case *syntax.UnaryExpr: // *args, **kwargs
-		if e.X != nil {
-			bindTargets(e.X, bind)
-		}
-	case *syntax.ParenExpr:
-		bindTargets(e.X, bind)
-	case *syntax.TupleExpr:
-		for _, x := range e.List {
-			bindTargets(x, bind)
-		}
-	case *syntax.ListExpr:
-		for _, x := range e.List {
-			bindTargets(x, bind)
-		}
-	}
 }
 
 // span returns the place of a node.

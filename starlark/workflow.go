@@ -107,11 +107,15 @@ func (b *builder) addNode(l *loader, a *args) sl.Value {
 	if b.built {
 		a.fail("FC413", a.site.at, "a node is added after the workflow was built", "move it above .build()")
 	}
-	if a.has("id") && b.checkID(n.ID, a) && a.has("type") {
-		b.nodes[n.ID] = a.at("id")
-		b.w.Nodes = append(b.w.Nodes, n)
+	if !a.has("id") || !b.checkID(n.ID, a) {
+		return &placeholder{}
 	}
-	return out
+	b.nodes[n.ID] = a.at("id")
+	if a.has("type") {
+		b.w.Nodes = append(b.w.Nodes, n)
+		return out
+	}
+	return &placeholder{}
 }
 
 func (b *builder) checkID(id string, a *args) bool {

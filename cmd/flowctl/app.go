@@ -57,7 +57,12 @@ func reason(err error) string {
 
 // source returns the text of a file by the name that spans have for it.
 func (a *appFile) source(path string) string {
-	text, err := fs.ReadFile(os.DirFS(a.dir), filepath.ToSlash(strings.TrimPrefix(path, a.display)))
+	root, err := os.OpenRoot(a.dir)
+	if err != nil {
+		return ""
+	}
+	defer root.Close()
+	text, err := fs.ReadFile(root.FS(), filepath.ToSlash(strings.TrimPrefix(path, a.display)))
 	if err != nil { // of a module, say: its place alone is shown
 		return ""
 	}
@@ -65,8 +70,13 @@ func (a *appFile) source(path string) string {
 }
 
 func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow.Diagnostic) {
+	root, err := os.OpenRoot(a.dir) // which no path and no link leaves
+	if err != nil {
+		return nil, []dataflow.Diagnostic{{Code: "FC110", Span: dataflow.Span{File: a.display + a.base}, Message: a.display + " can't be read: " + reason(err)}}
+	}
+	defer root.Close()
 	return starlark.Load(ctx, a.base, starlark.Options{
-		FS:      os.DirFS(a.dir),
+		FS:      root.FS(),
 		Display: a.display,
 		Env:     w.env,
 		Modules: stdlib.Modules(),

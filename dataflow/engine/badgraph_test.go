@@ -93,7 +93,8 @@ func TestBadGraphs(t *testing.T) {
 			ft.Node("StarlarkNode", "a", ft.Obj("fn", "identity", "x", 1)),
 			ft.Node("StarlarkNode", "b", ft.Obj("fn", identity, "xx", 1)),
 			ft.Node("StarlarkNode", "c", ft.Obj("x", 1)),
-			ft.Node("OrderListNode", "d", ft.Obj("limit", identity)), ft.Node("StarlarkNode", "e", ft.Obj("fn", identity))}},
+			ft.Node("OrderListNode", "d", ft.Obj("limit", identity)), ft.Node("StarlarkNode", "e", ft.Obj("fn", identity)),
+			ft.Node("StarlarkNode", "f", ft.Obj("ffn", identity))}},
 		{"narrowed", parts{
 			ft.Node("OrderReadNode", "one", ft.Obj("id", 1, "fields", ft.List("total", "customer"))),
 			ft.Node("OrderListNode", "many", ft.Obj("fields", ft.List("status"))),

@@ -24,11 +24,22 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 	if n.callee != nil {
 		w.checkInputs(n)
 	}
-	if c, ok := n.typ.(Checker); ok {
+	if c, ok := n.typ.(Checker); ok && !hasUnknown(n.raw) {
 		node := *n.node
 		node.Config = n.raw
 		w.diags = append(w.diags, c.Check(w.planner.plan.app, &node)...)
 	}
+}
+
+// hasUnknown reports whether an argument is missing because of what has been
+// reported already.
+func hasUnknown(config *dataflow.Object) bool {
+	for _, v := range config.All {
+		if ref, ok := v.(dataflow.Ref); ok && ref.Root == dataflow.RootUnknown {
+			return true
+		}
+	}
+	return false
 }
 
 func (w *wfPlanner) compileConfig(n *nodePlan) {
@@ -54,8 +65,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
 		case f.Required() && slip[f.Name]: // said of the name that was given
 		case f.Required():
-			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).
-				Hint = fmt.Sprintf("add %q: %s to the config of %s", f.Name, sample(f.Type), n.node.ID)
+			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).Hint = required(f)
 		}
 	}
 	for name, v := range n.raw.All {

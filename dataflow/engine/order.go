@@ -2,6 +2,7 @@ package engine
 
 import (
 	"container/heap"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -127,8 +128,8 @@ func (w *wfPlanner) cycle(units []*nodePlan, waits map[*nodePlan][]dep, emitted 
 		names = append(names, n.node.ID)
 	}
 	names = append(names, names[0])
-	d := w.errorf("FC320", spans[0], "the nodes wait for each other: %s", strings.Join(names, " needs "))
-	for i, span := range spans[1:] {
+	d := w.errorf("FC320", spans[0], "the nodes wait for each other: %s", circle(names))
+	for i, span := range spans[1:min(len(spans), maxCircleShown)] {
 		d.Related = append(d.Related, dataflow.Related{Span: span, Message: names[i+1] + " needs " + names[i+2]})
 	}
 	d.Hint = "remove one of these references"
@@ -137,6 +138,17 @@ func (w *wfPlanner) cycle(units []*nodePlan, waits map[*nodePlan][]dep, emitted 
 		d.Hint = "a node can refer to nodes that run before it"
 	}
 	return path
+}
+
+// maxCircleShown is how many nodes of a circle a message names.
+const maxCircleShown = 8
+
+// circle writes who needs whom; names ends with the one it begins with.
+func circle(names []string) string {
+	if more := len(names) - 1 - maxCircleShown; more > 0 {
+		return fmt.Sprintf("%s needs … (%d more) … needs %s", strings.Join(names[:maxCircleShown], " needs "), more, names[len(names)-1])
+	}
+	return strings.Join(names, " needs ")
 }
 
 // posHeap holds units, the first declared on top.

@@ -19,6 +19,8 @@ var ctxTypes = dataflow.ObjectType(
 // value; the expr is nil if the reference is wrong, which has been reported.
 func (w *wfPlanner) compileRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 	switch ref.Root {
+	case dataflow.RootUnknown:
+		return nil, dataflow.Any
 	case dataflow.RootInput:
 		return w.compileInputRef(ref)
 	case dataflow.RootEnv:
@@ -198,12 +200,12 @@ func (w *wfPlanner) compileInputRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 }
 
 func (w *wfPlanner) compileEnvRef(ref dataflow.Ref) (expr, *dataflow.Type) {
-	name := ref.Path[0].Name
-	if name == "" || len(ref.Path) > 1 {
+	if len(ref.Path) != 1 || ref.Path[0].Name == "" {
 		w.errorf("FC311", ref.Span, "%s: an environment variable is a text without parts", ref).
 			Hint = `write "${env.NAME}"`
 		return nil, dataflow.Any
 	}
+	name := ref.Path[0].Name
 	pos, ok := w.envs[name]
 	if !ok {
 		pos = len(w.planner.plan.env)
@@ -214,6 +216,10 @@ func (w *wfPlanner) compileEnvRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 }
 
 func (w *wfPlanner) compileCtxRef(ref dataflow.Ref) (expr, *dataflow.Type) {
+	if len(ref.Path) == 0 {
+		w.errorf("FC311", ref.Span, "%s: ctx is no value by itself", ref).Hint = `write "${ctx.user.id}", "${ctx.tenant}" or "${ctx.run_id}"`
+		return nil, dataflow.Any
+	}
 	t, steps, problem := typePath(ctxTypes, ref.Path, "ctx")
 	if problem != "" {
 		w.errorf("FC311", ref.Span, "%s: %s", ref, problem).Hint = hintOf(ctxTypes, ref.Path)
