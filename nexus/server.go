@@ -162,19 +162,22 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	}
 }
 
-// Serve serves until ctx is done, then drains: it stops accepting, lets
-// requests finish within grace, and closes the generation.
+// Serve serves until ctx is done, then drains: it stops accepting, but for those
+// who have connected already, lets requests finish within grace, and closes the generation.
 func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	api := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.api }))
 	api.ReadTimeout = s.settings.RequestTimeout + transferTime
 	api.WriteTimeout = s.settings.RequestTimeout + transferTime
 	servers := []*http.Server{api}
-	failed := make(chan error, 2)
-	go func() { failed <- api.Serve(s.api) }()
+	listeners := []net.Listener{drain(s.api)}
 	if s.mcp != nil {
 		mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
 		servers = append(servers, mcp)
-		go func() { failed <- mcp.Serve(s.mcp) }()
+		listeners = append(listeners, drain(s.mcp))
+	}
+	failed := make(chan error, len(servers))
+	for i, srv := range servers {
+		go func() { failed <- srv.Serve(listeners[i]) }()
 	}
 	var err error
 	select {
@@ -186,6 +189,9 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	g.gate.begin() // streams have no end of their own
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
+	if err == nil {
+		settle(stop, servers, listeners)
+	}
 	return errors.Join(err, shutdown(stop, servers...), g.Close())
 }
 
