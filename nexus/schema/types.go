@@ -88,9 +88,9 @@ func (b Builder) decimal(t *dataflow.Type) *dataflow.Object {
 	}
 	pattern.WriteByte('$')
 	if b.Output {
-		return dataflow.ObjectOf("type", "string", "format", "decimal", "pattern", pattern.String())
+		return dataflow.ObjectOf("type", "string", "pattern", pattern.String())
 	}
-	return dataflow.ObjectOf("type", []any{"string", "number"}, "format", "decimal", "pattern", pattern.String())
+	return dataflow.ObjectOf("type", []any{"string", "number"}, "pattern", pattern.String())
 }
 
 // Field returns the schema of a field: its type, constraints, default and doc.
@@ -99,14 +99,17 @@ func (b Builder) Field(f *dataflow.Field) *dataflow.Object {
 	if !b.Output {
 		constrain(s, f)
 	}
-	if f.Format != "" {
-		s.Set("format", formatName(f.Format))
+	doc := f.Doc
+	if name := formatName(f.Format); name != "" {
+		s.Set("format", name)
+	} else if f.Format != "" && doc == "" {
+		doc = dataflow.FormatDoc(f.Format)
 	}
 	if f.Optional {
 		s = nullable(s)
 	}
-	if f.Doc != "" {
-		s.Set("description", f.Doc)
+	if doc != "" {
+		s.Set("description", doc)
 	}
 	if f.HasDefault && !b.Output && f.Default != nil && f.Default != dataflow.Absent {
 		s.Set("default", f.Default)
@@ -157,12 +160,16 @@ func portable(pattern string) bool {
 	return true
 }
 
-// formatName is the JSON Schema name of a format of field().
+// formatName is the JSON Schema name of a format of field(), or "" if JSON
+// Schema 2020-12 has none: validators warn of names they don't know.
 func formatName(format string) string {
-	if format == "url" {
+	switch format {
+	case "url":
 		return "uri"
+	case "email", "uri", "hostname", "ipv4", "ipv6":
+		return format
 	}
-	return format
+	return ""
 }
 
 // nullable allows null as well.
