@@ -97,6 +97,17 @@ type Server struct {
 	Spans            Spans
 }
 
+// Shows reports whether rows of a model are served to callers, by one of its
+// exposures at least.
+func (a *App) Shows(m *Model) bool {
+	for _, e := range a.Exposures {
+		if e.Model == m && (e.Allows(OpRead) || e.Allows(OpList)) {
+			return true
+		}
+	}
+	return false
+}
+
 // Exposure is app.expose(Model, ...): a model served over REST and MCP.
 type Exposure struct {
 	Model *Model
@@ -105,8 +116,20 @@ type Exposure struct {
 	Span  Span
 }
 
+// Served lists the operations that are served: Ops, and OpAggregate where
+// OpList is among them.
+func (e *Exposure) Served() []OpKind {
+	if !e.Allows(OpList) {
+		return e.Ops
+	}
+	return append(e.Ops[:len(e.Ops):len(e.Ops)], OpAggregate)
+}
+
 // Allows reports whether the exposure serves an operation.
 func (e *Exposure) Allows(op OpKind) bool {
+	if op == OpAggregate {
+		op = OpList
+	}
 	for _, o := range e.Ops {
 		if o == op {
 			return true

@@ -133,7 +133,7 @@ func (m *Model) RoleIndex(r Role) int { return m.roles[r] - 1 }
 // ID returns the model's id field.
 func (m *Model) ID() *Field { return m.Fields[m.roles[RoleID]-1] }
 
-// OpKind is one of the eleven operations of a model.
+// OpKind is an operation of a model: one of the eleven, or OpAggregate.
 type OpKind uint8
 
 // The operations.
@@ -149,6 +149,9 @@ const (
 	OpBulkUpdate
 	OpBulkDelete
 	OpBulkUpsert
+	// OpAggregate comes with OpList: whoever may list rows may have figures of
+	// them. Exposures do not name it.
+	OpAggregate
 	opEnd
 )
 
@@ -157,10 +160,14 @@ var opNames = [opEnd]struct{ node, method string }{
 	{"DeleteNode", "delete"}, {"ListNode", "list"}, {"UpsertNode", "upsert"},
 	{"CountNode", "count"}, {"BulkCreateNode", "bulk_create"}, {"BulkUpdateNode", "bulk_update"},
 	{"BulkDeleteNode", "bulk_delete"}, {"BulkUpsertNode", "bulk_upsert"},
+	{"AggregateNode", "aggregate"},
 }
 
-// Ops lists the operations in the order of the documentation.
-func Ops() []OpKind {
+// Ops lists the eleven operations in the order of the documentation.
+func Ops() []OpKind { return AllOps()[:OpAggregate] }
+
+// AllOps lists the eleven operations and OpAggregate.
+func AllOps() []OpKind {
 	ops := make([]OpKind, opEnd)
 	for i := range ops {
 		ops[i] = OpKind(i)
@@ -176,7 +183,7 @@ func (k OpKind) String() string { return opNames[k].method }
 func (k OpKind) NodeSuffix() string { return opNames[k].node }
 
 // Writes reports whether the operation changes rows.
-func (k OpKind) Writes() bool { return k != OpRead && k != OpList && k != OpCount }
+func (k OpKind) Writes() bool { return k != OpRead && k != OpList && k != OpCount && k != OpAggregate }
 
 // Op is one operation of one model, as "Order.create" in app.star.
 type Op struct {

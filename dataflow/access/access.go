@@ -30,6 +30,9 @@ type Options struct {
 type Caller struct {
 	User   *dataflow.Object // nil if nobody is signed in
 	Tenant string           // "" if none is known; multi-tenant models then refuse
+	// Sees says of which models rows may be shown beside those of the model
+	// that is asked: nil is all of them, as for the app's own functions.
+	Sees func(*dataflow.Model) bool
 }
 
 // MaxTenant is how many bytes the name of a tenant has at most.
@@ -71,7 +74,7 @@ func New(m *dataflow.Model, o Options) *Model {
 		tenant:    m.RoleIndex(dataflow.RoleTenant),
 		deletedAt: m.RoleIndex(dataflow.RoleDeletedAt),
 	}
-	for _, op := range dataflow.Ops() {
+	for _, op := range dataflow.AllOps() {
 		a.params = append(a.params, newParams(m, op))
 	}
 	for i, f := range m.Fields {

@@ -73,7 +73,7 @@ func (a *app) try(op, args string) (any, error) {
 		a.t.Fatalf("%s: %v", args, problems)
 	}
 	kind := dataflow.OpCreate
-	for _, k := range dataflow.Ops() {
+	for _, k := range dataflow.AllOps() {
 		if k.String() == method {
 			kind = k
 		}

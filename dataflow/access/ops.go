@@ -51,6 +51,10 @@ var opTable = [...]opInfo{
 		doc:    "Counts the %s rows that match the filter.",
 		params: countParams, output: countOutput, read: (*Model).doCount,
 	},
+	dataflow.OpAggregate: {
+		doc:    "Works out figures of the %s rows that match the filter: of all of them, or of groups with equal values.",
+		params: aggregateParams, output: aggregateOutput, read: (*Model).doAggregate,
+	},
 	dataflow.OpBulkCreate: {
 		doc:    "Adds many %s rows, all of them or none unless on_error is \"skip\".",
 		params: bulkCreateParams, output: bulkOutput("inserted", true), write: (*Model).doBulkCreate,

@@ -12,6 +12,13 @@ import (
 // sorts and names of fields, and which parameters go together.
 func (w *wfPlanner) checkOp(n *nodePlan) {
 	m := n.op.op.Model
+	if n.op.op.Kind == dataflow.OpAggregate {
+		w.checkAggregate(n)
+		if filter, ok := n.raw.Get("filter"); ok {
+			w.filterRefs(n, m, filter, "/filter")
+		}
+		return
+	}
 	for _, part := range []struct {
 		name  string
 		check func(*dataflow.Model, any, string) []dataflow.Problem

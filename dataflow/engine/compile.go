@@ -54,7 +54,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 		switch {
 		case ok:
 			e := w.compileValue(n, f, v, "/"+escape(f.Name))
-			if n.op != nil && (f.Name == "filter" || f.Name == "where") {
+			if n.op != nil && (f.Name == "filter" || f.Name == "where" || f.Name == "having") {
 				e = literals(e, "/"+f.Name, false)
 			}
 			if _, fixed := e.(constant); !fixed && n.op == nil && f.Type.Kind != dataflow.KindAny {

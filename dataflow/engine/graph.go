@@ -28,6 +28,9 @@ func (w *wfPlanner) build() {
 		if node.Config != nil {
 			n.raw = node.Config.Clone()
 		}
+		if node.Type == aggregateNode {
+			n.raw = aggregateArgs(n.raw)
+		}
 		w.wp.nodes = append(w.wp.nodes, n)
 	}
 	for _, n := range w.wp.nodes {

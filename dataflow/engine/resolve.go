@@ -12,7 +12,7 @@ import (
 
 // laterTypes are node types that the design has and this version has not.
 var laterTypes = []string{
-	"SQLQueryNode", "AggregateNode", "MapNode", "LoopNode", "WaitNode", "SignalNode",
+	"SQLQueryNode", "MapNode", "LoopNode", "WaitNode", "SignalNode",
 	"CacheNode", "EmitNode", "LogNode",
 }
 
@@ -56,7 +56,7 @@ func (p *planner) opType(op dataflow.Op) *opNode {
 // findOps returns the operations that a node type's name may mean.
 func findOps(byName map[string][]*dataflow.Model, name string) []dataflow.Op {
 	var ops []dataflow.Op
-	for _, kind := range dataflow.Ops() {
+	for _, kind := range dataflow.AllOps() {
 		if model, ok := strings.CutSuffix(name, kind.NodeSuffix()); ok {
 			for _, m := range byName[model] {
 				ops = append(ops, dataflow.Op{Model: m, Kind: kind})
@@ -77,6 +77,9 @@ func (p *planner) resolveType(node *dataflow.Node) NodeType {
 	}
 	if t, ok := p.plan.types[node.Type]; ok {
 		return t
+	}
+	if node.Type == aggregateNode {
+		return p.aggregateType(node)
 	}
 	switch ops := findOps(p.plan.byName, node.Type); len(ops) {
 	case 0:
@@ -137,7 +140,7 @@ func (p *planner) ambiguousType(node *dataflow.Node, ops []dataflow.Op) {
 }
 
 func (p *planner) builtinNames() []string {
-	var names []string
+	names := []string{aggregateNode}
 	for name := range p.plan.types {
 		names = append(names, name)
 	}
@@ -149,7 +152,7 @@ func (p *planner) nodeTypeNames() []string {
 	if p.typeNames == nil {
 		p.typeNames = p.builtinNames()
 		for _, m := range p.plan.models {
-			for _, kind := range dataflow.Ops() {
+			for _, kind := range dataflow.AllOps() {
 				p.typeNames = append(p.typeNames, m.Name+kind.NodeSuffix())
 			}
 		}

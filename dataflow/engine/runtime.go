@@ -46,6 +46,13 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 		args = dataflow.NewObject()
 	}
 	t, ok := e.plan.types[nodeType]
+	if !ok && nodeType == aggregateNode {
+		op, err := e.aggregateOp(args)
+		if err != nil {
+			return nil, err
+		}
+		return rt.Run(ctx, op, aggregateArgs(args))
+	}
 	if !ok {
 		ops := findOps(e.plan.byName, nodeType)
 		if len(ops) == 1 {
@@ -203,13 +210,13 @@ func (e *Engine) unknownNodeType(name string, found int) error {
 		err.Hint = "run the operation itself, as ctx.run(Order.create, …)"
 		return err
 	}
-	var names []string
+	names := []string{aggregateNode}
 	for t := range e.plan.types {
 		names = append(names, t)
 	}
 	slices.Sort(names)
 	for _, m := range e.plan.models {
-		for _, kind := range dataflow.Ops() {
+		for _, kind := range dataflow.AllOps() {
 			names = append(names, m.Name+kind.NodeSuffix())
 		}
 	}

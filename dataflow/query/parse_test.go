@@ -299,6 +299,28 @@ func TestTailSQL(t *testing.T) {
 	}
 }
 
+func TestAggregateSQL(t *testing.T) {
+	m := order()
+	for _, test := range []struct{ args, want string }{
+		{`{"aggregates": {"n": {"$count": true}}}`, `SELECT "n" FROM (SELECT count(*) AS "n" FROM "orders" AS "_t") AS "_g"`},
+		{`{"filter": {"id": {"$gt": 1}}, "group_by": ["status", "parent.customer.name"], "aggregates": {"n": {"$count": "note"}, "last": {"$max": "id"}, "mean": {"$avg": "id"}},
+			"having": {"n": {"$gt": 2}}, "sort": "-last"}`,
+			`SELECT "status", "parent.customer.name", "n", "last", "mean" FROM (SELECT "_t"."status" AS "status", ` +
+				`(SELECT "_h2"."name" FROM "customers" AS "_h2" WHERE "_h2"."id" = (SELECT "_h1"."customer" FROM "orders" AS "_h1" WHERE "_h1"."id" = "_t"."parent")) AS "parent.customer.name", ` +
+				`count("note") AS "n", max("id", 0) AS "last", avg("id", 6) AS "mean" FROM "orders" AS "_t" WHERE "id" > $1 GROUP BY 1, 2) AS "_g" ` +
+				`WHERE "n" > $2 ORDER BY "last" DESC NULLS FIRST, "status", "parent.customer.name" NULLS LAST`},
+	} {
+		q, problems := ParseAggregate(m, value(t, test.args).(*dataflow.Object), nil)
+		if problems != nil {
+			t.Fatal(problems)
+		}
+		b := Builder{Dialect: plain{}}
+		if b.Aggregate(q); string(b.SQL) != test.want {
+			t.Errorf("%s:\n got %s\nwant %s", test.args, b.SQL, test.want)
+		}
+	}
+}
+
 // FuzzParse checks that whatever a caller sends is refused or has a meaning,
 // and that none of its text gets into SQL.
 func FuzzParse(f *testing.F) {

@@ -46,6 +46,7 @@ var opDocs = map[dataflow.OpKind]struct{ does, returns string }{
 	dataflow.OpList:       {"Finds %s rows: filtered, sorted, a page at a time.", "Returns {records, count, has_more, next_cursor or offset}; pass next_cursor as cursor for the next page, and count = true for the total."},
 	dataflow.OpUpsert:     {"Changes the %s that where matches, or creates one if there is none.", "Returns {record, created, action}."},
 	dataflow.OpCount:      {"Counts the %s rows that match a filter.", "Returns {count}."},
+	dataflow.OpAggregate:  {"Works out figures of the %s rows that match a filter: of all of them, or of groups with equal values. Use it instead of adding up a list.", "Returns {groups, count, has_more}: a group has the fields of group_by and the names of aggregates; {\"group_by\": [\"status\"], \"aggregates\": {\"n\": {\"$count\": true}}} gives {status, n}."},
 	dataflow.OpBulkCreate: {"Creates many %s rows at once: all of them, or none unless on_error is \"skip\".", "Returns {processed, inserted, ids}."},
 	dataflow.OpBulkUpdate: {"Changes many %s rows at once, by filter, by ids or each by its own id in data.", "Returns {processed, updated}."},
 	dataflow.OpBulkDelete: {"Deletes many %s rows at once, by filter or by ids.", "Returns {processed, deleted}."},
@@ -142,8 +143,9 @@ func instructions(name string, tools []*tool) string {
 			workflows = append(workflows, t.def.Name)
 		case !seen[t.exposure]:
 			seen[t.exposure] = true
-			ops := make([]string, len(t.exposure.Ops))
-			for i, op := range t.exposure.Ops {
+			served := t.exposure.Served()
+			ops := make([]string, len(served))
+			for i, op := range served {
 				ops[i] = op.String()
 			}
 			models = append(models, t.exposure.Path+"_{"+strings.Join(ops, ",")+"}")

@@ -113,7 +113,7 @@ func TestInitializeTellsAgentsHowToUseTheApp(t *testing.T) {
 	res := connect(t, c)
 	want := `The app bank.
 Workflows, which are the app's own ways of doing things and come first: open_account, withdraw, broken.
-Tables: accounts_{create,read,update,delete,list,upsert,count,bulk_create,bulk_update,bulk_delete,bulk_upsert}, notes_{create,list}.
+Tables: accounts_{create,read,update,delete,list,upsert,count,bulk_create,bulk_update,bulk_delete,bulk_upsert,aggregate}, notes_{create,list,aggregate}.
 Each call is one transaction. A result with isError says in code, message, problems and hint what to correct; nothing has then been changed.
 Decimals are strings ("12.50"), datetimes are UTC (2006-01-02T15:04:05Z).
 Filters: {"status": "new", "total": {"$gte": 10}, "$or": [{…}, {…}]}, with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $contains $startswith $endswith $regex $exists $null $between, and "customer.email" through a reference. Sort: "-created_at".`
@@ -497,7 +497,7 @@ func TestListsOfToolsComeInPages(t *testing.T) {
 			break
 		}
 	}
-	if want := 600 + 3 + 11 + 2; len(names) != want {
+	if want := 600 + 3 + 12 + 3; len(names) != want {
 		t.Errorf("%d tools, want %d", len(names), want)
 	}
 }

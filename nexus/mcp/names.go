@@ -61,7 +61,7 @@ func Check(app *dataflow.App) []dataflow.Diagnostic {
 			Hint:    "give one of them another name, or expose the model with another path, as path = \"all_orders\""})
 	}
 	for _, exp := range app.Exposures {
-		for _, op := range exp.Ops {
+		for _, op := range exp.Served() {
 			add(modelTool(exp, op), "the operation "+op.String()+" of "+exp.Model.Name, exp.Span)
 		}
 	}

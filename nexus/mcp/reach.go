@@ -27,7 +27,7 @@ func annotate(title string, r reach) mcp.ToolAnnotation {
 func reachOfOp(m *dataflow.Model, op dataflow.OpKind) reach {
 	r := reach{readOnly: !op.Writes()}
 	switch op {
-	case dataflow.OpRead, dataflow.OpList, dataflow.OpCount, dataflow.OpDelete, dataflow.OpBulkDelete:
+	case dataflow.OpRead, dataflow.OpList, dataflow.OpCount, dataflow.OpAggregate, dataflow.OpDelete, dataflow.OpBulkDelete:
 		r.idempotent = true
 	case dataflow.OpUpdate, dataflow.OpUpsert, dataflow.OpBulkUpdate, dataflow.OpBulkUpsert:
 		// A second time leaves the same values, but another version and
@@ -59,7 +59,7 @@ func reachOf(ops map[string]dataflow.Op, wf *dataflow.Workflow, readOnly bool) r
 			continue
 		}
 		switch n.Type {
-		case "StarlarkNode", "SwitchNode", "MergeNode", "TransactionNode": // these only arrange
+		case "StarlarkNode", "AggregateNode", "SwitchNode", "MergeNode", "TransactionNode": // these only arrange, or read
 		default:
 			r.destructive, r.openWorld = true, true
 		}
@@ -71,7 +71,7 @@ func reachOf(ops map[string]dataflow.Op, wf *dataflow.Workflow, readOnly bool) r
 func operations(app *dataflow.App) map[string]dataflow.Op {
 	ops := make(map[string]dataflow.Op)
 	for _, m := range app.Models() {
-		for _, kind := range dataflow.Ops() {
+		for _, kind := range dataflow.AllOps() {
 			op := dataflow.Op{Model: m, Kind: kind}
 			ops[op.NodeType()] = op
 		}

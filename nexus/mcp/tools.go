@@ -39,7 +39,7 @@ func (s *Server) build(app *dataflow.App) []*tool {
 		tools = append(tools, s.workflowTool(wf, ops))
 	}
 	for _, exp := range app.Exposures {
-		for _, op := range exp.Ops {
+		for _, op := range exp.Served() {
 			tools = append(tools, s.modelTool(exp, op))
 		}
 	}
@@ -108,6 +108,7 @@ func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
 // operate runs an operation in a transaction of its own.
 func (s *Server) operate(ctx context.Context, m *dataflow.Model, op dataflow.OpKind, c access.Caller, args *dataflow.Object) (v any, err error) {
 	model, st := s.engine.Model(m), s.engine.Store(m.Database)
+	c.Sees = s.engine.App().Shows // an agent is shown what is served, however it asks
 	if op.Writes() {
 		err = st.Write(ctx, func(tx store.Tx) error {
 			v, err = model.Do(ctx, tx, c, op, args)

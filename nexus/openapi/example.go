@@ -99,3 +99,29 @@ func guessNumber(f *dataflow.Field, v any) any {
 	}
 	return v
 }
+
+// exampleAggregate groups a model's rows by the first field whose values are
+// few, and sums the first that can be summed.
+func exampleAggregate(m *dataflow.Model) *dataflow.Object {
+	o, figures := dataflow.NewObject(), dataflow.ObjectOf("n", dataflow.ObjectOf("$count", true))
+	summed := false
+	for _, f := range m.Fields {
+		if f.System != dataflow.RoleNone {
+			continue
+		}
+		switch f.Type.Kind {
+		case dataflow.KindEnum, dataflow.KindBool, dataflow.KindRef:
+			if !o.Has("group_by") && f.Name != "n" {
+				o.Set("group_by", []any{f.Name})
+			}
+		case dataflow.KindDecimal, dataflow.KindInt, dataflow.KindFloat:
+			if !summed {
+				figures.Set("sum_"+f.Name, dataflow.ObjectOf("$sum", f.Name))
+				summed = true
+			}
+		}
+	}
+	o.Set("aggregates", figures)
+	o.Set("sort", "-n")
+	return o
+}

@@ -14,7 +14,7 @@ import (
 // model adds the paths of an exposed model.
 func (d *document) model(exp *dataflow.Exposure) {
 	d.tag(exp.Path, exp.Model.Doc)
-	for _, op := range exp.Ops {
+	for _, op := range exp.Served() {
 		rt := rest.OpRoute(op)
 		for _, method := range rt.Methods {
 			if method == http.MethodHead {
@@ -69,6 +69,8 @@ func summary(op dataflow.OpKind, method string, m *dataflow.Model) string {
 		return "Create a row of " + m.Name + ", or update the one there is"
 	case dataflow.OpCount:
 		return "Count rows of " + m.Name
+	case dataflow.OpAggregate:
+		return "Work out figures of rows of " + m.Name
 	}
 	return strings.ToUpper(op.String()[5:6]) + op.String()[6:] + " rows of " + m.Name + " in bulk"
 }
@@ -95,7 +97,7 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 		if m.Versioned {
 			names = append(names, "IfMatch")
 		}
-	case dataflow.OpCount:
+	case dataflow.OpCount, dataflow.OpAggregate:
 	default:
 		names = []string{"Prefer", "IdempotencyKey"}
 	}
@@ -169,6 +171,9 @@ func (d *document) body(m *dataflow.Model, op dataflow.OpKind, method string) *d
 	default:
 		spec := access.Spec(dataflow.Op{Model: m, Kind: op})
 		s = d.input().Object(spec.Params, spec.Rest)
+		if op == dataflow.OpAggregate {
+			sample = exampleAggregate(m)
+		}
 	}
 	content := jsonContent(s)
 	if sample != nil {

@@ -203,12 +203,12 @@ func TestDocumentDescribesWhatIsServed(t *testing.T) {
 	var want []string
 	for _, m := range []string{"customers", "orders", "products"} {
 		for _, op := range []string{"GET ", "POST ", "GET /{id}", "PATCH /{id}", "PUT /{id}", "DELETE /{id}", "POST /upsert", "POST /count",
-			"POST /bulk_create", "POST /bulk_update", "POST /bulk_delete", "POST /bulk_upsert"} {
+			"POST /bulk_create", "POST /bulk_update", "POST /bulk_delete", "POST /bulk_upsert", "POST /aggregate"} {
 			method, suffix, _ := strings.Cut(op, " ")
 			want = append(want, method+" /api/"+m+suffix)
 		}
 	}
-	want = append(want, "GET /api/invoices", "POST /api/invoices",
+	want = append(want, "GET /api/invoices", "POST /api/invoices", "POST /api/invoices/aggregate",
 		"GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /workflows")
 	for _, wf := range []string{"place_order", "find_customer", "refuse", "crash", "hang"} {
 		want = append(want, "GET /workflows/"+wf, "POST /workflows/"+wf+"/execute")

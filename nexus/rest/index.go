@@ -19,8 +19,9 @@ func (h *Handler) serveIndex(x *front.Exchange) error {
 func (h *Handler) buildIndex() []byte {
 	models := make([]any, len(h.app.Exposures))
 	for i, exp := range h.app.Exposures {
-		ops := make([]any, len(exp.Ops))
-		for j, op := range exp.Ops {
+		served := exp.Served()
+		ops := make([]any, len(served))
+		for j, op := range served {
 			ops[j] = op.String()
 		}
 		models[i] = dataflow.ObjectOf("name", exp.Model.Name, "path", "/api/"+exp.Path, "operations", ops)

@@ -15,6 +15,7 @@ import (
 
 // model is what serving an exposed model needs, worked out beforehand.
 type model struct {
+	app        *dataflow.App
 	exp        *dataflow.Exposure
 	decl       *dataflow.Model
 	ops        *access.Model
@@ -30,6 +31,7 @@ type model struct {
 
 func newModel(h *Handler, exp *dataflow.Exposure) *model {
 	m := &model{
+		app:     h.app,
 		exp:     exp,
 		decl:    exp.Model,
 		ops:     h.engine.Model(exp.Model),
@@ -40,7 +42,7 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 		named:   make(map[string]dataflow.OpKind),
 	}
 	m.replies = h.kept[exp.Model.Database]
-	for _, op := range exp.Ops {
+	for _, op := range exp.Served() {
 		switch rt := OpRoute(op); rt.Suffix {
 		case "":
 			m.collection = append(m.collection, rt.Methods...)
@@ -52,6 +54,13 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 	}
 	m.collection, m.item = inOrder(m.collection), inOrder(m.item)
 	return m
+}
+
+// seeing returns a caller that is shown rows of other models only if those
+// are served as well.
+func (m *model) seeing(c access.Caller) access.Caller {
+	c.Sees = m.app.Shows
+	return c
 }
 
 // inOrder sorts methods as people list them and adds OPTIONS, if there are any.
@@ -154,7 +163,7 @@ func (h *Handler) model(x *front.Exchange) (*model, error) {
 // notServed answers a path at which the exposure allows no operation at all.
 func (m *model) notServed(pattern string) error {
 	var ops []string
-	for _, op := range m.exp.Ops {
+	for _, op := range m.exp.Served() {
 		ops = append(ops, op.String())
 	}
 	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: m.decl.Name,
@@ -175,7 +184,7 @@ func (m *model) noRow(segment string, err error) error {
 // noOperation answers a POST to a name that is no operation.
 func (m *model) noOperation(segment string) error {
 	names := make([]string, 0, len(m.named))
-	for _, op := range m.exp.Ops {
+	for _, op := range m.exp.Served() {
 		if _, ok := m.named[op.String()]; ok {
 			names = append(names, op.String())
 		}
@@ -185,6 +194,8 @@ func (m *model) noOperation(segment string) error {
 	case hint != "":
 	case len(names) == 0:
 		hint = "the exposure has no operations with a name of their own"
+	case len(names) == 1:
+		hint = "there is " + names[0]
 	default:
 		hint = "there are " + strings.Join(names, ", ")
 	}

@@ -11,7 +11,7 @@ import (
 	"github.com/flowctl/flowctl/nexus/front"
 )
 
-// operation serves POST /api/{model}/{name}: count, upsert and the bulk ones.
+// operation serves POST /api/{model}/{name}: count, aggregate, upsert and the bulk ones.
 // The body holds the arguments of the operation's node.
 func (m *model) operation(x *front.Exchange, name string) error {
 	op, ok := m.named[name]
@@ -31,8 +31,8 @@ func (m *model) operation(x *front.Exchange, name string) error {
 			return err
 		}
 	}
-	if op == dataflow.OpCount {
-		n, err := m.ops.Do(x.Context(), m.store, w.caller, op, args)
+	if !op.Writes() {
+		n, err := m.ops.Do(x.Context(), m.store, m.seeing(w.caller), op, args)
 		if err != nil {
 			return err
 		}

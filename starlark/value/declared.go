@@ -83,7 +83,7 @@ func (m Model) Attr(name string) (sl.Value, error) {
 	case "table":
 		return sl.String(m.M.Table), nil
 	}
-	for _, k := range dataflow.Ops() {
+	for _, k := range dataflow.AllOps() {
 		if k.String() == name {
 			return Op{dataflow.Op{Model: m.M, Kind: k}}, nil
 		}
@@ -97,7 +97,7 @@ func (m Model) Attr(name string) (sl.Value, error) {
 // AttrNames lists what Attr knows.
 func (m Model) AttrNames() []string {
 	names := []string{"name", "table"}
-	for _, k := range dataflow.Ops() {
+	for _, k := range dataflow.AllOps() {
 		names = append(names, k.String())
 	}
 	return names

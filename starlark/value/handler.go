@@ -186,6 +186,10 @@ func addAll(fn string, out *dataflow.Object, pairs []sl.Tuple) error {
 		if out.Has(name) {
 			return fmt.Errorf("%s: %q is given twice", fn, name)
 		}
+		if m, ok := kv[1].(Model); ok { // that an AggregateNode is about
+			out.Set(name, m.M)
+			continue
+		}
 		v, p := toGo(kv[1], 0)
 		if p != nil {
 			return fmt.Errorf("%s: %w", fn, p.in(name))
