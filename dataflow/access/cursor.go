@@ -20,9 +20,15 @@ const (
 	cursorMax     = 8 << 10
 )
 
+// encodeCursor returns the cursor of a row's sort keys; "" if they are too long
+// to be sent back in an address. The list then goes on by offset.
 func (m *Model) encodeCursor(order []query.Order, keys []any) string {
 	b := append([]byte{cursorVersion}, m.sortHash(order)...)
-	return base64.RawURLEncoding.EncodeToString(codec.AppendValue(b, keys))
+	cursor := base64.RawURLEncoding.EncodeToString(codec.AppendValue(b, keys))
+	if len(cursor) > cursorMax {
+		return ""
+	}
+	return cursor
 }
 
 // decodeCursor returns the sort keys in a cursor, or why it has none.

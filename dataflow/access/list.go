@@ -29,9 +29,9 @@ const (
 
 // Page is what a list says beside its rows.
 type Page struct {
-	Count      int   // rows in this page
-	Total      int64 // -1 unless asked for
-	NextCursor string
+	Count      int    // rows in this page
+	Total      int64  // -1 unless asked for
+	NextCursor string // "" also where the sort keys of the last row are too long for one
 	HasMore    bool
 }
 

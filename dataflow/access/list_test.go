@@ -100,6 +100,17 @@ func TestCursorsOfAnotherListAreRefused(t *testing.T) {
 		`/cursor cursor: can't go with an offset [leave the offset out]`)
 }
 
+func TestAKeyThatIsTooLongForACursorGivesNone(t *testing.T) {
+	a := open(t, model("Note", "notes", field("text", dataflow.String)))
+	for _, start := range []string{"a", "b"} {
+		a.do("Note.create", fmt.Sprintf(`{"text": %q}`, start+strings.Repeat("x", 10_000)))
+	}
+	page, err := a.try("Note.list", `{"sort": "text", "limit": 1}`)
+	if err != nil || get(page, "has_more") != true || get(page, "next_cursor") != nil {
+		t.Errorf("%v, more: %v, cursor: %.20v", err, get(page, "has_more"), get(page, "next_cursor"))
+	}
+}
+
 func TestListPages(t *testing.T) {
 	a := goods(t)
 	a.want("Good.list", `{"limit": 2, "offset": 1, "fields": ["rank"], "count": true, "filter": {"rank": 1}}`,
