@@ -61,7 +61,7 @@ var codes = []CodeInfo{
 
 	// The database and its tables.
 	{"FC601", "the database URL can't be read", "`database_url` of a SQLite database is `\"sqlite:shop.db\"`, a path that starts from the app's folder; `\"sqlite:/var/lib/shop.db\"` or `\"sqlite:///var/lib/shop.db\"`, an absolute one; or `\"sqlite::memory:\"`, a database that is gone when the process ends. Options are arguments of `DataFlow`, never behind a `?`."},
-	{"FC602", "the database can't be opened", "The path leads to a folder, or into one that is not there. flowctl makes the file, but no folders."},
+	{"FC602", "the database can't be opened", "The path leads to a folder, or into one that is not there: flowctl makes the file, but no folders. Or the log beside the database (`-wal`) is there without it: a new database would throw away what only the log has."},
 	{"FC603", "the database is locked", "Another program holds a lock on the database. A start waits for `migration_lock_timeout` (30 seconds unless it is given), because no tables can be looked at or altered meanwhile."},
 	{"FC604", "the file is no database", "The file exists but is not a SQLite database, or it is damaged. It has not been touched. `sqlite3 FILE \"PRAGMA integrity_check\"` says more of a damaged one."},
 	{"FC605", "the database is from a newer version", "A later version of flowctl has written to the database, in a format that this one does not know. It is left alone, because guessing could lose data."},
@@ -154,6 +154,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"storage_full", StatusStorage, "The database's disk has no room left. Nothing of the request has happened."},
 	{"storage_read_only", StatusStorage, "The database can't be written to. Nothing of the request has happened."},
 	{"storage_corrupt", StatusStorage, "The database file is damaged; restore it from a backup."},
+	{"storage_lost", StatusStorage, "The file of the database, or its log, was deleted, moved or replaced under the running app. What would be written now would be in no file, so it is refused. Nothing of the request has happened."},
 	{"not_available", StatusRejected, "The database has no table for this: with `existing_schema_mode = True` the runtime makes none of its own."},
 	{"storage_failed", StatusStorage, "The disk of the database reported an error. Nothing of the request has happened."},
 

@@ -33,7 +33,10 @@ func toError(ctx context.Context, err error) error {
 	case sqlite.ResultFull:
 		return &dataflow.Error{Code: "storage_full", Status: dataflow.StatusStorage,
 			Message: "the database has no room left", Hint: "free some space on its disk", Err: err}
-	case sqlite.ResultReadOnly, sqlite.ResultPerm, sqlite.ResultCantOpen:
+	case sqlite.ResultCantOpen:
+		return &dataflow.Error{Code: "storage_failed", Status: dataflow.StatusStorage,
+			Message: "the file of the database can't be opened", Err: err}
+	case sqlite.ResultReadOnly, sqlite.ResultPerm:
 		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
 			Message: "the database can't be written to", Err: err}
 	case sqlite.ResultCorrupt, sqlite.ResultNotADB:

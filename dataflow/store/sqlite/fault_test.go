@@ -4,6 +4,7 @@ import (
 	"bufio"
 	"bytes"
 	"context"
+	"errors"
 	"fmt"
 	"log/slog"
 	"os"
@@ -393,5 +394,64 @@ func TestEchoAndSlowQueries(t *testing.T) {
 	}
 	if strings.Contains(log.String(), "secret") {
 		t.Error("a value is in the log")
+	}
+}
+
+func TestTheFileIsTakenAway(t *testing.T) {
+	for _, test := range []struct {
+		name string
+		take func(path string) error
+	}{
+		{"the database is deleted", os.Remove},
+		{"the database is moved", func(p string) error { return os.Rename(p, p+".old") }},
+		{"the database is replaced", func(p string) error {
+			if err := os.WriteFile(p+".new", nil, 0o666); err != nil {
+				return err
+			}
+			return os.Rename(p+".new", p)
+		}},
+		{"its log is deleted", func(p string) error { return os.Remove(p + "-wal") }},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.db")
+			m := model("Note", "notes", &dataflow.Field{Name: "text", Type: dataflow.String})
+			opened, _, diags := Opener{}.Open(t.Context(), database(path, m), store.Options{})
+			if opened == nil {
+				t.Fatal(diags)
+			}
+			defer opened.Close()
+			write := func() error {
+				return opened.Write(t.Context(), func(tx store.Tx) error { return add(tx, m, "x") })
+			}
+			if err := errors.Join(write(), opened.Ping(t.Context())); err != nil {
+				t.Fatal(err)
+			}
+			if err := test.take(path); err != nil {
+				t.Fatal(err)
+			}
+			if got := code(write()); got != "storage_lost" {
+				t.Errorf("a write that no file would have: %q", got)
+			}
+			if got := code(opened.Ping(t.Context())); got != "storage_lost" {
+				t.Errorf("ping: %q", got)
+			}
+			if n, err := opened.Count(t.Context(), m, nil); n != 1 && err == nil {
+				t.Errorf("%d rows", n)
+			}
+		})
+	}
+}
+
+func TestALogWithoutItsDatabase(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	if err := os.WriteFile(path+"-wal", []byte("what only the log has"), 0o666); err != nil {
+		t.Fatal(err)
+	}
+	_, said := migrated(t, database(path, model("Note", "notes")))
+	if len(said) != 1 || !strings.HasPrefix(said[0], "FC602 error") || !strings.Contains(said[0], "its log a.db-wal is there, but the database it belongs to is not") {
+		t.Errorf("%v", said)
+	}
+	if text, err := os.ReadFile(path + "-wal"); err != nil || string(text) != "what only the log has" {
+		t.Errorf("the log: %q, %v", text, err)
 	}
 }

@@ -57,6 +57,8 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 		slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	if p.path != memory {
+		s.file = newFile(p.path)
+		s.writer.file = s.file
 		size := db.Options.PoolSize
 		if size <= 0 {
 			size = max(4, 2*runtime.NumCPU())

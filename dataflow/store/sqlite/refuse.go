@@ -27,6 +27,9 @@ func unusable(p place) error {
 	if info, err := os.Stat(p.path); err == nil && info.IsDir() {
 		return &misplaced{"it is a folder", "name a file in it: sqlite:" + p.name + "/app.db"}
 	}
+	if why := orphaned(p.path); why != nil {
+		return why
+	}
 	folder := filepath.Dir(p.path)
 	info, err := os.Stat(folder)
 	switch {
@@ -36,6 +39,21 @@ func unusable(p place) error {
 		return &misplaced{folder + " is not a folder", ""}
 	}
 	return nil
+}
+
+// orphaned finds the log of a database that is not there: SQLite would throw
+// it away, with the changes that are in it alone.
+func orphaned(path string) error {
+	if info, err := os.Stat(path); err == nil && info.Size() > 0 || err != nil && !os.IsNotExist(err) {
+		return nil
+	}
+	info, err := os.Stat(logOf(path))
+	if err != nil || info.Size() == 0 {
+		return nil
+	}
+	name := filepath.Base(logOf(path))
+	return &misplaced{"its log " + name + " is there, but the database it belongs to is not",
+		"put the database back beside it, or move " + name + " away to begin anew"}
 }
 
 // openFailure says why a database can't be opened and what to do.

@@ -30,6 +30,7 @@ type Store struct {
 	tables  map[*dataflow.Model]*table
 	readers *pool // nil for a database in memory: its one connection does all
 	writer  *writer
+	file    *file // nil for a database in memory
 	log     *slog.Logger
 	slow    time.Duration
 	echo    bool
@@ -134,6 +135,9 @@ func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 
 // Ping implements store.Store.
 func (s *Store) Ping(ctx context.Context) error {
+	if err := s.file.lost(); err != nil {
+		return err
+	}
 	return s.read(ctx, func(r session) error { return toError(ctx, r.c.run("SELECT 1")) })
 }
 

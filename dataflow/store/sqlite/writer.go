@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"runtime/debug"
 	"sync"
@@ -26,6 +27,7 @@ const (
 // and its failure may be due to what is undone with it.
 type writer struct {
 	c    *conn
+	file *file         // nil for a database in memory
 	hold time.Duration // how long a transaction is handed on
 	cur  *group        // the open transaction; whoever has the turn owns it
 
@@ -143,11 +145,17 @@ func (w *writer) handOn(may func(*turn) bool) bool {
 func (w *writer) begin() error { return w.c.run("BEGIN IMMEDIATE") }
 
 func (w *writer) commit(ctx context.Context) error {
-	err := w.c.run("COMMIT")
+	err := w.file.lost()
+	if err == nil {
+		err = w.c.run("COMMIT")
+	}
 	if err == nil {
 		return nil
 	}
 	w.rollback()
+	if e, ok := errors.AsType[*dataflow.Error](err); ok {
+		return e
+	}
 	return toError(context.WithoutCancel(ctx), fmt.Errorf("commit: %w", err))
 }
 
