@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"runtime/debug"
 	"strings"
 	"time"
 
@@ -77,7 +78,9 @@ func (f *Func) Call(ctx context.Context, pos []any, named *dataflow.Object) (res
 	g := guard{ctx: ctx, env: f.env}
 	defer func() {
 		if p := recover(); p != nil { // a bug in a builtin must not end the server
-			result, err = nil, f.failed(fmt.Errorf("%v", p), nil)
+			e := f.failed(fmt.Sprint(p), nil)
+			e.Err = fmt.Errorf("panic: %v\n%s", p, debug.Stack()) // for the log: the fault is ours
+			result, err = nil, e
 		}
 	}()
 	args, isHandler := f.args(ctx, pos)
@@ -183,7 +186,7 @@ func (f *Func) failure(g *guard, err error) error {
 	}
 	switch {
 	case g.broken == "":
-		return f.failed(err, evalErr)
+		return f.failed(err.Error(), evalErr)
 	case errors.Is(g.ctx.Err(), context.DeadlineExceeded):
 		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout, Span: f.place(evalErr),
 			Message: fmt.Sprintf("%s ran out of time", f.title()), Err: g.ctx.Err()}
@@ -191,14 +194,16 @@ func (f *Func) failure(g *guard, err error) error {
 		return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled, Span: f.place(evalErr),
 			Message: "the caller went away", Err: g.ctx.Err()}
 	}
-	return f.failed(errors.New(g.broken), evalErr)
+	return f.failed(g.broken, evalErr)
 }
 
-// failed is the error for a function that broke, rather than refused.
-func (f *Func) failed(err error, evalErr *sl.EvalError) *dataflow.Error {
+// failed is the error for a function that broke, rather than refused. It keeps
+// no cause for the log: what the interpreter says often holds a value, as
+// int("…") does, and the place tells an operator as much.
+func (f *Func) failed(msg string, evalErr *sl.EvalError) *dataflow.Error {
 	place := f.place(evalErr)
-	msg := strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")
-	e := &dataflow.Error{Code: "function_failed", Status: dataflow.StatusInternal, Span: place, Err: err,
+	msg = strings.TrimPrefix(msg, "Starlark computation cancelled: ")
+	e := &dataflow.Error{Code: "function_failed", Status: dataflow.StatusInternal, Span: place,
 		Message: fmt.Sprintf("%s failed at %s: %s", f.title(), place, msg)}
 	hints := []string{}
 	if t := Tip(msg); t != "" {

@@ -300,6 +300,17 @@ func TestAPanicOfABuiltinIsAFailureWithoutAGoStack(t *testing.T) {
 	if e.Code != "function_failed" || !strings.Contains(e.Message, "bug") || strings.Contains(e.Message+e.Hint, "goroutine") {
 		t.Errorf("%+v", e)
 	}
+	if e.Err == nil || !strings.Contains(e.Err.Error(), "goroutine") {
+		t.Errorf("the log gets no stack: %v", e.Err)
+	}
+}
+
+func TestAFailureTellsTheLogNoValue(t *testing.T) {
+	_, err := function(t, "def f(x):\n    return int(x)\n", &value.Env{}).
+		Call(context.Background(), nil, dataflow.ObjectOf("x", "ada@example.org"))
+	if e := dataflow.AsError(err); e.Code != "function_failed" || e.Err != nil {
+		t.Errorf("%+v", e)
+	}
 }
 
 func TestAFunctionTakesFunctionsAndWhatElseTheAppDeclares(t *testing.T) {
