@@ -81,7 +81,7 @@ func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow
 		Env:     w.env,
 		Modules: stdlib.Modules(),
 		Print: func(at dataflow.Span, text string) {
-			fmt.Fprintf(w.err, "%s: %s\n", at, text)
+			_ = report.Print(w.err, at, text) // where it can't be written, nobody can be told
 		},
 	})
 }

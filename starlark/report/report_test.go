@@ -266,3 +266,14 @@ func TestFailureNamesTheRunThePlaceAndEveryProblem(t *testing.T) {
 		t.Errorf("(-want +got):\n%s", diff)
 	}
 }
+
+func TestPrintKeepsToItsLines(t *testing.T) {
+	var b strings.Builder
+	at := dataflow.Span{File: "app.star", Start: dataflow.Pos{Line: 3, Col: 5}}
+	if err := report.Print(&b, at, "a\x1b[31mred\nlevel=INFO msg=forged"); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := b.String(), "app.star:3:5: a\uFFFD[31mred\n    level=INFO msg=forged\n"; got != want {
+		t.Errorf("%q, want %q", got, want)
+	}
+}
