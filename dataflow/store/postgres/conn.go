@@ -1,0 +1,171 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/jackc/pgx/v5/pgconn"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// poolWait bounds how long a call waits for a connection.
+const poolWait = 10 * time.Second
+
+// endWait bounds how long the end of a transaction may take. It is not
+// interrupted by a caller that goes away: then nobody would know the outcome.
+const endWait = 30 * time.Second
+
+// conn is a connection with what is kept for it. It is used by one goroutine
+// at a time.
+type conn struct {
+	*pgconn.PgConn
+	stmts   statements
+	b       query.Builder // scratch
+	params  params        // scratch
+	unnamed bool
+
+	pooled *pgxpool.Conn // while it is taken
+	shown  bool          // a caller has seen a row since it was taken
+	stale  bool          // a statement was prepared for tables that have changed since
+}
+
+// kept is the name under which a connection of pgx carries its conn.
+const kept = "flowctl"
+
+// take returns a connection of the pool, waiting for one if all are in use.
+// alive asks for one that has just answered.
+func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, interrupted(err)
+	}
+	wait, cancel := context.WithTimeout(ctx, poolWait)
+	defer cancel()
+	for {
+		pooled, err := s.pool.Acquire(wait)
+		if err != nil {
+			return nil, s.notTaken(ctx, err)
+		}
+		c := s.connOf(pooled)
+		if !alive || c.Ping(wait) == nil {
+			return c, nil
+		}
+		c.put() // the pool closes it
+	}
+}
+
+// connOf returns what is kept for a connection of the pool.
+func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
+	pc := pooled.Conn().PgConn()
+	c, ok := pc.CustomData()[kept].(*conn)
+	if !ok {
+		c = newConn(pc, s.unnamed)
+		c.b.Dialect = s.dialect
+		pc.CustomData()[kept] = c
+	}
+	c.pooled, c.shown, c.stale = pooled, false, false
+	return c
+}
+
+func newConn(pc *pgconn.PgConn, unnamed bool) *conn {
+	c := &conn{PgConn: pc, unnamed: unnamed}
+	c.b.Dialect = dialect{}
+	c.stmts.conn = pc
+	return c
+}
+
+// notTaken says why there is no connection.
+func (s *Store) notTaken(ctx context.Context, err error) error {
+	switch {
+	case s.closed.Load():
+		return closed()
+	case ctx.Err() != nil:
+		return interrupted(ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().AcquiredConns() > 0:
+		return busy("every connection to the database is in use", err)
+	}
+	return busy("the database can't be reached", withoutSecrets(err))
+}
+
+// put gives a connection back. The pool closes one that is lost, or still in a
+// transaction; one whose statements are out of date is of no more use.
+func (c *conn) put() {
+	pooled := c.pooled
+	c.pooled = nil
+	if c.stale {
+		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+		_ = c.Close(ctx)
+		cancel()
+	}
+	pooled.Release()
+}
+
+// lost reports whether the connection is gone.
+func (c *conn) lost() bool { return c.IsClosed() }
+
+// exec runs a statement that has no parameters and whose answer does not
+// matter.
+func (c *conn) exec(ctx context.Context, sql string) error {
+	_, err := c.Exec(ctx, sql).ReadAll()
+	return err
+}
+
+// rollback ends a transaction without effect, whatever became of its caller.
+func (c *conn) rollback() {
+	if c.lost() || c.TxStatus() == 'I' {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), endWait)
+	defer cancel()
+	_ = c.exec(ctx, "ROLLBACK") // if it fails the connection is closed, which does the same
+}
+
+// inBinary asks for every column of an answer in the binary form.
+var inBinary = []int16{1}
+
+// run starts a statement. Its reader must be closed before the connection is
+// used again.
+func (c *conn) run(ctx context.Context, sql []byte, args []any) (*pgconn.ResultReader, error) {
+	values, formats := c.params.encode(args)
+	if c.unnamed {
+		return c.ExecParams(ctx, string(sql), values, nil, formats, inBinary), nil
+	}
+	stmt, err := c.stmts.get(ctx, sql)
+	if err != nil {
+		return nil, err
+	}
+	return c.ExecStatement(ctx, stmt, values, formats, inBinary), nil
+}
+
+// change runs what b has written and returns how many rows it touched.
+func (c *conn) change(ctx context.Context, b *query.Builder) (int64, error) {
+	r, err := c.run(ctx, b.SQL, b.Args)
+	if err != nil {
+		return 0, err
+	}
+	tag, err := r.Close()
+	return tag.RowsAffected(), err
+}
+
+// any reports whether what b has written finds a row.
+func (c *conn) any(ctx context.Context, b *query.Builder) (bool, error) {
+	r, err := c.run(ctx, b.SQL, b.Args)
+	if err != nil {
+		return false, err
+	}
+	found := r.NextRow()
+	_, err = r.Close()
+	return found, err
+}
+
+// query runs a statement that is not kept and hands f each row, as text.
+func (c *conn) query(ctx context.Context, sql string, args []any, f func(row [][]byte)) error {
+	values, formats := c.params.encode(args)
+	r := c.ExecParams(ctx, sql, values, nil, formats, nil)
+	for r.NextRow() {
+		f(r.Values())
+	}
+	_, err := r.Close()
+	return err
+}

@@ -1,0 +1,153 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// The SQLSTATEs that mean something to us.
+const (
+	uniqueViolation     = "23505"
+	foreignKeyViolation = "23503"
+	restrictViolation   = "23001"
+	serialization       = "40001"
+	deadlock            = "40P01"
+	lockNotAvailable    = "55P03"
+	queryCanceled       = "57014"
+	undefinedTable      = "42P01"
+	undefinedDatabase   = "3D000"
+	noPrivilege         = "42501"
+	readOnlyTransaction = "25006"
+	invalidRegex        = "2201B"
+	diskFull            = "53100"
+	tooLarge            = "54000"
+	outOfRange          = "22003"
+	ioError             = "58030"
+	startingUp          = "57P03"
+	shutDown            = "57P01"
+	featureNotSupported = "0A000" // "cached plan must not change result type"
+	noSuchStatement     = "26000"
+)
+
+// sqlState returns the SQLSTATE of an error of the server's, or "".
+func sqlState(err error) string {
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok {
+		return e.Code
+	}
+	return ""
+}
+
+// toError says what an error means to the caller. Constraints are handled
+// where the statement is known.
+func (c *conn) toError(ctx context.Context, err error) error {
+	if err == nil {
+		return nil
+	}
+	if e, ok := errors.AsType[*dataflow.Error](err); ok {
+		return e
+	}
+	if cause := ctx.Err(); cause != nil {
+		return interrupted(cause)
+	}
+	state := sqlState(err)
+	if state == noSuchStatement || state == featureNotSupported && strings.Contains(err.Error(), "cached plan") {
+		c.stale = true
+		return busy("the database's tables have just changed", err)
+	}
+	if e := stated(state, err); e != nil {
+		return e
+	}
+	if c.lost() || errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) {
+		return busy("the connection to the database was lost", withoutSecrets(err))
+	}
+	return dataflow.Internal(err)
+}
+
+// stated says what a SQLSTATE means, or nil.
+func stated(state string, err error) *dataflow.Error {
+	switch state {
+	case serialization, deadlock:
+		return busy("other writers were changing the same rows", err)
+	case lockNotAvailable:
+		return busy("the database is locked by another program", err)
+	case queryCanceled: // by a timeout of the server's own: ours is the context's
+		return interrupted(context.DeadlineExceeded)
+	case readOnlyTransaction, noPrivilege:
+		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
+			Message: "the database can't be written to", Err: err}
+	case diskFull:
+		return &dataflow.Error{Code: "storage_full", Status: dataflow.StatusStorage,
+			Message: "the database has no room left", Hint: "free some space on its disk", Err: err}
+	case ioError:
+		return &dataflow.Error{Code: "storage_failed", Status: dataflow.StatusStorage,
+			Message: "the disk of the database reported an error", Err: err}
+	case tooLarge, outOfRange:
+		return &dataflow.Error{Code: "too_large", Status: dataflow.StatusInvalid,
+			Message: "a value is too large for the database", Err: err}
+	case invalidRegex:
+		return &dataflow.Error{Code: "pattern", Status: dataflow.StatusInvalid,
+			Message: "the pattern is too complex for the database", Err: err}
+	}
+	switch {
+	case strings.HasPrefix(state, "XX00"):
+		return &dataflow.Error{Code: "storage_corrupt", Status: dataflow.StatusStorage,
+			Message: "the database reports a fault in its files", Hint: "the server's log says more", Err: err}
+	case strings.HasPrefix(state, "53"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"), state == "25P03":
+		return busy("the database ended the connection, or has no room for another", err)
+	}
+	return nil
+}
+
+// retryable reports whether a transaction that failed so may be run again: the
+// server asks for it, and has undone it.
+func retryable(err error) bool {
+	switch sqlState(err) {
+	case serialization, deadlock:
+		return true
+	}
+	return false
+}
+
+func busy(message string, err error) *dataflow.Error {
+	return &dataflow.Error{Code: "busy", Status: dataflow.StatusBusy, Message: message,
+		Hint: "try again in a moment", Err: err}
+}
+
+// interrupted is the error for a context that is done.
+func interrupted(cause error) *dataflow.Error {
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout,
+			Message: "the database did not answer in the time there was", Err: cause}
+	}
+	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
+		Message: "the request was cancelled", Err: cause}
+}
+
+// closed is the error for a store that is shutting down.
+func closed() *dataflow.Error {
+	return busy("the database is closing", nil)
+}
+
+// unknownCommit is the error for a connection that was lost while its
+// transaction was being committed. It must not be repeated blindly.
+func unknownCommit(err error) *dataflow.Error {
+	return &dataflow.Error{Code: "commit_unknown", Status: dataflow.StatusTimeout,
+		Message: "the connection to the database was lost while the change was being committed: it may have happened, or not",
+		Hint:    "look before repeating it; a request with an Idempotency-Key can be repeated safely", Err: withoutSecrets(err)}
+}
+
+// withoutSecrets keeps of an error what it says, but for the database's
+// address and user, which pgx puts before it.
+func withoutSecrets(err error) error {
+	if e, ok := errors.AsType[*pgconn.ConnectError](err); ok {
+		if cause := e.Unwrap(); cause != nil {
+			return cause
+		}
+		return errors.New("no connection")
+	}
+	return err
+}

@@ -1,0 +1,191 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// change is what a statement was to do, to explain why it could not.
+type change struct {
+	fields  []int
+	vals    []any
+	prefix  string // of pointers into the row
+	where   query.Expr
+	deletes bool
+}
+
+// explain turns the error of a statement into what its caller is told. The
+// server takes no questions in a transaction that failed, so it is undone
+// first, as it has to be anyway, up to the innermost savepoint.
+func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
+	cause, ok := errors.AsType[*pgconn.PgError](err)
+	if !ok || t.c.lost() || ctx.Err() != nil {
+		return t.c.toError(ctx, err)
+	}
+	switch cause.Code {
+	case uniqueViolation, foreignKeyViolation, restrictViolation:
+	default:
+		return t.c.toError(ctx, err)
+	}
+	undo := "ROLLBACK"
+	if t.depth > 0 {
+		undo = "ROLLBACK TO s" + strconv.Itoa(t.depth)
+	}
+	if err := t.c.exec(ctx, undo); err != nil {
+		return t.c.toError(ctx, err)
+	}
+	k, err := t.constraint(ctx, cause)
+	if err != nil {
+		return t.c.toError(ctx, err)
+	}
+	switch {
+	case cause.Code == uniqueViolation:
+		return taken(tab.model, k.columns, c.prefix, cause)
+	case c.deletes || cause.Code == restrictViolation || cause.TableName != tab.model.Table || !c.sets(tab, k.columns):
+		return t.stillReferred(ctx, tab, c, k, cause)
+	}
+	return t.missingReference(ctx, tab, c, k, cause)
+}
+
+// sets reports whether the change gives one of the columns a value.
+func (c change) sets(tab *table, columns []string) bool {
+	return slices.ContainsFunc(c.fields, func(f int) bool {
+		return slices.Contains(columns, tab.columns[f].field.Name)
+	})
+}
+
+// constraint is what is known of a constraint that was violated.
+type constraint struct {
+	table   string
+	columns []string
+}
+
+// constraintQuery finds the columns of a unique index or a foreign key. Names
+// are not enough: tables and columns may have been renamed since.
+const constraintQuery = `SELECT a.attname FROM (
+  SELECT i.indrelid AS rel, i.indkey::int2[] AS keys FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid
+  WHERE c.relname = $1 AND c.relnamespace = to_regnamespace(quote_ident($2)) AND i.indisunique
+  UNION ALL
+  SELECT conrelid, conkey FROM pg_constraint
+  WHERE conname = $1 AND contype = 'f' AND conrelid = to_regclass(quote_ident($2) || '.' || quote_ident($3))
+) AS k, unnest(k.keys) WITH ORDINALITY AS key (number, place)
+JOIN pg_attribute a ON a.attnum = key.number WHERE a.attrelid = k.rel ORDER BY key.place`
+
+func (t *tx) constraint(ctx context.Context, cause *pgconn.PgError) (constraint, error) {
+	k := constraint{table: cause.TableName}
+	err := t.c.query(ctx, constraintQuery, []any{cause.ConstraintName, cause.SchemaName, cause.TableName}, func(row [][]byte) {
+		k.columns = append(k.columns, string(row[0]))
+	})
+	return k, err
+}
+
+// taken says which fields have values that another row has. In a multi-tenant
+// model the tenant goes without saying. prefix is the pointer to the row among
+// those of the statement.
+func taken(m *dataflow.Model, columns []string, prefix string, cause error) *dataflow.Error {
+	var names []string
+	for _, name := range columns {
+		if f := m.Field(name); f != nil && f.System != dataflow.RoleTenant {
+			names = append(names, name)
+		}
+	}
+	e := &dataflow.Error{Code: "unique_violation", Status: dataflow.StatusConflict, Model: m.Name, Err: cause}
+	switch len(names) {
+	case 0:
+		e.Message = "another " + m.Name + " has the same values"
+	case 1:
+		e.Message = fmt.Sprintf("another %s has this %s", m.Name, names[0])
+	default:
+		e.Message = fmt.Sprintf("another %s has this combination of %s", m.Name, joined(names))
+	}
+	for _, name := range names {
+		e.Problems = append(e.Problems, dataflow.Problem{Code: "unique", Pointer: prefix + "/" + name, Detail: e.Message})
+	}
+	return e
+}
+
+func joined(names []string) string {
+	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+}
+
+// missingReference finds which references of a row lead nowhere. The server
+// names one; the others are looked for, unless rows that this transaction
+// added, which are undone by now, might be what they refer to.
+func (t *tx) missingReference(ctx context.Context, tab *table, c change, k constraint, cause error) error {
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause}
+	for i, f := range c.fields {
+		field := tab.model.Fields[f]
+		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil {
+			continue
+		}
+		to := field.Type.Model
+		missing := slices.Contains(k.columns, field.Name)
+		if !missing && !slices.Contains(t.added, to) {
+			b := t.builder()
+			b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().Name).Raw(" = ").
+				Arg(t.s.dialect.Encode(tab.columns[f].typ, c.vals[i]))
+			found, err := t.c.any(ctx, b)
+			if err != nil {
+				return t.c.toError(ctx, err)
+			}
+			missing = !found
+		}
+		if missing {
+			e.Problems = append(e.Problems, dataflow.Problem{Code: "reference", Pointer: c.prefix + "/" + field.Name,
+				Detail: fmt.Sprintf("there is no %s with this id", to.Name)})
+		}
+	}
+	switch len(e.Problems) {
+	case 0:
+		e.Message = "a row that this one refers to does not exist"
+	case 1:
+		e.Message = e.Problems[0].Detail
+	default:
+		e.Message = "rows that this one refers to do not exist"
+	}
+	return e
+}
+
+// stillReferred finds which model's rows keep others from being deleted: the
+// first declared of those that do, as on every engine.
+func (t *tx) stillReferred(ctx context.Context, tab *table, c change, k constraint, cause error) error {
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+		Message: "other rows still refer to this " + tab.model.Name}
+	blame := func(r referrer) {
+		e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)
+		e.Hint = fmt.Sprintf("delete them first, or point their %s elsewhere", r.field.Name)
+	}
+	for _, r := range tab.referrers {
+		if !restricts(r.field) {
+			continue
+		}
+		b := t.builder()
+		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.Name).Raw(" IN (SELECT ").
+			Ident(tab.model.ID().Name).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
+		b.Raw(") LIMIT 1")
+		found, err := t.c.any(ctx, b)
+		if err != nil {
+			return t.c.toError(ctx, err)
+		}
+		if found {
+			blame(r)
+			return e
+		}
+	}
+	for _, r := range tab.referrers { // the row it is about was added by this transaction
+		if restricts(r.field) && r.model.Table == k.table && slices.Contains(k.columns, r.field.Name) {
+			blame(r)
+		}
+	}
+	return e
+}
+
+func restricts(f *dataflow.Field) bool { return f.OnDelete == "" || f.OnDelete == "restrict" }

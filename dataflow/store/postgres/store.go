@@ -1,0 +1,129 @@
+// Package postgres is the store on PostgreSQL, through jackc/pgx: its pool and
+// its wire protocol. Nothing outside this package knows that.
+//
+// Values are kept in the types PostgreSQL has for them: text (of the collation
+// "C", so that it sorts by bytes as on every engine) for str and enum, bigint,
+// double precision, boolean, numeric, timestamptz, date, time, uuid, bytea,
+// and json, which keeps its text as it was given, for json and lists.
+//
+// Parameters are sent as text, but for bytes, and answers come in the binary
+// form of the wire protocol, which is appended to JSON as it is: no row becomes
+// a map, and pgx's own conversions are not used.
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"log/slog"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// Store is an open PostgreSQL database.
+type Store struct {
+	tables  map[*dataflow.Model]*table
+	pool    *pgxpool.Pool
+	dialect dialect
+	unnamed bool // no prepared statements: a pooler gives each transaction another connection
+	log     *slog.Logger
+	slow    time.Duration
+	echo    bool
+	closed  atomic.Bool
+}
+
+func (s *Store) table(m *dataflow.Model) (*table, error) {
+	if t := s.tables[m]; t != nil {
+		return t, nil
+	}
+	return nil, &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Model: m.Name,
+		Message: fmt.Sprintf("the database has no table for %s", m.Name),
+		Hint:    "with existing_schema_mode = True the runtime makes no tables of its own, and does without what they are for"}
+}
+
+// Get implements store.Reader.
+func (s *Store) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (found bool, err error) {
+	err = s.read(ctx, func(r session) error {
+		found, err = r.Get(ctx, m, id, fields, f)
+		return err
+	})
+	return found, err
+}
+
+// Select implements store.Reader.
+func (s *Store) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	return s.read(ctx, func(r session) error { return r.Select(ctx, q, f) })
+}
+
+// Count implements store.Reader.
+func (s *Store) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (n int64, err error) {
+	err = s.read(ctx, func(r session) error {
+		n, err = r.Count(ctx, m, where)
+		return err
+	})
+	return n, err
+}
+
+// read runs f on a connection of its own; once more on another if the first
+// was lost, or its statement was out of date, before f saw a row.
+func (s *Store) read(ctx context.Context, f func(session) error) error {
+	for attempt := 0; ; attempt++ {
+		c, err := s.take(ctx, attempt > 0)
+		if err != nil {
+			return err
+		}
+		err = f(session{s, c})
+		again := err != nil && attempt == 0 && !c.shown && (c.lost() || c.stale) && ctx.Err() == nil
+		c.put()
+		if !again {
+			return err
+		}
+	}
+}
+
+// Snapshot implements store.Store.
+func (s *Store) Snapshot(ctx context.Context, f func(store.Reader) error) error {
+	c, err := s.begin(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY")
+	if err != nil {
+		return err
+	}
+	defer c.put()
+	defer c.rollback()
+	return f(session{s, c})
+}
+
+// begin takes a connection and begins a transaction on it: on another one if
+// the first turns out to be lost, because nothing has happened yet.
+func (s *Store) begin(ctx context.Context, sql string) (*conn, error) {
+	for attempt := 0; ; attempt++ {
+		c, err := s.take(ctx, attempt > 0)
+		if err != nil {
+			return nil, err
+		}
+		if err = c.exec(ctx, sql); err == nil {
+			return c, nil
+		}
+		again := c.lost() && attempt == 0 && ctx.Err() == nil
+		err = c.toError(ctx, err)
+		c.put()
+		if !again {
+			return nil, err
+		}
+	}
+}
+
+// Ping implements store.Store.
+func (s *Store) Ping(ctx context.Context) error {
+	return s.read(ctx, func(r session) error { return r.c.toError(ctx, r.c.exec(ctx, "SELECT 1")) })
+}
+
+// Close implements store.Store.
+func (s *Store) Close() error {
+	s.closed.Store(true)
+	s.pool.Close()
+	return nil
+}

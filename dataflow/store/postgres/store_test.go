@@ -1,0 +1,33 @@
+package postgres
+
+import (
+	"context"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/storetest"
+	"github.com/flowctl/flowctl/internal/pgtest"
+)
+
+// openTest opens a database of its own, until the test ends.
+func openTest(t testing.TB, db *dataflow.Database) *Store {
+	t.Helper()
+	if db.URL == "" {
+		db.URL = pgtest.URL(t)
+	}
+	s, _, diags := Opener{}.Open(context.Background(), db, store.Options{})
+	if s == nil {
+		t.Fatal(diags)
+	}
+	t.Cleanup(func() {
+		if err := s.Close(); err != nil {
+			t.Error(err)
+		}
+	})
+	return s.(*Store)
+}
+
+func TestConformance(t *testing.T) {
+	storetest.Run(t, func(t *testing.T, db *dataflow.Database) store.Store { return openTest(t, db) })
+}

@@ -1,0 +1,258 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"math/rand/v2"
+	"runtime/debug"
+	"strconv"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// How often a transaction is run, and how long is waited before it is run
+// again: a random part of firstPause, doubled each time.
+const (
+	maxAttempts = 8
+	firstPause  = 5 * time.Millisecond
+)
+
+// Write implements store.Store. f is called again where the server asks for
+// it, and where the connection is lost before anything can have been
+// committed.
+func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
+	for attempt := 1; ; attempt++ {
+		err, again := s.once(ctx, f)
+		if !again || attempt == maxAttempts {
+			return err
+		}
+		pause := time.NewTimer(rand.N(firstPause << attempt))
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+			pause.Stop()
+			return interrupted(ctx.Err())
+		}
+	}
+}
+
+// once runs f in a transaction of READ COMMITTED. again says that it may be
+// run another time.
+func (s *Store) once(ctx context.Context, f func(store.Tx) error) (err error, again bool) {
+	c, err := s.begin(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED")
+	if err != nil {
+		return err, false
+	}
+	defer c.put()
+	defer c.rollback()
+	t := &tx{session: session{s, c}}
+	err = t.call(f)
+	if t.again != nil {
+		return t.again, ctx.Err() == nil
+	}
+	if err != nil {
+		return err, c.lost() && ctx.Err() == nil && dataflow.AsError(err).Code == "busy"
+	}
+	return c.commit(ctx)
+}
+
+// commit ends a transaction. Where nobody can know how that went, it says so.
+func (c *conn) commit(ctx context.Context) (err error, again bool) {
+	if err := ctx.Err(); err != nil {
+		return interrupted(err), false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWait)
+	defer cancel()
+	results, err := c.Exec(ctx, "COMMIT").ReadAll()
+	if len(results) == 1 && results[0].Err == nil {
+		switch results[0].CommandTag.String() {
+		case "COMMIT": // even if the connection broke right after
+			return nil, false
+		case "ROLLBACK":
+			return dataflow.Internal(fmt.Errorf("PostgreSQL has undone the transaction")), false
+		}
+	}
+	if err == nil {
+		err = fmt.Errorf("no answer to COMMIT")
+	}
+	if c.lost() {
+		return unknownCommit(err), false
+	}
+	return c.toError(ctx, fmt.Errorf("commit: %w", err)), retryable(err)
+}
+
+// tx is a transaction. A statement that fails spoils it: what follows fails
+// too, up to the end of the innermost Savepoint.
+type tx struct {
+	session
+	failed error // of the statement that spoilt it
+	again  error // why the whole of it is to be run again; no Savepoint saves it
+	depth  int   // of savepoints
+	over   bool  // the function it was handed to has returned
+	added  []*dataflow.Model
+}
+
+// call runs f.
+func (t *tx) call(f func(store.Tx) error) (err error) {
+	defer func() {
+		t.over = true
+		if p := recover(); p != nil {
+			err = dataflow.Internal(fmt.Errorf("panic in a transaction: %v\n%s", p, debug.Stack()))
+		}
+	}()
+	if err := f(t); err != nil {
+		return err
+	}
+	return t.failed
+}
+
+// ready reports why a statement can't be run.
+func (t *tx) ready(ctx context.Context) error {
+	switch {
+	case t.over:
+		return dataflow.Internal(fmt.Errorf("a transaction is used after its end"))
+	case t.again != nil:
+		return t.again
+	case t.failed != nil:
+		return t.failed
+	case ctx.Err() != nil:
+		return interrupted(ctx.Err())
+	}
+	return nil
+}
+
+// spoil notes the error of a statement.
+func (t *tx) spoil(err error) error {
+	t.failed = err
+	if err != nil && (retryable(err) || t.c.stale) {
+		t.again = err
+	}
+	return err
+}
+
+// broken notes the error of a question, if the server refused it: that too
+// spoils the transaction.
+func (t *tx) broken(err error) error {
+	if err != nil && (t.c.lost() || t.c.TxStatus() == 'E') {
+		return t.spoil(err)
+	}
+	return err
+}
+
+// Get implements store.Reader. The row is kept from changing until the
+// transaction ends: what is worked out from it may be written.
+func (t *tx) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (bool, error) {
+	if err := t.ready(ctx); err != nil {
+		return false, err
+	}
+	found, err := t.session.get(ctx, m, id, fields, lockRows, f)
+	return found, t.broken(err)
+}
+
+// Select implements store.Reader.
+func (t *tx) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	lock := ""
+	if q.Lock {
+		lock = lockRows
+	}
+	return t.broken(t.session.selectRows(ctx, q, lock, f))
+}
+
+// Count implements store.Reader.
+func (t *tx) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	n, err := t.session.Count(ctx, m, where)
+	return n, t.broken(err)
+}
+
+// Update implements store.Tx.
+func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	tab, err := t.s.table(u.Model)
+	if err != nil {
+		return 0, err
+	}
+	if len(u.Set) == 0 && u.Bump < 0 {
+		return t.Count(ctx, u.Model, u.Where)
+	}
+	b := t.builder()
+	b.Update(u)
+	n, err := t.change(ctx, b)
+	if err != nil {
+		c := change{where: u.Where}
+		for _, a := range u.Set {
+			c.fields = append(c.fields, a.Field)
+			c.vals = append(c.vals, a.Value)
+		}
+		return 0, t.spoil(t.explain(ctx, tab, c, err))
+	}
+	return n, nil
+}
+
+// Delete implements store.Tx.
+func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
+	if err := t.ready(ctx); err != nil {
+		return 0, err
+	}
+	tab, err := t.s.table(m)
+	if err != nil {
+		return 0, err
+	}
+	b := t.builder()
+	b.Raw("DELETE FROM ").Ident(m.Table).Where(where)
+	n, err := t.change(ctx, b)
+	if err != nil {
+		return 0, t.spoil(t.explain(ctx, tab, change{where: where, deletes: true}, err))
+	}
+	return n, nil
+}
+
+// change runs the statement that b has written.
+func (t *tx) change(ctx context.Context, b *query.Builder) (int64, error) {
+	began := t.s.started(b.SQL)
+	n, err := t.c.change(ctx, b)
+	t.s.ended(b.SQL, began)
+	return n, err
+}
+
+// Savepoint implements store.Tx.
+func (t *tx) Savepoint(ctx context.Context, f func() error) (err error) {
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	t.depth++
+	added := len(t.added)
+	defer func() { t.depth-- }()
+	name := "s" + strconv.Itoa(t.depth)
+	if err := t.c.exec(ctx, "SAVEPOINT "+name); err != nil {
+		return t.spoil(t.c.toError(ctx, err))
+	}
+	if err = f(); err == nil {
+		err = t.failed
+	}
+	if t.again != nil {
+		return t.again
+	}
+	end := "RELEASE " + name
+	if err != nil {
+		end = "ROLLBACK TO " + name + "; " + end
+		t.added = t.added[:added]
+	}
+	if failed := t.c.exec(ctx, end); failed != nil {
+		return t.spoil(t.c.toError(ctx, failed))
+	}
+	if err != nil {
+		t.failed = nil
+	}
+	return err
+}
