@@ -40,21 +40,24 @@ func (t *tablePlan) indexesOf() {
 
 // unique refuses a unique index that rows don't fit.
 func (t *tablePlan) unique(want Index) bool {
-	var columns []string
+	var columns []string // those that are there, by the names they have now
+	var fresh *Column    // a new one, which gets the same value in every row
 	for _, name := range want.Columns {
-		for was, now := range t.renamed {
-			if now == name {
-				name = was
-			}
+		if was := t.nameNow(name); t.have.Column(was) != nil {
+			columns = append(columns, was)
+			continue
 		}
-		if t.have.Column(name) == nil {
-			return t.uniqueNew(want, name)
+		fresh = t.want.Column(name)
+		if _, filled := fresh.Fill(); !filled {
+			return true // it is null in every row, and null is equal to none
 		}
-		columns = append(columns, name)
 	}
 	live := want.Live
 	if t.have.Column(live) == nil {
 		live = "" // no row has been deleted yet
+	}
+	if len(columns) == 0 {
+		return t.uniqueFill(fresh, live)
 	}
 	n := t.count(t.data.Duplicates(t.have.Name, columns, live))
 	if n > 0 {
@@ -64,18 +67,29 @@ func (t *tablePlan) unique(want Index) bool {
 	return n == 0
 }
 
-// uniqueNew refuses a unique index on a new column that is filled with one
-// value for all rows.
-func (t *tablePlan) uniqueNew(want Index, name string) bool {
-	c := t.want.Column(name)
-	if c.Optional || len(want.Columns) > 1 {
-		return true
+// nameNow is the name that the column of a field has in the database.
+func (t *tablePlan) nameNow(name string) string {
+	for was, now := range t.renamed {
+		if now == name {
+			return was
+		}
 	}
-	if n := t.count(t.data.Rows(t.have.Name)); n > 1 {
-		t.refuse("FC612", c, "/unique", "make it optional = True and unique, and give each row a value of its own", "%s is new and unique, but its default would be in all %s of the table %s", t.name(c), rows(n), t.have.Name)
-		return false
+	return name
+}
+
+// uniqueFill refuses a unique index on nothing but new columns that are filled
+// with one value for all rows.
+func (t *tablePlan) uniqueFill(c *Column, live string) bool {
+	var n int64
+	if live == "" {
+		n = t.count(t.data.Rows(t.have.Name))
+	} else {
+		n = t.count(t.data.Nulls(t.have.Name, live))
 	}
-	return true
+	if n > 1 {
+		t.refuse("FC612", c, "/unique", "leave out the default, make it optional = True, and give each row a value of its own", "%s is new and unique, but its default would be in all %s of the table %s", t.name(c), rows(n), t.have.Name)
+	}
+	return n <= 1
 }
 
 // Own reports whether the runtime has made the index of that name.

@@ -123,6 +123,10 @@ func TestMigrate(t *testing.T) {
 		m.Versioned = true
 		return []*dataflow.Model{m}
 	}
+	together := func(ms []*dataflow.Model, fields ...string) []*dataflow.Model {
+		ms[0].Indexes = append(ms[0].Indexes, dataflow.Index{Fields: fields, Unique: true})
+		return ms
+	}
 	softRef := func() []*dataflow.Model {
 		o := model("Owner", "owners")
 		return append([]*dataflow.Model{o}, soft(unique(field("owner", &dataflow.Type{Kind: dataflow.KindRef, Model: o})))...)
@@ -222,6 +226,22 @@ func TestMigrate(t *testing.T) {
 			before: thing(optional(unique(field("a", str)))), rows: []string{`INSERT INTO things VALUES (1, NULL), (2, NULL)`},
 			after: thing(def("y", unique(field("a", str)))),
 			said:  []string{"FC614 error: Thing.a is now required, but 2 rows of the table things have no value for it"}},
+		{name: "a new optional field can't be unique if its default fills it",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'y')`},
+			after: thing(field("a", str), def("z", optional(unique(field("b", str))))),
+			said:  []string{"FC612 error: Thing.b is new and unique, but its default would be in all 2 rows of the table things"}},
+		{name: "a new unique field without a default is null in every row",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'y')`},
+			after: thing(field("a", str), optional(unique(field("b", str)))),
+			steps: []string{"add column things.b", "create unique index on things (b)"}},
+		{name: "a new field that its default fills doesn't tell rows apart",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'x')`},
+			after: together(thing(field("a", str), def("z", field("b", str))), "a", "b"),
+			said:  []string{"FC612 error: a, b of Thing is to be unique, but in the table things one combination of values is in more than one row"}},
+		{name: "a new field and one that differs are unique together",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'y')`},
+			after: together(thing(field("a", str), def("z", field("b", str))), "a", "b"),
+			steps: []string{"add column things.b", "create unique index on things (a, b)"}},
 		{name: "soft delete is switched on: uniqueness is among live rows from now on",
 			before: thing(unique(field("a", str))), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
 			after: soft(unique(field("a", str))),
