@@ -455,3 +455,45 @@ func TestALogWithoutItsDatabase(t *testing.T) {
 		t.Errorf("the log: %q, %v", text, err)
 	}
 }
+
+func TestMigratedUnderARunningApp(t *testing.T) {
+	text := func() *dataflow.Field { return &dataflow.Field{Name: "text", Type: dataflow.String} }
+	old := func() *dataflow.Model { return model("Note", "notes", text()) }
+	optional := model("Note", "notes", text(), &dataflow.Field{Name: "more", Type: dataflow.String, Optional: true, Index: true})
+	required := model("Note", "notes", text(), &dataflow.Field{Name: "more", Type: dataflow.String, HasDefault: true, Default: "x"})
+	soft := model("Note", "notes", text(), &dataflow.Field{Name: "deleted_at", Type: dataflow.DateTime, Optional: true, System: dataflow.RoleDeletedAt})
+	soft.SoftDelete = true
+	for _, test := range []struct {
+		name string
+		now  *dataflow.Model
+		want string
+	}{
+		{"an optional column and an index more", optional, ""},
+		{"a required column more", required, "schema_changed"},
+		{"soft delete", soft, "schema_changed"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			path := filepath.Join(t.TempDir(), "a.db")
+			m := old()
+			opened, _, diags := Opener{}.Open(t.Context(), database(path, m), store.Options{})
+			if opened == nil {
+				t.Fatal(diags)
+			}
+			defer opened.Close()
+			write := func() error {
+				return opened.Write(t.Context(), func(tx store.Tx) error { return add(tx, m, "x") })
+			}
+			if err := write(); err != nil {
+				t.Fatal(err)
+			}
+			if _, said := migrated(t, database(path, test.now)); said != nil {
+				t.Fatal(said)
+			}
+			for range 2 {
+				if got := code(write()); got != test.want {
+					t.Errorf("a write of the older app: %q, want %q", got, test.want)
+				}
+			}
+		})
+	}
+}

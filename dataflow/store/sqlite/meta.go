@@ -39,7 +39,7 @@ const (
 
 // readMeta is all that opening a database with an unchanged schema costs.
 func readMeta(c *conn) (m meta, err error) {
-	if err := c.query("PRAGMA schema_version", nil, func(r *sqlite.Stmt) { m.cookieNow = r.ColumnInt64(0) }); err != nil {
+	if m.cookieNow, err = readCookie(c); err != nil {
 		return m, err
 	}
 	err = c.query(`SELECT "format", "fingerprint", "cookie" FROM "_flow_meta"`, nil, func(r *sqlite.Stmt) {
@@ -83,8 +83,8 @@ func writeMeta(c *conn, want *migrate.Schema, persist bool) error {
 		}
 		fingerprint, snapshot = want.Fingerprint(), string(text)
 	}
-	var cookie int64
-	if err := c.query("PRAGMA schema_version", nil, func(r *sqlite.Stmt) { cookie = r.ColumnInt64(0) }); err != nil {
+	cookie, err := readCookie(c)
+	if err != nil {
 		return err
 	}
 	return c.query(`INSERT INTO "_flow_meta" VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET

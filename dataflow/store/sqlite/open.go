@@ -6,6 +6,7 @@ import (
 	"runtime"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
 )
@@ -59,6 +60,7 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 	if p.path != memory {
 		s.file = newFile(p.path)
 		s.writer.file = s.file
+		s.writer.guard = newGuard(c, migrate.Desired(db.Models, storage))
 		size := db.Options.PoolSize
 		if size <= 0 {
 			size = max(4, 2*runtime.NumCPU())

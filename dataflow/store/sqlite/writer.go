@@ -26,10 +26,11 @@ const (
 // its turn went before that commit is known: its success may yet be undone,
 // and its failure may be due to what is undone with it.
 type writer struct {
-	c    *conn
-	file *file         // nil for a database in memory
-	hold time.Duration // how long a transaction is handed on
-	cur  *group        // the open transaction; whoever has the turn owns it
+	c     *conn
+	file  *file         // nil for a database in memory
+	guard *guard        // likewise
+	hold  time.Duration // how long a transaction is handed on
+	cur   *group        // the open transaction; whoever has the turn owns it
 
 	mu     sync.Mutex
 	taken  bool
@@ -142,7 +143,16 @@ func (w *writer) handOn(may func(*turn) bool) bool {
 	return true
 }
 
-func (w *writer) begin() error { return w.c.run("BEGIN IMMEDIATE") }
+func (w *writer) begin() error {
+	if err := w.c.run("BEGIN IMMEDIATE"); err != nil {
+		return err
+	}
+	if err := w.guard.check(w.c); err != nil {
+		w.rollback()
+		return err
+	}
+	return nil
+}
 
 func (w *writer) commit(ctx context.Context) error {
 	err := w.file.lost()
