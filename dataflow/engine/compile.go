@@ -24,7 +24,7 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 	if n.callee != nil {
 		w.checkInputs(n)
 	}
-	if c, ok := n.typ.(Checker); ok && !hasUnknown(n.raw) {
+	if c, ok := n.typ.(Checker); ok && !n.cutOff && !hasUnknown(n.raw) {
 		node := *n.node
 		node.Config = n.raw
 		w.diags = append(w.diags, c.Check(w.planner.plan.app, &node)...)
@@ -49,6 +49,12 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 	if n.spec.Rest == nil {
 		slip = misspelt(n.raw, paramNames(n.spec))
 	}
+	required := func(f *dataflow.Field) string {
+		if near := dataflow.Suggest(f.Name, n.raw.Names()); near != "" && n.spec.Param(near) == nil {
+			return fmt.Sprintf("did you mean it by %q?", near)
+		}
+		return fmt.Sprintf("add %q: %s to the config of %s", f.Name, sample(f.Type), n.node.ID)
+	}
 	for _, f := range n.spec.Params {
 		v, ok := n.raw.Get(f.Name)
 		switch {
@@ -63,7 +69,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 			names, vals = append(names, f.Name), append(vals, e)
 		case f.HasDefault && n.op == nil: // an operation has its own way with defaults
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
-		case f.Required() && slip[f.Name]: // said of the name that was given
+		case f.Required() && (n.cutOff || slip[f.Name]): // said of the name that was given
 		case f.Required():
 			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).Hint = required(f)
 		}

@@ -14,22 +14,28 @@ import (
 //
 //	add_connection("a", "record.id", "b", "where.id")  config of b: {"where": {"id": "${a.record.id}"}}
 //	add_connection("sw", "true_output", "b", "when")   b runs only if the port is active
+//	add_connection("sw", "true_output", "b", "input")  the same, as Kailash writes it
+//	add_connection("input", "id", "b", "id")           config of b: {"id": "${input.id}"}
 //	add_connection("a", "", "b", "")                   b runs after a
 func (w *wfPlanner) connect() {
 	for _, e := range w.wp.wf.Edges {
 		from, to, ok := w.ends(e)
 		if !ok {
+			w.refused(to)
 			continue
 		}
 		ref, ok := w.edgeRef(e, from, to)
 		if !ok {
+			w.refused(to)
 			continue
 		}
 		if e.Output == "" && e.Input == "" {
-			to.deps = append(to.deps, dep{from.pos, e.Span})
+			if from != nil {
+				to.deps = append(to.deps, dep{from.pos, e.Span})
+			}
 			continue
 		}
-		if e.Input == "when" && (to.spec == nil || to.spec.Param("when") == nil) {
+		if w.isCondition(e, to, ref) {
 			w.connectWhen(e, from, to, ref)
 			continue
 		}
@@ -37,13 +43,42 @@ func (w *wfPlanner) connect() {
 	}
 }
 
-// ends finds the nodes of an edge.
+// refused notes that an edge to a node is wrong: what the node lacks may be
+// what the edge was to bring.
+func (w *wfPlanner) refused(to *nodePlan) {
+	if to != nil {
+		to.cutOff = true
+	}
+}
+
+// isCondition reports whether an edge decides whether a node runs: it leads to
+// when, or from a port to an input that the node does not have.
+func (w *wfPlanner) isCondition(e *dataflow.Edge, to *nodePlan, ref dataflow.Ref) bool {
+	if e.Input != "when" && e.Input != "input" || to.spec == nil {
+		return e.Input == "when"
+	}
+	if to.spec.Param(e.Input) != nil {
+		return false
+	}
+	g, _ := w.gateOf(ref)
+	return e.Input == "when" || g.port != "" && to.spec.Rest == nil
+}
+
+// ends finds the nodes of an edge. from is nil if it comes from the input of
+// the workflow.
 func (w *wfPlanner) ends(e *dataflow.Edge) (from, to *nodePlan, ok bool) {
 	fi, fromOK := w.index[e.From]
 	ti, toOK := w.index[e.To]
-	if fromOK && toOK {
-		return w.wp.nodes[fi], w.wp.nodes[ti], true
+	if toOK {
+		to = w.wp.nodes[ti]
 	}
+	switch {
+	case fromOK && toOK:
+		return w.wp.nodes[fi], to, true
+	case e.From == "input" && toOK:
+		return nil, to, true
+	}
+	fromOK = fromOK || e.From == "input"
 	if _, swapped := w.index[e.Output]; swapped && fromOK && !toOK {
 		d := w.errorf("FC317", e.Span, "the arguments of add_connection are in the wrong order: %q is no node", e.To)
 		d.Hint = fmt.Sprintf("they are from, output, to, input: add_connection(%q, %q, %q, %q)", e.From, e.To, e.Output, e.Input)
@@ -55,12 +90,15 @@ func (w *wfPlanner) ends(e *dataflow.Edge) (from, to *nodePlan, ok bool) {
 	if !toOK {
 		w.errorf("FC314", e.Spans.At("/to"), "unknown node %q", e.To).Hint = dataflow.DidYouMean(e.To, w.ids)
 	}
-	return nil, nil, false
+	return nil, to, false
 }
 
 // edgeRef returns the reference that an edge stands for.
 func (w *wfPlanner) edgeRef(e *dataflow.Edge, from, to *nodePlan) (dataflow.Ref, bool) {
 	ref := dataflow.Ref{Root: dataflow.RootNode, Node: e.From, Span: edgeSpan(e, "/output")}
+	if from == nil {
+		ref.Root, ref.Node = dataflow.RootInput, ""
+	}
 	if e.Output == "" {
 		return ref, true
 	}
@@ -71,6 +109,9 @@ func (w *wfPlanner) edgeRef(e *dataflow.Edge, from, to *nodePlan) (dataflow.Ref,
 		return ref, false
 	}
 	ref.Path = parsed.Path
+	if from == nil {
+		return ref, true // checked as any reference to an input
+	}
 	if _, _, problem := w.pathType(from, ref); problem != "" {
 		d := w.errorf("FC315", ref.Span, "%s", problem)
 		d.Hint = w.outputHint(from, ref.Path[0].Name)
@@ -82,6 +123,9 @@ func (w *wfPlanner) edgeRef(e *dataflow.Edge, from, to *nodePlan) (dataflow.Ref,
 
 // hintReversed says so if an edge makes sense the other way round.
 func (w *wfPlanner) hintReversed(d *dataflow.Diagnostic, e *dataflow.Edge, from, to *nodePlan) {
+	if from == nil {
+		return
+	}
 	output, input := e.Output, e.Input // from and to alone are swapped
 	if !w.hasOutput(to, output) || !w.hasInput(from, input) {
 		output, input = e.Input, e.Output // all four are
@@ -142,7 +186,12 @@ func (w *wfPlanner) connectInput(e *dataflow.Edge, from, to *nodePlan, ref dataf
 		d.Hint = dataflow.DidYouMean(names[0], paramNames(to.spec))
 		if inner := to.inside(names[0]); inner != "" {
 			d.Hint = fmt.Sprintf("write %q", inner)
+		} else if g, _ := w.gateOf(ref); g.port != "" {
+			d.Hint = fmt.Sprintf("write \"when\": then %s runs if %s takes this way", to.node.ID, e.From)
+		} else if d.Hint == "" {
+			d.Hint = fmt.Sprintf("if %s is only to run after %s, write add_connection(%q, \"\", %q, \"\")", to.node.ID, e.From, e.From, e.To)
 		}
+		w.refused(to)
 		w.hintReversed(d, e, from, to)
 		return
 	}

@@ -50,6 +50,7 @@ func (w *wfPlanner) build() {
 	}
 	w.divide()
 	w.skippable()
+	w.exclusive()
 	for _, n := range w.wp.nodes {
 		w.compileNode(n)
 	}

@@ -65,6 +65,7 @@ type nodePlan struct {
 
 	whenRef   any         // the condition, where an edge gives it
 	edgeSpans []edgeInput // parts of raw that edges give
+	cutOff    bool        // an edge to the node is wrong
 
 	callee  *workflowPlan // of a WorkflowCaller
 	scope   *nodePlan     // the Scoper it is a member of

@@ -85,6 +85,9 @@ func (w *wfPlanner) outputHint(n *nodePlan, name string) string {
 			}
 		}
 	}
+	if name == "output" || name == "result" || name == "data" {
+		return fmt.Sprintf(`all of it is ${%s}, or "" as the output of a connection; it has %s`, n.node.ID, strings.Join(names, ", "))
+	}
 	if len(names) > 0 && len(names) <= 12 && name != "" {
 		return "it has " + strings.Join(names, ", ")
 	}

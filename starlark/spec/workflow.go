@@ -38,10 +38,10 @@ var workflowBuiltins = []*Builtin{
 		Doc:     "Carries an output of a node to an input of another. A reference in the config says the same in less; a connection also starts from a port, as `true_output`.",
 		Example: `wf.add_connection("who", "record.id", "order", "customer")`,
 		Params: []Param{
-			{Name: "source", Accept: Node, Required: true, Doc: "The node that gives."},
+			{Name: "source", Accept: Node, Required: true, Doc: "The node that gives, or `\"input\"`, the workflow's."},
 			{Name: "output", Accept: Str, Required: true, Doc: "What it gives: a path into its result, or a port."},
 			{Name: "target", Accept: Node, Required: true, Doc: "The node that takes."},
-			{Name: "input", Accept: Str, Required: true, Doc: "The argument of the target."},
+			{Name: "input", Accept: Str, Required: true, Doc: "The argument of the target; from a port, `when` or `input`: it runs if the port is taken."},
 		},
 		Gone: []Gone{
 			{Name: "source_node", Instead: "source"}, {Name: "from_node", Instead: "source"}, {Name: "source_output", Instead: "output"}, {Name: "from_output", Instead: "output"},
