@@ -129,6 +129,11 @@ func (s *Server) readBody(w http.ResponseWriter, r *http.Request) bool {
 		refuse(w, http.StatusBadRequest, "the message can't be read")
 		return false
 	}
+	if answer := s.misread(body); answer != nil {
+		w.Header().Set("Content-Type", "application/json")
+		_, _ = w.Write(answer) // an error means that the client is gone
+		return false
+	}
 	r.Body = io.NopCloser(bytes.NewReader(body))
 	return true
 }

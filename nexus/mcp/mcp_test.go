@@ -305,7 +305,11 @@ func TestHTTPGuards(t *testing.T) {
 		{"no JSON", `{`, nil, 400, `"code":-32700`},
 		{"arguments too deep", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_count","arguments":{"filter":` +
 			strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}}}`, nil, 200, `too_deep`},
-		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_drop"}}`, nil, 200, `tool 'accounts_drop' not found`},
+		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_drop"}}`, nil, 200, `"code":-32602,"message":"there is no tool "accounts_drop"`},
+		{"a tool misspelt", `{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"accounts_cont"}}`, nil, 200, `{"error":{"code":-32602,"message":"there is no tool "accounts_cont"; did you mean "accounts_count"?"},"id":"x","jsonrpc":"2.0"}`},
+		{"params that are none", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[1]}`, nil, 200, `the params of tools/call must be an object: {"name": "…", "arguments": {…}}`},
+		{"no tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}`, nil, 200, `the params of tools/call must be an object`},
+		{"a number beyond all bounds", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_count","arguments":{"filter":{"a":1e999}}}}`, nil, 200, `a number in them is too large`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {

@@ -121,6 +121,10 @@ func (c *conn) answer(ctx context.Context, text []byte) {
 			c.write(protocolError(mcp.INTERNAL_ERROR, "something went wrong inside the server"))
 		}
 	}()
+	if answer := c.server.misread(text); answer != nil {
+		c.write(answer)
+		return
+	}
 	if response := c.server.inner().HandleMessage(ctx, text); response != nil {
 		c.writeValue(response)
 	}
