@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 
-	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
@@ -52,6 +51,8 @@ func (o *schemaOpener) step(ctx context.Context, s migrate.Step) error {
 		return o.renameColumn(ctx, s)
 	case migrate.SetOptional:
 		return o.do(ctx, table+" ALTER COLUMN "+ident(s.Column.Name)+" DROP NOT NULL")
+	case migrate.FillNulls:
+		return o.fill(ctx, s, " WHERE "+ident(s.Column.Name)+" IS NULL")
 	case migrate.SetRequired:
 		return o.do(ctx, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
 	case migrate.ChangeCheck:
@@ -103,22 +104,24 @@ func (o *schemaOpener) addColumn(ctx context.Context, s migrate.Step) error {
 	if err := o.do(ctx, "ALTER TABLE "+table+" ADD COLUMN "+columnDef(s.Column, false)); err != nil {
 		return err
 	}
-	f := s.Column.Field()
-	fill, has := f.Default, f.HasDefault && f.Default != nil
-	if f.System == dataflow.RoleVersion {
-		fill, has = int64(1), true
-	}
-	if has {
-		sql := "UPDATE " + table + " SET " + column + " = $1"
-		o.sql = append(o.sql, sql)
-		if err := o.c.query(ctx, sql, []any{dialect{}.Encode(f.Type, fill)}, ignoreRow); err != nil {
-			return err
-		}
+	if err := o.fill(ctx, s, ""); err != nil {
+		return err
 	}
 	if err := o.completeColumn(ctx, s.Table.Name, s.Column); err != nil || s.Column.Optional {
 		return err
 	}
 	return o.do(ctx, "ALTER TABLE "+table+" ALTER COLUMN "+column+" SET NOT NULL")
+}
+
+// fill gives rows the value that is to be in the step's column, if there is one.
+func (o *schemaOpener) fill(ctx context.Context, s migrate.Step, where string) error {
+	v, ok := s.Column.Fill()
+	if !ok {
+		return nil
+	}
+	sql := "UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = $1" + where
+	o.sql = append(o.sql, sql)
+	return o.c.query(ctx, sql, []any{dialect{}.Encode(s.Column.Field().Type, v)}, ignoreRow)
 }
 
 // renameColumn renames a column and the CHECK named after it, so that it is

@@ -50,7 +50,9 @@ const (
 
 // readMeta is all that opening a database with an unchanged schema costs.
 func readMeta(ctx context.Context, c *conn) (m meta, err error) {
-	err = c.query(ctx, `SELECT to_regclass('"_flow_meta"') IS NOT NULL`, nil, func(r [][]byte) { m.there = string(r[0]) == "t" })
+	// Not by to_regclass, which inside a transaction may not have heard of a
+	// table that another has just made.
+	err = c.query(ctx, `SELECT 1 FROM (`+ours+`) AS t WHERE relname = '_flow_meta'`, nil, func([][]byte) { m.there = true })
 	if err != nil || !m.there {
 		return m, err
 	}

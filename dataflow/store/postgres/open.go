@@ -26,6 +26,12 @@ type Opener struct {
 // Schemes implements store.Opener.
 func (Opener) Schemes() []string { return []string{"postgres", "postgresql"} }
 
+// CheckURL says what is wrong with a database's URL, without opening anything.
+func (Opener) CheckURL(db *dataflow.Database) []dataflow.Diagnostic {
+	_, _, diags := parseURLs(db)
+	return diags
+}
+
 const (
 	defaultWait        = 15 * time.Second
 	retryPause         = 250 * time.Millisecond
@@ -37,15 +43,9 @@ func itoa(n int) string { return strconv.Itoa(n) }
 
 // Open implements store.Opener.
 func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
-	unnamed := db.Options.Pooler == "transaction"
-	config, problem := parseURL(db.URL, unnamed)
-	direct := config
-	if problem == "" && db.Options.DirectURL != "" {
-		direct, problem = parseURL(db.Options.DirectURL, false)
-	}
-	if problem != "" {
-		return nil, nil, []dataflow.Diagnostic{{Code: "FC601", Message: problem, Span: urlSpan(db),
-			Hint: `write database_url = "postgres://user:password@host:5432/database", or take it from the environment: env("DATABASE_URL")`}}
+	config, direct, diags := parseURLs(db)
+	if len(diags) > 0 {
+		return nil, nil, diags
 	}
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
@@ -56,7 +56,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	if err != nil {
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
 	}
-	done, absent, diags := migrateSchema(ctx, c, db, name, direct, opts.System)
+	done, absent, diags := migrateSchema(ctx, c, db, name, opts.System)
 	_ = c.Close(context.WithoutCancel(ctx))
 	if dataflow.HasErrors(diags) {
 		return nil, nil, diags
@@ -67,7 +67,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := &Store{
-		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: unnamed,
+		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == "transaction",
 		log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	for _, m := range absent {

@@ -10,7 +10,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
-	"github.com/jackc/pgx/v5/pgxpool"
 )
 
 // A migration is one transaction, DDL and all, that one process at a time is
@@ -21,7 +20,6 @@ type schemaOpener struct {
 	c      *conn
 	db     *dataflow.Database
 	name   string
-	config *pgxpool.Config
 	models []*dataflow.Model // the app's
 	system []*dataflow.Model
 	want   *migrate.Schema
@@ -33,8 +31,8 @@ type schemaOpener struct {
 
 // migrateSchema returns what was done, and which of the runtime's own models
 // have no table.
-func migrateSchema(ctx context.Context, c *conn, db *dataflow.Database, name string, config *pgxpool.Config, system []*dataflow.Model) (done *store.Migration, absent []*dataflow.Model, diags []dataflow.Diagnostic) {
-	o := &schemaOpener{c: c, db: db, name: name, config: config, models: db.Models, system: system, done: &store.Migration{Database: name}}
+func migrateSchema(ctx context.Context, c *conn, db *dataflow.Database, name string, system []*dataflow.Model) (done *store.Migration, absent []*dataflow.Model, diags []dataflow.Diagnostic) {
+	o := &schemaOpener{c: c, db: db, name: name, models: db.Models, system: system, done: &store.Migration{Database: name}}
 	if diags := tooLong(append(o.models[:len(o.models):len(o.models)], system...)); len(diags) > 0 {
 		return nil, nil, diags
 	}

@@ -48,6 +48,26 @@ func parseURL(text string, unnamed bool) (config *pgxpool.Config, problem string
 	return config, ""
 }
 
+// parseURLs reads the URL of a database and the one that goes round its pooler,
+// which is the same unless the file says.
+func parseURLs(db *dataflow.Database) (config, direct *pgxpool.Config, diags []dataflow.Diagnostic) {
+	refuse := func(problem string, span dataflow.Span) []dataflow.Diagnostic {
+		return []dataflow.Diagnostic{{Code: "FC601", Message: problem, Span: span,
+			Hint: `write database_url = "postgres://user:password@host:5432/database", or take it from the environment: env("DATABASE_URL")`}}
+	}
+	config, problem := parseURL(db.URL, db.Options.Pooler == "transaction")
+	if problem != "" {
+		return nil, nil, refuse(problem, urlSpan(db))
+	}
+	if db.Options.DirectURL == "" {
+		return config, config, nil
+	}
+	if direct, problem = parseURL(db.Options.DirectURL, false); problem != "" {
+		return nil, nil, refuse(problem, db.Spans.At("/direct_url"))
+	}
+	return config, direct, nil
+}
+
 func setDefault(params map[string]string, name, value string) {
 	if _, ok := params[name]; !ok {
 		params[name] = value

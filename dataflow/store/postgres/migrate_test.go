@@ -1,0 +1,379 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/internal/pgtest"
+	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// database is a database of models under test.
+func database(url string, models ...*dataflow.Model) *dataflow.Database {
+	db := &dataflow.Database{Name: "db", URL: url, Models: models,
+		Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
+	for _, m := range models {
+		m.Database = db
+		m.Seal()
+	}
+	return db
+}
+
+func model(name, table string, fields ...*dataflow.Field) *dataflow.Model {
+	all := append([]*dataflow.Field{{Name: "id", Type: dataflow.Int, System: dataflow.RoleID}}, fields...)
+	return &dataflow.Model{Name: name, Table: table, Fields: all, Span: dataflow.Span{File: "app.star", Start: dataflow.Pos{Line: 1, Col: 1}}}
+}
+
+func kind(k dataflow.Kind) *dataflow.Type { return &dataflow.Type{Kind: k} }
+
+func decimalType(p, s int) *dataflow.Type {
+	return &dataflow.Type{Kind: dataflow.KindDecimal, Precision: p, Scale: s}
+}
+
+func enumType(values ...string) *dataflow.Type {
+	return &dataflow.Type{Kind: dataflow.KindEnum, Values: values}
+}
+
+// migrated opens the database, closes it and returns what was done and said.
+func migrated(t testing.TB, db *dataflow.Database) (steps, said []string) {
+	t.Helper()
+	s, done, diags := Opener{}.Open(context.Background(), db, store.Options{})
+	for _, d := range diags {
+		said = append(said, fmt.Sprintf("%s %s: %s", d.Code, d.Severity, d.Message))
+	}
+	if s == nil {
+		if !dataflow.HasErrors(diags) {
+			t.Fatal("neither a store nor an error")
+		}
+		return nil, said
+	}
+	if err := s.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return done.Steps, said
+}
+
+// querySQL returns the rows of a query, columns joined with "|".
+func querySQL(t testing.TB, url, sql string) []string {
+	t.Helper()
+	pc, err := pgconn.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close(context.Background())
+	rows := []string{}
+	if err := newConn(pc, true).query(context.Background(), sql, nil, func(r [][]byte) {
+		rows = append(rows, strings.ReplaceAll(fmt.Sprintf("%s", r), " ", "|"))
+	}); err != nil {
+		t.Fatalf("%s: %v", sql, err)
+	}
+	return rows
+}
+
+func TestMigrate(t *testing.T) {
+	str := dataflow.String
+	field := func(name string, typ *dataflow.Type) *dataflow.Field { return &dataflow.Field{Name: name, Type: typ} }
+	with := func(f *dataflow.Field, change func(*dataflow.Field)) *dataflow.Field { change(f); return f }
+	optional := func(f *dataflow.Field) *dataflow.Field { return with(f, func(f *dataflow.Field) { f.Optional = true }) }
+	unique := func(f *dataflow.Field) *dataflow.Field { return with(f, func(f *dataflow.Field) { f.Unique = true }) }
+	was := func(old string, f *dataflow.Field) *dataflow.Field {
+		return with(f, func(f *dataflow.Field) { f.Was = old })
+	}
+	def := func(v any, f *dataflow.Field) *dataflow.Field {
+		return with(f, func(f *dataflow.Field) { f.Default, f.HasDefault = v, true })
+	}
+	thing := func(fields ...*dataflow.Field) []*dataflow.Model {
+		return []*dataflow.Model{model("Thing", "things", fields...)}
+	}
+	soft := func(fields ...*dataflow.Field) []*dataflow.Model {
+		m := model("Thing", "things", append(fields, &dataflow.Field{Name: "deleted_at", Type: dataflow.DateTime, Optional: true, System: dataflow.RoleDeletedAt})...)
+		m.SoftDelete = true
+		return []*dataflow.Model{m}
+	}
+	renamedModel := func() []*dataflow.Model {
+		m := model("Item", "items", unique(field("a", enumType("x"))))
+		m.Was = "Thing"
+		return []*dataflow.Model{m}
+	}
+	withRef := func(onDelete string) []*dataflow.Model {
+		o := model("Owner", "owners")
+		return []*dataflow.Model{ // the reference is declared before what it refers to
+			model("Thing", "things", field("a", str), &dataflow.Field{Name: "owner", Optional: true, OnDelete: onDelete, Type: &dataflow.Type{Kind: dataflow.KindRef, Model: o}}), o}
+	}
+	everything := func() []*dataflow.Model {
+		return thing(field("s", str), field("i", dataflow.Int), field("f", dataflow.Float), field("b", dataflow.Bool), field("d", decimalType(12, 2)),
+			field("at", dataflow.DateTime), field("day", kind(dataflow.KindDate)), field("time", kind(dataflow.KindTime)), field("u", kind(dataflow.KindUUID)),
+			field("j", dataflow.JSON), field("raw", kind(dataflow.KindBytes)), field("e", enumType("it's", `back\slash`, `"quoted"`)),
+			field("words", dataflow.ListOf(str)), field("n", dataflow.ListOf(decimalType(3, 1))))
+	}
+	long := strings.Repeat("long_", 11)
+
+	for _, test := range []struct {
+		name   string
+		before []*dataflow.Model
+		rows   []string // SQL run between
+		after  []*dataflow.Model
+		steps  []string
+		said   []string
+		query  string
+		want   []string
+	}{
+		{name: "a field of every type is found again", before: everything(), after: everything()},
+		{name: "an index with a name that PostgreSQL would cut off is found again",
+			before: thing(unique(field(long, str))), after: thing(unique(field(long, str)))},
+		{name: "an optional field is added",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: thing(field("a", str), optional(field("b", decimalType(12, 2)))),
+			steps: []string{"add column things.b"},
+			query: `SELECT a, b IS NULL FROM things`, want: []string{"[x|t]"}},
+		{name: "a required field with a default fills the rows there are",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: thing(field("a", str), def("new", field("b", enumType("new", "old")))),
+			steps: []string{"add column things.b"},
+			query: `SELECT a, b FROM things`, want: []string{"[x|new]"}},
+		{name: "a required field without a default is refused beside rows",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'y')`},
+			after: thing(field("a", str), optional(field("c", str)), field("b", str)),
+			said:  []string{"FC610 error: Thing.b is new and required, but the table things has 2 rows that would have no value for it"},
+			query: `SELECT * FROM things`, want: []string{"[1|x]", "[2|y]"}},
+		{name: "a table and a reference to it are added",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: withRef("cascade"),
+			steps: []string{"create table owners", "add column things.owner", "create index on things (owner)"},
+			query: `SELECT confrelid::regclass, confdeltype FROM pg_constraint WHERE contype = 'f'`, want: []string{"[owners|c]"}},
+		{name: "on_delete can't change in place",
+			before: withRef("restrict"), after: withRef("cascade"),
+			said: []string{`FC615 error: Thing.owner refers to owners with on_delete = "cascade", but in the table things to owners with on_delete = "restrict"; a reference can't be changed in place`}},
+		{name: "an enum is widened",
+			before: thing(field("a", enumType("x", "y"))), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: thing(field("a", enumType("x", "y", "it's"))),
+			steps: []string{"change the values of things.a"}},
+		{name: "an enum can't lose a value that rows have",
+			before: thing(field("a", enumType("x", "y"))), rows: []string{`INSERT INTO things VALUES (1, 'y')`},
+			after: thing(field("a", enumType("x"))),
+			said:  []string{"FC613 error: Thing.a no longer has a value that 1 row of the table things has"}},
+		{name: "a decimal gets more digits before the point",
+			before: thing(field("a", decimalType(5, 2))), rows: []string{`INSERT INTO things VALUES (1, 999.99)`},
+			after: thing(field("a", decimalType(30, 2))),
+			steps: []string{"change the values of things.a"}},
+		{name: "a decimal can't get fewer digits than rows have",
+			before: thing(field("a", decimalType(5, 2))), rows: []string{`INSERT INTO things VALUES (1, 999.99)`},
+			after: thing(field("a", decimalType(4, 2))),
+			said:  []string{"FC613 error: 1 row of the table things has more digits than Thing.a keeps as decimal(4, 2)"}},
+		{name: "a type can't change",
+			before: thing(field("a", dataflow.ListOf(str))), after: thing(field("a", dataflow.ListOf(dataflow.Int))),
+			said: []string{"FC611 error: Thing.a changes from list(str) to list(int), which the 0 rows of the table things can't follow by themselves"}},
+		{name: "rows that lack a value take the default of a field made required",
+			before: thing(optional(field("a", enumType("x")))), rows: []string{`INSERT INTO things VALUES (1, NULL), (2, 'x')`},
+			after: thing(def("y", field("a", enumType("x", "y")))),
+			steps: []string{"change the values of things.a", "fill things.a with its default where it is null", "refuse null in things.a"},
+			query: `SELECT id, a FROM things ORDER BY id`, want: []string{"[1|y]", "[2|x]"}},
+		{name: "soft delete is switched on: uniqueness is among live rows from now on",
+			before: thing(unique(field("a", str))), after: soft(unique(field("a", str))),
+			steps: []string{"add column things.deleted_at", "drop index ux_things.a of things", "create unique index on things (a) among live rows"}},
+		{name: "a field can't be made unique over equal values",
+			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x'), (2, 'x')`}, after: thing(unique(field("a", str))),
+			said: []string{"FC612 error: a of Thing is to be unique, but in the table things one combination of values is in more than one row"}},
+		{name: "a field is renamed, with its check and its index",
+			before: thing(unique(field("a", enumType("x", "y")))), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
+			after: thing(unique(was("a", field("b", enumType("x", "y", "z"))))),
+			steps: []string{"rename column things.a to b", "change the values of things.b", "drop index ux_things.a of things", "create unique index on things (b)"},
+			query: `SELECT b FROM things`, want: []string{"[x]"}},
+		{name: "a model is renamed",
+			before: thing(unique(field("a", enumType("x")))), rows: []string{`INSERT INTO things VALUES (1, 'x')`}, after: renamedModel(),
+			steps: []string{"rename table things to items", "drop index ux_things.a of items", "create unique index on items (a)"},
+			query: `SELECT a FROM items`, want: []string{"[x]"}},
+		{name: "a removed field keeps its column, which may then be null",
+			before: thing(field("a", str), field("b", str)), rows: []string{`INSERT INTO things VALUES (1, 'x', 'y')`},
+			after: thing(field("a", str)),
+			steps: []string{"allow null in things.b"},
+			said:  []string{"FC618 warning: Thing has no field for the column b of its table any more; the column and its values are kept"}},
+		{name: "reserved words and quotes are names like any other",
+			before: []*dataflow.Model{model("Order", "order", field("select", str))},
+			after:  []*dataflow.Model{model("Order", "order", field("select", str), def("a'b", unique(field("group", enumType("a'b")))))},
+			steps:  []string{"add column order.group", "create unique index on order (group)"}},
+		{name: "text of another collation is not taken for ours",
+			before: thing(), rows: []string{`ALTER TABLE things ADD COLUMN a text COLLATE "en-x-icu" NOT NULL`}, after: thing(field("a", str)),
+			said: []string{"FC611 error: Thing.a changes from a column of type text in the order of en-x-icu to str, which the 0 rows of the table things can't follow by themselves"}},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			url := pgtest.URL(t)
+			if _, said := migrated(t, database(url, test.before...)); said != nil {
+				t.Fatalf("before: %v", said)
+			}
+			pgtest.Exec(t, url, test.rows...)
+			steps, said := migrated(t, database(url, test.after...))
+			if diff := cmp.Diff(test.steps, steps); diff != "" {
+				t.Errorf("steps (-want +got):\n%s", diff)
+			}
+			if diff := cmp.Diff(test.said, said); diff != "" {
+				t.Errorf("said (-want +got):\n%s", diff)
+			}
+			if test.query != "" {
+				if diff := cmp.Diff(test.want, querySQL(t, url, test.query)); diff != "" {
+					t.Errorf("rows (-want +got):\n%s", diff)
+				}
+			}
+			if strings.Contains(fmt.Sprint(said), "error") {
+				return
+			}
+			again := database(url, test.after...)
+			again.Options.ModelPersistence = false // so that the tables are looked at
+			if steps, _ := migrated(t, again); steps != nil {
+				t.Errorf("the schema that was made is not found again: %v", steps)
+			}
+		})
+	}
+}
+
+// TestAChangeByAnotherIsNoticed: the fingerprint alone would not.
+func TestAChangeByAnotherIsNoticed(t *testing.T) {
+	url := pgtest.URL(t)
+	models := func() []*dataflow.Model {
+		return []*dataflow.Model{model("Thing", "things", &dataflow.Field{Name: "a", Type: dataflow.String, Index: true})}
+	}
+	migrated(t, database(url, models()...))
+	for _, test := range []struct{ sql, step string }{
+		{`ALTER TABLE things DROP COLUMN a`, "add column things.a"},
+		{`ALTER TABLE things ALTER COLUMN a DROP NOT NULL`, "refuse null in things.a"},
+		{`DROP INDEX "ix_things.a"`, "create index on things (a)"},
+	} {
+		pgtest.Exec(t, url, test.sql)
+		steps, said := migrated(t, database(url, models()...))
+		if len(steps) == 0 || steps[0] != test.step || said != nil {
+			t.Errorf("%s: %v, %v", test.sql, steps, said)
+		}
+		if steps, said := migrated(t, database(url, models()...)); steps != nil || said != nil {
+			t.Errorf("and again: %v, %v", steps, said)
+		}
+	}
+}
+
+func TestTwoStartAtOnce(t *testing.T) {
+	url := pgtest.URL(t)
+	var wg sync.WaitGroup
+	var mu sync.Mutex
+	var all []string
+	for range 8 {
+		wg.Go(func() {
+			steps, said := migrated(t, database(url, model("Thing", "things")))
+			mu.Lock()
+			defer mu.Unlock()
+			all = append(append(all, steps...), said...)
+		})
+	}
+	wg.Wait()
+	if diff := cmp.Diff([]string{"create table things"}, all); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if n := querySQL(t, url, `SELECT count(*) FROM "_flow_migrations"`); n[0] != "[1]" {
+		t.Errorf("%s migrations are in the history", n)
+	}
+}
+
+func TestMigrationWaitsForALockAndSaysWhoHasIt(t *testing.T) {
+	url := pgtest.URL(t)
+	migrated(t, database(url, model("Thing", "things")))
+	for name, lock := range map[string]string{
+		"of migrations": fmt.Sprintf("SELECT pg_advisory_xact_lock(%d, %s)", lockClass, lockObject),
+		"of a table":    "LOCK TABLE things IN ACCESS SHARE MODE",
+	} {
+		pc, err := pgconn.Connect(context.Background(), url+"?application_name=somebody")
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := newConn(pc, true).exec(context.Background(), "BEGIN; "+lock); err != nil {
+			t.Fatal(err)
+		}
+		db := database(url, model("Thing", "things", &dataflow.Field{Name: "a", Type: dataflow.String, Optional: true}))
+		db.Options.MigrationLockTimeout = 100 * time.Millisecond
+		_, said := migrated(t, db)
+		if len(said) != 1 || !strings.HasPrefix(said[0], "FC603 error: ") || !strings.Contains(said[0], fmt.Sprintf("somebody, process %d, user flow", pc.PID())) {
+			t.Errorf("a lock %s: %q", name, said)
+		}
+		pc.Close(context.Background())
+	}
+}
+
+func TestExistingSchema(t *testing.T) {
+	url := pgtest.URL(t)
+	pgtest.Exec(t, url, `CREATE TABLE things (id serial PRIMARY KEY, a varchar(9) NOT NULL, n smallint, x real, d numeric, at timestamptz DEFAULT 'infinity')`,
+		`INSERT INTO things (a, n, x, d) VALUES ('b', -1, 0.5, 1.5), ('B', NULL, 'NaN', 'NaN'), ('a', 2, NULL, 1)`)
+	open := func(fields ...*dataflow.Field) (store.Store, []dataflow.Diagnostic) {
+		db := database(url, model("Thing", "things", fields...))
+		db.Options.ExistingSchemaMode = true
+		s, _, diags := Opener{}.Open(context.Background(), db, store.Options{})
+		if s != nil {
+			t.Cleanup(func() { s.Close() })
+		}
+		return s, diags
+	}
+	opt := func(name string, typ *dataflow.Type) *dataflow.Field {
+		return &dataflow.Field{Name: name, Type: typ, Optional: true}
+	}
+	a := &dataflow.Field{Name: "a", Type: dataflow.String}
+	s, diags := open(a, opt("n", dataflow.Int), opt("x", dataflow.Float), opt("d", decimalType(12, 2)), opt("at", dataflow.DateTime))
+	if s == nil {
+		t.Fatal(diags)
+	}
+	m := s.(*Store)
+	got := []string{}
+	for model := range m.tables {
+		if err := s.Select(context.Background(), selectSorted(model), func(r store.Row) error {
+			got = append(got, string(r.AppendJSON(nil)))
+			return nil
+		}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if diff := cmp.Diff([]string{
+		`{"id":1,"a":"b","n":-1,"x":0.5,"d":"1.50","at":null}`,
+		`{"id":2,"a":"B","n":null,"x":null,"d":null,"at":null}`,
+		`{"id":3,"a":"a","n":2,"x":null,"d":"1.00","at":null}`}, got); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+	if s, diags := open(opt("a", dataflow.Int)); s != nil || len(diags) == 0 {
+		t.Errorf("a table that does not fit: %v", diags)
+	}
+	if tables := querySQL(t, url, "SELECT relname FROM pg_class WHERE relkind = 'r' AND relnamespace = 'public'::regnamespace"); len(tables) != 1 {
+		t.Errorf("tables were made: %v", tables)
+	}
+}
+
+// wide is a schema of n tables.
+func wide(url string, n int) *dataflow.Database {
+	models := make([]*dataflow.Model, n)
+	for i := range models {
+		models[i] = model(fmt.Sprintf("M%d", i), fmt.Sprintf("m%d", i),
+			&dataflow.Field{Name: "a", Type: dataflow.String, Unique: true}, &dataflow.Field{Name: "e", Type: enumType("x", "y")},
+			&dataflow.Field{Name: "d", Type: decimalType(12, 2)}, &dataflow.Field{Name: "at", Type: dataflow.DateTime, Index: true},
+			&dataflow.Field{Name: "j", Type: dataflow.JSON}, &dataflow.Field{Name: "n", Type: dataflow.Int})
+		if i > 0 {
+			models[i].Fields = append(models[i].Fields, &dataflow.Field{Name: "ref", Type: &dataflow.Type{Kind: dataflow.KindRef, Model: models[i-1]}})
+		}
+	}
+	return database(url, models...)
+}
+
+func BenchmarkOpen500Tables(b *testing.B) {
+	url := pgtest.URL(b)
+	migrated(b, wide(url, 500))
+	for _, persist := range []bool{true, false} {
+		b.Run(map[bool]string{true: "unchanged", false: "inspected"}[persist], func(b *testing.B) {
+			db := wide(url, 500)
+			db.Options.ModelPersistence = persist
+			for b.Loop() {
+				if steps, said := migrated(b, db); steps != nil || said != nil {
+					b.Fatal(steps, said)
+				}
+			}
+		})
+	}
+}
