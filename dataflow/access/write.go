@@ -106,7 +106,7 @@ func (m *Model) change(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	if err := m.validate(ctx, next, in.pointer); err != nil {
 		return nil, err
 	}
-	if err := m.checkRefs(ctx, tx, c, next, m.guardedAmong(set), in.pointer); err != nil {
+	if err := m.checkRefs(ctx, tx, c, next, m.guardedAmong(set, row, next), in.pointer); err != nil {
 		return nil, err
 	}
 	return m.store(ctx, tx, c, row, next, set, in.pointer)
@@ -143,10 +143,13 @@ func union(a, b []int) []int {
 	return a
 }
 
-func (m *Model) guardedAmong(set []int) []int {
+// guardedAmong returns the references in set that lead elsewhere than before.
+// One that stays may lead to a row that was deleted softly meanwhile: a row
+// that is written back as it was read is no new reference.
+func (m *Model) guardedAmong(set []int, row, next *dataflow.Object) []int {
 	var both []int
 	for _, i := range m.guarded {
-		if slices.Contains(set, i) {
+		if slices.Contains(set, i) && !same(row.Vals()[i], next.Vals()[i]) {
 			both = append(both, i)
 		}
 	}
