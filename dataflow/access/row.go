@@ -47,6 +47,8 @@ func (m *Model) fillIn(in *input) {
 		switch {
 		case i == m.id && vals[i] == "":
 			in.add("too_short", f.Name, "must not be empty", "a row is read at a path that ends in its id")
+		case i == m.id && tooLong(vals[i]):
+			in.add("too_long", f.Name, fmt.Sprintf("must have at most %d bytes", maxID), "a row is read at a path that ends in its id")
 		case vals[i] != dataflow.Absent:
 		case f.HasDefault:
 			vals[i] = f.Default
@@ -59,6 +61,15 @@ func (m *Model) fillIn(in *input) {
 			in.add("required", f.Name, fmt.Sprintf("%q is required", f.Name), "")
 		}
 	}
+}
+
+// maxID is how many bytes an id has at most: paths and headers hold it,
+// written with up to three characters for each.
+const maxID = 1024
+
+func tooLong(id any) bool {
+	s, ok := id.(string)
+	return ok && len(s) > maxID
 }
 
 // fillInID makes an id where the database does not.

@@ -112,5 +112,7 @@ func TestUpsertSeesLiveRowsOnly(t *testing.T) {
 func TestARowHasAnID(t *testing.T) {
 	a := open(t, model("Tag", "tags", clientID(dataflow.KindString), field("n", dataflow.Int)))
 	a.fails("Tag.create", `{"id": "", "n": 1}`, "invalid", `/id too_short: must not be empty [a row is read at a path that ends in its id]`)
+	a.fails("Tag.create", `{"id": "`+strings.Repeat("x", 1025)+`", "n": 1}`, "invalid", `/id too_long: must have at most 1024 bytes [a row is read at a path that ends in its id]`)
+	a.do("Tag.create", `{"id": "`+strings.Repeat("x", 1024)+`", "n": 1}`)
 	a.fails("Tag.upsert", `{"where": {"id": ""}, "create": {"n": 1}}`, "invalid", `/create/id too_short: must not be empty [a row is read at a path that ends in its id]`)
 }
