@@ -7,6 +7,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 )
 
 // connect turns edges into references in the configs of the nodes they lead
@@ -298,9 +299,7 @@ func pointer(names []string) string {
 }
 
 // escape writes a name as a part of a JSON pointer (RFC 6901).
-func escape(name string) string {
-	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
-}
+func escape(name string) string { return codec.EscapePointer(name) }
 
 func unescape(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~1", "/"), "~0", "~")

@@ -5,7 +5,6 @@ import (
 	"math"
 	"slices"
 	"strconv"
-	"strings"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -105,12 +104,7 @@ func (p *problem) in(name string) *problem {
 }
 
 // Escape writes a name as a part of a JSON pointer (RFC 6901).
-func Escape(name string) string {
-	if !strings.ContainsAny(name, "~/") {
-		return name
-	}
-	return strings.NewReplacer("~", "~0", "/", "~1").Replace(name)
-}
+func Escape(name string) string { return codec.EscapePointer(name) }
 
 func toGo(v sl.Value, depth int) (any, *problem) {
 	if depth > maxDepth {
