@@ -94,7 +94,7 @@ var codes = []CodeInfo{
 	{"FC256", "a reference leads to no model of the app", "The model a `ref` names must be declared on one of the app's databases."},
 	{"FC257", "a reference leads to another database", "A database keeps references whole, and can do so only within itself. Declare both models on one `DataFlow`, or keep the id in a plain field."},
 	{"FC258", "a shared row refers to a tenant's", "A model without `multi_tenant` is seen by every tenant; through a reference to a tenant's row each would learn of the others. Make both multi-tenant, or turn the reference round."},
-	{"FC259", "what happens on deletion is not what it seems", "`on_delete` is done by the database, when a row really goes. A soft-deleted row does not go; and rows that go by `cascade` do so without their model's `soft_delete`, `before_delete` and `audit_log`."},
+	{"FC259", "what happens on deletion is not what it seems", "`on_delete` is done by the database, when a row really goes. A soft-deleted row does not go; and rows that go by `cascade` do so without their model's `soft_delete`, `before_delete` and `audit_log`; nor does a reference that `set_null` empties bump the row's version, so that its ETag stays."},
 	{"FC260", "an index does not fit its model", "An index is over fields of the model, each once; computed values and `json` or `list` fields can't be indexed."},
 	{"FC261", "a field built in Go does not fit its type", "Defaults and bounds are canonical values of the field's type (see `codec.Coerce`), bounds are not reversed, and the type is one that a database stores."},
 	{"FC262", "no first row can be added", "A required reference needs a row to be there before. Where such references form a circle there is no first row. Make one of them optional."},

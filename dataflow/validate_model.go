@@ -107,6 +107,21 @@ func (v *validator) reference(m *Model, f *Field) {
 	v.onDelete(m, f, at)
 }
 
+// rule is one of a model's own, which the database knows nothing of.
+type rule struct {
+	name string
+	set  bool
+}
+
+func rulesSet(rules ...rule) (set []string) {
+	for _, r := range rules {
+		if r.set {
+			set = append(set, r.name)
+		}
+	}
+	return set
+}
+
 // onDelete warns of deletions that don't do what they seem to.
 func (v *validator) onDelete(m *Model, f *Field, at Span) {
 	target := f.Type.Model
@@ -117,16 +132,14 @@ func (v *validator) onDelete(m *Model, f *Field, at Span) {
 		v.warn("FC259", at, "leave on_delete out, or soft_delete", "on_delete = %q never happens: rows of %s are soft-deleted, so they stay", f.OnDelete, target.Name)
 		return
 	}
-	var passed []string
-	for _, rule := range []struct {
-		name string
-		set  bool
-	}{{"soft_delete", m.SoftDelete}, {"before_delete", m.BeforeDelete != nil}, {"audit_log", m.AuditLog}} {
-		if rule.set {
-			passed = append(passed, rule.name)
+	if f.OnDelete == "set_null" {
+		if passed := rulesSet(rule{"versioned", m.Versioned}, rule{"before_update", m.BeforeUpdate != nil}, rule{"audit_log", m.AuditLog}); len(passed) > 0 {
+			v.warn("FC259", at, `write on_delete = "restrict" and set it to null first`, "deleting a %s makes the database set %s.%s to null by itself, past its %s",
+				target.Name, m.Name, f.Name, strings.Join(passed, ", "))
 		}
+		return
 	}
-	if f.OnDelete == "cascade" && len(passed) > 0 {
+	if passed := rulesSet(rule{"soft_delete", m.SoftDelete}, rule{"before_delete", m.BeforeDelete != nil}, rule{"audit_log", m.AuditLog}); len(passed) > 0 {
 		v.warn("FC259", at, `write on_delete = "restrict" and delete them first`, "deleting a %s makes the database remove its rows of %s for good, past their %s",
 			target.Name, m.Name, strings.Join(passed, ", "))
 	}

@@ -154,6 +154,14 @@ FC256 error: A.c refers to no model`},
 			a.Fields = []*dataflow.Field{to("b", b, onDelete("cascade"))}
 			return build(b, a)
 		}, `FC259 warning: deleting a B makes the database remove its rows of A for good, past their soft_delete, audit_log [write on_delete = "restrict" and delete them first]`},
+		"a reference emptied past the rules": {func() *dataflow.App {
+			a, b := named("A"), named("B")
+			a.AuditLog = true
+			optional := to("b", b, onDelete("set_null"))
+			optional.Optional = true
+			a.Fields = []*dataflow.Field{optional}
+			return build(b, a)
+		}, `FC259 warning: deleting a B makes the database set A.b to null by itself, past its audit_log [write on_delete = "restrict" and set it to null first]`},
 		"indexes of what is not there": {func() *dataflow.App {
 			a := named("A", field("email", dataflow.String), field("j", dataflow.JSON))
 			a.Computed = []dataflow.Computed{{Name: "total"}}
