@@ -138,6 +138,17 @@ func (a *arguments) readFields() []int {
 	return fields
 }
 
+// expansion parses the expand argument; nil is none.
+func (a *arguments) expansion(c Caller) *Expansion {
+	v := a.value("expand")
+	if v == nil {
+		return nil
+	}
+	e, problems := a.m.ParseExpand(c, v, "/expand")
+	a.also(problems)
+	return e
+}
+
 // target is the row an operation on one row is about.
 type target struct {
 	id    any // nil if a filter finds it

@@ -35,34 +35,31 @@ func (m *Model) result(ctx context.Context, row *dataflow.Object, err error) (an
 func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(dataflow.OpRead, args)
 	t := a.target()
-	fields := a.readFields()
+	fields, e := a.readFields(), a.expansion(c)
 	if err := a.err(); err != nil {
 		return nil, err
 	}
-	rd, deleted := m.whole, a.bool("include_deleted")
-	if fields != nil {
-		rd = m.newReading(fields)
+	row, err := m.read(ctx, r, c, t, m.readingOf(e.fields(fields)), a.bool("include_deleted"))
+	if err == nil && e != nil {
+		x := &expander{r: r, c: c, deleted: a.bool("include_deleted")}
+		row, err = x.expandOne(ctx, e, row)
 	}
+	if err != nil {
+		return nil, err
+	}
+	return row, nil
+}
+
+// read returns the row that a target names.
+func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd *reading, deleted bool) (*dataflow.Object, error) {
 	if t.id != nil && !deleted { // the store's quickest way
-		var row *dataflow.Object
-		err := m.get(ctx, r, c, t.id, rd, func(found store.Row) (err error) {
-			row, err = m.object(ctx, rd, found)
-			return err
-		})
-		if err != nil {
-			return nil, err
-		}
-		return row, nil
+		return m.readOne(ctx, r, c, t.id, rd)
 	}
 	where, err := m.scope(c, deleted, t.where)
 	if err != nil {
 		return nil, err
 	}
-	row, err := m.one(ctx, r, where, rd, false, t.none, m.ambiguous("name one row, or use the list operation"))
-	if err != nil {
-		return nil, err
-	}
-	return row, nil
+	return m.one(ctx, r, where, rd, false, t.none, m.ambiguous("name one row, or use the list operation"))
 }
 
 func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
@@ -99,7 +96,7 @@ func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *data
 	a := m.arguments(dataflow.OpList, args)
 	q := ListQuery{
 		Filter: a.filter(), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
-		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"),
+		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
 	}
 	if v := a.value("sort"); v != nil {
 		order, problems := query.ParseSort(m.m, v, "/sort")
@@ -109,14 +106,13 @@ func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *data
 	if err := a.err(); err != nil {
 		return nil, err
 	}
-	records := []any{}
-	page, err := m.list(ctx, r, c, q, func(rd *reading, _ int, row store.Row) error {
-		o, err := m.object(ctx, rd, row)
-		records = append(records, o)
-		return err
-	})
+	rows, page, err := m.listObjects(ctx, r, c, q)
 	if err != nil {
 		return nil, err
+	}
+	records := make([]any, len(rows))
+	for i, row := range rows {
+		records[i] = row
 	}
 	limit := q.Limit
 	if limit == 0 {

@@ -110,7 +110,11 @@ func (a *app) fitsSpec(op dataflow.Op, in *dataflow.Object, out any) {
 	if _, problems := codec.CoerceObject(dataflow.NewShape(names...), spec.Params, in, ""); len(problems) > 0 && onError != "skip" {
 		a.t.Errorf("%s took what its spec does not: %v", spec.Name, problems)
 	}
-	if _, problems := codec.CoerceType(spec.Output, out, ""); len(problems) > 0 {
+	output := spec.Output
+	if spec.OutputOf != nil {
+		output = spec.OutputOf(in)
+	}
+	if _, problems := codec.CoerceType(output, out, ""); len(problems) > 0 {
 		a.t.Errorf("%s gave what its spec does not: %v", spec.Name, problems)
 	}
 }

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
@@ -19,6 +20,7 @@ type ListQuery struct {
 	Cursor  string // opaque; excludes Offset
 	Count   bool   // also count every match
 	Deleted bool   // soft-deleted rows too
+	Expand  *Expansion
 }
 
 // Limits of a page.
@@ -37,6 +39,9 @@ type Page struct {
 
 // ListJSON appends a JSON array of rows.
 func (m *Model) ListJSON(ctx context.Context, r store.Reader, c Caller, q ListQuery, dst []byte) ([]byte, Page, error) {
+	if q.Expand != nil {
+		return m.listExpanded(ctx, r, c, q, dst)
+	}
 	dst = append(dst, '[')
 	page, err := m.list(ctx, r, c, q, func(rd *reading, n int, row store.Row) (err error) {
 		if n > 0 {
@@ -46,6 +51,37 @@ func (m *Model) ListJSON(ctx context.Context, r store.Reader, c Caller, q ListQu
 		return err
 	})
 	return append(dst, ']'), page, err
+}
+
+// listExpanded is ListJSON for rows with others in them.
+func (m *Model) listExpanded(ctx context.Context, r store.Reader, c Caller, q ListQuery, dst []byte) ([]byte, Page, error) {
+	rows, page, err := m.listObjects(ctx, r, c, q)
+	if err != nil {
+		return dst, page, err
+	}
+	dst = append(dst, '[')
+	for i, row := range rows {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		dst = codec.AppendValue(dst, row)
+	}
+	return append(dst, ']'), page, nil
+}
+
+// listObjects returns the rows of a page, expanded.
+func (m *Model) listObjects(ctx context.Context, r store.Reader, c Caller, q ListQuery) ([]*dataflow.Object, Page, error) {
+	var rows []*dataflow.Object
+	page, err := m.list(ctx, r, c, q, func(rd *reading, _ int, row store.Row) error {
+		o, err := m.object(ctx, rd, row)
+		rows = append(rows, o)
+		return err
+	})
+	if err == nil && q.Expand != nil {
+		x := &expander{r: r, c: c, deleted: q.Deleted}
+		rows, err = x.expand(ctx, q.Expand, rows)
+	}
+	return rows, page, err
 }
 
 // list hands each row of a page to f.
@@ -62,7 +98,7 @@ func (m *Model) list(ctx context.Context, r store.Reader, c Caller, q ListQuery,
 		keys[i] = o.Field
 	}
 	if q.Fields != nil {
-		rd = m.newReading(q.Fields, keys...)
+		rd = m.newReading(q.Expand.fields(q.Fields), keys...)
 	}
 	sel.Fields = rd.ask
 	last := make([]any, len(order))

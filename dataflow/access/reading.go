@@ -151,6 +151,23 @@ func (m *Model) GetJSON(ctx context.Context, r store.Reader, c Caller, id any, f
 	return out, version, err
 }
 
+// readingOf is newReading, but for the reading of every field, which is kept.
+func (m *Model) readingOf(fields []int) *reading {
+	if fields == nil {
+		return m.whole
+	}
+	return m.newReading(fields)
+}
+
+// readOne returns the row with this id, if the caller may see it.
+func (m *Model) readOne(ctx context.Context, r store.Reader, c Caller, id any, rd *reading) (row *dataflow.Object, err error) {
+	err = m.get(ctx, r, c, id, rd, func(found store.Row) (err error) {
+		row, err = m.object(ctx, rd, found)
+		return err
+	})
+	return row, err
+}
+
 // one returns the only row that matches. none is the error if there is none,
 // several if there are more.
 func (m *Model) one(ctx context.Context, r store.Reader, where query.Expr, rd *reading, lock bool, none, several error) (*dataflow.Object, error) {

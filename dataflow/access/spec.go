@@ -2,6 +2,7 @@ package access
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -20,10 +21,31 @@ func Spec(op dataflow.Op) *dataflow.NodeSpec {
 		Output: info.output(op.Model),
 		Effect: dataflow.EffectRead,
 	}
+	if op.Kind == dataflow.OpRead || op.Kind == dataflow.OpList {
+		spec.OutputOf = func(config *dataflow.Object) *dataflow.Type { return outputOf(op, config, spec.Output) }
+	}
 	if op.Kind.Writes() {
 		spec.Effect = dataflow.EffectWrite
 	}
 	return spec
+}
+
+// outputOf is the output of a read or a list with this config: where rows are
+// expanded, what is in them is known to the run.
+func outputOf(op dataflow.Op, config *dataflow.Object, plain *dataflow.Type) *dataflow.Type {
+	if config == nil || !config.Has("expand") {
+		return plain
+	}
+	if op.Kind == dataflow.OpRead {
+		return anyObject
+	}
+	fields := slices.Clone(plain.Fields)
+	fields[0] = required("records", dataflow.ListOf(anyObject), "")
+	return dataflow.ObjectType(fields...)
+}
+
+func expandParam() *dataflow.Field {
+	return optional("expand", dataflow.Any, `the rows to return along with each: "customer" puts the row in the place of its id, "order_lines" adds {records, has_more} of the rows that refer to it, "order_lines.product" goes on from there; a name or a list of these`)
 }
 
 // CanWrite reports whether a caller may give a field when it creates a row.
@@ -138,7 +160,7 @@ func versionParam(m *dataflow.Model) []*dataflow.Field {
 }
 
 func readParams(m *dataflow.Model) []*dataflow.Field {
-	return append([]*dataflow.Field{idParam(m), filterParam("must match exactly one row"), fieldsParam()}, deletedParam(m)...)
+	return append([]*dataflow.Field{idParam(m), filterParam("must match exactly one row"), fieldsParam(), expandParam()}, deletedParam(m)...)
 }
 
 func updateParams(m *dataflow.Model) []*dataflow.Field {
@@ -162,6 +184,7 @@ func listParams(m *dataflow.Model) []*dataflow.Field {
 		bounded(optional("offset", dataflow.Int, "how many rows to pass over"), int64(0), nil),
 		optional("cursor", dataflow.String, "next_cursor of the page before; goes with the same sort"),
 		fieldsParam(),
+		expandParam(),
 		optional("count", dataflow.Bool, "also count every match, as total"),
 	}, deletedParam(m)...)
 }

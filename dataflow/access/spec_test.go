@@ -46,10 +46,10 @@ func TestSpecs(t *testing.T) {
 	)
 	want := map[dataflow.OpKind][2]string{
 		dataflow.OpCreate: {row, `Note`},
-		dataflow.OpRead:   {`id?: uuid, filter?: object, fields?: [str], include_deleted?: bool`, `Note`},
+		dataflow.OpRead:   {`id?: uuid, filter?: object, fields?: [str], expand?: any, include_deleted?: bool`, `Note`},
 		dataflow.OpUpdate: {`id?: uuid, filter?: object, fields: {` + changes + `}, version?: int`, `Note`},
 		dataflow.OpDelete: {`id?: uuid, filter?: object, version?: int`, `{id: uuid, deleted: bool}`},
-		dataflow.OpList: {`filter?: object, sort?: any, limit?: int, offset?: int, cursor?: str, fields?: [str], count?: bool, include_deleted?: bool`,
+		dataflow.OpList: {`filter?: object, sort?: any, limit?: int, offset?: int, cursor?: str, fields?: [str], expand?: any, count?: bool, include_deleted?: bool`,
 			`{records: [Note], count: int, total?: int, limit: int, offset: int, next_cursor?: str, has_more: bool}`},
 		dataflow.OpUpsert: {`where: object, create?: {` + partial + `}, update?: {` + changes + `}`,
 			`{record: Note, created: bool, action: enum("created", "updated", "unchanged")}`},

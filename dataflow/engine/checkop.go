@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/query"
 )
 
@@ -27,6 +28,7 @@ func (w *wfPlanner) checkOp(n *nodePlan) {
 		{"sort", query.ParseSortStatic},
 		{"conflict_on", query.ParseFieldsStatic},
 		{"fields", query.ParseFieldsStatic},
+		{"expand", access.CheckExpand},
 	} {
 		v, given := n.raw.Get(part.name)
 		if !given || n.spec.Param(part.name) == nil || part.name == "fields" && n.op.op.Kind.Writes() {

@@ -83,9 +83,9 @@ func (w *wfPlanner) outputOf(n *nodePlan) {
 		n.output = n.spec.OutputOf(n.raw)
 	default:
 		n.output = n.spec.Output
-		if t := n.narrowed(); t != nil {
-			n.output = t
-		}
+	}
+	if t := n.narrowed(); t != nil {
+		n.output = t
 	}
 	if n.output == nil {
 		n.output = dataflow.Any

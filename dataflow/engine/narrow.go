@@ -13,7 +13,7 @@ func (n *nodePlan) narrowed() *dataflow.Type {
 		return nil
 	}
 	asked, given := n.raw.Get("fields")
-	if !given || asked == nil || !isConstant(asked) {
+	if !given || asked == nil || !isConstant(asked) || n.raw.Has("expand") {
 		return nil
 	}
 	m := n.op.op.Model

@@ -90,8 +90,8 @@ func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
 	}
 	if spec.Output != nil && isObject(spec.Output) {
 		o := schema.Output(spec.Output)
-		if op == dataflow.OpRead || op == dataflow.OpList { // fields leaves names out
-			o = loosen(o)
+		if op == dataflow.OpRead || op == dataflow.OpList { // fields leaves names out, expand adds some
+			o = loosen(o, exp.Model)
 		}
 		t.def.RawOutputSchema = rawSchema(o)
 	}
@@ -163,8 +163,9 @@ func isObject(t *dataflow.Type) bool {
 
 func rawSchema(s *dataflow.Object) json.RawMessage { return schema.Text(s) }
 
-// loosen drops "required" of every row in the schema of a page or a row.
-func loosen(s *dataflow.Object) *dataflow.Object {
+// loosen lets rows in the schema of a page or a row lack names, and have
+// those of an expansion: a row in the place of an id, and further ones.
+func loosen(s *dataflow.Object, m *dataflow.Model) *dataflow.Object {
 	out := dataflow.NewObject()
 	props, _ := s.Get("properties")
 	rows, page := any(nil), false
@@ -172,14 +173,14 @@ func loosen(s *dataflow.Object) *dataflow.Object {
 		rows, page = p.Get("records")
 	}
 	if !page {
-		return without(s, "required")
+		return looseRow(s, m)
 	}
 	for name, v := range s.All {
 		if name == "properties" {
 			p := props.(*dataflow.Object).Clone()
 			list := rows.(*dataflow.Object).Clone()
 			if items, ok := list.Get("items"); ok {
-				list.Set("items", without(items.(*dataflow.Object), "required"))
+				list.Set("items", looseRow(items.(*dataflow.Object), m))
 			}
 			p.Set("records", list)
 			v = p
@@ -187,6 +188,19 @@ func loosen(s *dataflow.Object) *dataflow.Object {
 		out.Set(name, v)
 	}
 	return out
+}
+
+func looseRow(s *dataflow.Object, m *dataflow.Model) *dataflow.Object {
+	s = without(without(s, "required"), "additionalProperties")
+	v, _ := s.Get("properties")
+	props := v.(*dataflow.Object).Clone()
+	for _, f := range m.Fields {
+		if f.Type.Kind == dataflow.KindRef {
+			props.Set(f.Name, dataflow.ObjectOf("description", "id of a row of "+f.Type.Model.Name+", or that row if it is expanded"))
+		}
+	}
+	s.Set("properties", props)
+	return s
 }
 
 // without returns a schema that lacks a keyword.

@@ -80,12 +80,12 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 	var names []string
 	switch op {
 	case dataflow.OpRead:
-		names = []string{"fields"}
+		names = []string{"fields", "expand"}
 		if m.Versioned {
 			names = append(names, "IfNoneMatch")
 		}
 	case dataflow.OpList:
-		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "count", "Prefer"}
+		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "Prefer"}
 		if m.SoftDelete {
 			names = append(names, "include_deleted")
 		}
@@ -207,12 +207,12 @@ func (d *document) responses(m *dataflow.Model, op dataflow.OpKind) *dataflow.Ob
 	case dataflow.OpCreate:
 		ok("201", "created", row, append(tag, "Location", "PreferenceApplied")...)
 	case dataflow.OpRead:
-		ok("200", "the row", row, tag...)
+		ok("200", "the row", d.expandable(row, m), tag...)
 		if m.Versioned {
 			ok("304", "it has not changed", nil)
 		}
 	case dataflow.OpList:
-		ok("200", "a page of rows", pageSchema(row), "Link", "PreferenceApplied")
+		ok("200", "a page of rows", pageSchema(d.expandable(row, m)), "Link", "PreferenceApplied")
 	case dataflow.OpUpdate:
 		ok("200", "the row as it is now", row, append(tag, "PreferenceApplied")...)
 		ok("204", "changed; return=minimal was preferred", nil, append(tag, "PreferenceApplied")...)
@@ -229,6 +229,29 @@ func (d *document) responses(m *dataflow.Model, op dataflow.OpKind) *dataflow.Ob
 	}
 	d.errors(rs, m, op)
 	return rs
+}
+
+// expandable is the schema of a row that may have others in it: the row itself
+// unless expand is asked for.
+func (d *document) expandable(row *dataflow.Object, m *dataflow.Model) *dataflow.Object {
+	names := access.Expandable(m, d.app.Shows)
+	if len(names) == 0 {
+		return row
+	}
+	expanded := d.output().Row(m)
+	v, _ := expanded.Get("properties")
+	props := v.(*dataflow.Object)
+	for _, name := range names {
+		if m.Field(name) == nil {
+			props.Set(name, dataflow.ObjectOf("type", "object", "description", "rows that refer to this one",
+				"properties", dataflow.ObjectOf("records", dataflow.ObjectOf("type", "array", "items", typed("object")), "has_more", typed("boolean"))))
+			continue
+		}
+		id, _ := props.Get(name)
+		props.Set(name, dataflow.ObjectOf("anyOf", []any{id, dataflow.ObjectOf("type", []any{"object", "null"})}))
+	}
+	expanded.Set("description", "with expand: a reference's row, or null, in the place of its id; rows that refer to this one")
+	return dataflow.ObjectOf("anyOf", []any{row, expanded})
 }
 
 func (d *document) errors(rs *dataflow.Object, m *dataflow.Model, op dataflow.OpKind) {

@@ -14,13 +14,14 @@ import (
 // ListParams are the names that a list's query string gives a meaning of its
 // own; every other is a filter on a field.
 func ListParams() []string {
-	return []string{"filter", "sort", "limit", "offset", "cursor", "fields", "count", "include_deleted"}
+	return []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "include_deleted"}
 }
 
 // params reads a query string and gathers what is wrong with it. A problem's
 // pointer names the parameter as if the query were an object.
 type params struct {
 	m        *dataflow.Model
+	expand   func(v any, pointer string) (*access.Expansion, []dataflow.Problem)
 	q        access.ListQuery
 	seen     map[string]bool
 	flat     *dataflow.Object // filters given as parameters of their own
@@ -29,7 +30,7 @@ type params struct {
 
 // listQuery reads the query string of a list.
 func (m *model) listQuery(raw string) (access.ListQuery, error) {
-	p := params{m: m.decl}
+	p := params{m: m.decl, expand: m.expand}
 	p.each(raw, p.listParam)
 	if p.flat != nil {
 		p.where(p.flat, "")
@@ -37,17 +38,24 @@ func (m *model) listQuery(raw string) (access.ListQuery, error) {
 	return p.q, p.err()
 }
 
-// getQuery reads the query string of a read: it may name fields only.
-func (m *model) getQuery(raw string) ([]int, error) {
-	p := params{m: m.decl}
+// getQuery reads the query string of a read: it may name fields and what to
+// expand.
+func (m *model) getQuery(raw string) ([]int, *access.Expansion, error) {
+	p := params{m: m.decl, expand: m.expand}
 	p.each(raw, func(name, value string) {
-		if name != "fields" {
-			p.unknown(name, []string{"fields"})
-			return
+		switch name {
+		case "fields", "expand":
+			p.listParam(name, value)
+		default:
+			p.unknown(name, []string{"fields", "expand"})
 		}
-		p.fields(value)
 	})
-	return p.q.Fields, p.err()
+	return p.q.Fields, p.q.Expand, p.err()
+}
+
+// expand reads what to expand. Only what is served can be.
+func (m *model) expand(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
+	return m.ops.ParseExpand(m.seeing(access.Caller{}), v, pointer)
 }
 
 // noParameters refuses a query string where none means anything.
@@ -110,6 +118,9 @@ func (p *params) listParam(name, value string) {
 		p.q.Sort, p.problems = order, append(p.problems, problems...)
 	case "fields":
 		p.fields(value)
+	case "expand":
+		e, problems := p.expand(value, pointer(name))
+		p.q.Expand, p.problems = e, append(p.problems, problems...)
 	case "cursor":
 		p.q.Cursor = value
 	case "count":

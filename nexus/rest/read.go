@@ -24,8 +24,12 @@ func (m *model) get(x *front.Exchange, id any) error {
 	}
 	var fields []int
 	if x.Request.URL.RawQuery != "" {
-		if fields, err = m.getQuery(x.Request.URL.RawQuery); err != nil {
+		var e *access.Expansion
+		if fields, e, err = m.getQuery(x.Request.URL.RawQuery); err != nil {
 			return err
+		}
+		if e != nil {
+			return m.getExpanded(x, c, id, fields, e)
 		}
 	}
 	out, version, err := m.ops.GetJSON(x.Context(), m.store, c, id, fields, x.Out)
@@ -42,6 +46,21 @@ func (m *model) get(x *front.Exchange, id any) error {
 			return nil
 		}
 	}
+	x.Send(http.StatusOK)
+	return nil
+}
+
+// getExpanded serves one row with others in it, all of one state of the
+// database. It has no ETag: that of the row says nothing of the others.
+func (m *model) getExpanded(x *front.Exchange, c access.Caller, id any, fields []int, e *access.Expansion) error {
+	err := m.store.Snapshot(x.Context(), func(r store.Reader) (err error) {
+		x.Out, err = m.ops.ExpandJSON(x.Context(), r, c, id, fields, e, x.Out[:0])
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	x.Header()["Cache-Control"] = noCache
 	x.Send(http.StatusOK)
 	return nil
 }
@@ -76,15 +95,15 @@ func (m *model) list(x *front.Exchange) error {
 	return nil
 }
 
-// page appends the rows. A page with a count is read from one state of the
-// database, so that the two agree.
+// page appends the rows. A page with a count, or with rows of other models, is
+// read from one state of the database, so that they agree.
 func (m *model) page(x *front.Exchange, c access.Caller, q access.ListQuery) (page access.Page, err error) {
 	read := func(r store.Reader) (err error) {
 		x.Out = append(x.Out[:0], `{"records":`...)
 		x.Out, page, err = m.ops.ListJSON(x.Context(), r, c, q, x.Out)
 		return err
 	}
-	if q.Count {
+	if q.Count || q.Expand != nil {
 		err = m.store.Snapshot(x.Context(), read)
 	} else {
 		err = read(m.store)
