@@ -81,4 +81,5 @@ var languageCodes = []CodeInfo{
 	{"FC411", "value that can't stand here", "A config holds strings, numbers, lists, dicts, references, functions, models, operations and workflows."},
 	{"FC412", "workflow that is never used", "A workflow does nothing until it is built and registered."},
 	{"FC413", "building a workflow", "Nodes and connections come before `.build()`, which is called once."},
+	{"FC414", "a function gives an operation what it does not take", "In `ctx.run(Order.update, id = 1, fields = {…})` the arguments are those of the operation, and the names of fields are those of the model. Only what is written out is looked at; the rest is checked when the function runs."},
 }

@@ -17,6 +17,11 @@ import (
 func (l *loader) finish(main *module) {
 	l.nameDatabases(main)
 	l.linkRefs()
+	for _, m := range slices.SortedFunc(maps.Values(l.files), func(a, b *module) int { return strings.Compare(a.key, b.key) }) {
+		if m.src != nil && m.src.file != nil && !strings.HasPrefix(m.key, "@") {
+			l.checkBodies(m)
+		}
+	}
 	l.lookForIdle()
 	if s := l.app.Server; s != nil && s.Name == "" {
 		s.Name = defaultName(l.app.Path)

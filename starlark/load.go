@@ -34,7 +34,8 @@ func (l *loader) load(thread *sl.Thread, name string) (sl.StringDict, error) {
 	}
 	for _, st := range stmts {
 		for i, from := range st.From {
-			if _, ok := out[from.Name]; ok {
+			if v, ok := out[from.Name]; ok {
+				src.bring(st.To[i].Name, v)
 				continue
 			}
 			out[from.Name] = &placeholder{}

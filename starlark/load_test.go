@@ -496,3 +496,20 @@ func BenchmarkLoad(b *testing.B) {
 		})
 	}
 }
+
+func TestWhatIsNoTextIsRefusedWhereItStands(t *testing.T) {
+	for text, want := range map[string]string{
+		"x = 1\ny = \"a\x00b\"\nz = nonsense\n": "app.star:2:7 FC001 a NUL character stands in the file",
+		"x = 1\n\x00\nclass X:\n":               "app.star:2:1 FC001 a NUL character stands in the file",
+		"x = 1\ny = \"\xff\"\n":                 "app.star:2:6 FC001 the file is not UTF-8 text",
+	} {
+		app, diags := loadText(text, starlark.Options{})
+		if app != nil || len(diags) != 1 {
+			t.Errorf("%q: %v", text, diags)
+			continue
+		}
+		if got := fmt.Sprintf("%s %s %s", diags[0].Span, diags[0].Code, diags[0].Message); got != want {
+			t.Errorf("%q: %s", text, got)
+		}
+	}
+}

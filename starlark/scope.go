@@ -71,6 +71,11 @@ func (s *scope) statements(stmts []syntax.Stmt) {
 
 // scopeOf returns the scope that a node opens, or nil.
 func scopeOf(n syntax.Node) *scope {
+	switch n.(type) {
+	case *syntax.File, *syntax.DefStmt, *syntax.LambdaExpr, *syntax.Comprehension:
+	default:
+		return nil
+	}
 	s := &scope{first: map[string]*syntax.Ident{}}
 	switch n := n.(type) {
 	case *syntax.File:
@@ -90,8 +95,6 @@ func scopeOf(n syntax.Node) *scope {
 				s.targets(f.Vars)
 			}
 		}
-	default:
-		return nil
 	}
 	return s
 }

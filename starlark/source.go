@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
 
@@ -19,6 +20,7 @@ type source struct {
 	defs    map[place]*syntax.DefStmt     // by the place of "def"
 	loads   map[string][]*syntax.LoadStmt // by the module they name
 	globals map[string]syntax.Expr        // top-level assignments of literals
+	loaded  sl.StringDict                 // what load() brought
 }
 
 // place is a line and a column in one file.
@@ -185,4 +187,12 @@ func (s *source) elements(e syntax.Expr, n int) []syntax.Expr {
 		return make([]syntax.Expr, n)
 	}
 	return list
+}
+
+// bring notes what load() binds to a name.
+func (s *source) bring(name string, v sl.Value) {
+	if s.loaded == nil {
+		s.loaded = sl.StringDict{}
+	}
+	s.loaded[name] = v
 }
