@@ -40,7 +40,7 @@ func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
 	if err := ctx.Err(); err != nil {
 		return nil, interrupted(err)
 	}
-	wait, cancel := context.WithTimeout(ctx, poolWait)
+	wait, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	for {
 		pooled, err := s.pool.Acquire(wait)

@@ -68,7 +68,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := &Store{
 		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == "transaction",
-		log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
+		wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	for _, m := range absent {
 		delete(s.tables, m)

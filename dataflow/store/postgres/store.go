@@ -29,7 +29,8 @@ type Store struct {
 	tables  map[*dataflow.Model]*table
 	pool    *pgxpool.Pool
 	dialect dialect
-	unnamed bool // no prepared statements: a pooler gives each transaction another connection
+	unnamed bool          // no prepared statements: a pooler gives each transaction another connection
+	wait    time.Duration // for a connection
 	log     *slog.Logger
 	slow    time.Duration
 	echo    bool
