@@ -42,7 +42,6 @@ var codes = []CodeInfo{
 	{"FC320", "nodes wait for each other", "The graph of a workflow has no cycles: a node can use only what runs before it."},
 	{"FC321", "a workflow runs itself", "A WorkflowNode can't lead back to its own workflow, not even through others."},
 	{"FC322", "a node can never run", "A SwitchNode takes one way. A node that needs what lies on two of them is skipped in every run, and so is what follows it. A MergeNode brings ways together: it runs with what is there."},
-	{"FC322", "a node can never run", "A SwitchNode takes one way. A node that needs what lies on two of them is skipped in every run, and so is what follows it. A MergeNode brings ways together: it runs with what is there."},
 	{"FC330", "a WorkflowNode names no workflow", "It takes a workflow, or the name one is registered under, and it must be known when the file is loaded."},
 	{"FC331", "the inputs of a WorkflowNode are wrong", "They must be the inputs that the workflow declares."},
 	{"FC340", "a StarlarkNode's function or arguments are wrong", "`fn` is a function of the file, and the other names of the config are its parameters."},
