@@ -309,7 +309,7 @@ func (m *Model) ExpandJSON(ctx context.Context, r store.Reader, c Caller, id any
 func (x *expander) forward(ctx context.Context, r *relation, rows []*dataflow.Object) error {
 	ids := idsIn(rows, r.field)
 	var found []*dataflow.Object
-	err := x.each(ctx, r.to.m, r.to.m.id, ids, nil, func(row *dataflow.Object) error {
+	err := x.each(ctx, r.to.m, r.to.m.id, ids, 1, nil, func(row *dataflow.Object) error {
 		found = append(found, row)
 		return nil
 	})
@@ -343,7 +343,7 @@ func (x *expander) backward(ctx context.Context, e *Expansion, r *relation, rows
 	count, more := map[any]int{}, map[any]bool{}
 	order := []query.Order{{Field: r.field}, {Field: r.to.m.id}}
 	for len(pending) > 0 {
-		err := x.each(ctx, r.to.m, r.field, pending, order, func(row *dataflow.Object) error {
+		err := x.each(ctx, r.to.m, r.field, pending, ExpandLimit, order, func(row *dataflow.Object) error {
 			parent := row.Vals()[r.field]
 			if count[parent]++; count[parent] > ExpandLimit {
 				more[parent] = true
@@ -394,8 +394,10 @@ func (x *expander) backward(ctx context.Context, e *Expansion, r *relation, rows
 var relatedShape = dataflow.NewShape("records", "has_more")
 
 // each hands f the rows of m that the caller may see and whose field is one of
-// some ids, in chunks that are in order.
-func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, order []query.Order, f func(*dataflow.Object) error) error {
+// some ids, in chunks that are in order. Of a chunk come at most so many rows
+// for each id, on average, and one: the store must not look for rows that are
+// not going to be shown.
+func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, most int, order []query.Order, f func(*dataflow.Object) error) error {
 	for len(ids) > 0 {
 		chunk := ids[:min(len(ids), expandChunk)]
 		ids = ids[len(chunk):]
@@ -403,7 +405,8 @@ func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, ord
 		if err != nil {
 			return err
 		}
-		err = x.r.Select(ctx, &query.Select{Model: m.m, Where: where, Order: order}, func(row store.Row) error {
+		limit := min(len(chunk)*most, MaxExpandRows-x.rows) + 1
+		err = x.r.Select(ctx, &query.Select{Model: m.m, Where: where, Order: order, Limit: limit}, func(row store.Row) error {
 			if x.rows++; x.rows > MaxExpandRows {
 				return m.tooMany()
 			}
