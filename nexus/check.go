@@ -64,10 +64,8 @@ func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
 		}
 		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: urlSpan(db),
 			Message: fmt.Sprintf("no database engine answers to %q", scheme+":"),
-			Hint:    `write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"`}
+			Hint:    `write database_url = "sqlite:app.db" for a file beside the app, or "postgres://user@host/name"`}
 		switch {
-		case strings.HasPrefix(scheme, "postgres"):
-			d.Message = "PostgreSQL is not in this version yet"
 		case !strings.Contains(db.URL, ":"):
 			// What has no scheme may be anything, a password too: don't show it.
 			d.Message = "database_url has no scheme that says which engine it is for"

@@ -14,6 +14,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/postgres"
 	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 )
 
@@ -23,7 +24,7 @@ type Options struct {
 	Version   string            // of the program, for clients that ask
 	Dir       string            // that relative database paths start from
 	NodeTypes []engine.NodeType // besides the built-in ones
-	Openers   []store.Opener    // besides SQLite's
+	Openers   []store.Opener    // besides those of SQLite and PostgreSQL
 	Env       func(string) (string, bool)
 	Logger    *slog.Logger
 	Client    *http.Client
@@ -47,10 +48,15 @@ func (o Options) now() func() time.Time {
 	return o.Now
 }
 
-// opener returns the opener for a URL scheme, or nil. Those of the embedding
-// program come first, so that it can replace ours.
+// openers lists the database engines. Those of the embedding program come
+// first, so that it can replace ours.
+func (o Options) openers() []store.Opener {
+	return append(slices.Clone(o.Openers), sqlite.Opener{}, postgres.Opener{})
+}
+
+// opener returns the opener for a URL scheme, or nil.
 func (o Options) opener(scheme string) store.Opener {
-	for _, op := range append(slices.Clone(o.Openers), sqlite.Opener{}) {
+	for _, op := range o.openers() {
 		if slices.Contains(op.Schemes(), scheme) {
 			return op
 		}
@@ -60,7 +66,7 @@ func (o Options) opener(scheme string) store.Opener {
 
 func (o Options) schemes() []string {
 	var all []string
-	for _, op := range append(slices.Clone(o.Openers), sqlite.Opener{}) {
+	for _, op := range o.openers() {
 		all = append(all, op.Schemes()...)
 	}
 	return all

@@ -59,20 +59,21 @@ func TestCheck(t *testing.T) {
 		want   string
 	}{
 		{"nothing is wrong", func(*dataflow.App) {}, ""},
-		{"PostgreSQL", func(app *dataflow.App) { app.Databases[0].URL = "postgres://ada:secret@db/shop" }, `app.star:2:1: error FC701: PostgreSQL is not in this version yet
-	write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"
+		{"PostgreSQL", func(app *dataflow.App) { app.Databases[0].URL = "postgres://ada:secret@db/shop" }, ""},
+		{"a password that breaks its URL", func(app *dataflow.App) { app.Databases[0].URL = "postgres://ada:sec/ret@db/shop" }, `app.star:2:1: error FC601: the URL can't be read: characters such as @ : / ? # and % in a user's name or password are written as %40 %3A %2F %3F %23 and %25
+	write database_url = "postgres://user:password@host:5432/database", or take it from the environment: env("DATABASE_URL")
 `},
 		{"a mistyped engine", func(app *dataflow.App) { app.Databases[0].URL = "sqlit:shop.db" }, `app.star:2:1: error FC701: no database engine answers to "sqlit:"
 	did you mean "sqlite:"?
 `},
 		{"no engine", func(app *dataflow.App) { app.Databases[0].URL = "secret" }, `app.star:2:1: error FC701: database_url has no scheme that says which engine it is for
-	write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"
+	write database_url = "sqlite:app.db" for a file beside the app, or "postgres://user@host/name"
 `},
 		{"no URL, as the loader has said", func(app *dataflow.App) { app.Databases[0].URL = "" }, ""},
 		{"no URL, built in Go", func(app *dataflow.App) {
 			app.Databases[0].URL, app.Databases[0].Span, app.Databases[0].Spans = "", dataflow.Span{}, nil
 		}, `<unknown>: error FC701: database_url has no scheme that says which engine it is for
-	write database_url = "sqlite:app.db" for a file beside the app, or "sqlite::memory:"
+	write database_url = "sqlite:app.db" for a file beside the app, or "postgres://user@host/name"
 `},
 		{"two at one path, told once", func(app *dataflow.App) {
 			app.Exposures[1].Path, app.Exposures[1].Span = "customers", dataflow.Span{}

@@ -13,7 +13,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
-	"github.com/flowctl/flowctl/internal/pgtest"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgtype"
 )

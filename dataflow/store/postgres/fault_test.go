@@ -17,8 +17,8 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/dataflow/store/storetest"
-	"github.com/flowctl/flowctl/internal/pgtest"
 	"github.com/google/go-cmp/cmp"
 )
 

@@ -10,7 +10,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
-	"github.com/flowctl/flowctl/internal/pgtest"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 )

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -19,7 +20,7 @@ import (
 // Opener opens PostgreSQL databases.
 type Opener struct {
 	// Wait is how long a start waits for a server that does not answer yet;
-	// 0 is 15 seconds.
+	// 0 is as long as connect_timeout in the URL says, else 15 seconds.
 	Wait time.Duration
 }
 
@@ -50,7 +51,6 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	limitPool(config, db.Options)
 	name := displayName(config)
 	c, err := o.connect(ctx, direct, name, opts.Logger)
 	if err != nil {
@@ -61,6 +61,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	if dataflow.HasErrors(diags) {
 		return nil, nil, diags
 	}
+	limitPool(config, db.Options)
 	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
 	if err != nil {
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
@@ -86,25 +87,18 @@ func limitPool(config *pgxpool.Config, o dataflow.DatabaseOptions) {
 	if o.PoolRecycle > 0 {
 		config.MaxConnLifetime = o.PoolRecycle
 	}
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
 	config.ConnConfig.StatementCacheCapacity = 0 // ours are kept apart
 	config.ConnConfig.DescriptionCacheCapacity = 0
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
 	config.PingTimeout = connectTimeout
 }
 
 // connect makes a connection of its own, waiting for a server that is coming
 // up.
 func (o Opener) connect(ctx context.Context, config *pgxpool.Config, name string, log *slog.Logger) (*conn, error) {
-	wait := o.Wait
-	if wait == 0 {
-		wait = defaultWait
-	}
+	wait := cmp.Or(o.Wait, config.ConnConfig.ConnectTimeout, defaultWait)
 	deadline := time.Now().Add(wait)
-	if config.ConnConfig.ConnectTimeout == 0 {
-		config.ConnConfig.ConnectTimeout = connectTimeout
-	}
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
 	for told := false; ; {
 		pc, err := pgconn.ConnectConfig(ctx, &config.ConnConfig.Config)
 		if err == nil {
@@ -132,7 +126,7 @@ func comingUp(err error) bool {
 	switch sqlState(err) {
 	case "":
 		_, network := errors.AsType[net.Error](err)
-		return network || pgconn.Timeout(err)
+		return (network || pgconn.Timeout(err)) && !errors.Is(err, context.Canceled)
 	case startingUp, shutDown, "53300":
 		return true
 	}

@@ -6,8 +6,8 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/dataflow/store/storetest"
-	"github.com/flowctl/flowctl/internal/pgtest"
 )
 
 // openTest opens a database of its own, until the test ends.
