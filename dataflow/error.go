@@ -41,6 +41,9 @@ type Error struct {
 	Node     string    // the node that failed, if any
 	Span     Span      // the place in app.star, if any
 	Err      error     // the cause; logged, never shown
+	// Private is more about it that may hold data of others: it is shown only to
+	// who runs the app at their own terminal, and never logged.
+	Private string
 }
 
 // Problem is one thing wrong with one part of an input.

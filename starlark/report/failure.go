@@ -21,6 +21,9 @@ func Failure(w io.Writer, e *dataflow.Error, source func(path string) string, co
 	case e.Workflow != "":
 		d.Related = append(d.Related, dataflow.Related{Message: "in the workflow " + e.Workflow})
 	}
+	if e.Private != "" {
+		d.Related = append(d.Related, dataflow.Related{Message: e.Private})
+	}
 	for _, pr := range e.Problems {
 		text := pr.Detail
 		if pr.Pointer != "" {

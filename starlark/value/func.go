@@ -78,7 +78,7 @@ func (f *Func) Call(ctx context.Context, pos []any, named *dataflow.Object) (res
 	g := guard{ctx: ctx, env: f.env}
 	defer func() {
 		if p := recover(); p != nil { // a bug in a builtin must not end the server
-			e := f.failed(fmt.Sprint(p), nil)
+			e := f.failed("panic: "+fmt.Sprint(p), nil)
 			e.Err = fmt.Errorf("panic: %v\n%s", p, debug.Stack()) // for the log: the fault is ours
 			result, err = nil, e
 		}
@@ -197,14 +197,20 @@ func (f *Func) failure(g *guard, err error) error {
 	return f.failed(g.broken, evalErr)
 }
 
-// failed is the error for a function that broke, rather than refused. It keeps
-// no cause for the log: what the interpreter says often holds a value, as
-// int("…") does, and the place tells an operator as much.
+// failed is the error for a function that broke, rather than refused. What the
+// interpreter says often holds a value, as int("…") does, which may be of a row
+// that the caller may not see: only words known to hold none are passed on, and
+// there is no cause for the log. The place tells an author as much.
 func (f *Func) failed(msg string, evalErr *sl.EvalError) *dataflow.Error {
 	place := f.place(evalErr)
 	msg = strings.TrimPrefix(msg, "Starlark computation cancelled: ")
 	e := &dataflow.Error{Code: "function_failed", Status: dataflow.StatusInternal, Span: place,
-		Message: fmt.Sprintf("%s failed at %s: %s", f.title(), place, msg)}
+		Message: fmt.Sprintf("%s failed at %s", f.title(), place)}
+	if holdsNoValue(msg, evalErr) {
+		e.Message += ": " + msg
+	} else {
+		e.Private = msg
+	}
 	hints := []string{}
 	if t := Tip(msg); t != "" {
 		hints = append(hints, t)

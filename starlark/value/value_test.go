@@ -297,11 +297,33 @@ func TestAFailureNamesItsPlaceAndItsCallers(t *testing.T) {
 func TestAPanicOfABuiltinIsAFailureWithoutAGoStack(t *testing.T) {
 	_, err := function(t, "def f():\n    boom()\n", &value.Env{}).Call(context.Background(), nil, nil)
 	e := dataflow.AsError(err)
-	if e.Code != "function_failed" || !strings.Contains(e.Message, "bug") || strings.Contains(e.Message+e.Hint, "goroutine") {
+	if e.Code != "function_failed" || !strings.Contains(e.Private, "bug") || strings.Contains(e.Message+e.Hint+e.Private, "goroutine") {
 		t.Errorf("%+v", e)
 	}
 	if e.Err == nil || !strings.Contains(e.Err.Error(), "goroutine") {
 		t.Errorf("the log gets no stack: %v", e.Err)
+	}
+}
+
+func TestAFailureTellsItsCallerNoValue(t *testing.T) {
+	for body, private := range map[string]string{
+		`int(x)`:          "ada@example.org",
+		`{}[x]`:           "ada@example.org",
+		`decimal(x)`:      "ada@example.org",
+		`x.nope`:          "",
+		`[][3]`:           "",
+		`x + 1`:           "",
+		`hash(1)`:         "",
+		`len(3)`:          "",
+		`x.index("zz")`:   "substring not found",
+		`{"a": 1}.pop(x)`: "pop: missing key",
+	} {
+		_, err := function(t, "def f(x):\n    return "+body+"\n", &value.Env{}).
+			Call(context.Background(), nil, dataflow.ObjectOf("x", "ada@example.org"))
+		e := dataflow.AsError(err)
+		if e.Code != "function_failed" || strings.Contains(e.Error()+e.Hint, "ada@") || !strings.Contains(e.Private, private) {
+			t.Errorf("%s: %v, private %q", body, e, e.Private)
+		}
 	}
 }
 
