@@ -72,29 +72,25 @@ type DatabaseOptions struct {
 	// Defaults for models that do not say themselves.
 	MultiTenant  bool
 	AuditLogging bool
-	// Refused by engines that can't honour them.
-	Monitoring   bool
-	CacheEnabled bool
-	CacheTTL     time.Duration
-	Pooler       string // PostgreSQL: "transaction" behind PgBouncer
-	DirectURL    string // PostgreSQL: for migrations, locks and LISTEN
+	// Of PostgreSQL alone.
+	Pooler    string // "transaction" behind PgBouncer
+	DirectURL string // for migrations, locks and LISTEN
 }
 
 // Server is Nexus(...): how the app is served. Defaults are filled in.
 type Server struct {
-	Started          bool   // app.start() was called
-	Name             string // shown to callers: in OpenAPI and MCP
-	Host             string
-	APIPort          int // 0: any free port
-	MCPPort          int
-	MCPStdioOnly     bool // no MCP over HTTP: enable_http_transport = False
-	EnableMonitoring bool
-	RateLimit        float64 // requests per minute and address; 0: none
-	CORSOrigins      []string
-	MaxBody          int64 // bytes
-	RequestTimeout   time.Duration
-	Span             Span
-	Spans            Spans
+	Started        bool   // app.start() was called
+	Name           string // shown to callers: in OpenAPI and MCP
+	Host           string
+	APIPort        int // 0: any free port
+	MCPPort        int
+	MCPStdioOnly   bool    // no MCP over HTTP: enable_http_transport = False
+	RateLimit      float64 // requests per minute and address; 0: none
+	CORSOrigins    []string
+	MaxBody        int64 // bytes
+	RequestTimeout time.Duration
+	Span           Span
+	Spans          Spans
 }
 
 // Shows reports whether rows of a model are served to callers, by one of its

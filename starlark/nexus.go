@@ -55,6 +55,7 @@ func (l *loader) nexus(a *args) sl.Value {
 		Span: a.site.at, Spans: a.spans(),
 	}}
 	s.rateLimit(a)
+	s.timeout(a)
 	s.origins(a)
 	if p := s.s.APIPort; p != 0 && p == s.s.MCPPort && !s.s.MCPStdioOnly {
 		a.fail("FC105", a.at("mcp_port"), fmt.Sprintf("api_port and mcp_port are both %d", p), "give them different ports")
@@ -83,6 +84,13 @@ func (s *server) rateLimit(a *args) {
 		return
 	}
 	s.s.RateLimit = rate
+}
+
+// timeout refuses a request_timeout that no request could keep.
+func (s *server) timeout(a *args) {
+	if a.has("request_timeout") && s.s.RequestTimeout <= 0 {
+		a.fail("FC105", a.at("request_timeout"), "request_timeout is more than 0", `write a duration such as "30s"`)
+	}
 }
 
 // origins checks cors_origins: each is "*" or scheme://host[:port].

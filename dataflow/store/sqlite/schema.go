@@ -211,7 +211,11 @@ func openWriter(db *dataflow.Database, p place) (*conn, error) {
 	if why := unusable(p); why != nil {
 		return nil, why
 	}
-	c, err := openConn(p.path, sqlite.OpenReadWrite|sqlite.OpenCreate, timeout)
+	flags := sqlite.OpenReadWrite
+	if !db.Options.ExistingSchemaMode { // a database that is to be there already is not made
+		flags |= sqlite.OpenCreate
+	}
+	c, err := openConn(p.path, flags, timeout)
 	if err != nil {
 		return nil, err
 	}
