@@ -20,7 +20,7 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 	}
 	in := inserting{tx: t, tab: tab, fields: fields, rows: rows, ids: make([]any, 0, len(rows))}
 	if err := in.run(ctx); err != nil {
-		return nil, t.spoil(err)
+		return nil, t.raced(m, err)
 	}
 	if !slices.Contains(t.added, m) {
 		t.added = append(t.added, m)

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"math/rand/v2"
 	"runtime/debug"
+	"slices"
 	"strconv"
 	"time"
 
@@ -20,12 +21,17 @@ const (
 	firstPause  = 5 * time.Millisecond
 )
 
+// maxRaces is how often a transaction is run again because of a value that was
+// not there when it looked and was when it wrote. What is still taken then is
+// taken for good.
+const maxRaces = 2
+
 // Write implements store.Store. f is called again where the server asks for
-// it, and where the connection is lost before anything can have been
-// committed.
+// it, where the connection is lost before anything can have been committed,
+// and where another was faster in adding what f had looked for in vain.
 func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 	for attempt := 1; ; attempt++ {
-		err, again := s.once(ctx, f)
+		err, again := s.once(ctx, attempt <= maxRaces, f)
 		if !again || attempt == maxAttempts {
 			return err
 		}
@@ -41,14 +47,14 @@ func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 
 // once runs f in a transaction of READ COMMITTED. again says that it may be
 // run another time.
-func (s *Store) once(ctx context.Context, f func(store.Tx) error) (err error, again bool) {
+func (s *Store) once(ctx context.Context, races bool, f func(store.Tx) error) (err error, again bool) {
 	c, err := s.begin(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED")
 	if err != nil {
 		return err, false
 	}
 	defer c.put()
 	defer c.rollback()
-	t := &tx{session: session{s, c}}
+	t := &tx{session: session{s, c}, races: races}
 	err = t.call(f)
 	if t.again != nil {
 		return t.again, ctx.Err() == nil
@@ -92,7 +98,9 @@ type tx struct {
 	again  error // why the whole of it is to be run again; no Savepoint saves it
 	depth  int   // of savepoints
 	over   bool  // the function it was handed to has returned
+	races  bool  // may be run again for having lost one
 	added  []*dataflow.Model
+	asked  []*dataflow.Model // models that were read
 }
 
 // call runs f.
@@ -133,6 +141,24 @@ func (t *tx) spoil(err error) error {
 	return err
 }
 
+// raced notes the error of a statement that would have put a value where
+// another has it. Where the transaction has looked before it wrote, what it saw
+// may be out of date: run again it sees the other's row, as it would have if
+// transactions came one after another.
+func (t *tx) raced(m *dataflow.Model, err error) error {
+	if t.races && slices.Contains(t.asked, m) && sqlState(err) == uniqueViolation {
+		t.again = err
+	}
+	return t.spoil(err)
+}
+
+// ask notes that a model is read.
+func (t *tx) ask(m *dataflow.Model) {
+	if !slices.Contains(t.asked, m) {
+		t.asked = append(t.asked, m)
+	}
+}
+
 // broken notes the error of a question, if the server refused it: that too
 // spoils the transaction.
 func (t *tx) broken(err error) error {
@@ -148,6 +174,7 @@ func (t *tx) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f
 	if err := t.ready(ctx); err != nil {
 		return false, err
 	}
+	t.ask(m)
 	found, err := t.session.get(ctx, m, id, fields, lockRows, f)
 	return found, t.broken(err)
 }
@@ -157,6 +184,7 @@ func (t *tx) Select(ctx context.Context, q *query.Select, f func(store.Row) erro
 	if err := t.ready(ctx); err != nil {
 		return err
 	}
+	t.ask(q.Model)
 	lock := ""
 	if q.Lock {
 		lock = lockRows
@@ -169,6 +197,7 @@ func (t *tx) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (in
 	if err := t.ready(ctx); err != nil {
 		return 0, err
 	}
+	t.ask(m)
 	n, err := t.session.Count(ctx, m, where)
 	return n, t.broken(err)
 }
@@ -194,7 +223,7 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 			c.fields = append(c.fields, a.Field)
 			c.vals = append(c.vals, a.Value)
 		}
-		return 0, t.spoil(t.explain(ctx, tab, c, err))
+		return 0, t.raced(u.Model, t.explain(ctx, tab, c, err))
 	}
 	return n, nil
 }

@@ -45,6 +45,7 @@ func Run(t *testing.T, open Open) {
 		{"savepoints", testSavepoints},
 		{"snapshots", testSnapshots},
 		{"concurrent writers", testConcurrentWriters},
+		{"races to add", testRaces},
 		{"cancellation", testCancellation},
 		{"close", testClose},
 	} {
