@@ -29,7 +29,7 @@ func aggregateOutput(*dataflow.Model) *dataflow.Type {
 }
 
 func (m *Model) doAggregate(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpAggregate, args)
+	a := m.arguments(c, dataflow.OpAggregate, args)
 	q, problems := query.ParseAggregate(m.m, a.o, c.Sees)
 	for _, p := range a.problems { // what is of the wrong type is not missing as well
 		problems = without(problems, p.Pointer)

@@ -40,12 +40,13 @@ func newParams(m *dataflow.Model, op dataflow.OpKind) params {
 type arguments struct {
 	m        *Model
 	o        *dataflow.Object
+	sees     func(*dataflow.Model) bool // as in Caller
 	problems []dataflow.Problem
 }
 
-func (m *Model) arguments(op dataflow.OpKind, in *dataflow.Object) *arguments {
+func (m *Model) arguments(c Caller, op dataflow.OpKind, in *dataflow.Object) *arguments {
 	p := &m.params[op]
-	a := &arguments{m: m}
+	a := &arguments{m: m, sees: c.Sees}
 	a.o, a.problems = codec.CoerceObject(p.shape, p.fields, in, "")
 	for i := range a.problems {
 		if a.problems[i].Code == "unknown_field" {
@@ -122,7 +123,7 @@ func (a *arguments) filter() query.Expr {
 	if o == nil || o.Len() == 0 {
 		return nil
 	}
-	e, problems := query.Parse(a.m.m, o, "/filter")
+	e, problems := query.ParseSeen(a.m.m, o, "/filter", a.sees)
 	a.also(problems)
 	return e
 }

@@ -9,7 +9,7 @@ import (
 )
 
 func (m *Model) doBulkUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpBulkUpdate, args)
+	a := m.arguments(c, dataflow.OpBulkUpdate, args)
 	if a.value("data") != nil {
 		return m.bulkUpdateRows(ctx, tx, c, a)
 	}
@@ -134,7 +134,7 @@ func (m *Model) bulkUpdateRows(ctx context.Context, tx store.Tx, c Caller, a *ar
 }
 
 func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpBulkDelete, args)
+	a := m.arguments(c, dataflow.OpBulkDelete, args)
 	s, err := a.several("delete")
 	if err != nil {
 		return nil, err

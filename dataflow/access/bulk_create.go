@@ -9,7 +9,7 @@ import (
 )
 
 func (m *Model) doBulkCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpBulkCreate, args)
+	a := m.arguments(c, dataflow.OpBulkCreate, args)
 	inputs := a.rows()
 	rep := &report{skip: a.str("on_error") == "skip"}
 	if !rep.skip {

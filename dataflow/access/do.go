@@ -33,7 +33,7 @@ func (m *Model) result(ctx context.Context, row *dataflow.Object, err error) (an
 }
 
 func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpRead, args)
+	a := m.arguments(c, dataflow.OpRead, args)
 	t := a.target()
 	fields, e := a.readFields(), a.expansion(c)
 	if err := a.err(); err != nil {
@@ -63,7 +63,7 @@ func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd
 }
 
 func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpUpdate, args)
+	a := m.arguments(c, dataflow.OpUpdate, args)
 	t := a.target()
 	in := a.input("fields")
 	if len(a.problems) > 0 {
@@ -80,7 +80,7 @@ func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataf
 }
 
 func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpDelete, args)
+	a := m.arguments(c, dataflow.OpDelete, args)
 	t := a.target()
 	if err := a.err(); err != nil {
 		return nil, err
@@ -93,7 +93,7 @@ func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataf
 }
 
 func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpList, args)
+	a := m.arguments(c, dataflow.OpList, args)
 	q := ListQuery{
 		Filter: a.filter(), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
 		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
@@ -136,7 +136,7 @@ func (p Page) object(records []any, limit, offset int) *dataflow.Object {
 var pageShape = dataflow.NewShape("records", "count", "total", "limit", "offset", "next_cursor", "has_more")
 
 func (m *Model) doCount(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpCount, args)
+	a := m.arguments(c, dataflow.OpCount, args)
 	filter := a.filter()
 	if err := a.err(); err != nil {
 		return nil, err

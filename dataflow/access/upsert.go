@@ -10,7 +10,7 @@ import (
 )
 
 func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpUpsert, args)
+	a := m.arguments(c, dataflow.OpUpsert, args)
 	where, equal := a.where()
 	create, update := a.input("create"), a.input("update")
 	m.refuseSystem(create, m.m.ClientID)
@@ -94,7 +94,7 @@ func (a *arguments) where() (query.Expr, []*query.Cmp) {
 		a.add("required", "/where", "an upsert needs values to find the row by", "")
 		return nil, nil
 	}
-	e, problems := query.Parse(a.m.m, o, "/where")
+	e, problems := query.ParseSeen(a.m.m, o, "/where", a.sees)
 	a.also(problems)
 	if len(problems) > 0 {
 		return nil, nil
@@ -127,7 +127,7 @@ func equalities(e query.Expr, found []*query.Cmp) ([]*query.Cmp, bool) {
 }
 
 func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(dataflow.OpBulkUpsert, args)
+	a := m.arguments(c, dataflow.OpBulkUpsert, args)
 	keys := a.conflictOn()
 	rows := a.rows()
 	for _, in := range rows {

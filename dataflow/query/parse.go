@@ -32,7 +32,14 @@ const (
 //	{"$or": [{"note": null}, {"customer.email": {"$endswith": "@a.com"}}]}
 //	{"$not": {"tags": {"$contains": "old"}}, "total": {"$not": {"$in": [1, 2]}}}
 func Parse(m *dataflow.Model, v any, pointer string) (Expr, []dataflow.Problem) {
-	p := parser{model: m}
+	return ParseSeen(m, v, pointer, nil)
+}
+
+// ParseSeen is Parse for somebody who may not learn of every model: a path
+// through a reference to one that sees says no to is unknown. Otherwise rows
+// could be guessed at by their values: "customer.email" that begins with "a".
+func ParseSeen(m *dataflow.Model, v any, pointer string, sees func(*dataflow.Model) bool) (Expr, []dataflow.Problem) {
+	p := parser{model: m, sees: sees}
 	e := p.filter(v, pointer, 0)
 	return e, p.problems
 }

@@ -32,7 +32,7 @@ func (m *model) operation(x *front.Exchange, name string) error {
 		}
 	}
 	if !op.Writes() {
-		n, err := m.ops.Do(x.Context(), m.store, m.seeing(w.caller), op, args)
+		n, err := m.ops.Do(x.Context(), m.store, w.caller, op, args)
 		if err != nil {
 			return err
 		}

@@ -22,6 +22,7 @@ func ListParams() []string {
 type params struct {
 	m        *dataflow.Model
 	expand   func(v any, pointer string) (*access.Expansion, []dataflow.Problem)
+	sees     func(*dataflow.Model) bool // as in access.Caller
 	q        access.ListQuery
 	seen     map[string]bool
 	flat     *dataflow.Object // filters given as parameters of their own
@@ -30,7 +31,7 @@ type params struct {
 
 // listQuery reads the query string of a list.
 func (m *model) listQuery(raw string) (access.ListQuery, error) {
-	p := params{m: m.decl, expand: m.expand}
+	p := params{m: m.decl, expand: m.expand, sees: m.app.Shows}
 	p.each(raw, p.listParam)
 	if p.flat != nil {
 		p.where(p.flat, "")
@@ -41,7 +42,7 @@ func (m *model) listQuery(raw string) (access.ListQuery, error) {
 // getQuery reads the query string of a read: it may name fields and what to
 // expand.
 func (m *model) getQuery(raw string) ([]int, *access.Expansion, error) {
-	p := params{m: m.decl, expand: m.expand}
+	p := params{m: m.decl, expand: m.expand, sees: m.app.Shows}
 	p.each(raw, func(name, value string) {
 		switch name {
 		case "fields", "expand":
@@ -196,7 +197,7 @@ func (p *params) unknown(name string, known []string) {
 
 // where adds a filter to those there are: all must hold.
 func (p *params) where(v any, at string) {
-	expr, problems := query.Parse(p.m, v, at)
+	expr, problems := query.ParseSeen(p.m, v, at, p.sees)
 	p.problems = append(p.problems, problems...)
 	switch {
 	case len(problems) > 0:
@@ -217,7 +218,7 @@ func (p *params) filterParam(name, value string) {
 			op = "$" + op
 		}
 	}
-	f := fieldAt(p.m, path)
+	f := p.fieldAt(path)
 	if f == nil {
 		p.unknownFilter(name, path)
 		return
@@ -260,15 +261,17 @@ func (p *params) unknownFilter(name, path string) {
 	p.add(name, "unknown_parameter", "there is no parameter or field "+quote(path), hint)
 }
 
-// fieldAt follows a path through references; nil if it leads nowhere.
-func fieldAt(m *dataflow.Model, path string) *dataflow.Field {
+// fieldAt follows a path through references to models that are served; nil if
+// it leads nowhere.
+func (p *params) fieldAt(path string) *dataflow.Field {
+	m := p.m
 	for {
 		name, rest, more := strings.Cut(path, ".")
 		f := m.Field(name)
 		if f == nil || !more {
 			return f
 		}
-		if f.Type.Kind != dataflow.KindRef || f.Type.Model == nil {
+		if f.Type.Kind != dataflow.KindRef || f.Type.Model == nil || !p.sees(f.Type.Model) {
 			return nil
 		}
 		m, path = f.Type.Model, rest

@@ -87,6 +87,7 @@ func (m *model) begin(x *front.Exchange) (w mutation, err error) {
 	if w.caller, err = caller(x); err != nil {
 		return w, err
 	}
+	w.caller = m.seeing(w.caller)
 	w.prefer.maxAffected = -1
 	if len(x.Request.Header["Prefer"]) > 0 {
 		w.prefer = preferences(x)
