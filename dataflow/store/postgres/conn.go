@@ -121,6 +121,10 @@ func (c *conn) rollback() {
 	_ = c.exec(ctx, "ROLLBACK") // if it fails the connection is closed, which does the same
 }
 
+// maxPrepared is the length up to which a statement is kept: a longer one was
+// made so by the lists of a filter, and hardly comes again.
+const maxPrepared = 1 << 13
+
 // inBinary asks for every column of an answer in the binary form.
 var inBinary = []int16{1}
 
@@ -128,7 +132,7 @@ var inBinary = []int16{1}
 // used again.
 func (c *conn) run(ctx context.Context, sql []byte, args []any) (*pgconn.ResultReader, error) {
 	values, formats := c.params.encode(args)
-	if c.unnamed {
+	if c.unnamed || len(sql) > maxPrepared {
 		return c.ExecParams(ctx, string(sql), values, nil, formats, inBinary), nil
 	}
 	stmt, err := c.stmts.get(ctx, sql)

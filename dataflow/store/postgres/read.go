@@ -69,7 +69,11 @@ func (r session) selectRows(ctx context.Context, q *query.Select, lock string, f
 	return r.rows(ctx, b, t, fields, f)
 }
 
+// builder returns the connection's own, emptied.
 func (r session) builder() *query.Builder {
+	if cap(r.c.b.SQL) > maxKept {
+		r.c.b = query.Builder{Dialect: r.c.b.Dialect}
+	}
 	r.c.b.Reset()
 	return &r.c.b
 }
