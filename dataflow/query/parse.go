@@ -90,6 +90,9 @@ func (p *parser) filter(v any, pointer string, depth int) Expr {
 	}
 	var all And
 	for name, v := range o.All {
+		if len(p.problems) >= maxProblems { // looking for what each name may mean takes time
+			break
+		}
 		if e := p.condition(name, v, at(pointer, name), depth); e != nil {
 			all = append(all, e)
 		}

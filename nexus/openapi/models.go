@@ -90,10 +90,7 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 			names = append(names, "include_deleted")
 		}
 	case dataflow.OpUpdate, dataflow.OpDelete:
-		names = []string{"Prefer"}
-		if op == dataflow.OpUpdate {
-			names = append(names, "IdempotencyKey")
-		}
+		names = []string{"Prefer", "IdempotencyKey"}
 		if m.Versioned {
 			names = append(names, "IfMatch")
 		}
