@@ -9,6 +9,7 @@ package access
 import (
 	"context"
 	"errors"
+	"strconv"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -116,6 +117,9 @@ func (m *Model) Do(ctx context.Context, r store.Reader, c Caller, op dataflow.Op
 // of no row.
 func (m *Model) ParseID(s string) (any, error) {
 	id, problems := codec.ParseText(m.m.ID().Type, s, "")
+	if n, ok := id.(int64); ok && strconv.FormatInt(n, 10) != s {
+		return nil, m.notFound(s) // a row has one address: not 1.0, +1 or 01 as well
+	}
 	if len(problems) > 0 {
 		return nil, m.notFound(s)
 	}

@@ -178,8 +178,10 @@ func TestParseID(t *testing.T) {
 	if id != int64(12) || err != nil {
 		t.Error(id, err)
 	}
-	_, err = a.models["Note"].ParseID("../x")
-	wantError(t, err, "not_found")
+	for _, other := range []string{"../x", "", "12.0", "+12", "012", "1.2e1", "0x0c", " 12", "-0"} {
+		_, err = a.models["Note"].ParseID(other)
+		wantError(t, err, "not_found")
+	}
 }
 
 func TestWritingNeedsATransaction(t *testing.T) {
