@@ -58,6 +58,14 @@ func (d *Database) System(build func() []*Model) []*Model {
 	return d.system
 }
 
+// URLSpan is where the file says which database it is.
+func (db *Database) URLSpan() Span {
+	if s := db.Spans.At("/database_url"); !s.IsZero() {
+		return s
+	}
+	return db.Span
+}
+
 // DatabaseOptions are the options of DataFlow(...), defaults filled in.
 type DatabaseOptions struct {
 	AutoMigrate          bool // create and alter tables at start

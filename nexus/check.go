@@ -62,7 +62,7 @@ func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
 		if db.URL == "" && !db.Span.IsZero() { // in a file, that it is missing has been said
 			continue
 		}
-		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: urlSpan(db),
+		d := dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: db.URLSpan(),
 			Message: fmt.Sprintf("no database engine answers to %q", scheme+":"),
 			Hint:    `write database_url = "sqlite:app.db" for a file beside the app, or "postgres://user@host/name"`}
 		switch {
@@ -83,13 +83,6 @@ func checkDatabases(app *dataflow.App, o Options) []dataflow.Diagnostic {
 func scheme(db *dataflow.Database) string {
 	s, _, _ := strings.Cut(db.URL, ":")
 	return s
-}
-
-func urlSpan(db *dataflow.Database) dataflow.Span {
-	if s := db.Spans.At("/database_url"); !s.IsZero() {
-		return s
-	}
-	return db.Span
 }
 
 func checkServer(app *dataflow.App) []dataflow.Diagnostic {

@@ -104,7 +104,7 @@ func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *
 	s, mig, ds := opener.Open(ctx, db, store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)})
 	for i := range ds {
 		if ds[i].Span.IsZero() {
-			ds[i].Span = urlSpan(db)
+			ds[i].Span = db.URLSpan()
 		}
 	}
 	return s, mig, ds

@@ -6,6 +6,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -38,7 +39,7 @@ const kept = "flowctl"
 // alive asks for one that has just answered.
 func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, interrupted(err)
+		return nil, store.Interrupted(err)
 	}
 	wait, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
@@ -79,13 +80,13 @@ func newConn(pc *pgconn.PgConn, unnamed bool) *conn {
 func (s *Store) notTaken(ctx context.Context, err error) error {
 	switch {
 	case s.closed.Load():
-		return closed()
+		return store.Closed()
 	case ctx.Err() != nil:
-		return interrupted(ctx.Err())
+		return store.Interrupted(ctx.Err())
 	case errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().AcquiredConns() > 0:
-		return busy("every connection to the database is in use", err)
+		return store.Busy("every connection to the database is in use", err)
 	}
-	return busy("the database can't be reached", withoutSecrets(err))
+	return store.Busy("the database can't be reached", withoutSecrets(err))
 }
 
 // put gives a connection back. The pool closes one that is lost, or still in a

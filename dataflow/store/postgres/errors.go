@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -51,18 +52,18 @@ func (c *conn) toError(ctx context.Context, err error) error {
 		return e
 	}
 	if cause := ctx.Err(); cause != nil {
-		return interrupted(cause)
+		return store.Interrupted(cause)
 	}
 	state := sqlState(err)
 	if state == noSuchStatement || state == featureNotSupported && strings.Contains(err.Error(), "cached plan") {
 		c.stale = true
-		return busy("the database's tables have just changed", err)
+		return store.Busy("the database's tables have just changed", err)
 	}
 	if e := stated(state, err); e != nil {
 		return e
 	}
 	if c.lost() || errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) {
-		return busy("the connection to the database was lost", withoutSecrets(err))
+		return store.Busy("the connection to the database was lost", withoutSecrets(err))
 	}
 	return dataflow.Internal(err)
 }
@@ -71,11 +72,11 @@ func (c *conn) toError(ctx context.Context, err error) error {
 func stated(state string, err error) *dataflow.Error {
 	switch state {
 	case serialization, deadlock:
-		return busy("other writers were changing the same rows", err)
+		return store.Busy("other writers were changing the same rows", err)
 	case lockNotAvailable:
-		return busy("the database is locked by another program", err)
+		return store.Busy("the database is locked by another program", err)
 	case queryCanceled: // by a timeout of the server's own: ours is the context's
-		return interrupted(context.DeadlineExceeded)
+		return store.Interrupted(context.DeadlineExceeded)
 	case readOnlyTransaction, noPrivilege:
 		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
 			Message: "the database can't be written to", Err: err}
@@ -97,7 +98,7 @@ func stated(state string, err error) *dataflow.Error {
 		return &dataflow.Error{Code: "storage_corrupt", Status: dataflow.StatusStorage,
 			Message: "the database reports a fault in its files", Hint: "the server's log says more", Err: err}
 	case strings.HasPrefix(state, "53"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"), state == "25P03":
-		return busy("the database ended the connection, or has no room for another", err)
+		return store.Busy("the database ended the connection, or has no room for another", err)
 	}
 	return nil
 }
@@ -110,26 +111,6 @@ func retryable(err error) bool {
 		return true
 	}
 	return false
-}
-
-func busy(message string, err error) *dataflow.Error {
-	return &dataflow.Error{Code: "busy", Status: dataflow.StatusBusy, Message: message,
-		Hint: "try again in a moment", Err: err}
-}
-
-// interrupted is the error for a context that is done.
-func interrupted(cause error) *dataflow.Error {
-	if errors.Is(cause, context.DeadlineExceeded) {
-		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout,
-			Message: "the database did not answer in the time there was", Err: cause}
-	}
-	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
-		Message: "the request was cancelled", Err: cause}
-}
-
-// closed is the error for a store that is shutting down.
-func closed() *dataflow.Error {
-	return busy("the database is closing", nil)
 }
 
 // unknownCommit is the error for a connection that was lost while its

@@ -6,10 +6,10 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
-	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
@@ -48,7 +48,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	}
 	switch {
 	case cause.Code == uniqueViolation:
-		return taken(tab.model, k.columns, c.prefix, cause)
+		return store.Taken(tab.model, k.columns, c.prefix, cause)
 	case c.deletes || cause.Code == restrictViolation || cause.TableName != tab.model.Table || !c.sets(tab, k.columns):
 		return t.stillReferred(ctx, tab, c, k, cause)
 	}
@@ -85,35 +85,6 @@ func (t *tx) constraint(ctx context.Context, cause *pgconn.PgError) (constraint,
 		k.columns = append(k.columns, string(row[0]))
 	})
 	return k, err
-}
-
-// taken says which fields have values that another row has. In a multi-tenant
-// model the tenant goes without saying. prefix is the pointer to the row among
-// those of the statement.
-func taken(m *dataflow.Model, columns []string, prefix string, cause error) *dataflow.Error {
-	var names []string
-	for _, name := range columns {
-		if f := m.Field(name); f != nil && f.System != dataflow.RoleTenant {
-			names = append(names, name)
-		}
-	}
-	e := &dataflow.Error{Code: "unique_violation", Status: dataflow.StatusConflict, Model: m.Name, Err: cause}
-	switch len(names) {
-	case 0:
-		e.Message = "another " + m.Name + " has the same values"
-	case 1:
-		e.Message = fmt.Sprintf("another %s has this %s", m.Name, names[0])
-	default:
-		e.Message = fmt.Sprintf("another %s has this combination of %s", m.Name, joined(names))
-	}
-	for _, name := range names {
-		e.Problems = append(e.Problems, dataflow.Problem{Code: "unique", Pointer: prefix + "/" + name, Detail: e.Message})
-	}
-	return e
-}
-
-func joined(names []string) string {
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
 }
 
 // missingReference finds which references of a row lead nowhere. The server

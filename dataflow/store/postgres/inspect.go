@@ -220,7 +220,7 @@ func dropSkipped(t *migrate.Table, skip map[string]bool) {
 
 // rowData answers a plan's questions.
 type rowData struct {
-	ctx context.Context //nolint:containedctx // of the migration, whose questions these are
+	ctx context.Context // of the migration, whose questions these are
 	c   *conn
 }
 

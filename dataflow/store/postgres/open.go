@@ -135,7 +135,7 @@ func comingUp(err error) bool {
 
 // openFailure says why a database can't be opened and what to do.
 func openFailure(db *dataflow.Database, name string, err error) dataflow.Diagnostic {
-	d := dataflow.Diagnostic{Code: "FC602", Span: urlSpan(db)}
+	d := dataflow.Diagnostic{Code: "FC602", Span: db.URLSpan()}
 	said, _ := errors.AsType[*pgconn.PgError](err)
 	if said == nil {
 		_, network := errors.AsType[net.Error](err)

@@ -87,7 +87,7 @@ func (o *schemaOpener) open(ctx context.Context) ([]dataflow.Diagnostic, error) 
 		return nil, err
 	}
 	if m.there && m.format > migrate.Format {
-		return []dataflow.Diagnostic{newer(o.db, o.name, m.format)}, nil
+		return []dataflow.Diagnostic{migrate.Newer(o.db, o.name, m.format)}, nil
 	}
 	if o.unchanged(m) {
 		return nil, o.writable(ctx)
@@ -153,7 +153,7 @@ func (o *schemaOpener) migrate(ctx context.Context) (diags []dataflow.Diagnostic
 		return plan.Diagnostics, nil
 	}
 	if len(plan.Steps) > 0 && !o.db.Options.AutoMigrate {
-		return append(plan.Diagnostics, pending(o.db, o.name, plan.Steps)), nil
+		return append(plan.Diagnostics, migrate.Pending(o.db, o.name, plan.Steps)), nil
 	}
 	if err := o.apply(ctx, m, plan.Steps); err != nil {
 		return nil, err
@@ -223,24 +223,12 @@ func (o *schemaOpener) fit(ctx context.Context) ([]dataflow.Diagnostic, error) {
 			o.absent = append(o.absent, m)
 		}
 	}
-	for _, m := range o.models {
-		if m.AuditLog && have.Table(auditTable) == nil {
-			span, ok := m.Spans["/audit_log"]
-			if !ok {
-				span = m.Span
-			}
-			diags = append(diags, dataflow.Diagnostic{Code: "FC617", Span: span,
-				Message: fmt.Sprintf("%s keeps an audit log, but the database has no table %s", m.Name, auditTable),
-				Hint:    "with existing_schema_mode = True no table is made: leave audit_log out, or let the database be migrated once without that mode"})
-		}
-	}
+	diags = append(diags, migrate.Unaudited(have, o.models)...)
 	if dataflow.HasErrors(diags) {
 		return diags, nil
 	}
 	return diags, o.writable(ctx)
 }
-
-const auditTable = "_flow_audit"
 
 // widen takes for the same what can be read and written alike where the
 // tables are not of our making: text of any collation, ints of any size.
@@ -268,7 +256,7 @@ func widen(s *migrate.Schema) {
 // locked, by whom.
 func (o *schemaOpener) failure(ctx context.Context, err error) dataflow.Diagnostic {
 	if errors.Is(err, errReadOnly) {
-		return dataflow.Diagnostic{Code: "FC606", Span: urlSpan(o.db), Message: fmt.Sprintf("the database %s can't be written to", o.name),
+		return dataflow.Diagnostic{Code: "FC606", Span: o.db.URLSpan(), Message: fmt.Sprintf("the database %s can't be written to", o.name),
 			Hint: "name the primary server, not a standby, and a user who may write"}
 	}
 	d := openFailure(o.db, o.name, err)
@@ -293,24 +281,3 @@ WHERE l.granted AND l.pid <> pg_backend_pid() AND a.xact_start IS NOT NULL AND a
   OR l.locktype = 'relation' AND l.relation IN (
     SELECT oid FROM pg_class WHERE relkind IN ('r', 'p') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())))
 ORDER BY l.locktype <> 'advisory', a.xact_start LIMIT 1`
-
-func newer(db *dataflow.Database, name string, format int64) dataflow.Diagnostic {
-	return dataflow.Diagnostic{Code: "FC605", Span: urlSpan(db),
-		Message: fmt.Sprintf("the database %s was made by a newer flowctl: its format is %d, and this one knows formats up to %d", name, format, migrate.Format),
-		Hint:    "use that version of flowctl, or a copy of the database from before"}
-}
-
-// pending lists what auto_migrate = False keeps from being done.
-func pending(db *dataflow.Database, name string, steps []migrate.Step) dataflow.Diagnostic {
-	lines := make([]string, len(steps))
-	for i, s := range steps {
-		lines[i] = s.String()
-	}
-	span := db.Spans.At("/auto_migrate")
-	if span.IsZero() {
-		span = urlSpan(db)
-	}
-	return dataflow.Diagnostic{Code: "FC616", Span: span,
-		Message: fmt.Sprintf("the database %s is not as the models ask, and auto_migrate is off; it would take: %s", name, strings.Join(lines, "; ")),
-		Hint:    "run once with auto_migrate = True, or make these changes by hand"}
-}

@@ -40,7 +40,7 @@ func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return interrupted(ctx.Err())
+			return store.Interrupted(ctx.Err())
 		}
 	}
 }
@@ -68,7 +68,7 @@ func (s *Store) once(ctx context.Context, races bool, f func(store.Tx) error) (e
 // commit ends a transaction. Where nobody can know how that went, it says so.
 func (c *conn) commit(ctx context.Context) (err error, again bool) {
 	if err := ctx.Err(); err != nil {
-		return interrupted(err), false
+		return store.Interrupted(err), false
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWait)
 	defer cancel()
@@ -127,7 +127,7 @@ func (t *tx) ready(ctx context.Context) error {
 	case t.failed != nil:
 		return t.failed
 	case ctx.Err() != nil:
-		return interrupted(ctx.Err())
+		return store.Interrupted(ctx.Err())
 	}
 	return nil
 }

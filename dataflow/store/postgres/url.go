@@ -57,7 +57,7 @@ func parseURLs(db *dataflow.Database) (config, direct *pgxpool.Config, diags []d
 	}
 	config, problem := parseURL(db.URL, db.Options.Pooler == "transaction")
 	if problem != "" {
-		return nil, nil, refuse(problem, urlSpan(db))
+		return nil, nil, refuse(problem, db.URLSpan())
 	}
 	if db.Options.DirectURL == "" {
 		return config, config, nil
@@ -89,12 +89,4 @@ func displayName(config *pgxpool.Config) string {
 		u.Host += ":" + itoa(int(c.Port))
 	}
 	return u.String()
-}
-
-// urlSpan is where the file says which database it is.
-func urlSpan(db *dataflow.Database) dataflow.Span {
-	if span := db.Spans.At("/database_url"); !span.IsZero() {
-		return span
-	}
-	return db.Span
 }

@@ -3,10 +3,10 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"fmt"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -20,16 +20,16 @@ func toError(ctx context.Context, err error) error {
 		return e
 	}
 	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
-		return interrupted(err)
+		return store.Interrupted(err)
 	}
 	code := sqlite.ErrCode(err)
 	switch code.ToPrimary() {
 	case sqlite.ResultInterrupt:
 		if cause := ctx.Err(); cause != nil {
-			return interrupted(cause)
+			return store.Interrupted(cause)
 		}
 	case sqlite.ResultBusy, sqlite.ResultLocked:
-		return busy("the database is locked by another program", err)
+		return store.Busy("the database is locked by another program", err)
 	case sqlite.ResultFull:
 		return &dataflow.Error{Code: "storage_full", Status: dataflow.StatusStorage,
 			Message: "the database has no room left", Hint: "free some space on its disk", Err: err}
@@ -52,65 +52,14 @@ func toError(ctx context.Context, err error) error {
 	return dataflow.Internal(err)
 }
 
-func busy(message string, err error) *dataflow.Error {
-	return &dataflow.Error{Code: "busy", Status: dataflow.StatusBusy, Message: message,
-		Hint: "try again in a moment", Err: err}
-}
-
-// interrupted is the error for a context that is done.
-func interrupted(cause error) *dataflow.Error {
-	if errors.Is(cause, context.DeadlineExceeded) {
-		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout,
-			Message: "the database did not answer in the time there was", Err: cause}
-	}
-	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
-		Message: "the request was cancelled", Err: cause}
-}
-
-// closed is the error for a store that is shutting down.
-func closed() *dataflow.Error {
-	return busy("the database is closing", nil)
-}
-
-// uniqueFields reads which fields a message "UNIQUE constraint failed:
-// orders.a, orders.b" names. In a multi-tenant model the tenant goes without
-// saying.
-func uniqueFields(m *dataflow.Model, message string) []string {
-	const said = "UNIQUE constraint failed: "
-	i := strings.Index(message, said)
-	if i < 0 {
-		return nil
-	}
-	var names []string
-	for part := range strings.SplitSeq(message[i+len(said):], ", ") {
-		name := strings.TrimPrefix(part, m.Table+".")
-		if f := m.Field(name); f == nil || f.System == dataflow.RoleTenant {
-			continue
-		}
-		names = append(names, name)
-	}
-	return names
-}
-
-// uniqueViolation says which fields have values that another row has. prefix
-// is the pointer to the row among those of the statement.
+// uniqueViolation reads which fields a message "UNIQUE constraint failed:
+// orders.a, orders.b" names.
 func uniqueViolation(m *dataflow.Model, prefix string, err error) *dataflow.Error {
-	names := uniqueFields(m, err.Error())
-	e := &dataflow.Error{Code: "unique_violation", Status: dataflow.StatusConflict, Model: m.Name, Err: err}
-	switch len(names) {
-	case 0:
-		e.Message = "another " + m.Name + " has the same values"
-	case 1:
-		e.Message = fmt.Sprintf("another %s has this %s", m.Name, names[0])
-	default:
-		e.Message = fmt.Sprintf("another %s has this combination of %s", m.Name, list(names))
+	var columns []string
+	if _, list, ok := strings.Cut(err.Error(), "UNIQUE constraint failed: "); ok {
+		for part := range strings.SplitSeq(list, ", ") {
+			columns = append(columns, strings.TrimPrefix(part, m.Table+"."))
+		}
 	}
-	for _, name := range names {
-		e.Problems = append(e.Problems, dataflow.Problem{Code: "unique", Pointer: prefix + "/" + name, Detail: e.Message})
-	}
-	return e
-}
-
-func list(names []string) string {
-	return strings.Join(names[:len(names)-1], ", ") + " and " + names[len(names)-1]
+	return store.Taken(m, columns, prefix, err)
 }

@@ -70,11 +70,3 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 	}
 	return s
 }
-
-// urlSpan is where the file says which database it is.
-func urlSpan(db *dataflow.Database) dataflow.Span {
-	if span := db.Spans.At("/database_url"); !span.IsZero() {
-		return span
-	}
-	return db.Span
-}

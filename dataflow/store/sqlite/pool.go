@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"sync"
 	"time"
 )
@@ -30,7 +31,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 	p.mu.Lock()
 	if p.closed {
 		p.mu.Unlock()
-		return nil, closed()
+		return nil, store.Closed()
 	}
 	if n := len(p.free); n > 0 {
 		c := p.free[n-1]
@@ -57,9 +58,9 @@ func (p *pool) wait(ctx context.Context, ready chan *conn) (*conn, error) {
 	case c := <-ready:
 		return p.given(c)
 	case <-ctx.Done():
-		failed = interrupted(ctx.Err())
+		failed = store.Interrupted(ctx.Err())
 	case <-timer.C:
-		failed = busy("every connection to the database is in use", nil)
+		failed = store.Busy("every connection to the database is in use", nil)
 	}
 	p.mu.Lock()
 	for i, w := range p.waiting {

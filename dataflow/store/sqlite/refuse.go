@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/migrate"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -58,7 +57,7 @@ func orphaned(path string) error {
 
 // openFailure says why a database can't be opened and what to do.
 func openFailure(db *dataflow.Database, p place, err error) dataflow.Diagnostic {
-	d := dataflow.Diagnostic{Code: "FC602", Span: urlSpan(db)}
+	d := dataflow.Diagnostic{Code: "FC602", Span: db.URLSpan()}
 	if m, ok := err.(*misplaced); ok {
 		d.Message = fmt.Sprintf("the database %s can't be opened: %s", p.name, m.why)
 		d.Hint = m.hint
@@ -99,25 +98,4 @@ func reason(err error) string {
 		text = text[i+len("SQL logic error: "):]
 	}
 	return text
-}
-
-func newer(db *dataflow.Database, name string, format int64) dataflow.Diagnostic {
-	return dataflow.Diagnostic{Code: "FC605", Span: urlSpan(db),
-		Message: fmt.Sprintf("the database %s was made by a newer flowctl: its format is %d, and this one knows formats up to %d", name, format, migrate.Format),
-		Hint:    "use that version of flowctl, or a copy of the database from before"}
-}
-
-// pending lists what auto_migrate = False keeps from being done.
-func pending(db *dataflow.Database, name string, steps []migrate.Step) dataflow.Diagnostic {
-	lines := make([]string, len(steps))
-	for i, s := range steps {
-		lines[i] = s.String()
-	}
-	span := db.Spans.At("/auto_migrate")
-	if span.IsZero() {
-		span = urlSpan(db)
-	}
-	return dataflow.Diagnostic{Code: "FC616", Span: span,
-		Message: fmt.Sprintf("the database %s is not as the models ask, and auto_migrate is off; it would take: %s", name, strings.Join(lines, "; ")),
-		Hint:    "run once with auto_migrate = True, or make these changes by hand"}
 }

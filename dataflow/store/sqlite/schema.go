@@ -52,7 +52,7 @@ func (o *schemaOpener) open(ctx context.Context) ([]dataflow.Diagnostic, error) 
 		return nil, err
 	}
 	if m.there && m.format > migrate.Format {
-		return []dataflow.Diagnostic{newer(o.db, o.name, m.format)}, nil
+		return []dataflow.Diagnostic{migrate.Newer(o.db, o.name, m.format)}, nil
 	}
 	if o.unchanged(m) {
 		return nil, o.writable()
@@ -109,7 +109,7 @@ func (o *schemaOpener) migrate(ctx context.Context) (diags []dataflow.Diagnostic
 		return plan.Diagnostics, nil
 	}
 	if len(plan.Steps) > 0 && !o.db.Options.AutoMigrate {
-		return append(plan.Diagnostics, pending(o.db, o.name, plan.Steps)), nil
+		return append(plan.Diagnostics, migrate.Pending(o.db, o.name, plan.Steps)), nil
 	}
 	if err := o.apply(m, plan.Steps); err != nil {
 		return nil, err
@@ -184,24 +184,12 @@ func (o *schemaOpener) fit() ([]dataflow.Diagnostic, error) {
 			o.absent = append(o.absent, m)
 		}
 	}
-	for _, m := range o.models {
-		if m.AuditLog && have.Table(auditTable) == nil {
-			span, ok := m.Spans["/audit_log"]
-			if !ok {
-				span = m.Span
-			}
-			diags = append(diags, dataflow.Diagnostic{Code: "FC617", Span: span,
-				Message: fmt.Sprintf("%s keeps an audit log, but the database has no table %s", m.Name, auditTable),
-				Hint:    "with existing_schema_mode = True no table is made: leave audit_log out, or let the database be migrated once without that mode"})
-		}
-	}
+	diags = append(diags, migrate.Unaudited(have, o.models)...)
 	if dataflow.HasErrors(diags) {
 		return diags, nil
 	}
 	return diags, o.writable()
 }
-
-const auditTable = "_flow_audit"
 
 func openWriter(db *dataflow.Database, p place) (*conn, error) {
 	timeout := db.Options.MigrationLockTimeout

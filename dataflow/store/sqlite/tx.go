@@ -28,7 +28,7 @@ func (t *tx) ready(ctx context.Context) error {
 	case t.failed != nil:
 		return t.failed
 	case ctx.Err() != nil:
-		return interrupted(ctx.Err())
+		return store.Interrupted(ctx.Err())
 	}
 	return nil
 }
@@ -118,7 +118,7 @@ func (t *tx) insertStatement(m *dataflow.Model, fields []int) (*statement, error
 // insertRow adds one row and returns its id.
 func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields []int, vals []any) (any, error) {
 	if err := ctx.Err(); err != nil {
-		return nil, interrupted(err)
+		return nil, store.Interrupted(err)
 	}
 	var id any
 	for i, f := range fields {

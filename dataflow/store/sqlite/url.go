@@ -22,7 +22,7 @@ type place struct {
 // the process ends.
 func parseURL(db *dataflow.Database, dir string) (place, *dataflow.Diagnostic) {
 	refuse := func(message, hint string) (place, *dataflow.Diagnostic) {
-		return place{}, &dataflow.Diagnostic{Code: "FC601", Message: message, Span: urlSpan(db), Hint: hint}
+		return place{}, &dataflow.Diagnostic{Code: "FC601", Message: message, Span: db.URLSpan(), Hint: hint}
 	}
 	const usual = `write database_url = "sqlite:shop.db", with a path that starts from the app's folder, or "sqlite::memory:"`
 	rest, ok := strings.CutPrefix(db.URL, "sqlite:")

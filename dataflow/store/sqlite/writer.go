@@ -61,12 +61,12 @@ func (g *group) finish(err error) {
 // acquire waits for a turn. joins says that it may be one in a group.
 func (w *writer) acquire(ctx context.Context, joins bool) error {
 	if err := ctx.Err(); err != nil {
-		return interrupted(err)
+		return store.Interrupted(err)
 	}
 	w.mu.Lock()
 	if w.closed {
 		w.mu.Unlock()
-		return closed()
+		return store.Closed()
 	}
 	if !w.taken {
 		w.taken = true
@@ -86,13 +86,13 @@ func (w *writer) wait(ctx context.Context, t *turn) error {
 	select {
 	case <-t.ready:
 		if t.closed {
-			return closed()
+			return store.Closed()
 		}
 		return nil
 	case <-ctx.Done():
-		failed = interrupted(ctx.Err())
+		failed = store.Interrupted(ctx.Err())
 	case <-timer.C:
-		failed = busy("too many callers are waiting to write to the database", nil)
+		failed = store.Busy("too many callers are waiting to write to the database", nil)
 	}
 	w.mu.Lock()
 	for i, q := range w.queue {

@@ -1,0 +1,56 @@
+package store
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// What engines have to say alike is worded here.
+
+// Busy is the error for what is worth trying again soon.
+func Busy(message string, cause error) *dataflow.Error {
+	return &dataflow.Error{Code: "busy", Status: dataflow.StatusBusy, Message: message,
+		Hint: "try again in a moment", Err: cause}
+}
+
+// Closed is the error for a store that is shutting down.
+func Closed() *dataflow.Error { return Busy("the database is closing", nil) }
+
+// Interrupted is the error for a context that is done. cause is its error.
+func Interrupted(cause error) *dataflow.Error {
+	if errors.Is(cause, context.DeadlineExceeded) {
+		return &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout,
+			Message: "the database did not answer in the time there was", Err: cause}
+	}
+	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
+		Message: "the request was cancelled", Err: cause}
+}
+
+// Taken is the error for a row whose values in these columns another row has.
+// In a multi-tenant model the tenant goes without saying. prefix is the pointer
+// to the row among those of the statement.
+func Taken(m *dataflow.Model, columns []string, prefix string, cause error) *dataflow.Error {
+	var names []string
+	for _, name := range columns {
+		if f := m.Field(name); f != nil && f.System != dataflow.RoleTenant {
+			names = append(names, name)
+		}
+	}
+	e := &dataflow.Error{Code: "unique_violation", Status: dataflow.StatusConflict, Model: m.Name, Err: cause}
+	switch n := len(names); n {
+	case 0:
+		e.Message = "another " + m.Name + " has the same values"
+	case 1:
+		e.Message = fmt.Sprintf("another %s has this %s", m.Name, names[0])
+	default:
+		e.Message = fmt.Sprintf("another %s has this combination of %s and %s", m.Name, strings.Join(names[:n-1], ", "), names[n-1])
+	}
+	for _, name := range names {
+		e.Problems = append(e.Problems, dataflow.Problem{Code: "unique", Pointer: prefix + "/" + name, Detail: e.Message})
+	}
+	return e
+}
