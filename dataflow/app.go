@@ -59,11 +59,11 @@ func (d *Database) System(build func() []*Model) []*Model {
 }
 
 // URLSpan is where the file says which database it is.
-func (db *Database) URLSpan() Span {
-	if s := db.Spans.At("/database_url"); !s.IsZero() {
+func (d *Database) URLSpan() Span {
+	if s := d.Spans.At("/database_url"); !s.IsZero() {
 		return s
 	}
-	return db.Span
+	return d.Span
 }
 
 // DatabaseOptions are the options of DataFlow(...), defaults filled in.
