@@ -18,8 +18,9 @@ type CodeInfo struct {
 //	FC1xx  names, options, loads         FC5xx  security
 //	FC2xx  models                        FC6xx  database and migration
 //	FC3xx  workflows                     FC7xx  running and serving
+//	FC8xx  style                         FC9xx  suppressions
 func Codes() []CodeInfo {
-	all := slices.Concat(languageCodes, codes)
+	all := slices.Concat(languageCodes, codes, checkCodes)
 	slices.SortStableFunc(all, func(a, b CodeInfo) int { return strings.Compare(a.Code, b.Code) })
 	return all
 }

@@ -9,14 +9,12 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/tree"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"go.starlark.net/resolve"
 	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
-
-// fileOptions is the dialect: Starlark with sets.
-func fileOptions() *syntax.FileOptions { return &syntax.FileOptions{Set: true} }
 
 // compile parses and resolves a file. Names that mean nothing are reported and
 // stand for placeholders, so that the rest of the file can be looked at too.
@@ -24,7 +22,7 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	if !l.isText(src) {
 		return nil, nil, false
 	}
-	file, err := fileOptions().Parse(src.name, src.text, 0)
+	file, err := tree.Options().Parse(src.name, src.text, 0)
 	if err != nil {
 		// Every habit of other languages is an error to the parser too, so a
 		// file that it takes need not be searched for them.

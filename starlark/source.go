@@ -5,6 +5,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/tree"
 	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
 )
@@ -58,18 +59,7 @@ func (s *source) index() {
 }
 
 // span returns the place of a node.
-func (s *source) span(n syntax.Node) dataflow.Span {
-	start, end := n.Span()
-	switch n := n.(type) { // these end before their bracket
-	case *syntax.IndexExpr, *syntax.SliceExpr, *syntax.LoadStmt:
-		end.Col++
-	case *syntax.TupleExpr:
-		if n.Lparen.IsValid() {
-			end.Col++
-		}
-	}
-	return dataflow.Span{File: s.name, Start: pos(start), End: pos(end)}
-}
+func (s *source) span(n syntax.Node) dataflow.Span { return tree.Span(s.name, n) }
 
 // point returns the span of n characters from p.
 func (s *source) point(p syntax.Position, n int) dataflow.Span {
@@ -86,7 +76,7 @@ func (s *source) locate(p syntax.Position) dataflow.Span {
 	return s.point(p, 1)
 }
 
-func pos(p syntax.Position) dataflow.Pos { return dataflow.Pos{Line: int(p.Line), Col: int(p.Col)} }
+func pos(p syntax.Position) dataflow.Pos { return tree.Pos(p) }
 
 // within returns what finds the span of bytes [from, to) of a string literal's
 // value. A literal with escapes answers with all of itself.

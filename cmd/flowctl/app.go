@@ -14,6 +14,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/starlark"
+	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/flowctl/flowctl/starlark/report"
 	"github.com/flowctl/flowctl/stdlib"
 )
@@ -86,6 +87,37 @@ func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow
 	})
 }
 
+// check loads the app and returns it with everything that can be found without
+// touching a database.
+func (a *appFile) check(ctx context.Context, w *world) (*dataflow.App, []dataflow.Diagnostic) {
+	app, diags := a.load(ctx, w)
+	return app, a.checkLoaded(w, app, diags)
+}
+
+// checkLoaded is check of an app that is loaded already.
+func (a *appFile) checkLoaded(w *world, app *dataflow.App, diags []dataflow.Diagnostic) []dataflow.Diagnostic {
+	if app != nil {
+		diags = append(diags, nexus.Check(app, a.options(w, false))...)
+	}
+	return check.Run(app, a.sources(app), diags)
+}
+
+// sources are the files of the app's folder that it was loaded from; those of
+// one that can't be evaluated are its own file.
+func (a *appFile) sources(app *dataflow.App) []check.Source {
+	if app == nil {
+		path := a.display + a.base
+		return []check.Source{{Path: path, Text: a.source(path)}}
+	}
+	var out []check.Source
+	for _, f := range app.Files {
+		if path := a.display + f.Path; !strings.HasPrefix(f.Path, "@") {
+			out = append(out, check.Source{Path: path, Text: a.source(path)})
+		}
+	}
+	return out
+}
+
 func (a *appFile) options(w *world, verbose bool) nexus.Options {
 	return nexus.Options{Version: thisBuild().Version, Dir: a.dir, Env: w.env, Logger: w.logger(verbose)}
 }
@@ -110,13 +142,13 @@ func (a *appFile) report(w *world, out io.Writer, diags []dataflow.Diagnostic) e
 func (a *appFile) build(ctx context.Context, w *world, verbose bool, change func(*dataflow.App) error) (*nexus.Generation, error) {
 	app, diags := a.load(ctx, w)
 	if dataflow.HasErrors(diags) {
-		return nil, errors.Join(a.report(w, w.err, diags), exitError(exitFailed))
+		return nil, errors.Join(a.report(w, w.err, a.checkLoaded(w, app, diags)), exitError(exitFailed))
 	}
 	if err := change(app); err != nil {
 		return nil, err
 	}
 	gen, more := nexus.Build(ctx, app, a.options(w, verbose))
-	diags = append(diags, more...)
+	diags = check.Run(app, a.sources(app), append(diags, more...))
 	if len(diags) > 0 {
 		if err := a.report(w, w.err, diags); err != nil {
 			return nil, fmt.Errorf("report what was found: %w", err)

@@ -2,61 +2,130 @@ package main
 
 import (
 	"fmt"
+	"io"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/flowctl/flowctl/starlark/report"
 	"github.com/spf13/cobra"
 )
 
+// checkFlags are the options of flowctl check.
+type checkFlags struct {
+	format            string
+	only, without     []string
+	strict            bool
+	fix, unsafe, diff bool
+}
+
 func checkCommand(w *world) *cobra.Command {
-	var format string
+	var o checkFlags
 	cmd := &cobra.Command{
 		Use:   "check app.star",
 		Short: "Find what is wrong with an app, without running it",
 		Long: `check loads the app and reports everything that can be found without touching
-a database or a network.
+a database or a network. flowctl explain CODE says more about a finding.
 
-Exit code 0: nothing wrong (there may be warnings). 1: errors. 2: the command
-or the file could not be read.`,
+Warnings that are meant to be are marked in the file, with the reason:
+  "rate": float,  # flowctl: ignore[FC230] an exchange rate
+
+Formats: text` + formatNames() + `.
+
+Exit code 0: nothing wrong (there may be warnings). 1: errors, or with --strict
+warnings. 2: the command or the file could not be read.`,
 		Args: takes("app.star"),
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if format != "text" && format != "json" {
-				return &usageError{fmt.Sprintf("unknown format %q", format), "the formats are text and json"}
+			if err := o.check(); err != nil {
+				return err
 			}
 			a, err := findApp(args[0])
 			if err != nil {
 				return err
 			}
-			app, diags := a.load(cmd.Context(), w)
-			if app != nil {
-				diags = append(diags, nexus.Check(app, a.options(w, false))...)
+			if o.fix || o.unsafe || o.diff {
+				return a.fix(cmd.Context(), w, o)
 			}
-			return a.reportCheck(w, app, dataflow.SortDiagnostics(diags), format)
+			app, diags := a.check(cmd.Context(), w)
+			return a.reportCheck(w, app, check.Select(diags, o.only, o.without), o)
 		},
 	}
-	cmd.Flags().StringVar(&format, "format", "text", "text or json")
+	f := cmd.Flags()
+	f.StringVar(&o.format, "format", "text", "form of the report")
+	f.StringSliceVar(&o.only, "select", nil, "show only warnings whose codes begin so, as FC2,FC510")
+	f.StringSliceVar(&o.without, "ignore", nil, "don't show warnings whose codes begin so")
+	f.BoolVar(&o.strict, "strict", false, "let warnings fail the check too")
+	f.BoolVar(&o.fix, "fix", false, "mend what can be without changing what the app does")
+	f.BoolVar(&o.unsafe, "unsafe-fixes", false, "mend what may change what the app does, too")
+	f.BoolVar(&o.diff, "diff", false, "show what --fix would change, and change nothing")
 	return cmd
 }
 
-// reportCheck writes what check was asked for.
-func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diagnostic, format string) error {
-	if format == "json" {
-		if err := report.JSON(w.out, diags); err != nil {
-			return fmt.Errorf("write the report: %w", err)
+func formatNames() string {
+	var b strings.Builder
+	for _, f := range report.Formats() {
+		b.WriteString(", " + f.Name)
+	}
+	return b.String()
+}
+
+// check finds what is wrong with the flags.
+func (o *checkFlags) check() error {
+	if o.format != "text" && o.write(nil) == nil {
+		names := []string{"text"}
+		for _, f := range report.Formats() {
+			names = append(names, f.Name)
 		}
-	} else {
-		if err := a.report(w, w.out, diags); err != nil {
-			return fmt.Errorf("write the report: %w", err)
-		}
-		if !dataflow.HasErrors(diags) {
-			fmt.Fprintf(w.out, "%s: no errors in %s\n", a.display+a.base, inventory(app))
+		last := len(names) - 1
+		return &usageError{fmt.Sprintf("unknown format %q", o.format), "the formats are " + strings.Join(names[:last], ", ") + " and " + names[last]}
+	}
+	for _, codes := range [][]string{o.only, o.without} {
+		if code, near := check.UnknownCode(codes); code != "" || near != "" {
+			if near == "" {
+				near = "docs/rules.md and docs/errors/diagnostics.md list the codes"
+			}
+			return &usageError{fmt.Sprintf("there is no code that begins with %q", code), near}
 		}
 	}
-	if dataflow.HasErrors(diags) {
+	return nil
+}
+
+// write returns what writes the format, or nil if there is none.
+func (o *checkFlags) write(w io.Writer) func([]dataflow.Diagnostic) error {
+	for _, f := range report.Formats() {
+		if f.Name == o.format {
+			return func(ds []dataflow.Diagnostic) error { return f.Write(w, ds) }
+		}
+	}
+	return nil
+}
+
+// reportCheck writes what check was asked for.
+func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diagnostic, o checkFlags) error {
+	write := o.write(w.out)
+	if write == nil {
+		write = func(ds []dataflow.Diagnostic) error { return a.report(w, w.out, ds) }
+	}
+	if err := write(diags); err != nil {
+		return fmt.Errorf("write the report: %w", err)
+	}
+	failed := dataflow.HasErrors(diags) || o.strict && warned(diags)
+	if o.format == "text" && !dataflow.HasErrors(diags) {
+		fmt.Fprintf(w.out, "%s: no errors in %s\n", a.display+a.base, inventory(app))
+	}
+	if failed {
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+func warned(ds []dataflow.Diagnostic) bool {
+	for _, d := range ds {
+		if d.Severity == dataflow.SeverityWarning {
+			return true
+		}
+	}
+	return false
 }
 
 // inventory counts what an app declares, so that a check of an empty file is

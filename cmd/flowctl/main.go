@@ -76,7 +76,7 @@ over MCP.`,
 	root.SetOut(w.out)
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(w), checkCommand(w), execCommand(w), mcpCommand(w),
+	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), execCommand(w), mcpCommand(w),
 		openapiCommand(w), initCommand(w), versionCommand(w))
 	return root
 }

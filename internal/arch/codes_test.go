@@ -187,7 +187,7 @@ const generated = "<!-- Made from dataflow/codes.go by: go test ./internal/arch 
 var ranges = []struct{ prefix, title string }{
 	{"FC0", "Syntax"}, {"FC1", "Names, options and loads"}, {"FC2", "Models"},
 	{"FC3", "Workflows"}, {"FC4", "Handlers, exposure and Nexus"}, {"FC5", "Security"},
-	{"FC6", "Databases and migration"}, {"FC7", "Running and serving"},
+	{"FC6", "Databases and migration"}, {"FC7", "Running and serving"}, {"FC8", "Style"}, {"FC9", "Suppressions"},
 }
 
 func diagnosticsPage() string {

@@ -1,0 +1,196 @@
+package check_test
+
+import (
+	"context"
+	"flag"
+	"fmt"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"testing"
+	"testing/fstest"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark"
+	"github.com/flowctl/flowctl/starlark/check"
+	"github.com/flowctl/flowctl/stdlib"
+	"github.com/google/go-cmp/cmp"
+)
+
+// run checks one file and returns "line code message" of each finding.
+func run(t *testing.T, text string) []dataflow.Diagnostic {
+	t.Helper()
+	app, ds := starlark.Load(context.Background(), "app.star", starlark.Options{
+		FS: fstest.MapFS{"app.star": {Data: []byte(text)}}, Modules: stdlib.Modules(),
+	})
+	return check.Run(app, []check.Source{{Path: "app.star", Text: text}}, ds)
+}
+
+func lines(ds []dataflow.Diagnostic, code string) []int {
+	var out []int
+	for _, d := range ds {
+		if d.Code == code {
+			out = append(out, d.Span.Start.Line)
+		}
+	}
+	slices.Sort(out)
+	return slices.Compact(out)
+}
+
+// Every rule fires where its bad example says, and nowhere in the good one,
+// which no other rule has anything to say against either.
+func TestRulesFireInTheirExamples(t *testing.T) {
+	last := ""
+	for _, r := range check.Rules() {
+		t.Run(r.Code, func(t *testing.T) {
+			if r.Code <= last {
+				t.Errorf("%s stands behind %s", r.Code, last)
+			}
+			last = r.Code
+			var want []int
+			for i, line := range strings.Split(r.Bad, "\n") {
+				if strings.HasSuffix(line, "# here") {
+					want = append(want, i+1)
+				}
+			}
+			bad := run(t, r.Bad)
+			if got := lines(bad, r.Code); len(want) == 0 || !slices.Equal(got, want) {
+				t.Errorf("it fires in lines %v of Bad, not in %v:\n%s", got, want, show(bad))
+			}
+			if dataflow.HasErrors(bad) && !slices.ContainsFunc(bad, func(d dataflow.Diagnostic) bool {
+				return d.Code == r.Code && d.Severity == dataflow.SeverityError
+			}) {
+				t.Errorf("Bad has errors of other kinds:\n%s", show(bad))
+			}
+			for _, d := range run(t, r.Good) {
+				if d.Severity == dataflow.SeverityError || d.Code == r.Code {
+					t.Errorf("Good is no good: %s", show([]dataflow.Diagnostic{d}))
+				}
+			}
+			checkFixes(t, r, bad)
+		})
+	}
+}
+
+// checkFixes holds every safe fix to mending what it is for.
+func checkFixes(t *testing.T, r check.Rule, bad []dataflow.Diagnostic) {
+	t.Helper()
+	var own []dataflow.Diagnostic
+	for _, d := range bad {
+		if d.Code == r.Code && len(d.Fixes) > 0 {
+			own = append(own, d)
+		}
+	}
+	if r.Fixes != (len(own) > 0) {
+		t.Errorf("Fixes = %v, but %d of its findings in Bad come with one", r.Fixes, len(own))
+	}
+	if len(own) == 0 {
+		return
+	}
+	changed, mended := check.Fix([]check.Source{{Path: "app.star", Text: r.Bad}}, own, true)
+	if mended == 0 {
+		t.Fatalf("no fix of %s could be applied", r.Code)
+	}
+	after := run(t, changed["app.star"])
+	if dataflow.HasErrors(after) || len(lines(after, r.Code)) > len(lines(bad, r.Code))-1 {
+		t.Errorf("the fix mends nothing, or breaks:\n%s\n%s", changed["app.star"], show(after))
+	}
+}
+
+func show(ds []dataflow.Diagnostic) string {
+	var b strings.Builder
+	for _, d := range ds {
+		fmt.Fprintf(&b, "%s-%d:%d %s %s [%s]\n", d.Span, d.Span.End.Line, d.Span.End.Col, d.Code, d.Message, d.Hint)
+	}
+	return b.String()
+}
+
+const head = "db = DataFlow(database_url = \"sqlite:app.db\")\n"
+
+func TestSuppressions(t *testing.T) {
+	tests := []struct {
+		name, text string
+		want       []string
+	}{
+		{"behind the line", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230] a rate`, nil},
+		{"in a line above, over others", "# flowctl: ignore[FC230] a rate\n# of exchange\n\nM = db.model(\"M\", {\"price\": float})", nil},
+		{"in a string is no comment", `M = db.model("M", {"price": float}, doc = "# flowctl: ignore[FC230] x")`, []string{"2 FC230"}},
+		{"of another line", "# flowctl: ignore[FC230] a rate\nx = 1\nM = db.model(\"M\", {\"price\": float})", []string{"2 FC901", "4 FC230"}},
+		{"unused", `M = db.model("M", {"n": int})  # flowctl: ignore[FC230] gone`, []string{"2 FC901"}},
+		{"one of two unused", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230, FC510] why`, []string{"2 FC901"}},
+		{"without a reason", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230]`, []string{"2 FC903"}},
+		{"of no code", `M = db.model("M", {"price": float})  # flowctl: ignore[FC23] why`, []string{"2 FC230", "2 FC902"}},
+		{"unreadable", `M = db.model("M", {"price": float})  # flowctl: ignore FC230`, []string{"2 FC230", "2 FC902"}},
+		{"an error stays", `M = db.model("M", {"n": strr})  # flowctl: ignore[FC101] no`, []string{"2 FC101"}},
+	}
+	for _, tt := range tests {
+		t.Run(tt.name, func(t *testing.T) {
+			var got []string
+			for _, d := range run(t, head+tt.text+"\n") {
+				got = append(got, fmt.Sprintf("%d %s", d.Span.Start.Line, d.Code))
+			}
+			if diff := cmp.Diff(tt.want, got); diff != "" {
+				t.Errorf("(-want +got):\n%s", diff)
+			}
+		})
+	}
+}
+
+func TestFixTakesAnIdleSuppressionOut(t *testing.T) {
+	text := head + "# flowctl: ignore[FC230] gone\nM = db.model(\"M\", {\"n\": int})  # flowctl: ignore[FC510] gone\n"
+	changed, mended := check.Fix([]check.Source{{Path: "app.star", Text: text}}, run(t, text), false)
+	if want := head + "M = db.model(\"M\", {\"n\": int})\n"; changed["app.star"] != want || mended != 2 {
+		t.Errorf("mended %d:\n%s", mended, changed["app.star"])
+	}
+}
+
+var update = flag.Bool("update", false, "rewrite docs/rules.md")
+
+func TestPageOfRulesIsUpToDate(t *testing.T) {
+	path := filepath.Join("..", "..", "docs", "rules.md")
+	want := "<!-- Made from starlark/check by: go test ./starlark/check -run PageOfRules -update -->\n\n" + check.Markdown()
+	if *update {
+		if err := os.WriteFile(path, []byte(want), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	if got, err := os.ReadFile(path); err != nil || string(got) != want {
+		t.Error("docs/rules.md is not what the rules say; write it anew with: go test ./starlark/check -run PageOfRules -update")
+	}
+}
+
+func TestEveryRuleIsOnThePage(t *testing.T) {
+	page := check.Markdown()
+	for _, r := range check.Rules() {
+		if !strings.Contains(page, "### "+r.Code+": ") {
+			t.Errorf("%s is in no family", r.Code)
+		}
+	}
+}
+
+func TestSelectKeepsErrors(t *testing.T) {
+	ds := []dataflow.Diagnostic{
+		{Code: "FC101"}, {Code: "FC230", Severity: dataflow.SeverityWarning}, {Code: "FC510", Severity: dataflow.SeverityWarning},
+	}
+	codes := func(ds []dataflow.Diagnostic) string {
+		var out []string
+		for _, d := range ds {
+			out = append(out, d.Code)
+		}
+		return strings.Join(out, " ")
+	}
+	for _, tt := range []struct {
+		only, without []string
+		want          string
+	}{
+		{nil, nil, "FC101 FC230 FC510"},
+		{[]string{"FC2"}, nil, "FC101 FC230"},
+		{nil, []string{"FC2"}, "FC101 FC510"},
+		{[]string{"FC"}, []string{"FC101", "FC510"}, "FC101 FC230"},
+	} {
+		if got := codes(check.Select(ds, tt.only, tt.without)); got != tt.want {
+			t.Errorf("Select(%v, %v) = %s, want %s", tt.only, tt.without, got, tt.want)
+		}
+	}
+}

@@ -1,0 +1,69 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+var loadUnused = Rule{
+	Code: "FC130", severity: dataflow.SeverityWarning, Fixes: true,
+	Bad: `load("@stdlib//math.star", "pow")
+load("@stdlib//money.star", "cents")  # here
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"side": field(int, default = pow(2, 3))})
+`,
+	Good: `load("@stdlib//math.star", "pow")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"side": field(int, default = pow(2, 3))})
+`,
+	find: func(p *pass) {
+		for _, f := range p.files {
+			used := f.usedNames()
+			for _, st := range f.tree.Stmts {
+				if load, ok := st.(*syntax.LoadStmt); ok {
+					p.unusedLoads(f, load, used)
+				}
+			}
+		}
+	},
+}
+
+// usedNames are the names that stand anywhere but where they are bound by load.
+func (f *file) usedNames() map[string]bool {
+	used := map[string]bool{}
+	for _, st := range f.tree.Stmts {
+		if _, ok := st.(*syntax.LoadStmt); ok {
+			continue
+		}
+		syntax.Walk(st, func(n syntax.Node) bool {
+			if id, ok := n.(*syntax.Ident); ok {
+				used[id.Name] = true
+			}
+			return true
+		})
+	}
+	return used
+}
+
+func (p *pass) unusedLoads(f *file, load *syntax.LoadStmt, used map[string]bool) {
+	var unused []int
+	for i, to := range load.To {
+		if !used[to.Name] {
+			unused = append(unused, i)
+		}
+	}
+	for _, i := range unused {
+		d := p.report(f.span(load.To[i]), fmt.Sprintf("%s is loaded and never used", load.To[i].Name), "leave it out")
+		if len(unused) == len(load.To) {
+			d.Fixes = append(d.Fixes, dataflow.Fix{Message: "remove the load", Safe: true, Edits: []dataflow.Edit{{Span: f.linesOf(load)}}})
+		}
+	}
+}
+
+// linesOf is all the lines a statement is on.
+func (f *file) linesOf(n syntax.Node) dataflow.Span {
+	s := f.span(n)
+	return dataflow.Span{File: f.Path, Start: dataflow.Pos{Line: s.Start.Line, Col: 1}, End: dataflow.Pos{Line: s.End.Line + 1, Col: 1}}
+}

@@ -1,0 +1,29 @@
+package check
+
+import (
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// Rule is one thing to look for.
+type Rule struct {
+	Code string // a row of dataflow.Codes, whose doc is the rule's
+	// Bad is an app in which the rule fires, at the lines that end with
+	// "# here"; Good is how it is to be written, where it does not.
+	Bad, Good string
+	Fixes     bool // some of its findings come with a fix
+
+	severity dataflow.Severity
+	whole    bool // it says nothing of an app with errors, where what is missing may be at fault
+	find     func(*pass)
+}
+
+// Rules lists the rules, in the order of their codes.
+func Rules() []Rule { return slices.Clone(rules) }
+
+var rules = []Rule{
+	loadUnused,
+	moneyInFloat,
+	secretLiteral,
+}

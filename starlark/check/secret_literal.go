@@ -1,0 +1,70 @@
+package check
+
+import (
+	"regexp"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+var (
+	// secretName matches names of parameters, keys and variables that hold secrets.
+	secretName = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization|credentials?)$`)
+	// secretText matches keys by the forms that their issuers give them.
+	secretText = regexp.MustCompile(`^(sk_live_|sk-[A-Za-z0-9]{20}|ghp_[A-Za-z0-9]{20}|github_pat_|xox[baprs]-|AKIA[0-9A-Z]{16}$|-----BEGIN [A-Z ]*PRIVATE KEY|Bearer [A-Za-z0-9._~+/-]{16})`)
+	// urlPassword matches the password in a URL.
+	urlPassword = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/?#@:]*:[^/?#@]+@`)
+)
+
+var secretLiteral = Rule{
+	Code: "FC510", severity: dataflow.SeverityWarning,
+	Bad: `db = DataFlow(database_url = "postgres://shop:hunter2@db.example.com/shop")  # here
+`,
+	Good: `db = DataFlow(database_url = env("DATABASE_URL", default = "sqlite:app.db"))
+`,
+	find: func(p *pass) {
+		for _, f := range p.files {
+			f.walk(func(n syntax.Node) {
+				switch n := n.(type) {
+				case *syntax.Literal:
+					if s, ok := text(n); ok && (secretText.MatchString(s) || urlPassword.MatchString(s)) {
+						p.secret(f, n)
+					}
+				case *syntax.BinaryExpr: // api_key = "…" in a call
+					if id, ok := n.X.(*syntax.Ident); ok && n.Op == syntax.EQ {
+						p.secretUnder(f, id.Name, n.Y)
+					}
+				case *syntax.DictEntry:
+					if name, ok := text(n.Key); ok {
+						p.secretUnder(f, name, n.Value)
+					}
+				case *syntax.AssignStmt:
+					if id, ok := n.LHS.(*syntax.Ident); ok {
+						p.secretUnder(f, id.Name, n.RHS)
+					}
+				}
+			})
+		}
+	},
+}
+
+// secretUnder reports a literal that stands under a secret's name. A reference
+// to the environment is none, nor is a word short enough to name something.
+func (p *pass) secretUnder(f *file, name string, e syntax.Expr) {
+	s, ok := text(e)
+	if !ok || len(s) < 8 || strings.Contains(s, "${") || strings.ContainsAny(s, " ") || !secretName.MatchString(name) {
+		return
+	}
+	p.secret(f, e)
+}
+
+func (p *pass) secret(f *file, e syntax.Expr) {
+	at := f.span(e)
+	for _, d := range p.found {
+		if d.Code == p.code && d.Span == at {
+			return
+		}
+	}
+	p.report(at, "a secret stands in the file, where everyone who reads the file has it", `keep it in the environment: env("NAME")`)
+}

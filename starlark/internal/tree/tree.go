@@ -1,0 +1,52 @@
+// Package tree finds the places of syntax. It knows the trees of
+// go.starlark.net/syntax and nothing of what a file means.
+package tree
+
+import (
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+// Options is the dialect: Starlark with sets.
+func Options() *syntax.FileOptions { return &syntax.FileOptions{Set: true} }
+
+// Pos converts a place.
+func Pos(p syntax.Position) dataflow.Pos { return dataflow.Pos{Line: int(p.Line), Col: int(p.Col)} }
+
+// Span returns the place of a node of the file.
+func Span(file string, n syntax.Node) dataflow.Span {
+	start, end := n.Span()
+	switch n := n.(type) { // these end before their bracket
+	case *syntax.IndexExpr, *syntax.SliceExpr, *syntax.LoadStmt:
+		end.Col++
+	case *syntax.TupleExpr:
+		if n.Lparen.IsValid() {
+			end.Col++
+		}
+	}
+	return dataflow.Span{File: file, Start: Pos(start), End: Pos(end)}
+}
+
+// Comments returns the comments of a file that was parsed with
+// syntax.RetainComments, in order.
+func Comments(f *syntax.File) []syntax.Comment {
+	var all []syntax.Comment
+	syntax.Walk(f, func(n syntax.Node) bool {
+		if n == nil {
+			return true
+		}
+		if c := n.Comments(); c != nil {
+			all = slices.Concat(all, c.Before, c.Suffix, c.After)
+		}
+		return true
+	})
+	slices.SortStableFunc(all, func(a, b syntax.Comment) int {
+		if a.Start.Line != b.Start.Line {
+			return int(a.Start.Line - b.Start.Line)
+		}
+		return int(a.Start.Col - b.Start.Col)
+	})
+	return slices.CompactFunc(all, func(a, b syntax.Comment) bool { return a.Start == b.Start })
+}
