@@ -1,6 +1,8 @@
 package check
 
 import (
+	"slices"
+
 	"github.com/flowctl/flowctl/dataflow"
 )
 
@@ -19,7 +21,12 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 	if app == nil {
 		return dataflow.SortDiagnostics(ds)
 	}
-	p := &pass{app: app, broken: dataflow.HasErrors(found)}
+	p := &pass{app: app}
+	for _, d := range found {
+		if d.Severity == dataflow.SeverityError {
+			p.errors = append(p.errors, d.Span)
+		}
+	}
 	for _, s := range sources {
 		if f := parse(s); f != nil { // one that can't be parsed has been reported
 			p.files = append(p.files, f)
@@ -27,7 +34,7 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 	}
 	for i := range rules {
 		r := &rules[i]
-		if r.whole && p.broken {
+		if r.whole && len(p.errors) > 0 {
 			continue
 		}
 		p.code, p.severity = r.Code, r.severity
@@ -41,11 +48,18 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 type pass struct {
 	app    *dataflow.App
 	files  []*file
-	broken bool // there are errors, so that what is missing may have been meant
+	errors []dataflow.Span // of what is wrong with the app
 
 	code     string
 	severity dataflow.Severity
 	found    []dataflow.Diagnostic
+}
+
+// failed reports whether there is an error within the place.
+func (p *pass) failed(at dataflow.Span) bool {
+	return slices.ContainsFunc(p.errors, func(e dataflow.Span) bool {
+		return e.File == at.File && e.Start.Line >= at.Start.Line && e.Start.Line <= at.End.Line
+	})
 }
 
 // report adds a finding of the rule that runs.

@@ -145,6 +145,25 @@ func TestFixTakesAnIdleSuppressionOut(t *testing.T) {
 	}
 }
 
+// A file that declares models is loaded for them, whatever its names are used for.
+func TestLoadOfDeclarationsIsUsed(t *testing.T) {
+	files := fstest.MapFS{
+		"app.star":   {Data: []byte("load(\"//lib/m.star\", \"M\")\nload(\"lib/f.star\", \"f\")\n")},
+		"lib/m.star": {Data: []byte("load(\"../base.star\", \"db\")\nM = db.model(\"M\", {\"n\": int})\n")},
+		"lib/f.star": {Data: []byte("f = 1\n")},
+		"base.star":  {Data: []byte(head)},
+	}
+	app, ds := starlark.Load(context.Background(), "app.star", starlark.Options{FS: files, Display: "./some/where"})
+	var sources []check.Source
+	for _, f := range app.Files {
+		sources = append(sources, check.Source{Path: "./some/where/" + f.Path, Text: string(files[f.Path].Data)})
+	}
+	ds = check.Run(app, sources, ds)
+	if len(ds) != 1 || ds[0].Code != "FC130" || ds[0].Span.Start.Line != 2 {
+		t.Errorf("want the load of f alone:\n%s", show(ds))
+	}
+}
+
 var update = flag.Bool("update", false, "rewrite docs/rules.md")
 
 func TestPageOfRulesIsUpToDate(t *testing.T) {

@@ -2,6 +2,9 @@ package check
 
 import (
 	"fmt"
+	"path"
+	"slices"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/syntax"
@@ -22,12 +25,36 @@ Thing = db.model("Thing", {"side": field(int, default = pow(2, 3))})
 		for _, f := range p.files {
 			used := f.usedNames()
 			for _, st := range f.tree.Stmts {
-				if load, ok := st.(*syntax.LoadStmt); ok {
+				load, ok := st.(*syntax.LoadStmt)
+				if ok && !p.failed(f.span(load)) && !p.declares(f, load.ModuleName()) {
 					p.unusedLoads(f, load, used)
 				}
 			}
 		}
 	},
+}
+
+// declares reports whether a file that is loaded declares part of the app: then
+// it is loaded for that, whatever its names are used for.
+func (p *pass) declares(f *file, module string) bool {
+	from := path.Join(path.Dir(f.Path), module)
+	if rest, ok := strings.CutPrefix(module, "//"); ok {
+		from = path.Join(strings.TrimSuffix(p.files[0].Path, p.app.Files[0].Path), rest)
+	}
+	var spans []dataflow.Span
+	for _, db := range p.app.Databases {
+		spans = append(spans, db.Span)
+	}
+	for _, m := range p.app.Models() {
+		spans = append(spans, m.Span)
+	}
+	for _, w := range p.app.Workflows {
+		spans = append(spans, w.Span)
+	}
+	for _, e := range p.app.Exposures {
+		spans = append(spans, e.Span)
+	}
+	return slices.ContainsFunc(spans, func(s dataflow.Span) bool { return path.Clean(s.File) == from })
 }
 
 // usedNames are the names that stand anywhere but where they are bound by load.
