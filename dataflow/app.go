@@ -59,8 +59,11 @@ func (d *Database) System(build func() []*Model) []*Model {
 }
 
 // URLSpan is where the file says which database it is.
-func (d *Database) URLSpan() Span {
-	if s := d.Spans.At("/database_url"); !s.IsZero() {
+func (d *Database) URLSpan() Span { return d.OptionSpan("database_url") }
+
+// OptionSpan is where the file sets an option of the database.
+func (d *Database) OptionSpan(name string) Span {
+	if s := d.Spans.At("/" + name); !s.IsZero() {
 		return s
 	}
 	return d.Span
@@ -68,12 +71,12 @@ func (d *Database) URLSpan() Span {
 
 // DatabaseOptions are the options of DataFlow(...), defaults filled in.
 type DatabaseOptions struct {
-	AutoMigrate          bool // create and alter tables at start
-	ExistingSchemaMode   bool // never create or alter; the tables must fit already
-	ModelPersistence     bool // keep a snapshot of the schema in the database, so that an unchanged one is not inspected
-	PoolSize             int  // connections for reading; 0: the engine's own choice
-	PoolMaxOverflow      int
-	PoolRecycle          time.Duration
+	AutoMigrate          bool          // create and alter tables at start
+	ExistingSchemaMode   bool          // never create or alter; the tables must fit already
+	ModelPersistence     bool          // keep a snapshot of the schema in the database, so that an unchanged one is not inspected
+	PoolSize             int           // connections that are kept; 0: the engine's own choice
+	PoolMaxOverflow      int           // further ones, closed when they are idle
+	PoolRecycle          time.Duration // 0: never
 	SlowQueryThreshold   time.Duration // 0: none
 	Echo                 bool          // log every statement, without values
 	MigrationLockTimeout time.Duration
@@ -82,7 +85,7 @@ type DatabaseOptions struct {
 	AuditLogging bool
 	// Of PostgreSQL alone.
 	Pooler    string // "transaction" behind PgBouncer
-	DirectURL string // for migrations, locks and LISTEN
+	DirectURL string // of the same database, for migrations
 }
 
 // Server is Nexus(...): how the app is served. Defaults are filled in.

@@ -294,7 +294,11 @@ func (a *args) oneOf(p *spec.Param, w arg) bool {
 		}
 		if !known {
 			hint := dataflow.DidYouMean(s, p.OneOf)
-			if hint == "" {
+			switch {
+			case hint != "":
+			case len(p.OneOf) == 1:
+				hint = fmt.Sprintf("write %q, or leave it out", p.OneOf[0])
+			default:
 				hint = "there are " + strings.Join(p.OneOf, ", ")
 			}
 			a.fail("FC105", a.site.src.element(item, w), fmt.Sprintf("%s of %s can't be %q", p.Name, a.b.Name, s), hint)

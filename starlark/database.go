@@ -73,10 +73,15 @@ func (l *loader) dataFlow(a *args) sl.Value {
 			MigrationLockTimeout: a.duration("migration_lock_timeout", 30*time.Second),
 			MultiTenant:          a.bool("multi_tenant", false),
 			AuditLogging:         a.bool("audit_logging", false),
+			Pooler:               a.str("pooler", ""),
+			DirectURL:            a.str("direct_url", ""),
 		},
 	}}
 	if a.has("database_url") && d.db.URL == "" {
 		a.fail("FC105", a.at("database_url"), "database_url is empty", `write "sqlite:app.db"`)
+	}
+	if _, given := a.value("direct_url").(sl.String); given && d.db.Options.DirectURL == "" {
+		a.fail("FC105", a.at("direct_url"), "direct_url is empty", "write None, or leave it out, where there is no pooler to go round")
 	}
 	l.databases = append(l.databases, d)
 	l.app.Databases = append(l.app.Databases, d.db)

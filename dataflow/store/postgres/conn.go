@@ -3,8 +3,11 @@ package postgres
 import (
 	"context"
 	"errors"
+	"sync"
+	"sync/atomic"
 	"time"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -26,6 +29,7 @@ type conn struct {
 	b       query.Builder // scratch
 	params  params        // scratch
 	unnamed bool
+	s       *Store // nil for one that is not of a pool
 
 	pooled *pgxpool.Conn // while it is taken
 	shown  bool          // a caller has seen a row since it was taken
@@ -44,7 +48,7 @@ func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
 	wait, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
 	for {
-		pooled, err := s.pool.Acquire(wait)
+		pooled, err := s.surplus.acquire(wait, s.pool)
 		if err != nil {
 			return nil, s.notTaken(ctx, err)
 		}
@@ -56,12 +60,51 @@ func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
 	}
 }
 
+// surplus are the connections beyond pool_size: under load they go from hand to
+// hand, and are closed when nobody waits for them.
+type surplus struct {
+	size    int // connections that stay
+	waiting atomic.Int32
+	release sync.Mutex // so that two that are given back do not both find a place
+}
+
+// surplusOf returns nil where all there can be may stay.
+func surplusOf(o dataflow.DatabaseOptions) *surplus {
+	if o.PoolMaxOverflow <= 0 {
+		return nil
+	}
+	return &surplus{size: poolSize(o)}
+}
+
+func (u *surplus) acquire(ctx context.Context, pool *pgxpool.Pool) (*pgxpool.Conn, error) {
+	if u != nil {
+		u.waiting.Add(1)
+		defer u.waiting.Add(-1)
+	}
+	return pool.Acquire(ctx)
+}
+
+// put gives a connection back, closed if it is one too many.
+func (u *surplus) put(pool *pgxpool.Pool, c *conn, pooled *pgxpool.Conn) {
+	u.release.Lock()
+	stays := u.waiting.Load() > 0 || int(pool.Stat().IdleConns()) < u.size
+	if stays {
+		pooled.Release()
+	}
+	u.release.Unlock()
+	if !stays {
+		c.hangUp()
+		pooled.Release()
+	}
+}
+
 // connOf returns what is kept for a connection of the pool.
 func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
 	pc := pooled.Conn().PgConn()
 	c, ok := pc.CustomData()[kept].(*conn)
 	if !ok {
 		c = newConn(pc, s.unnamed)
+		c.s = s
 		c.b.Dialect = s.dialect
 		pc.CustomData()[kept] = c
 	}
@@ -95,11 +138,20 @@ func (c *conn) put() {
 	pooled := c.pooled
 	c.pooled = nil
 	if c.stale {
-		ctx, cancel := context.WithTimeout(context.Background(), time.Second)
-		_ = c.Close(ctx)
-		cancel()
+		c.hangUp()
+	}
+	if c.s.surplus != nil {
+		c.s.surplus.put(c.s.pool, c, pooled)
+		return
 	}
 	pooled.Release()
+}
+
+// hangUp closes the connection.
+func (c *conn) hangUp() {
+	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
+	defer cancel()
+	_ = c.Close(ctx) // it is gone either way
 }
 
 // lost reports whether the connection is gone.

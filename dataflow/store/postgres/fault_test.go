@@ -317,7 +317,7 @@ func TestRefusals(t *testing.T) {
 		{"postgres://ann:s3cret@nobody.invalid/db", "FC602 the database postgres://nobody.invalid/db can't be reached: "},
 		{"postgres://ann:s3cret@" + host + "/" + name, "FC602 the database postgres://" + host + "/" + name + ` refuses the user: role "ann" does not exist`},
 		{"postgres://flow:s3cret@" + host + "/nothing", "FC602 the server has no database of the name in postgres://" + host + "/nothing"},
-		{good + "?no_such_setting=s3cret", "FC620 the tables of the database postgres://" + host + "/" + name + ` can't be made as the models ask: unrecognized configuration parameter "no_such_setting"`},
+		{good + "?no_such_setting=s3cret", "FC602 the database postgres://" + host + "/" + name + ` does not take the connection: unrecognized configuration parameter "no_such_setting"`},
 		{good + "?default_transaction_read_only=on", "FC606 the database postgres://" + host + "/" + name + " can't be altered: cannot execute CREATE TABLE in a read-only transaction"},
 	} {
 		db := database(test.url, model("Thing", "things"))

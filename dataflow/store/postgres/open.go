@@ -27,7 +27,8 @@ type Opener struct {
 // Schemes implements store.Opener.
 func (Opener) Schemes() []string { return []string{"postgres", "postgresql"} }
 
-// CheckURL says what is wrong with a database's URL, without opening anything.
+// CheckURL says what is wrong with a database's URL, and with the options that
+// go with it, without opening anything.
 func (Opener) CheckURL(db *dataflow.Database) []dataflow.Diagnostic {
 	_, _, diags := parseURLs(db)
 	return diags
@@ -52,9 +53,9 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	name := displayName(config)
-	c, err := o.connect(ctx, direct, name, opts.Logger)
-	if err != nil {
-		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
+	c, failure := o.reach(ctx, db, config, direct, opts.Logger)
+	if failure != nil {
+		return nil, nil, []dataflow.Diagnostic{*failure}
 	}
 	done, absent, diags := migrateSchema(ctx, c, db, name, opts.System)
 	_ = c.Close(context.WithoutCancel(ctx))
@@ -68,8 +69,8 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := &Store{
-		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == "transaction",
-		wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
+		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == pooled,
+		surplus: surplusOf(db.Options), wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	for _, m := range absent {
 		delete(s.tables, m)
@@ -77,25 +78,61 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	return s, done, diags
 }
 
+// reach makes the connection that migrates: over direct_url if the file has
+// one, once it is known that both URLs lead to one database.
+func (o Opener) reach(ctx context.Context, db *dataflow.Database, config, direct *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
+	c, failure := o.connect(ctx, db, "database_url", config, log)
+	if failure != nil || direct == nil {
+		return c, failure
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	d, failure := o.connect(ctx, db, "direct_url", direct, log)
+	if failure != nil {
+		return nil, failure
+	}
+	served, err := identity(ctx, c)
+	migrated, err2 := identity(ctx, d)
+	if err = errors.Join(err, err2); err == nil && served == migrated {
+		return d, nil
+	}
+	_ = d.Close(context.WithoutCancel(ctx))
+	if err != nil {
+		failed := openFailure(db, displayName(direct), err)
+		return nil, &failed
+	}
+	return nil, &dataflow.Diagnostic{Code: "FC601", Span: db.OptionSpan("direct_url"),
+		Message: fmt.Sprintf("direct_url leads to another database than database_url: %s, not %s", displayName(direct), displayName(config)),
+		Hint:    "direct_url is another way to the same database and schema, one that goes round the pooler"}
+}
+
+// identity tells databases apart, whatever they are called on the way there.
+func identity(ctx context.Context, c *conn) (id string, err error) {
+	err = c.query(ctx, `SELECT concat_ws(' ', extract(epoch FROM pg_postmaster_start_time()), (SELECT oid FROM pg_database WHERE datname = current_database()), current_schema())`,
+		nil, func(r [][]byte) { id = string(r[0]) })
+	return id, err
+}
+
+// poolSize is how many connections are kept.
+func poolSize(o dataflow.DatabaseOptions) int {
+	if o.PoolSize > 0 {
+		return o.PoolSize
+	}
+	return max(16, 4*runtime.NumCPU())
+}
+
 // limitPool sets how many connections there may be and how old they get.
 func limitPool(config *pgxpool.Config, o dataflow.DatabaseOptions) {
-	size := o.PoolSize
-	if size <= 0 {
-		size = max(16, 4*runtime.NumCPU())
-	}
-	config.MaxConns = int32(size + max(0, o.PoolMaxOverflow))
-	if o.PoolRecycle > 0 {
-		config.MaxConnLifetime = o.PoolRecycle
-	}
+	config.MaxConns = int32(poolSize(o) + max(0, o.PoolMaxOverflow))
+	config.MaxConnLifetime = o.PoolRecycle       // 0 is never
 	config.ConnConfig.StatementCacheCapacity = 0 // ours are kept apart
 	config.ConnConfig.DescriptionCacheCapacity = 0
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
 	config.PingTimeout = connectTimeout
 }
 
-// connect makes a connection of its own, waiting for a server that is coming
-// up.
-func (o Opener) connect(ctx context.Context, config *pgxpool.Config, name string, log *slog.Logger) (*conn, error) {
+// connect makes a connection of its own over the URL of an option, waiting for
+// a server that is coming up.
+func (o Opener) connect(ctx context.Context, db *dataflow.Database, option string, config *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
 	wait := cmp.Or(o.Wait, config.ConnConfig.ConnectTimeout, defaultWait)
 	deadline := time.Now().Add(wait)
 	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
@@ -105,10 +142,10 @@ func (o Opener) connect(ctx context.Context, config *pgxpool.Config, name string
 			return newConn(pc, true), nil
 		}
 		if !comingUp(err) || ctx.Err() != nil || time.Now().Add(retryPause).After(deadline) {
-			return nil, err
+			return nil, connectFailure(db, option, displayName(config), err)
 		}
 		if !told {
-			log.Info("waiting for the database", "database", name)
+			log.Info("waiting for the database", "database", displayName(config))
 			told = true
 		}
 		pause := time.NewTimer(retryPause)
@@ -116,7 +153,7 @@ func (o Opener) connect(ctx context.Context, config *pgxpool.Config, name string
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return nil, err
+			return nil, connectFailure(db, option, displayName(config), err)
 		}
 	}
 }
@@ -126,66 +163,10 @@ func comingUp(err error) bool {
 	switch sqlState(err) {
 	case "":
 		_, network := errors.AsType[net.Error](err)
-		return (network || pgconn.Timeout(err)) && !errors.Is(err, context.Canceled)
-	case startingUp, shutDown, "53300":
+		_, alert := handshake(err)
+		return (network || pgconn.Timeout(err)) && !alert && !errors.Is(err, context.Canceled)
+	case startingUp, shutDown, tooManyConnections:
 		return true
 	}
 	return false
-}
-
-// openFailure says why a database can't be opened and what to do.
-func openFailure(db *dataflow.Database, name string, err error) dataflow.Diagnostic {
-	d := dataflow.Diagnostic{Code: "FC602", Span: db.URLSpan()}
-	said, _ := errors.AsType[*pgconn.PgError](err)
-	if said == nil {
-		_, network := errors.AsType[net.Error](err)
-		switch {
-		case errors.Is(err, context.Canceled):
-			d.Code, d.Message = "FC603", fmt.Sprintf("opening the database %s was cancelled", name)
-		case network || pgconn.Timeout(err):
-			d.Message = fmt.Sprintf("the database %s can't be reached: %s", name, network1(err))
-			d.Hint = "start the server, or check host and port of the URL"
-		default:
-			d.Message = fmt.Sprintf("the database %s can't be opened: %v", name, withoutSecrets(err))
-		}
-		return d
-	}
-	switch said.Code {
-	case undefinedDatabase:
-		d.Message = fmt.Sprintf("the server has no database of the name in %s", name)
-		d.Hint = "make it first: createdb"
-	case "28P01", "28000":
-		d.Message = fmt.Sprintf("the database %s refuses the user: %s", name, said.Message)
-		d.Hint = "check user and password of the URL"
-	case noPrivilege, readOnlyTransaction:
-		d.Code = "FC606"
-		d.Message = fmt.Sprintf("the database %s can't be altered: %s", name, said.Message)
-		d.Hint = "let the user make tables: GRANT CREATE ON SCHEMA public TO …; or use auto_migrate = False"
-	case lockNotAvailable:
-		d.Code = "FC603"
-		d.Message = fmt.Sprintf("the database %s is locked by another program", name)
-		d.Hint = "end the other program's transaction; migration_lock_timeout says how long to wait for it"
-	case diskFull:
-		d.Code = "FC607"
-		d.Message = fmt.Sprintf("there is no room left for the database %s", name)
-		d.Hint = "free some space on its disk; nothing has been changed"
-	case startingUp, shutDown, "53300":
-		d.Message = fmt.Sprintf("the database %s does not take connections: %s", name, said.Message)
-	default:
-		d.Code = "FC620"
-		d.Message = fmt.Sprintf("the tables of the database %s can't be made as the models ask: %s", name, said.Message)
-		d.Hint = "nothing has been changed"
-	}
-	return d
-}
-
-// network1 is what the network says, without addresses.
-func network1(err error) string {
-	if dns, ok := errors.AsType[*net.DNSError](err); ok {
-		return dns.Err
-	}
-	if op, ok := errors.AsType[*net.OpError](err); ok && op.Err != nil {
-		return op.Err.Error()
-	}
-	return "it does not answer"
 }

@@ -30,6 +30,7 @@ type Store struct {
 	pool    *pgxpool.Pool
 	dialect dialect
 	unnamed bool          // no prepared statements: a pooler gives each transaction another connection
+	surplus *surplus      // nil where no connection is one too many
 	wait    time.Duration // for a connection
 	log     *slog.Logger
 	slow    time.Duration

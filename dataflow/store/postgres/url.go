@@ -3,6 +3,7 @@ package postgres
 import (
 	"errors"
 	"net/url"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -20,8 +21,11 @@ const idleTimeout = "300000" // milliseconds
 // parseURL reads a database's URL. problem says what is wrong, or "": never
 // with a part of the URL in it, which might be of the password.
 func parseURL(text string, unnamed bool) (config *pgxpool.Config, problem string) {
+	if scheme, _, _ := strings.Cut(text, ":"); !slices.Contains(Opener{}.Schemes(), scheme) {
+		return nil, `the URL does not start with "postgres:"`
+	}
 	u, err := url.Parse(text)
-	if err != nil || u.Scheme != "postgres" && u.Scheme != "postgresql" {
+	if err != nil {
 		return nil, "the URL can't be read: characters such as @ : / ? # and % in a user's name or password are written as %40 %3A %2F %3F %23 and %25"
 	}
 	for name := range u.Query() {
@@ -48,22 +52,32 @@ func parseURL(text string, unnamed bool) (config *pgxpool.Config, problem string
 	return config, ""
 }
 
+// pooled is the one kind of pooler there is: each transaction is given any
+// connection. One that gives each client a connection needs no option.
+const pooled = "transaction"
+
 // parseURLs reads the URL of a database and the one that goes round its pooler,
-// which is the same unless the file says.
+// which is nil unless the file says.
 func parseURLs(db *dataflow.Database) (config, direct *pgxpool.Config, diags []dataflow.Diagnostic) {
-	refuse := func(problem string, span dataflow.Span) []dataflow.Diagnostic {
-		return []dataflow.Diagnostic{{Code: "FC601", Message: problem, Span: span,
-			Hint: `write database_url = "postgres://user:password@host:5432/database", or take it from the environment: env("DATABASE_URL")`}}
+	if p := db.Options.Pooler; p != "" && p != pooled {
+		return nil, nil, []dataflow.Diagnostic{{Code: "FC608", Span: db.OptionSpan("pooler"),
+			Message: "there is no such pooler", Hint: `write pooler = "transaction", or leave it out`}}
 	}
-	config, problem := parseURL(db.URL, db.Options.Pooler == "transaction")
+	refuse := func(option, problem string) {
+		diags = append(diags, dataflow.Diagnostic{Code: "FC601", Message: problem, Span: db.OptionSpan(option),
+			Hint: "write " + option + ` = "postgres://user:password@host:5432/database", or take it from the environment: env("` + strings.ToUpper(option) + `")`})
+	}
+	config, problem := parseURL(db.URL, db.Options.Pooler == pooled)
 	if problem != "" {
-		return nil, nil, refuse(problem, db.URLSpan())
+		refuse("database_url", problem)
 	}
-	if db.Options.DirectURL == "" {
-		return config, config, nil
+	if db.Options.DirectURL != "" {
+		if direct, problem = parseURL(db.Options.DirectURL, false); problem != "" {
+			refuse("direct_url", problem)
+		}
 	}
-	if direct, problem = parseURL(db.Options.DirectURL, false); problem != "" {
-		return nil, nil, refuse(problem, db.Spans.At("/direct_url"))
+	if len(diags) > 0 {
+		return nil, nil, diags
 	}
 	return config, direct, nil
 }

@@ -17,12 +17,14 @@ type Opener struct{}
 // Schemes implements store.Opener.
 func (Opener) Schemes() []string { return []string{"sqlite"} }
 
-// CheckURL says what is wrong with a database's URL, without opening anything.
+// CheckURL says what is wrong with a database's URL, and with the options that
+// go with it, without opening anything.
 func (Opener) CheckURL(db *dataflow.Database) []dataflow.Diagnostic {
-	if _, diag := parseURL(db, ""); diag != nil {
+	p, diag := parseURL(db, "")
+	if diag != nil {
 		return []dataflow.Diagnostic{*diag}
 	}
-	return nil
+	return append(serverOptions(db), poolOptions(db, p)...)
 }
 
 // Open implements store.Opener.
@@ -30,6 +32,9 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	p, diag := parseURL(db, o.Dir)
 	if diag != nil {
 		return nil, nil, []dataflow.Diagnostic{*diag}
+	}
+	if diags := serverOptions(db); len(diags) > 0 {
+		return nil, nil, diags
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)

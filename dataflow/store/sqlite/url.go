@@ -55,3 +55,37 @@ func parseURL(db *dataflow.Database, dir string) (place, *dataflow.Diagnostic) {
 	}
 	return place{path: path, name: rest}, nil
 }
+
+// serverOptions refuses the options that are about a server.
+func serverOptions(db *dataflow.Database) (diags []dataflow.Diagnostic) {
+	for _, o := range []struct{ name, value string }{{"pooler", db.Options.Pooler}, {"direct_url", db.Options.DirectURL}} {
+		if o.value != "" {
+			diags = append(diags, dataflow.Diagnostic{Code: "FC608", Span: db.OptionSpan(o.name),
+				Message: o.name + " is for PostgreSQL, and this is a SQLite database: there is no server to stand before",
+				Hint:    "leave it out, or write " + o.name + " = None where the database is SQLite"})
+		}
+	}
+	return diags
+}
+
+// poolOptions finds the options of a pool that a database in memory has not.
+func poolOptions(db *dataflow.Database, p place) (diags []dataflow.Diagnostic) {
+	if p.path != memory {
+		return nil
+	}
+	for _, o := range []struct {
+		name string
+		set  bool
+	}{
+		{"pool_size", db.Options.PoolSize > 0},
+		{"pool_max_overflow", db.Options.PoolMaxOverflow > 0},
+		{"pool_recycle", db.Options.PoolRecycle > 0},
+	} {
+		if o.set {
+			diags = append(diags, dataflow.Diagnostic{Code: "FC608", Severity: dataflow.SeverityWarning, Span: db.OptionSpan(o.name),
+				Message: o.name + " does nothing: a database in memory has one connection for all",
+				Hint:    "leave it out, or keep the database in a file"})
+		}
+	}
+	return diags
+}

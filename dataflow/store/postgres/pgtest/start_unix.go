@@ -3,7 +3,9 @@
 package pgtest
 
 import (
+	"errors"
 	"fmt"
+	"io"
 	"net"
 	"net/url"
 	"os"
@@ -62,61 +64,84 @@ func start() (string, error) {
 }
 
 func startIn(bin, dir string) (string, error) {
+	i, err := install(bin, dir, "")
+	if err != nil {
+		return "", err
+	}
+	return i.address(), i.start()
+}
+
+// installation is a server's files, and its process while there is one.
+type installation struct {
+	bin, dir string
+	port     int
+	attr     *syscall.SysProcAttr
+	hold     io.Closer // ends the server
+	ended    chan struct{}
+}
+
+// install makes the files of a server in dir, with further settings.
+func install(bin, dir, more string) (*installation, error) {
 	attr := &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is the test's
 	if os.Geteuid() == 0 {                      // which PostgreSQL refuses to run as
 		uid, gid, err := another()
 		if err != nil {
-			return "", err
+			return nil, err
 		}
 		attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
 		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-			return "", err
+			return nil, err
 		}
 	}
 	if err := initialize(bin, dir, attr); err != nil {
-		return "", err
+		return nil, err
 	}
 	port, err := freePort()
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	config := filepath.Join(dir, "data", "postgresql.conf")
-	f, err := os.OpenFile(config, os.O_APPEND|os.O_WRONLY, 0)
+	f, err := os.OpenFile(filepath.Join(dir, "data", "postgresql.conf"), os.O_APPEND|os.O_WRONLY, 0)
 	if err != nil {
-		return "", err
+		return nil, err
 	}
-	if _, err := fmt.Fprintf(f, settings, port); err != nil {
-		return "", err
-	}
-	if err := f.Close(); err != nil {
-		return "", err
-	}
-	cmd := exec.Command("/bin/sh", "-c", watch, "sh", filepath.Join(bin, "postgres"), dir)
-	cmd.Dir, cmd.SysProcAttr = dir, attr
+	_, err = fmt.Fprintf(f, settings+more, port)
+	return &installation{bin: bin, dir: dir, port: port, attr: attr}, errors.Join(err, f.Close())
+}
+
+// address is the URL of the server.
+func (i *installation) address() string {
+	return (&url.URL{Scheme: "postgres", User: url.User("flow"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(i.port)), Path: "/postgres"}).String()
+}
+
+// start starts the server and waits until it answers.
+func (i *installation) start() error {
+	cmd := exec.Command("/bin/sh", "-c", watch, "sh", filepath.Join(i.bin, "postgres"), i.dir)
+	cmd.Dir, cmd.SysProcAttr = i.dir, i.attr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
-		return "", err
+		return err
 	}
 	if err := cmd.Start(); err != nil {
-		return "", err
+		return err
 	}
-	ended := make(chan struct{})
+	i.hold, i.ended = hold, make(chan struct{})
 	go func() {
 		_ = cmd.Wait() // what it has to say is in the log
-		close(ended)
+		close(i.ended)
 	}()
-	address := (&url.URL{Scheme: "postgres", User: url.User("flow"), Host: net.JoinHostPort("127.0.0.1", strconv.Itoa(port)), Path: "/postgres"}).String()
-	err = ready(address, ended)
+	err = ready(i.address(), i.ended)
 	if err == nil {
-		err = os.WriteFile(filepath.Join(dir, "ready"), nil, 0o600) // from now on the shell tidies up
+		err = os.WriteFile(i.mark(), nil, 0o600) // from now on the shell tidies up
 	}
 	if err != nil {
 		_ = hold.Close()
-		<-ended
-		return "", err
+		<-i.ended
 	}
-	return address, nil
+	return err
 }
+
+// mark is the file that tells the shell to tidy up.
+func (i *installation) mark() string { return filepath.Join(i.dir, "ready") }
 
 // initialize makes the server's files. Its databases sort by the rules of a
 // language where it can, so that what must sort by bytes shows.
