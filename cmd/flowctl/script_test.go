@@ -14,6 +14,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/rogpeppe/go-internal/testscript"
 )
 
@@ -33,15 +34,56 @@ func TestMain(m *testing.M) {
 //	kill9                    kills the server
 //	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
 //	mcpcall TOOL [JSON]      calls a tool of it
-//	sql FILE STATEMENT       runs SQL on a database file
-//	lockdb FILE, unlockdb    holds and drops an exclusive lock on one
+//	sql DB STATEMENT...      runs SQL on a database: a file, or a URL
+//	lockdb DB [STATEMENT]... begins a transaction on one and keeps it open: an exclusive one on a file
+//	unlockdb DB              ends it
+//	pgdb NAME                makes an empty PostgreSQL database and puts its URL into $NAME
 //	repeat FILE N TEXT       writes TEXT N times into a file
+//
+// A script that needs PostgreSQL begins with
+//
+//	[!postgres] skip 'no PostgreSQL to test with'
+//
+// The scripts of testdata/script/engines run on each engine: $DATABASE_URL
+// names an empty database of it, and $ENGINE the engine.
 //
 // Times, run ids, request ids, ports and folders differ between runs, so they
 // are replaced by words in what these commands print.
 func TestScripts(t *testing.T) {
-	testscript.Run(t, testscript.Params{
-		Dir:                 filepath.Join("..", "..", "testdata", "script"),
+	testscript.Run(t, scriptParams(".", func(*testscript.Env) error { return nil }))
+}
+
+func TestScriptsOnEachEngine(t *testing.T) {
+	t.Run("sqlite", func(t *testing.T) {
+		testscript.Run(t, scriptParams("engines", func(env *testscript.Env) error {
+			env.Setenv("ENGINE", "sqlite")
+			return setDatabase(env, "DATABASE_URL", "sqlite:app.db")
+		}))
+	})
+	t.Run("postgres", func(t *testing.T) {
+		if err := pgtest.Missing(); err != nil {
+			t.Skipf("SKIPPED, NOT TESTED: %v", err)
+		}
+		testscript.Run(t, scriptParams("engines", func(env *testscript.Env) error {
+			env.Setenv("ENGINE", "postgres")
+			at, drop, err := pgtest.New()
+			if err != nil {
+				return err
+			}
+			env.Defer(func() {
+				if err := drop(); err != nil {
+					t.Error(err)
+				}
+			})
+			return setDatabase(env, "DATABASE_URL", at)
+		}))
+	})
+}
+
+// scriptParams are those of the scripts in a folder of testdata/script.
+func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Params {
+	return testscript.Params{
+		Dir:                 filepath.Join("..", "..", "testdata", "script", dir),
 		UpdateScripts:       *update,
 		RequireExplicitExec: true,
 		RequireUniqueNames:  true,
@@ -54,7 +96,14 @@ func TestScripts(t *testing.T) {
 			env.Setenv("NO_COLOR", "1")
 			env.Values[serverKey{}] = new(scriptServer)
 			env.Values[locksKey{}] = make(map[string]func())
-			return nil
+			env.Values[databasesKey{}] = new(databaseNames)
+			return setup(env)
+		},
+		Condition: func(cond string) (bool, error) {
+			if cond != "postgres" {
+				return false, fmt.Errorf("unknown condition %q", cond)
+			}
+			return pgtest.Missing() == nil, nil
 		},
 		Cmds: map[string]func(*testscript.TestScript, bool, []string){
 			"flow":     cmdFlow,
@@ -67,9 +116,10 @@ func TestScripts(t *testing.T) {
 			"sql":      cmdSQL,
 			"lockdb":   cmdLockDB,
 			"unlockdb": cmdUnlockDB,
+			"pgdb":     cmdPGDB,
 			"repeat":   cmdRepeat,
 		},
-	})
+	}
 }
 
 func usage(ts *testscript.TestScript, ok bool, format string) {
@@ -113,7 +163,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 // are those that the scripts set.
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "GREETING"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "OTHER_URL", "GREETING"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
@@ -155,6 +205,7 @@ func newNormaliser(ts *testscript.TestScript) normaliser {
 		pairs = append(pairs, api, "$API", ts.Getenv("MCP"), "$MCP",
 			"port "+ts.Getenv("API_PORT"), "port $API_PORT", ":"+ts.Getenv("API_PORT"), ":$API_PORT")
 	}
+	pairs = append(pairs, *ts.Value(databasesKey{}).(*databaseNames)...)
 	return normaliser{strings.NewReplacer(pairs...)}
 }
 

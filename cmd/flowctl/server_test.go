@@ -4,7 +4,6 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"database/sql"
 	"encoding/json"
 	"fmt"
 	"io"
@@ -21,12 +20,12 @@ import (
 	"github.com/mark3labs/mcp-go/client"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/rogpeppe/go-internal/testscript"
-	_ "modernc.org/sqlite" // registers the driver that the commands sql and lockdb use
 )
 
 type (
-	serverKey struct{}
-	locksKey  struct{}
+	serverKey    struct{}
+	locksKey     struct{}
+	databasesKey struct{}
 )
 
 // scriptServer is the server that a script has started.
@@ -342,56 +341,4 @@ func cmdMCPCall(ts *testscript.TestScript, neg bool, args []string) {
 	if res.IsError != neg {
 		ts.Fatalf("the result is an error: %v", res.IsError)
 	}
-}
-
-func openDB(ts *testscript.TestScript, file string) *sql.DB {
-	db, err := sql.Open("sqlite", ts.MkAbs(file))
-	ts.Check(err)
-	db.SetMaxOpenConns(1)
-	return db
-}
-
-// cmdSQL prints the rows of a statement, a line each, columns between bars.
-func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 2, "sql FILE STATEMENT")
-	db := openDB(ts, args[0])
-	defer db.Close()
-	rows, err := db.Query(args[1])
-	ts.Check(err)
-	defer rows.Close()
-	columns, err := rows.Columns()
-	ts.Check(err)
-	for rows.Next() {
-		values := make([]sql.NullString, len(columns))
-		into := make([]any, len(columns))
-		for i := range values {
-			into[i] = &values[i]
-		}
-		ts.Check(rows.Scan(into...))
-		words := make([]string, len(values))
-		for i, v := range values {
-			words[i] = v.String
-		}
-		fmt.Fprintln(ts.Stdout(), strings.Join(words, "|"))
-	}
-	ts.Check(rows.Err())
-}
-
-func cmdLockDB(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1, "lockdb FILE")
-	db := openDB(ts, args[0])
-	_, err := db.Exec("BEGIN EXCLUSIVE")
-	ts.Check(err)
-	locks := ts.Value(locksKey{}).(map[string]func())
-	locks[args[0]] = func() { db.Close() }
-	ts.Defer(func() { db.Close() })
-}
-
-func cmdUnlockDB(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) == 1, "unlockdb FILE")
-	unlock := ts.Value(locksKey{}).(map[string]func())[args[0]]
-	if unlock == nil {
-		ts.Fatalf("%s is not locked", args[0])
-	}
-	unlock()
 }

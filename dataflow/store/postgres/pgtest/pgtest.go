@@ -25,23 +25,46 @@ import (
 // URL returns the URL of an empty database, dropped when the test ends.
 func URL(t testing.TB) string {
 	t.Helper()
-	base, err := server()
-	if err != nil {
-		if os.Getenv("FLOWCTL_REQUIRE_POSTGRES") == "1" {
-			t.Fatalf("no PostgreSQL to test with: %v", err)
-		}
-		t.Skipf("SKIPPED, NOT TESTED: no PostgreSQL to test with: %v", err)
+	if err := Missing(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
-	name := "flow_test_" + strings.ToLower(rand.Text()[:12])
-	if err := run(base, "CREATE DATABASE "+name); err != nil {
+	url, drop, err := New()
+	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() {
-		if err := run(base, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)"); err != nil {
+		if err := drop(); err != nil {
 			t.Error(err)
 		}
 	})
-	return withDatabase(base, name)
+	return url
+}
+
+// Missing says why there is no server to test with. Where tests must not do
+// without one it says nothing, and New fails.
+func Missing() error {
+	if os.Getenv("FLOWCTL_REQUIRE_POSTGRES") == "1" {
+		return nil
+	}
+	if _, err := server(); err != nil {
+		return fmt.Errorf("no PostgreSQL to test with: %w", err)
+	}
+	return nil
+}
+
+// New is URL for what is no testing.TB: drop drops the database.
+func New() (url string, drop func() error, err error) {
+	base, err := server()
+	if err != nil {
+		return "", nil, fmt.Errorf("no PostgreSQL to test with: %w", err)
+	}
+	name := "flow_test_" + strings.ToLower(rand.Text()[:12])
+	if err := run(base, "CREATE DATABASE "+name); err != nil {
+		return "", nil, err
+	}
+	return withDatabase(base, name), func() error {
+		return run(base, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
+	}, nil
 }
 
 func withDatabase(base, name string) string {
