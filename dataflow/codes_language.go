@@ -45,7 +45,6 @@ var languageCodes = []CodeInfo{
 	{"FC115", "a reference has no value yet", "`wf.input.x` and `node.x` stand for values of a run. The file can pass them on, but not decide by them: use a SwitchNode, `when = …`, or a function that a StarlarkNode runs."},
 	{"FC117", "no such attribute", "The value has nothing of that name."},
 	{"FC118", "the file declares nothing", "An app has at least a `DataFlow(…)` with a model, or a workflow that is registered."},
-	{"FC130", "load that is not used", "A name is loaded and stands nowhere else in the file."},
 
 	{"FC201", "model name", "A model's name has letters, digits and `_` and begins with a capital, for it is part of node types: `OrderLine`, `OrderLineCreateNode`."},
 	{"FC202", "model declared twice", "A database has one model of each name."},
@@ -68,7 +67,6 @@ var languageCodes = []CodeInfo{
 	{"FC219", "on_delete = \"set_null\"", "A reference that is set to null must be optional."},
 	{"FC220", "shared node types", "`OrderBulkCreateNode` would be an operation of both `Order` and `OrderBulk`."},
 	{"FC221", "model without fields", "A model has at least one field of its own."},
-	{"FC230", "money in a float", "A float keeps the nearest binary fraction, so that sums of money drift by cents. `decimal(12, 2)` is exact from the request to the database and back."},
 
 	{"FC401", "workflow not built", "`app.register` and `WorkflowNode` take what `.build()` returns."},
 	{"FC402", "name of a workflow", "A name has letters, digits, `_` and `-`, begins with a letter and has at most 60 characters: it is part of a path and the name of a tool."},

@@ -55,6 +55,16 @@ type pass struct {
 	found    []dataflow.Diagnostic
 }
 
+// main is the app's own file, or nil if it can't be parsed.
+func (p *pass) main() *file {
+	for _, f := range p.files {
+		if f.Path == p.app.Path {
+			return f
+		}
+	}
+	return nil
+}
+
 // failed reports whether there is an error within the place.
 func (p *pass) failed(at dataflow.Span) bool {
 	return slices.ContainsFunc(p.errors, func(e dataflow.Span) bool {

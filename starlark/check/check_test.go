@@ -116,7 +116,7 @@ func TestSuppressions(t *testing.T) {
 		{"behind the line", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230] a rate`, nil},
 		{"in a line above, over others", "# flowctl: ignore[FC230] a rate\n# of exchange\n\nM = db.model(\"M\", {\"price\": float})", nil},
 		{"in a string is no comment", `M = db.model("M", {"price": float}, doc = "# flowctl: ignore[FC230] x")`, []string{"2 FC230"}},
-		{"of another line", "# flowctl: ignore[FC230] a rate\nx = 1\nM = db.model(\"M\", {\"price\": float})", []string{"2 FC901", "4 FC230"}},
+		{"of another line", "# flowctl: ignore[FC230] a rate\nN = db.model(\"N\", {\"n\": int})\nM = db.model(\"M\", {\"price\": float})", []string{"2 FC901", "4 FC230"}},
 		{"unused", `M = db.model("M", {"n": int})  # flowctl: ignore[FC230] gone`, []string{"2 FC901"}},
 		{"one of two unused", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230, FC510] why`, []string{"2 FC901"}},
 		{"without a reason", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230]`, []string{"2 FC903"}},

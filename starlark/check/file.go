@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
+	"go.starlark.net/resolve"
 	"go.starlark.net/syntax"
 )
 
@@ -14,6 +15,10 @@ type file struct {
 	Source
 	tree  *syntax.File
 	lines []string
+
+	binds   map[*syntax.Ident]bool // identifiers that set a name, rather than use it
+	bound   map[*syntax.Ident]int  // how often a name is set, by its first identifier
+	isParam map[*syntax.Ident]bool // first identifiers of parameters
 }
 
 func parse(s Source) *file {
@@ -21,7 +26,9 @@ func parse(s Source) *file {
 	if err != nil {
 		return nil
 	}
-	return &file{Source: s, tree: t, lines: strings.Split(s.Text, "\n")}
+	f := &file{Source: s, tree: t, lines: strings.Split(s.Text, "\n")}
+	f.resolve()
+	return f
 }
 
 func (f *file) span(n syntax.Node) dataflow.Span { return tree.Span(f.Path, n) }
@@ -29,6 +36,104 @@ func (f *file) span(n syntax.Node) dataflow.Span { return tree.Span(f.Path, n) }
 // line is the whole of a line, its end too, so that it can be taken out.
 func (f *file) line(n int) dataflow.Span {
 	return dataflow.Span{File: f.Path, Start: dataflow.Pos{Line: n, Col: 1}, End: dataflow.Pos{Line: n + 1, Col: 1}}
+}
+
+// resolve finds out which identifiers mean the same thing.
+func (f *file) resolve() {
+	anything := func(string) bool { return true }
+	_ = resolve.File(f.tree, anything, func(string) bool { return false }) // what is wrong has been reported
+	f.binds, f.bound, f.isParam = map[*syntax.Ident]bool{}, map[*syntax.Ident]int{}, map[*syntax.Ident]bool{}
+	f.walk(func(n syntax.Node) {
+		switch n := n.(type) {
+		case *syntax.AssignStmt:
+			f.bind(n.LHS, false)
+		case *syntax.ForStmt:
+			f.bind(n.Vars, false)
+		case *syntax.ForClause:
+			f.bind(n.Vars, false)
+		case *syntax.DefStmt:
+			f.bind(n.Name, false)
+			for _, p := range n.Params {
+				f.bind(p, true)
+			}
+		case *syntax.LambdaExpr:
+			for _, p := range n.Params {
+				f.bind(p, true)
+			}
+		case *syntax.LoadStmt:
+			for i := range n.To {
+				f.bind(n.To[i], false)
+				f.binds[n.From[i]] = true
+			}
+		}
+	})
+}
+
+// bind notes the names that the left side of an assignment, or a parameter, sets.
+func (f *file) bind(e syntax.Expr, param bool) {
+	switch e := e.(type) {
+	case *syntax.Ident:
+		f.binds[e] = true
+		f.bound[f.first(e)]++
+		f.isParam[f.first(e)] = f.isParam[f.first(e)] || param
+	case *syntax.BinaryExpr: // a parameter with a default
+		f.bind(e.X, param)
+	case *syntax.UnaryExpr: // *args, **kwargs
+		if e.X != nil {
+			f.bind(e.X, param)
+		}
+	case *syntax.ParenExpr:
+		f.bind(e.X, param)
+	case *syntax.TupleExpr:
+		for _, x := range e.List {
+			f.bind(x, param)
+		}
+	case *syntax.ListExpr:
+		for _, x := range e.List {
+			f.bind(x, param)
+		}
+	}
+}
+
+// first returns the identifier that first sets what id means, which stands for
+// it; id itself where nothing in the file does.
+func (f *file) first(id *syntax.Ident) *syntax.Ident {
+	if b, ok := id.Binding.(*resolve.Binding); ok && b.First != nil {
+		return b.First
+	}
+	return id
+}
+
+// isLocal reports whether id is a variable of a function.
+func (f *file) isLocal(id *syntax.Ident) bool {
+	b, ok := id.Binding.(*resolve.Binding)
+	return ok && (b.Scope == resolve.Local || b.Scope == resolve.Cell)
+}
+
+// uses counts how often each name is used, by the identifier that first sets it.
+func (f *file) uses() map[*syntax.Ident]int {
+	used := map[*syntax.Ident]int{}
+	names := map[*syntax.Ident]bool{} // attributes and names of arguments
+	f.walk(func(n syntax.Node) {
+		switch n := n.(type) {
+		case *syntax.DotExpr:
+			names[n.Name] = true
+		case *syntax.CallExpr:
+			for _, a := range n.Args {
+				if b, ok := a.(*syntax.BinaryExpr); ok && b.Op == syntax.EQ {
+					if id, ok := b.X.(*syntax.Ident); ok {
+						names[id] = true
+					}
+				}
+			}
+		}
+	})
+	f.walk(func(n syntax.Node) {
+		if id, ok := n.(*syntax.Ident); ok && !f.binds[id] && !names[id] {
+			used[f.first(id)]++
+		}
+	})
+	return used
 }
 
 // walk calls visit for every node of the file.
@@ -52,6 +157,17 @@ func text(e syntax.Expr) (string, bool) {
 	}
 	s, ok := lit.Value.(string)
 	return s, ok
+}
+
+// callee returns the last name of what a call calls: "run" of ctx.run(…).
+func callee(c *syntax.CallExpr) string {
+	switch fn := c.Fn.(type) {
+	case *syntax.Ident:
+		return fn.Name
+	case *syntax.DotExpr:
+		return fn.Name.Name
+	}
+	return ""
 }
 
 // offset returns where a place is in text, in bytes; -1 if it is not there.

@@ -1,0 +1,55 @@
+package check
+
+import (
+	"fmt"
+	sl "go.starlark.net/starlark"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+var hidesBuiltin = Rule{
+	Code: "FC801", severity: dataflow.SeverityWarning,
+	Bad: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+
+def longest(ctx, names):
+    list = sorted(names, key = len)  # here
+    return {"name": list[-1]}
+
+app = Nexus()
+app.expose(Thing)
+app.handler("longest", longest, input = {"names": list(str)})
+app.start()
+`,
+	Good: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+
+def longest(ctx, names):
+    in_order = sorted(names, key = len)
+    return {"name": in_order[-1]}
+
+app = Nexus()
+app.expose(Thing)
+app.handler("longest", longest, input = {"names": list(str)})
+app.start()
+`,
+	find: func(p *pass) {
+		for _, f := range p.files {
+			told := map[*syntax.Ident]bool{}
+			f.walk(func(n syntax.Node) {
+				id, ok := n.(*syntax.Ident)
+				if !ok || !f.binds[id] || !sl.Universe.Has(id.Name) && !slices.Contains(ownBuiltins, id.Name) || told[f.first(id)] || f.isParam[f.first(id)] {
+					return
+				}
+				told[f.first(id)] = true
+				p.report(f.span(id), fmt.Sprintf("%s hides the builtin of that name", id.Name), "give it another name")
+			})
+		}
+	},
+}
+
+// ownBuiltins are the names that flowctl adds to those of Starlark and that a
+// local variable would be missed behind.
+var ownBuiltins = []string{"field", "ref", "enum", "index", "decimal", "env", "retry", "uuid", "json"}

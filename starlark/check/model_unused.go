@@ -1,0 +1,101 @@
+package check
+
+import (
+	"fmt"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+var modelUnused = Rule{
+	Code: "FC231", severity: dataflow.SeverityWarning, whole: true,
+	Bad: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+Lost = db.model("Lost", {"n": int})  # here
+app = Nexus()
+app.expose(Thing)
+app.start()
+`,
+	Good: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+Part = db.model("Part", {"thing": ref(Thing)})
+app = Nexus()
+app.expose(Part)
+app.start()
+`,
+	find: func(p *pass) {
+		if p.app.Server == nil || !p.app.Server.Started {
+			return // a file of models, for another to serve
+		}
+		used := p.usedModels()
+		for _, m := range p.app.Models() {
+			if !used[m] {
+				p.report(m.Span, fmt.Sprintf("nothing uses the model %s", m.Name), "expose it, use it in a workflow or handler, or take it out")
+			}
+		}
+	},
+}
+
+// usedModels are those that are served, referred to, or named where something
+// runs.
+func (p *pass) usedModels() map[*dataflow.Model]bool {
+	used := map[*dataflow.Model]bool{}
+	for _, e := range p.app.Exposures {
+		used[e.Model] = true
+	}
+	types := map[string][]*dataflow.Model{}
+	names := map[string][]*dataflow.Model{}
+	for _, m := range p.app.Models() {
+		names[m.Name] = append(names[m.Name], m)
+		for _, op := range dataflow.AllOps() {
+			t := dataflow.Op{Model: m, Kind: op}.NodeType()
+			types[t] = append(types[t], m)
+		}
+		for _, f := range m.Fields {
+			if f.Type.Kind == dataflow.KindRef && f.Type.Model != m {
+				used[f.Type.Model] = true
+			}
+		}
+	}
+	for _, w := range p.app.Workflows {
+		for _, n := range w.Nodes {
+			for _, m := range types[n.Type] {
+				used[m] = true
+			}
+		}
+	}
+	p.namedModels(names, used)
+	return used
+}
+
+// namedModels marks what stands in a file by its model's name beside where it
+// is declared: in a function, a config.
+func (p *pass) namedModels(names map[string][]*dataflow.Model, used map[*dataflow.Model]bool) {
+	for _, f := range p.files {
+		bound := map[*syntax.Ident]string{} // variables that hold a model
+		f.walk(func(n syntax.Node) {
+			if st, ok := n.(*syntax.AssignStmt); ok {
+				if id, ok := st.LHS.(*syntax.Ident); ok {
+					if call, ok := st.RHS.(*syntax.CallExpr); ok && callee(call) == "model" && len(call.Args) > 0 {
+						if name, ok := text(call.Args[0]); ok {
+							bound[f.first(id)] = name
+						}
+					}
+				}
+			}
+		})
+		f.walk(func(n syntax.Node) {
+			id, ok := n.(*syntax.Ident)
+			if !ok || f.binds[id] {
+				return
+			}
+			name, ok := bound[f.first(id)]
+			if !ok {
+				name = id.Name // loaded from another file
+			}
+			for _, m := range names[name] {
+				used[m] = true
+			}
+		})
+	}
+}

@@ -1,0 +1,61 @@
+package check
+
+import (
+	"fmt"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
+)
+
+var nameUnused = Rule{
+	Code: "FC131", severity: dataflow.SeverityWarning, whole: true,
+	Bad: `db = DataFlow(database_url = "sqlite:app.db")
+RATE = 19  # here
+Thing = db.model("Thing", {"n": int})
+
+def helper(x):  # here
+    return x
+`,
+	Good: `db = DataFlow(database_url = "sqlite:app.db")
+RATE = 19
+Thing = db.model("Thing", {"n": field(int, default = RATE)})
+`,
+	find: func(p *pass) {
+		main := p.main()
+		if main == nil {
+			return
+		}
+		used := main.uses()
+		for _, st := range main.tree.Stmts {
+			switch st := st.(type) {
+			case *syntax.DefStmt:
+				p.unusedGlobal(main, st.Name, used, "the function")
+			case *syntax.AssignStmt:
+				if id, ok := st.LHS.(*syntax.Ident); ok && plain(st.RHS) {
+					p.unusedGlobal(main, id, used, "the name")
+				}
+			}
+		}
+	},
+}
+
+// unusedGlobal reports a name of the main file, which no other file can load.
+func (p *pass) unusedGlobal(f *file, id *syntax.Ident, used map[*syntax.Ident]int, what string) {
+	if used[f.first(id)] == 0 && !strings.HasPrefix(id.Name, "_") {
+		p.report(f.span(id), fmt.Sprintf("%s %s is never used", what, id.Name), "use it, or take it out")
+	}
+}
+
+// plain reports whether working an expression out does nothing but give a
+// value: a call may declare a model, and is there for that.
+func plain(e syntax.Expr) bool {
+	ok := true
+	syntax.Walk(e, func(n syntax.Node) bool {
+		if _, call := n.(*syntax.CallExpr); call {
+			ok = false
+		}
+		return ok
+	})
+	return ok
+}
