@@ -100,6 +100,7 @@ var codes = []CodeInfo{
 	{"FC261", "a field built in Go does not fit its type", "Defaults and bounds are canonical values of the field's type (see `codec.Coerce`), bounds are not reversed, and the type is one that a database stores."},
 	{"FC262", "no first row can be added", "A required reference needs a row to be there before. Where such references form a circle there is no first row. Make one of them optional."},
 	{"FC263", "ids are shared between tenants", "An id is a table's primary key, so it is unique among all tenants, unlike fields with `unique`. Where callers choose ids, a tenant can learn that one is taken. A `uuid` can't be guessed."},
+	{"FC264", "an index is over rows that it can't be over", "`where` of an `index` is a filter that every database can keep an index by: comparisons of the model's own fields with constants (`$eq $ne $gt $gte $lt $lte $in $nin $between $null $exists`), joined by `$and`, `$or` and `$not`. It follows no reference and looks for no part of a text."},
 
 	{"FC450", "an exposure of an unknown model", "`app.expose` takes a model of one of the app's databases."},
 	{"FC451", "an exposure can't be served", "The path of an exposure has letters, digits, `-` and `_`; at least one operation is named."},

@@ -49,7 +49,11 @@ const (
 type Index struct {
 	Fields []string
 	Unique bool
-	Span   Span
+	// Where is the filter of the rows the index is over, of comparisons of the
+	// model's own fields with constants; nil is all rows. Unique is among them.
+	Where *Object
+	Span  Span
+	Spans Spans // of the parts of Where
 }
 
 // Computed is a value worked out from a row whenever it is read.

@@ -354,6 +354,8 @@ func (l *loader) linkRefs() {
 type indexValue struct {
 	fields []string
 	unique bool
+	where  *dataflow.Object
+	spans  dataflow.Spans // of the parts of where
 	at     dataflow.Span
 }
 
@@ -375,6 +377,11 @@ func (l *loader) indexOf(a *args) sl.Value {
 		}
 		return &placeholder{}
 	}
+	if g, ok := a.given["where"]; ok && g.val != sl.None {
+		c := converter{l: l, src: a.site.src, spans: dataflow.Spans{}}
+		v.where, _ = c.convert(g.val, g.expr, g.at, "").(*dataflow.Object)
+		v.spans = c.spans
+	}
 	return v
 }
 
@@ -382,7 +389,7 @@ func (l *loader) indexOf(a *args) sl.Value {
 func (b *modelBuilder) indexes() {
 	for _, f := range b.m.Fields {
 		if f.Unique || f.Index || f.Type.Kind == dataflow.KindRef {
-			b.addIndex([]string{f.Name}, f.Unique, f.Span)
+			b.addIndex(dataflow.Index{Fields: []string{f.Name}, Unique: f.Unique, Span: f.Span})
 		}
 	}
 	if g, ok := b.a.given["indexes"]; ok {
@@ -406,9 +413,9 @@ func (b *modelBuilder) indexItem(item, list arg, unique bool) {
 	switch v := item.val.(type) {
 	case *placeholder:
 	case *indexValue:
-		b.addIndex(v.fields, v.unique || unique, v.at)
+		b.addIndex(dataflow.Index{Fields: v.fields, Unique: v.unique || unique, Where: v.where, Span: v.at, Spans: v.spans})
 	case sl.String:
-		b.addIndex([]string{string(v)}, unique, at)
+		b.addIndex(dataflow.Index{Fields: []string{string(v)}, Unique: unique, Span: at})
 	case sl.Indexable:
 		if v.Len() == 0 || !allStrings(v) {
 			b.l.error("FC215", at, "an index is over names of fields", `write index("status", "created_at")`)
@@ -418,21 +425,21 @@ func (b *modelBuilder) indexItem(item, list arg, unique bool) {
 		for _, w := range listOf(item) {
 			names = append(names, string(w.val.(sl.String)))
 		}
-		b.addIndex(names, unique, at)
+		b.addIndex(dataflow.Index{Fields: names, Unique: unique, Span: at})
 	default:
 		b.l.error("FC215", at, fmt.Sprintf("an index is over names of fields, not %s", describe(item.val)), `write index("status", "created_at")`)
 	}
 }
 
-// addIndex adds an index, unless one over the same fields is there.
-func (b *modelBuilder) addIndex(fields []string, unique bool, at dataflow.Span) {
+// addIndex adds an index, unless one over the same fields of all rows is there.
+func (b *modelBuilder) addIndex(ix dataflow.Index) {
 	for i := range b.m.Indexes {
-		if x := &b.m.Indexes[i]; slices.Equal(x.Fields, fields) {
-			x.Unique = x.Unique || unique
+		if x := &b.m.Indexes[i]; x.Where == nil && ix.Where == nil && slices.Equal(x.Fields, ix.Fields) {
+			x.Unique = x.Unique || ix.Unique
 			return
 		}
 	}
-	b.m.Indexes = append(b.m.Indexes, dataflow.Index{Fields: fields, Unique: unique, Span: at})
+	b.m.Indexes = append(b.m.Indexes, ix)
 }
 
 // functions records validate, computed and the hooks.

@@ -208,7 +208,11 @@ func (a *arguments) conflictOn() []int {
 			a.add("unique", "/conflict_on", "the database picks the ids, so no row can be added under one", "use bulk_update with data to change rows by id")
 			return nil
 		}
-		a.add("unique", "/conflict_on", "these fields together are not unique", "name "+a.m.uniqueHint()+"a unique field, or the fields of a unique index")
+		detail := "these fields together are not unique"
+		if a.m.uniqueAmongSome(names) {
+			detail = "these fields are unique among some rows only, those of the index's where: another row may have the same values"
+		}
+		a.add("unique", "/conflict_on", detail, "name "+a.m.uniqueHint()+"a unique field, or the fields of a unique index")
 	}
 	return keys
 }
@@ -229,11 +233,19 @@ func (m *Model) unique(names []string) bool {
 		}
 	}
 	for _, ix := range m.m.Indexes {
-		if ix.Unique && sameSet(m.besidesTenant(ix.Fields), names) {
+		if ix.Unique && ix.Where == nil && sameSet(m.besidesTenant(ix.Fields), names) {
 			return true
 		}
 	}
 	return false
+}
+
+// uniqueAmongSome reports whether a set of fields is unique among the rows of
+// an index that is not over all.
+func (m *Model) uniqueAmongSome(names []string) bool {
+	return slices.ContainsFunc(m.m.Indexes, func(ix dataflow.Index) bool {
+		return ix.Unique && ix.Where != nil && sameSet(m.besidesTenant(ix.Fields), names)
+	})
 }
 
 func (m *Model) besidesTenant(names []string) []string {

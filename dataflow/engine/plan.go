@@ -97,6 +97,9 @@ func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic)
 	p := newPlanner(app)
 	p.diags = append(p.diags, dataflow.Validate(app)...)
 	p.addTypes(types)
+	for _, m := range p.plan.models {
+		p.checkIndexes(m)
+	}
 	for _, wf := range app.Workflows {
 		wp := p.workflow(wf, nil)
 		if _, taken := p.plan.workflows[wf.Name]; !taken { // Validate reports a second one

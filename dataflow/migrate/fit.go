@@ -66,10 +66,10 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 	}
 	for _, ix := range want.Indexes {
 		there := slices.ContainsFunc(have.Indexes, func(h Index) bool {
-			return h.Unique && slices.Equal(h.Columns, ix.Columns) && (h.Live == "" || h.Live == ix.Live)
+			return h.Unique && slices.Equal(h.Columns, ix.Columns) && (h.Where == nil || h.Where.Equal(ix.Where))
 		})
 		if ix.Unique && !there {
-			add(want.Column(ix.Columns[len(ix.Columns)-1]), dataflow.SeverityError, "the table %s has no unique index on %s", want.Name, strings.Join(ix.Columns, ", "))
+			add(want.Column(ix.Columns[len(ix.Columns)-1]), dataflow.SeverityError, "the table %s has no unique index on %s%s", want.Name, strings.Join(ix.Columns, ", "), want.among(ix.Where))
 		}
 	}
 	return ds

@@ -3,32 +3,34 @@ package migrate
 import (
 	"slices"
 	"strings"
+
+	"github.com/flowctl/flowctl/dataflow/query"
 )
 
 // indexesOf plans the indexes. Those that the runtime has not made are left
 // alone, and do as well as its own.
 func (t *tablePlan) indexesOf() {
+	now := func(column string) string {
+		if name := t.renamed[column]; name != "" {
+			return name
+		}
+		return column
+	}
 	have := make([]Index, len(t.have.Indexes))
 	for i, ix := range t.have.Indexes {
-		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Live: ix.Live}
+		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Where: ix.Where.Renamed(now)}
 		for _, c := range ix.Columns {
-			if now := t.renamed[c]; now != "" {
-				c = now
-			}
-			have[i].Columns = append(have[i].Columns, c)
+			have[i].Columns = append(have[i].Columns, now(c))
 		}
 	}
-	serves := func(ix, want Index) bool {
-		return ix.Unique == want.Unique && ix.Live == want.Live && slices.Equal(ix.Columns, want.Columns) && (ix.Name == want.Name || !Own(ix.Name))
-	}
 	for _, ix := range have {
-		wanted := slices.ContainsFunc(t.want.Indexes, func(want Index) bool { return serves(ix, want) })
+		wanted := slices.ContainsFunc(t.want.Indexes, func(want Index) bool { return ix.serves(want) })
 		if Own(ix.Name) && !wanted {
 			t.indexes = slices.Insert(t.indexes, 0, Step{Action: DropIndex, Table: t.want, Index: ix})
 		}
 	}
 	for _, want := range t.want.Indexes {
-		if slices.ContainsFunc(have, func(ix Index) bool { return serves(ix, want) }) {
+		if slices.ContainsFunc(have, func(ix Index) bool { return ix.serves(want) }) {
 			continue
 		}
 		if want.Unique && !t.unique(want) {
@@ -36,6 +38,15 @@ func (t *tablePlan) indexesOf() {
 		}
 		t.indexes = append(t.indexes, Step{Action: CreateIndex, Table: t.want, Index: want})
 	}
+}
+
+// serves reports whether an index that is there is the one wanted. The name of
+// one of our own tells its condition, should that not be read.
+func (ix Index) serves(want Index) bool {
+	if ix.Unique != want.Unique || !slices.Equal(ix.Columns, want.Columns) || Own(ix.Name) && ix.Name != want.Name {
+		return false
+	}
+	return ix.Where.Equal(want.Where) || Own(ix.Name) && ix.Where.IsUnread() && want.Where != nil
 }
 
 // unique refuses a unique index that rows don't fit.
@@ -52,19 +63,33 @@ func (t *tablePlan) unique(want Index) bool {
 			return true // it is null in every row, and null is equal to none
 		}
 	}
-	live := want.Live
-	if t.have.Column(live) == nil {
-		live = "" // no row has been deleted yet
+	where, always := want.Where.Without(t.sameInAll)
+	if where == nil && !always {
+		return true // no row is concerned
 	}
+	where = where.Renamed(t.nameNow)
 	if len(columns) == 0 {
-		return t.uniqueFill(fresh, live)
+		return t.uniqueFill(fresh, where)
 	}
-	n := t.count(t.data.Duplicates(t.have.Name, columns, live))
+	n := t.count(t.data.Duplicates(t.have.Name, columns, where))
 	if n > 0 {
 		t.refuse("FC612", t.want.Column(want.Columns[len(want.Columns)-1]), "/unique", "make those rows differ first",
-			"%s of %s is to be unique, but in the table %s %s more than one row", strings.Join(want.Columns, ", "), t.want.Model, t.have.Name, shared(n))
+			"%s of %s is to be unique%s, but in the table %s %s more than one row", strings.Join(want.Columns, ", "), t.want.Model,
+			t.want.among(want.Where), t.have.Name, shared(n))
+		if last := &t.plan.Diagnostics[len(t.plan.Diagnostics)-1]; !want.span.IsZero() {
+			last.Span = want.span
+		}
 	}
 	return n == 0
+}
+
+// sameInAll returns the value that a new column gets in every row.
+func (t *tablePlan) sameInAll(column string) (v any, same bool) {
+	if t.have.Column(t.nameNow(column)) != nil {
+		return nil, false
+	}
+	v, _ = t.want.Column(column).Fill()
+	return v, true
 }
 
 // nameNow is the name that the column of a field has in the database.
@@ -79,12 +104,12 @@ func (t *tablePlan) nameNow(name string) string {
 
 // uniqueFill refuses a unique index on nothing but new columns that are filled
 // with one value for all rows.
-func (t *tablePlan) uniqueFill(c *Column, live string) bool {
+func (t *tablePlan) uniqueFill(c *Column, where *query.Condition) bool {
 	var n int64
-	if live == "" {
+	if where == nil {
 		n = t.count(t.data.Rows(t.have.Name))
 	} else {
-		n = t.count(t.data.Nulls(t.have.Name, live))
+		n = t.count(t.data.Matching(t.have.Name, where))
 	}
 	if n > 1 {
 		t.refuse("FC612", c, "/unique", "leave out the default, make it optional = True, and give each row a value of its own", "%s is new and unique, but its default would be in all %s of the table %s", t.name(c), rows(n), t.have.Name)

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
 )
 
 // Data answers what a plan must know of the rows that are there. Names are
@@ -18,9 +19,11 @@ type Data interface {
 	// Outside counts the rows whose value in a column is not null and not one
 	// that want may hold: not in its Values, beyond its Precision.
 	Outside(table, column string, want *Column) (int64, error)
+	// Matching counts the rows that a condition holds for.
+	Matching(table string, where *query.Condition) (int64, error)
 	// Duplicates counts the combinations of values, none of them null, that
-	// more than one row has. live is as in Index.
-	Duplicates(table string, columns []string, live string) (int64, error)
+	// more than one row has, of those that a condition holds for; nil is all.
+	Duplicates(table string, columns []string, where *query.Condition) (int64, error)
 }
 
 // Action is what a step does.
@@ -78,14 +81,23 @@ func (s Step) String() string {
 		if s.Index.Unique {
 			unique = "unique "
 		}
-		among := ""
-		if s.Index.Live != "" {
-			among = " among live rows"
-		}
-		return fmt.Sprintf("create %sindex on %s (%s)%s", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "), among)
+		return fmt.Sprintf("create %sindex on %s (%s)%s", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "), s.Table.among(s.Index.Where))
 	default:
 		return fmt.Sprintf("drop index %s of %s", s.Index.Name, s.Table.Name)
 	}
+}
+
+// among says which rows an index is over.
+func (t *Table) among(where *query.Condition) string {
+	if where == nil {
+		return ""
+	}
+	if t.model != nil {
+		if d := t.model.RoleIndex(dataflow.RoleDeletedAt); d >= 0 && where.Equal(query.IsNull(t.model, d)) {
+			return " among live rows"
+		}
+	}
+	return " where " + where.String()
 }
 
 // Plan is how to get from the schema that is there to the one wanted. Its

@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
 )
 
 // Format is the version of what the runtime keeps in a database beside the
@@ -67,9 +68,11 @@ type Index struct {
 	Name    string   `json:"name"`
 	Columns []string `json:"columns"`
 	Unique  bool     `json:"unique,omitempty"`
-	// Live is the column that is null in the rows the index is over; "" is
-	// over all. In a model with soft delete uniqueness is among live rows.
-	Live string `json:"live,omitempty"`
+	// Where says which rows the index is over; nil is all. In a model with soft
+	// delete uniqueness is among live rows.
+	Where *query.Condition `json:"where,omitempty"`
+
+	span dataflow.Span // of the declaration, if it is one of its own
 }
 
 // Field returns the field the column is for; nil in a schema that was found.
@@ -114,21 +117,24 @@ func (s *Schema) Table(name string) *Table {
 // Storage maps a field's type to the engine's own.
 type Storage func(*dataflow.Type) string
 
+// Literal writes a canonical value of a type as the engine's SQL does.
+type Literal func(t *dataflow.Type, v any) string
+
 // Desired returns the schema that models ask for.
-func Desired(models []*dataflow.Model, storage Storage) *Schema {
+func Desired(models []*dataflow.Model, storage Storage, literal Literal) *Schema {
 	s := &Schema{Tables: make([]Table, len(models))}
 	for i, m := range models {
-		s.Tables[i] = desiredTable(m, storage)
+		s.Tables[i] = desiredTable(m, storage, literal)
 	}
 	return s
 }
 
-func desiredTable(m *dataflow.Model, storage Storage) Table {
+func desiredTable(m *dataflow.Model, storage Storage, literal Literal) Table {
 	t := Table{Name: m.Table, Model: m.Name, model: m, Columns: make([]Column, len(m.Fields))}
 	for i, f := range m.Fields {
 		t.Columns[i] = desiredColumn(f, storage)
 	}
-	t.Indexes = desiredIndexes(m)
+	t.Indexes = desiredIndexes(m, literal)
 	return t
 }
 
@@ -172,15 +178,15 @@ func KindName(t *dataflow.Type) string {
 // must not show through a refusal. With soft delete it is among live rows, so
 // that the value of a deleted one can be used again; a foreign key or a filter
 // needs an index over all rows, so such a one does not do for it.
-func desiredIndexes(m *dataflow.Model) []Index {
+func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 	var list []Index
-	add := func(unique bool, columns ...string) {
+	add := func(unique bool, where *query.Condition, span dataflow.Span, columns ...string) {
 		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].Name) {
 			columns = append([]string{m.Fields[t].Name}, columns...)
 		}
-		ix := Index{Name: indexName(m.Table, unique, columns), Columns: columns, Unique: unique}
+		ix := Index{Name: indexName(m.Table, unique, columns, where), Columns: columns, Unique: unique, Where: where, span: span}
 		if d := m.RoleIndex(dataflow.RoleDeletedAt); unique && d >= 0 {
-			ix.Live = m.Fields[d].Name
+			ix.Where = query.Both(where, query.IsNull(m, d))
 		}
 		if !slices.ContainsFunc(list, func(x Index) bool { return x.Name == ix.Name }) {
 			list = append(list, ix)
@@ -188,31 +194,49 @@ func desiredIndexes(m *dataflow.Model) []Index {
 	}
 	for _, f := range m.Fields {
 		if f.Unique && f.System != dataflow.RoleID {
-			add(true, f.Name)
+			add(true, nil, dataflow.Span{}, f.Name)
 		}
 	}
 	for _, ix := range m.Indexes {
 		if ix.Unique && len(ix.Fields) == 1 && ix.Fields[0] == m.ID().Name {
 			continue // the primary key is unique already
 		}
-		add(ix.Unique, ix.Fields...)
+		add(ix.Unique, condition(m, ix, literal), ix.Span, ix.Fields...)
 	}
 	for _, f := range m.Fields {
-		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name && ix.Live == "" })
+		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name && ix.Where == nil })
 		if (f.Index || f.Type.Kind == dataflow.KindRef) && !indexed && f.System != dataflow.RoleID {
-			add(false, f.Name)
+			add(false, nil, dataflow.Span{}, f.Name)
 		}
 	}
 	return list
 }
 
-// indexName is unambiguous: no table or column has a point in its name.
-func indexName(table string, unique bool, columns []string) string {
-	prefix := "ix_"
-	if unique {
-		prefix = "ux_"
+// condition is that of an index, which has been checked.
+func condition(m *dataflow.Model, ix dataflow.Index, literal Literal) *query.Condition {
+	if ix.Where == nil {
+		return nil
 	}
-	return prefix + table + "." + strings.Join(columns, ".")
+	where, problems := query.ParseIndex(m, ix.Where, "")
+	if len(problems) > 0 {
+		panic("migrate: an index of " + m.Name + " was not checked: " + problems[0].Detail)
+	}
+	return query.NewCondition(where, literal)
+}
+
+// indexName is unambiguous: no table or column has a point in its name. That
+// of an index over some rows ends in a hash of its condition.
+func indexName(table string, unique bool, columns []string, where *query.Condition) string {
+	name := "ix_"
+	if unique {
+		name = "ux_"
+	}
+	name += table + "." + strings.Join(columns, ".")
+	if where != nil {
+		sum := sha256.Sum256([]byte(where.String()))
+		name += "~" + hex.EncodeToString(sum[:4])
+	}
+	return name
 }
 
 // Fingerprint identifies a schema: what Desired gives for the same models is

@@ -3,6 +3,7 @@ package query
 import (
 	"fmt"
 	"regexp"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -53,9 +54,22 @@ func ParseStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 	return p.problems
 }
 
+// ParseIndex checks the filter of the rows that an index is over. Every engine
+// must be able to keep it: comparisons of the model's own fields with
+// constants, and $and, $or and $not of these.
+func ParseIndex(m *dataflow.Model, v any, pointer string) (Expr, []dataflow.Problem) {
+	p := parser{model: m, index: true}
+	e := p.filter(v, pointer, 0)
+	if isTrue(e) && len(p.problems) == 0 {
+		p.bad("required", pointer, "leave where out for an index over all rows", "the condition takes every row")
+	}
+	return e, p.problems
+}
+
 type parser struct {
 	model    *dataflow.Model
 	static   bool
+	index    bool                       // what an index can be over
 	sees     func(*dataflow.Model) bool // nil sees every model
 	terms    int
 	listed   int
@@ -186,6 +200,10 @@ func (p *parser) path(name, pointer string) (Path, bool) {
 			path.Field = i
 			return path, true
 		}
+		if p.index {
+			p.bad("not_filterable", pointer, "keep what it depends on in a field of "+p.model.Name, "an index is over a table by itself, so its condition can't follow a reference")
+			return path, false
+		}
 		to := m.Fields[i].Type.Model
 		if m.Fields[i].Type.Kind != dataflow.KindRef {
 			p.bad("unknown_field", pointer, "", "%s.%s is %s, not a reference, so nothing can follow it", m.Name, first, m.Fields[i].Type)
@@ -293,7 +311,7 @@ func (p *parser) comparison(path Path, op Op, v any, pointer string) Expr {
 		p.refuseOperator(f, op, pointer)
 		return nil
 	}
-	if p.unbound(v) {
+	if p.index && !p.indexable(f, op, v, pointer) || p.unbound(v) {
 		return nil
 	}
 	c := &Cmp{Path: path, Op: op}
@@ -301,6 +319,33 @@ func (p *parser) comparison(path Path, op Op, v any, pointer string) Expr {
 		return nil
 	}
 	return c
+}
+
+// indexable reports whether the condition of an index can make a comparison.
+func (p *parser) indexable(f *dataflow.Field, op Op, v any, pointer string) bool {
+	list, isList := v.([]any)
+	switch {
+	case ops[op].operand == aText || f.Type.Scalar().Kind == dataflow.KindBytes && ops[op].operand != aBool:
+		p.bad("not_filterable", pointer, "it takes $eq $ne $gt $gte $lt $lte $in $nin $between $null $exists, of anything but bytes", "%s of %s can't be the condition of an index", op, f.Name)
+	case !isConstant(v):
+		p.bad("not_filterable", pointer, "write the value itself", "the condition of an index is the same for every run, so it compares with constants only")
+	case isList && len(list) == 0:
+		p.bad("too_small", pointer, "name the values", "%s of an index needs a value", op)
+	default:
+		return true
+	}
+	return false
+}
+
+// isConstant reports whether nothing of v is for a run to tell.
+func isConstant(v any) bool {
+	switch v := v.(type) {
+	case dataflow.Ref, *dataflow.Template:
+		return false
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !isConstant(item) })
+	}
+	return true
 }
 
 func (p *parser) refuseOperator(f *dataflow.Field, op Op, pointer string) {

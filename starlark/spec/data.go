@@ -179,6 +179,7 @@ var dataBuiltins = []*Builtin{
 		Rest:    &Param{Name: "fields", Accept: Str, Doc: "The fields, in the order of the index."},
 		Params: []Param{
 			{Name: "unique", Accept: Bool, Named: true, Default: "False", Doc: "No two rows have the same values."},
+			{Name: "where", Accept: Dict | None, Named: true, Doc: "A filter of the rows that the index is over; `unique` is among them. It compares fields of the model with constants, by `$eq $ne $gt $gte $lt $lte $in $nin $between $null $exists`, with `$and $or $not`: `index(\"email\", unique = True, where = {\"status\": \"open\"})`."},
 		},
 	},
 }

@@ -4,10 +4,15 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"strconv"
 	"strings"
+	"time"
 
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/shopspring/decimal"
 )
 
 // What a column holds beyond what its type says is kept where the inspector
@@ -117,12 +122,78 @@ func checkOf(c *migrate.Column) string {
 }
 
 func createIndex(table string, ix migrate.Index) string {
-	unique, where := "", ""
+	unique := ""
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	if ix.Live != "" {
-		where = " WHERE " + ident(ix.Live) + " IS NULL"
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), where(ix.Where))
+}
+
+// where is the clause of a condition, or "".
+func where(c *query.Condition) string {
+	if c == nil {
+		return ""
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), where)
+	return " WHERE " + c.String()
+}
+
+// literal writes a value for a column of its type to take.
+func literal(t *dataflow.Type, v any) string {
+	switch v := (dialect{}).Encode(t, v).(type) {
+	case int64:
+		return text(strconv.FormatInt(v, 10))
+	case float64:
+		return text(string(codec.AppendFloat(nil, v)))
+	case bool:
+		return strconv.FormatBool(v)
+	case string:
+		return text(v)
+	default:
+		panic(fmt.Sprintf("postgres: a %s in the condition of an index", t))
+	}
+}
+
+// storedLiteral writes what stands in a condition as literal does, for a column
+// of a storage type.
+func storedLiteral(c *migrate.Column, raw string) (string, bool) {
+	switch c.Storage {
+	case "boolean":
+		return raw, raw == "true" || raw == "false"
+	case "numeric":
+		d, err := decimal.NewFromString(raw)
+		if err != nil {
+			return "", false
+		}
+		d, ok := dataflow.FitDecimal(d, max(c.Precision, 1), c.Scale)
+		return text(string(dataflow.AppendDecimal(nil, d))), ok
+	case "double precision":
+		f, err := strconv.ParseFloat(raw, 64)
+		return text(string(codec.AppendFloat(nil, f))), err == nil
+	case "timestamp with time zone":
+		for _, layout := range []string{"2006-01-02 15:04:05.999999Z07", "2006-01-02 15:04:05.999999Z07:00"} {
+			if at, err := time.Parse(layout, raw); err == nil {
+				return text(string(codec.AppendDateTime(nil, at.UTC()))), true
+			}
+		}
+		return "", false
+	case "time without time zone":
+		v, problems := codec.CoerceType(&dataflow.Type{Kind: dataflow.KindTime}, raw, "")
+		at, ok := v.(dataflow.TimeOfDay)
+		return text(string(at)), ok && len(problems) == 0
+	}
+	return text(raw), true
+}
+
+// readWhere reads the condition of an index as pg_get_expr writes it.
+func readWhere(t *migrate.Table, expr string) *query.Condition {
+	c, ok := query.ReadCondition(expr, func(column, raw string) (string, bool) {
+		if c := t.Column(column); c != nil {
+			return storedLiteral(c, raw)
+		}
+		return "", false
+	})
+	if !ok {
+		return query.Unread()
+	}
+	return c
 }

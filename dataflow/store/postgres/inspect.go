@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/dataflow/query"
 )
 
 // The catalog is read in one query per kind of thing, whatever the number of
@@ -177,13 +178,7 @@ func readLiteral(s string, i int, escapes bool) (string, int) {
 
 // readIndex adds a row of indexesQuery, behind the table's name, to the table.
 func readIndex(t *migrate.Table, r [][]byte, skip map[string]bool) {
-	name, live := string(r[0]), ""
-	if r[3] != nil {
-		var ok bool
-		if live, ok = readLive(string(r[3])); !ok {
-			skip[name] = true
-		}
-	}
+	name := string(r[0])
 	if r[2] == nil { // an expression
 		skip[name] = true
 	}
@@ -191,20 +186,14 @@ func readIndex(t *migrate.Table, r [][]byte, skip map[string]bool) {
 		t.Indexes[n-1].Columns = append(t.Indexes[n-1].Columns, string(r[2]))
 		return
 	}
-	t.Indexes = append(t.Indexes, migrate.Index{Name: name, Unique: isTrue(r[1]), Columns: []string{string(r[2])}, Live: live})
-}
-
-// readLive reads the column of a condition that it be null, as pg_get_expr
-// writes it: (deleted_at IS NULL).
-func readLive(expr string) (column string, ok bool) {
-	column, ok = strings.CutSuffix(strings.TrimPrefix(expr, "("), " IS NULL)")
-	if !ok {
-		return "", false
+	ix := migrate.Index{Name: name, Unique: isTrue(r[1]), Columns: []string{string(r[2])}}
+	if r[3] != nil {
+		ix.Where = readWhere(t, string(r[3]))
+		if ix.Where.IsUnread() && !migrate.Own(name) {
+			skip[name] = true
+		}
 	}
-	if quoted, has := strings.CutPrefix(column, `"`); has {
-		column = strings.ReplaceAll(strings.TrimSuffix(quoted, `"`), `""`, `"`)
-	}
-	return column, !strings.ContainsAny(column, " ()")
+	t.Indexes = append(t.Indexes, ix)
 }
 
 // dropSkipped leaves out the indexes that are not to be looked at.
@@ -247,13 +236,17 @@ func (d rowData) Outside(table, column string, want *migrate.Column) (int64, err
 	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE NOT (" + inside + ")")
 }
 
-func (d rowData) Duplicates(table string, columns []string, live string) (int64, error) {
+func (d rowData) Matching(table string, c *query.Condition) (int64, error) {
+	return d.count("SELECT count(*) FROM " + ident(table) + where(c))
+}
+
+func (d rowData) Duplicates(table string, columns []string, c *query.Condition) (int64, error) {
 	where := make([]string, len(columns), len(columns)+1)
 	for i, c := range columns {
 		where[i] = ident(c) + " IS NOT NULL"
 	}
-	if live != "" {
-		where = append(where, ident(live)+" IS NULL")
+	if c != nil {
+		where = append(where, "("+c.String()+")")
 	}
 	return d.count("SELECT count(*) FROM (SELECT 1 FROM " + ident(table) + " WHERE " + strings.Join(where, " AND ") +
 		" GROUP BY " + idents(columns) + " HAVING count(*) > 1) AS d")

@@ -11,6 +11,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
+	"github.com/flowctl/flowctl/dataflow/store/storetest"
 	"github.com/google/go-cmp/cmp"
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -375,5 +376,34 @@ func BenchmarkOpen500Tables(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+// TestConditionsOfIndexesAreFoundAgain: what is inspected is what was asked
+// for, and so is a condition that another program has put in its place.
+func TestConditionsOfIndexesAreFoundAgain(t *testing.T) {
+	url := pgtest.URL(t)
+	opened := func() (steps, said []string) {
+		db := database(url, storetest.PartlyUnique(t)...)
+		db.Options.ModelPersistence = false // so that the tables are looked at
+		return migrated(t, db)
+	}
+	if steps, said := opened(); len(steps) == 0 || said != nil {
+		t.Fatal(steps, said)
+	}
+	if steps, said := opened(); steps != nil || said != nil {
+		t.Fatal(steps, said)
+	}
+	index := querySQL(t, url, `SELECT relname FROM pg_class WHERE relname LIKE 'ux\_parts0.%'`)
+	if len(index) != 1 {
+		t.Fatal(index)
+	}
+	name := ident(strings.Trim(index[0], "[]"))
+	pgtest.Exec(t, url, `DROP INDEX `+name, `CREATE UNIQUE INDEX `+name+` ON parts0 (code) WHERE b = false`)
+	if steps, said := opened(); len(steps) != 2 || said != nil {
+		t.Fatal(steps, said)
+	}
+	if steps, said := opened(); steps != nil || said != nil {
+		t.Fatal(steps, said)
 	}
 }

@@ -68,7 +68,7 @@ func tooLong(models []*dataflow.Model) (diags []dataflow.Diagnostic) {
 // desired is the schema that models ask for, in names that PostgreSQL keeps
 // whole.
 func (o *schemaOpener) desired(models []*dataflow.Model) *migrate.Schema {
-	s := migrate.Desired(models, storage)
+	s := migrate.Desired(models, storage, literal)
 	for i := range s.Tables {
 		for j := range s.Tables[i].Indexes {
 			ix := &s.Tables[i].Indexes[j]

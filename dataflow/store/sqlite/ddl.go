@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
 )
@@ -105,26 +106,62 @@ func createIndex(table string, ix migrate.Index) string {
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), whereLive(ix.Live))
+	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), where(ix.Where))
 }
 
-// whereLive is the condition of an index over the rows in which a column is
-// null.
-func whereLive(column string) string {
-	if column == "" {
+// where is the clause of a condition, or "".
+func where(c *query.Condition) string {
+	if c == nil {
 		return ""
 	}
-	return " WHERE " + ident(column) + isNull
+	return " WHERE " + c.String()
 }
 
 const isNull = " IS NULL"
 
-// readLive reads the column that whereLive wrote from the text of an index.
-func readLive(sql string) (column string, ok bool) {
-	name, ok := strings.CutSuffix(sql, isNull)
-	if !ok {
-		return "", false
+// literal writes a value as it is stored.
+func literal(t *dataflow.Type, v any) string {
+	switch v := (dialect{}).Encode(t, v).(type) {
+	case int64:
+		return strconv.FormatInt(v, 10)
+	case float64:
+		return realText(v)
+	case string:
+		return text(v)
+	default:
+		panic(fmt.Sprintf("sqlite: a %s in the condition of an index", t))
 	}
-	column = strings.Trim(name[strings.LastIndexByte(name, ' ')+1:], `"`)
-	return column, strings.HasSuffix(sql, whereLive(column))
+}
+
+func realText(f float64) string { return strconv.FormatFloat(f, 'e', -1, 64) }
+
+// storedLiteral writes what stands in a condition as literal does, for a column
+// of a storage type.
+func storedLiteral(storage, raw string) (string, bool) {
+	switch storage {
+	case "TEXT":
+		return text(raw), true
+	case "INTEGER":
+		_, err := strconv.ParseInt(raw, 10, 64)
+		return raw, err == nil
+	case "REAL":
+		f, err := strconv.ParseFloat(raw, 64)
+		return realText(f), err == nil
+	}
+	return "", false
+}
+
+// readWhere reads the condition in the text of an index.
+func readWhere(t *migrate.Table, sql string) *query.Condition {
+	where, _ := query.IndexWhere(sql)
+	c, ok := query.ReadCondition(where, func(column, raw string) (string, bool) {
+		if c := t.Column(column); c != nil {
+			return storedLiteral(c.Storage, raw)
+		}
+		return "", false
+	})
+	if !ok {
+		return query.Unread()
+	}
+	return c
 }

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -144,21 +145,22 @@ func readOnDelete(s string) string {
 }
 
 // readIndex adds a row of indexesQuery to its table. An index over
-// expressions has no names and is left out, as is one over some rows only,
-// unless those are the live ones.
+// expressions has no names and is left out, as is one of others over rows that
+// can't be told.
 func readIndex(t *migrate.Table, r *sqlite.Stmt) {
-	name, column, live := r.ColumnText(1), r.ColumnText(3), ""
-	if !r.ColumnIsNull(4) {
-		var ok bool
-		if live, ok = readLive(r.ColumnText(4)); !ok {
-			return
-		}
-	}
+	name, column := r.ColumnText(1), r.ColumnText(3)
 	if n := len(t.Indexes); n > 0 && t.Indexes[n-1].Name == name {
 		t.Indexes[n-1].Columns = append(t.Indexes[n-1].Columns, column)
 		return
 	}
-	t.Indexes = append(t.Indexes, migrate.Index{Name: name, Unique: r.ColumnBool(2), Columns: []string{column}, Live: live})
+	ix := migrate.Index{Name: name, Unique: r.ColumnBool(2), Columns: []string{column}}
+	if !r.ColumnIsNull(4) {
+		ix.Where = readWhere(t, r.ColumnText(4))
+		if ix.Where.IsUnread() && !migrate.Own(name) {
+			return
+		}
+	}
+	t.Indexes = append(t.Indexes, ix)
 }
 
 // affinity is the type of a STRICT table that a declared type comes to, by
@@ -201,13 +203,17 @@ func (d rowData) Outside(table, column string, want *migrate.Column) (int64, err
 	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE NOT (" + checkOf(&as) + ")")
 }
 
-func (d rowData) Duplicates(table string, columns []string, live string) (int64, error) {
+func (d rowData) Matching(table string, c *query.Condition) (int64, error) {
+	return d.count("SELECT count(*) FROM " + ident(table) + where(c))
+}
+
+func (d rowData) Duplicates(table string, columns []string, c *query.Condition) (int64, error) {
 	where := make([]string, len(columns), len(columns)+1)
 	for i, c := range columns {
 		where[i] = ident(c) + " IS NOT NULL"
 	}
-	if live != "" {
-		where = append(where, ident(live)+isNull)
+	if c != nil {
+		where = append(where, "("+c.String()+")")
 	}
 	return d.count("SELECT count(*) FROM (SELECT 1 FROM " + ident(table) + " WHERE " + strings.Join(where, " AND ") +
 		" GROUP BY " + idents(columns) + " HAVING count(*) > 1)")

@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/storetest"
 	"github.com/google/go-cmp/cmp"
 	"zombiezen.com/go/sqlite"
 )
@@ -372,5 +373,33 @@ func TestMigrate(t *testing.T) {
 				t.Errorf("integrity: %v", got)
 			}
 		})
+	}
+}
+
+// TestConditionsOfIndexesAreFoundAgain: what is inspected is what was asked
+// for, and so is a condition that another program has put in its place.
+func TestConditionsOfIndexesAreFoundAgain(t *testing.T) {
+	url := filepath.Join(t.TempDir(), "a.db")
+	opened := func() (steps, said []string) {
+		db := database(url, storetest.PartlyUnique(t)...)
+		db.Options.ModelPersistence = false // so that the tables are looked at
+		return migrated(t, db)
+	}
+	if steps, said := opened(); len(steps) == 0 || said != nil {
+		t.Fatal(steps, said)
+	}
+	if steps, said := opened(); steps != nil || said != nil {
+		t.Fatal(steps, said)
+	}
+	index := querySQL(t, url, `SELECT name FROM sqlite_schema WHERE type = 'index' AND name LIKE 'ux\_parts0.%' ESCAPE '\'`)
+	if len(index) != 1 {
+		t.Fatal(index)
+	}
+	execSQL(t, url, `DROP INDEX `+ident(index[0]), `CREATE UNIQUE INDEX `+ident(index[0])+` ON parts0 (code) WHERE b = 0`)
+	if steps, said := opened(); len(steps) != 2 || said != nil {
+		t.Fatal(steps, said)
+	}
+	if steps, said := opened(); steps != nil || said != nil {
+		t.Fatal(steps, said)
 	}
 }

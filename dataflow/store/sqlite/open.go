@@ -65,7 +65,7 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 	if p.path != memory {
 		s.file = newFile(p.path)
 		s.writer.file = s.file
-		s.writer.guard = newGuard(c, migrate.Desired(db.Models, storage))
+		s.writer.guard = newGuard(c, migrate.Desired(db.Models, storage, literal))
 		size := db.Options.PoolSize
 		if size <= 0 {
 			size = max(4, 2*runtime.NumCPU())

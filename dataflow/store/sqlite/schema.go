@@ -35,7 +35,7 @@ type schemaOpener struct {
 // have no table.
 func migrateSchema(ctx context.Context, c *conn, db *dataflow.Database, p place, system []*dataflow.Model) (done *store.Migration, absent []*dataflow.Model, diags []dataflow.Diagnostic) {
 	o := &schemaOpener{c: c, db: db, name: p.name, models: db.Models, system: system, done: &store.Migration{Database: p.name}}
-	o.want = migrate.Desired(append(o.models[:len(o.models):len(o.models)], system...), storage)
+	o.want = migrate.Desired(append(o.models[:len(o.models):len(o.models)], system...), storage, literal)
 	diags, err := o.open(ctx)
 	if err != nil {
 		return nil, nil, append(diags, openFailure(db, p, err))
@@ -178,7 +178,7 @@ func (o *schemaOpener) fit() ([]dataflow.Diagnostic, error) {
 	if err != nil {
 		return nil, err
 	}
-	diags := migrate.Fit(have, migrate.Desired(o.models, storage))
+	diags := migrate.Fit(have, migrate.Desired(o.models, storage, literal))
 	for _, m := range o.system {
 		if have.Table(m.Table) == nil {
 			o.absent = append(o.absent, m)

@@ -40,6 +40,7 @@ func Run(t *testing.T, open Open) {
 		{"deletes", testDeletes},
 		{"unique", testUnique},
 		{"unique among live rows", testUniqueAmongLive},
+		{"unique among some rows", testPartlyUnique},
 		{"references", testReferences},
 		{"transactions", testTransactions},
 		{"savepoints", testSavepoints},
