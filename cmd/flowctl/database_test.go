@@ -52,28 +52,49 @@ func cmdPGDB(ts *testscript.TestScript, neg bool, args []string) {
 	ts.Check(ts.Value(databasesKey{}).(*databaseNames).add(args[0], at))
 }
 
+func cmdNewDB(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "newdb NAME")
+	if ts.Getenv("ENGINE") == "postgres" {
+		cmdPGDB(ts, neg, args)
+		return
+	}
+	at := "sqlite:" + strings.ToLower(strings.TrimSuffix(args[0], "_URL")) + ".db"
+	ts.Setenv(args[0], at)
+	ts.Check(ts.Value(databasesKey{}).(*databaseNames).add(args[0], at))
+}
+
 // openDB opens a database as another program might: by its URL, or its file.
-func openDB(ts *testscript.TestScript, at string) (db *sql.DB, begin string) {
-	begin = "BEGIN EXCLUSIVE"
-	if strings.HasPrefix(at, "postgres") {
+func openDB(ts *testscript.TestScript, at string) *sql.DB {
+	if !isPostgres(at) {
+		at = ts.MkAbs(strings.TrimPrefix(at, "sqlite:"))
+	}
+	db, err := openSQL(at)
+	ts.Check(err)
+	return db
+}
+
+func isPostgres(at string) bool { return strings.HasPrefix(at, "postgres:") }
+
+func openSQL(at string) (db *sql.DB, err error) {
+	if isPostgres(at) {
 		config, err := pgx.ParseConfig(at)
-		ts.Check(err)
+		if err != nil {
+			return nil, err
+		}
 		config.DefaultQueryExecMode = pgx.QueryExecModeSimpleProtocol // takes several statements
 		config.RuntimeParams["timezone"] = "UTC"
-		db, begin = stdlib.OpenDB(*config), "BEGIN"
-	} else {
-		var err error
-		db, err = sql.Open("sqlite", ts.MkAbs(strings.TrimPrefix(at, "sqlite:")))
-		ts.Check(err)
+		db = stdlib.OpenDB(*config)
+	} else if db, err = sql.Open("sqlite", strings.TrimPrefix(at, "sqlite:")); err != nil {
+		return nil, err
 	}
 	db.SetMaxOpenConns(1)
-	return db, begin
+	return db, nil
 }
 
 // cmdSQL prints the rows of each statement, a line each, columns between bars.
 func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 1, "sql DB STATEMENT...")
-	db, _ := openDB(ts, args[0])
+	db := openDB(ts, args[0])
 	defer db.Close()
 	for _, statement := range args[1:] {
 		printRows(ts, db, statement)
@@ -104,7 +125,10 @@ func printRows(ts *testscript.TestScript, db *sql.DB, statement string) {
 
 func cmdLockDB(ts *testscript.TestScript, neg bool, args []string) {
 	usage(ts, !neg && len(args) > 0, "lockdb DB [STATEMENT...]")
-	db, begin := openDB(ts, args[0])
+	db, begin := openDB(ts, args[0]), "BEGIN EXCLUSIVE"
+	if isPostgres(args[0]) {
+		begin = "BEGIN"
+	}
 	ctx := context.Background()
 	c, err := db.Conn(ctx)
 	ts.Check(err)

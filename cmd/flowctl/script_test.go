@@ -38,6 +38,8 @@ func TestMain(m *testing.M) {
 //	lockdb DB [STATEMENT]... begins a transaction on one and keeps it open: an exclusive one on a file
 //	unlockdb DB              ends it
 //	pgdb NAME                makes an empty PostgreSQL database and puts its URL into $NAME
+//	newdb NAME               makes an empty database of the engine that the script runs on, the same way
+//	samedb DB DB             compares the schemas of two databases
 //	repeat FILE N TEXT       writes TEXT N times into a file
 //
 // A script that needs PostgreSQL begins with
@@ -117,6 +119,8 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"lockdb":   cmdLockDB,
 			"unlockdb": cmdUnlockDB,
 			"pgdb":     cmdPGDB,
+			"newdb":    cmdNewDB,
+			"samedb":   cmdSameDB,
 			"repeat":   cmdRepeat,
 		},
 	}
