@@ -18,27 +18,24 @@ import (
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
-	"github.com/flowctl/flowctl/dataflow/store/storetest"
 	"github.com/google/go-cmp/cmp"
 )
-
-// TestConformanceBehindAPooler: with nothing prepared and nothing told.
-func TestConformanceBehindAPooler(t *testing.T) {
-	storetest.Run(t, func(t *testing.T, db *dataflow.Database) store.Store {
-		db.Options.Pooler = "transaction"
-		return openTest(t, db)
-	})
-}
 
 // things is a database of one model with one row.
 func things(t *testing.T, change func(*dataflow.DatabaseOptions)) (*Store, *dataflow.Model) {
 	t.Helper()
+	return thingsIn(t, func(t *testing.T, db *dataflow.Database) *Store {
+		if change != nil {
+			change(&db.Options)
+		}
+		return openTest(t, db)
+	})
+}
+
+func thingsIn(t *testing.T, open func(*testing.T, *dataflow.Database) *Store) (*Store, *dataflow.Model) {
+	t.Helper()
 	m := model("Thing", "things", &dataflow.Field{Name: "n", Type: dataflow.Int})
-	db := database(pgtest.URL(t), m)
-	if change != nil {
-		change(&db.Options)
-	}
-	s := openTest(t, db)
+	s := open(t, database("", m))
 	if err := s.Write(t.Context(), func(tx store.Tx) error { return add(t, tx, m, 0) }); err != nil {
 		t.Fatal(err)
 	}
@@ -71,6 +68,10 @@ func drop(t *testing.T, s *Store) {
 
 func TestLostConnections(t *testing.T) {
 	s, m := things(t, nil)
+	testLostConnections(t, s, m)
+}
+
+func testLostConnections(t *testing.T, s *Store, m *dataflow.Model) {
 	drop(t, s)
 	if n, err := s.Count(t.Context(), m, nil); n != 1 || err != nil {
 		t.Errorf("a read after the connections were lost: %d, %v", n, err)

@@ -18,17 +18,20 @@ import (
 	"syscall"
 )
 
-// watch is a shell that starts the server, ends it when the test process lets
-// go of the pipe to its standard input, which it does however it ends, and
-// tidies up. The server is known by its process id alone.
+// watch is a shell that runs a server ($3 and what follows) in a folder ($1),
+// ends it by a signal ($2) when the test process lets go of the pipe to its
+// standard input, which it does however it ends, and tidies up. The server is
+// known by its process id alone.
 const watch = `exec 3<&0
-"$1" -D "$2/data" -k "$2" >>"$2/log" 2>&1 </dev/null 3<&- &
+dir=$1 signal=$2
+shift 2
+"$@" >>"$dir/log" 2>&1 </dev/null 3<&- &
 server=$!
-(read -r _ <&3; kill -INT $server) &
+(read -r _ <&3; kill -"$signal" $server) &
 reader=$!
 wait $server
 kill $reader 2>/dev/null
-[ -e "$2/ready" ] && rm -rf "$2"`
+[ -e "$dir/ready" ] && rm -rf "$dir"`
 
 // settings keep a server small. What is committed is written to disk, as in
 // earnest.
@@ -73,25 +76,35 @@ func startIn(bin, dir string) (string, error) {
 
 // installation is a server's files, and its process while there is one.
 type installation struct {
-	bin, dir string
-	port     int
-	attr     *syscall.SysProcAttr
-	hold     io.Closer // ends the server
-	ended    chan struct{}
+	dir     string
+	port    int
+	command []string
+	signal  string // that ends it
+	attr    *syscall.SysProcAttr
+	hold    io.Closer // ends it too
+	ended   chan struct{}
+}
+
+// someone is how a server is run: not as root, which servers refuse, and away
+// from the terminal, whose interrupt is the test's.
+func someone(dir string) (*syscall.SysProcAttr, error) {
+	attr := &syscall.SysProcAttr{Setpgid: true}
+	if os.Geteuid() != 0 {
+		return attr, nil
+	}
+	uid, gid, err := another()
+	if err != nil {
+		return nil, err
+	}
+	attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
+	return attr, os.Chown(dir, int(uid), int(gid))
 }
 
 // install makes the files of a server in dir, with further settings.
 func install(bin, dir, more string) (*installation, error) {
-	attr := &syscall.SysProcAttr{Setpgid: true} // an interrupt from the terminal is the test's
-	if os.Geteuid() == 0 {                      // which PostgreSQL refuses to run as
-		uid, gid, err := another()
-		if err != nil {
-			return nil, err
-		}
-		attr.Credential = &syscall.Credential{Uid: uid, Gid: gid}
-		if err := os.Chown(dir, int(uid), int(gid)); err != nil {
-			return nil, err
-		}
+	attr, err := someone(dir)
+	if err != nil {
+		return nil, err
 	}
 	if err := initialize(bin, dir, attr); err != nil {
 		return nil, err
@@ -105,7 +118,8 @@ func install(bin, dir, more string) (*installation, error) {
 		return nil, err
 	}
 	_, err = fmt.Fprintf(f, settings+more, port)
-	return &installation{bin: bin, dir: dir, port: port, attr: attr}, errors.Join(err, f.Close())
+	command := []string{filepath.Join(bin, "postgres"), "-D", filepath.Join(dir, "data"), "-k", dir}
+	return &installation{dir: dir, port: port, attr: attr, command: command, signal: "INT"}, errors.Join(err, f.Close())
 }
 
 // address is the URL of the server.
@@ -115,7 +129,7 @@ func (i *installation) address() string {
 
 // start starts the server and waits until it answers.
 func (i *installation) start() error {
-	cmd := exec.Command("/bin/sh", "-c", watch, "sh", filepath.Join(i.bin, "postgres"), i.dir)
+	cmd := exec.Command("/bin/sh", append([]string{"-c", watch, "sh", i.dir, i.signal}, i.command...)...)
 	cmd.Dir, cmd.SysProcAttr = i.dir, i.attr
 	hold, err := cmd.StdinPipe()
 	if err != nil {
