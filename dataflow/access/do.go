@@ -59,7 +59,7 @@ func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd
 	if err != nil {
 		return nil, err
 	}
-	return m.one(ctx, r, where, rd, false, t.none, m.ambiguous("name one row, or use the list operation"))
+	return m.one(ctx, r, where, rd, true, t.none, m.ambiguous("name one row, or use the list operation"))
 }
 
 func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {

@@ -17,6 +17,12 @@ func Busy(message string, cause error) *dataflow.Error {
 		Hint: "try again in a moment", Err: cause}
 }
 
+// Crowded is the error for a caller who has waited in vain for a connection,
+// however long that was: nothing has been begun.
+func Crowded(cause error) *dataflow.Error {
+	return Busy("every connection to the database is in use", cause)
+}
+
 // Closed is the error for a store that is shutting down.
 func Closed() *dataflow.Error { return Busy("the database is closing", nil) }
 

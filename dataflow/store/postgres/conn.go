@@ -124,10 +124,12 @@ func (s *Store) notTaken(ctx context.Context, err error) error {
 	switch {
 	case s.closed.Load():
 		return store.Closed()
+	case errors.Is(ctx.Err(), context.Canceled):
+		return store.Interrupted(ctx.Err())
+	case errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().AcquiredConns() == s.pool.Stat().MaxConns():
+		return store.Crowded(err)
 	case ctx.Err() != nil:
 		return store.Interrupted(ctx.Err())
-	case errors.Is(err, context.DeadlineExceeded) && s.pool.Stat().AcquiredConns() > 0:
-		return store.Busy("every connection to the database is in use", err)
 	}
 	return store.Busy("the database can't be reached", withoutSecrets(err))
 }

@@ -58,9 +58,11 @@ func (p *pool) wait(ctx context.Context, ready chan *conn) (*conn, error) {
 	case c := <-ready:
 		return p.given(c)
 	case <-ctx.Done():
-		failed = store.Interrupted(ctx.Err())
+		if failed = store.Crowded(nil); ctx.Err() != context.DeadlineExceeded {
+			failed = store.Interrupted(ctx.Err())
+		}
 	case <-timer.C:
-		failed = store.Busy("every connection to the database is in use", nil)
+		failed = store.Crowded(nil)
 	}
 	p.mu.Lock()
 	for i, w := range p.waiting {

@@ -11,6 +11,7 @@ import (
 	"os/exec"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"sync"
 	"testing"
 )
@@ -18,7 +19,7 @@ import (
 // pooled is PgBouncer's configuration. There are few connections to the
 // server, so that each transaction finds another one.
 const pooled = `[databases]
-* = host=%s port=%s user=%s password='%s'
+* = host=%s port=%s user=%s
 [pgbouncer]
 listen_addr = 127.0.0.1
 listen_port = %d
@@ -97,8 +98,11 @@ func startPooler(bin, dir string, behind *url.URL) (*installation, error) {
 		return nil, err
 	}
 	config := filepath.Join(dir, "pgbouncer.ini")
-	password, _ := behind.User.Password()
-	if err := os.WriteFile(config, fmt.Appendf(nil, pooled, behind.Hostname(), cmp.Or(behind.Port(), "5432"), behind.User.Username(), password, port), 0o600); err != nil {
+	user := behind.User.Username()
+	if password, ok := behind.User.Password(); ok {
+		user += " password='" + strings.ReplaceAll(password, "'", "''") + "'"
+	}
+	if err := os.WriteFile(config, fmt.Appendf(nil, pooled, behind.Hostname(), cmp.Or(behind.Port(), "5432"), user, port), 0o600); err != nil {
 		return nil, err
 	}
 	if c := attr.Credential; c != nil {

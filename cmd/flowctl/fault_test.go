@@ -1,0 +1,310 @@
+//go:build unix
+
+package main
+
+import (
+	"fmt"
+	"io"
+	"net/http"
+	"os"
+	"path/filepath"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
+)
+
+// engines are the databases that faults are tried on.
+var engines = []struct {
+	name string
+	url  func(*testing.T) string
+}{
+	{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "app.db") }},
+	{"postgres", func(t *testing.T) string { return pgtest.URL(t) }},
+}
+
+func onEachEngine(t *testing.T, test func(t *testing.T, url string)) {
+	for _, e := range engines {
+		t.Run(e.name, func(t *testing.T) { test(t, e.url(t)) })
+	}
+}
+
+var shopApp = filepath.Join("..", "..", "examples", "shop", "app.star")
+
+// writeApp writes an app.star to a folder of its own.
+func writeApp(t *testing.T, text string) string {
+	t.Helper()
+	path := filepath.Join(t.TempDir(), "app.star")
+	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	return path
+}
+
+// answer is what a request is told.
+type answer struct {
+	status     int
+	retryAfter string
+	body       string
+}
+
+func (a answer) String() string {
+	return fmt.Sprintf("%d (Retry-After %q) %s", a.status, a.retryAfter, a.body)
+}
+
+// ask sends a request; key, if not "", makes it one that can be repeated.
+func ask(c *http.Client, method, url, body, key string) (answer, error) {
+	req, err := http.NewRequest(method, url, strings.NewReader(body))
+	if err != nil {
+		return answer{}, err
+	}
+	if body != "" {
+		req.Header.Set("Content-Type", "application/json")
+	}
+	if key != "" {
+		req.Header.Set("Idempotency-Key", key)
+	}
+	res, err := c.Do(req)
+	if err != nil {
+		return answer{}, err
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	return answer{res.StatusCode, res.Header.Get("Retry-After"), string(text)}, err
+}
+
+func must(t *testing.T, c *http.Client, method, url, body string, want int) answer {
+	t.Helper()
+	a, err := ask(c, method, url, body, "")
+	if err != nil || a.status != want {
+		t.Fatalf("%s %s: %v, %v, want %d", method, url, a, err, want)
+	}
+	return a
+}
+
+func newClient(t *testing.T, connections int) *http.Client {
+	c := &http.Client{Transport: &http.Transport{MaxIdleConnsPerHost: connections}, Timeout: 6 * patience}
+	t.Cleanup(c.CloseIdleConnections)
+	return c
+}
+
+// stockAndSold checks that no piece of the one product was lost or sold twice,
+// and returns the ids of all orders.
+func stockAndSold(t *testing.T, c *http.Client, api string, stock int) (orders []int64) {
+	t.Helper()
+	var product struct {
+		Stock int `json:"stock"`
+	}
+	if code, err := get(c, api+"/api/products/1", &product); err != nil || code != 200 {
+		t.Fatal(code, err)
+	}
+	sold, lines := 0, map[int64]int{}
+	each(t, c, api+"/api/order_lines?limit=1000&sort=id", func(r map[string]any) {
+		sold += int(r["qty"].(float64))
+		lines[int64(r["order"].(float64))]++
+	})
+	each(t, c, api+"/api/orders?limit=1000&sort=id", func(r map[string]any) {
+		id := int64(r["id"].(float64))
+		orders = append(orders, id)
+		if lines[id] != 1 {
+			t.Errorf("the order %d has %d lines", id, lines[id])
+		}
+	})
+	if len(lines) != len(orders) {
+		t.Errorf("there are lines of %d orders, and %d orders", len(lines), len(orders))
+	}
+	if product.Stock+sold != stock {
+		t.Errorf("%d in stock and %d sold are not %d", product.Stock, sold, stock)
+	}
+	return orders
+}
+
+// each hands f every row of a list.
+func each(t *testing.T, c *http.Client, url string, f func(map[string]any)) {
+	t.Helper()
+	for offset := 0; ; {
+		var page struct {
+			Records []map[string]any `json:"records"`
+			HasMore bool             `json:"has_more"`
+		}
+		if code, err := get(c, fmt.Sprintf("%s&offset=%d", url, offset), &page); err != nil || code != 200 {
+			t.Fatal(url, code, err)
+		}
+		for _, r := range page.Records {
+			f(r)
+		}
+		if offset += len(page.Records); !page.HasMore {
+			return
+		}
+	}
+}
+
+const kettle = `{"sku": "KETTLE", "name": "Kettle", "price": "1.00", "stock": 100000}`
+
+func TestTwoHundredWritersAtOnce(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, url string) {
+		p := serveApp(t, shopApp, "DATABASE_URL="+url)
+		c := newClient(t, 200)
+		must(t, c, "POST", p.api+"/api/products", kettle, 201)
+		acknowledged := make(chan int64, 1000)
+		var refused atomic.Int32
+		var writers sync.WaitGroup
+		for w := range 200 {
+			writers.Go(func() {
+				for range 5 {
+					var bought struct {
+						Outputs struct {
+							Order int64 `json:"order"`
+						} `json:"outputs"`
+					}
+					code, err := post(c, p.api+"/workflows/buy/execute", fmt.Sprintf(`{"inputs": {"email": "c%d@x.org", "sku": "KETTLE", "qty": 1}}`, w), &bought)
+					switch {
+					case err == nil && code == 200:
+						acknowledged <- bought.Outputs.Order
+					case err == nil && code == 503:
+						refused.Add(1)
+					default:
+						t.Errorf("told %d, %v", code, err)
+					}
+				}
+			})
+		}
+		writers.Wait()
+		close(acknowledged)
+		var told []int64
+		for id := range acknowledged {
+			told = append(told, id)
+		}
+		slices.Sort(told)
+		if there := stockAndSold(t, c, p.api, 100000); !slices.Equal(told, there) {
+			t.Errorf("%d orders were acknowledged, and %d are there", len(told), len(there))
+		}
+		t.Logf("%d orders, %d told to try again", len(told), refused.Load())
+	})
+}
+
+// TestPostgreSQLRestartsUnderLoad: whoever repeats a request by its key until
+// it is done has done it once; the server goes on by itself.
+func TestPostgreSQLRestartsUnderLoad(t *testing.T) {
+	for _, how := range []struct {
+		name string
+		syscall.Signal
+	}{{"fast", syscall.SIGINT}, {"immediate", syscall.SIGQUIT}} {
+		t.Run(how.name, func(t *testing.T) {
+			pg := pgtest.Start(t, "", nil)
+			p := serveApp(t, shopApp, "DATABASE_URL="+pg.URL())
+			c := newClient(t, 64)
+			must(t, c, "POST", p.api+"/api/products", kettle, 201)
+			load := newLoad(t, c, p.api)
+			for range 2 {
+				load.await(60)
+				pg.Restart(how.Signal)
+			}
+			load.await(60)
+			told := load.stop()
+			slices.Sort(told)
+			if there := stockAndSold(t, c, p.api, 100000); !slices.Equal(told, there) {
+				t.Errorf("%d orders were acknowledged, and %d are there", len(told), len(there))
+			}
+			t.Logf("%d orders, told meanwhile: %v", len(told), load.statuses())
+		})
+	}
+}
+
+// load is clients that buy, each repeating its request until it is done.
+type load struct {
+	t       *testing.T
+	ended   chan struct{}
+	clients sync.WaitGroup
+
+	mu    sync.Mutex
+	more  *sync.Cond
+	done  []int64
+	other map[string]int
+}
+
+func newLoad(t *testing.T, c *http.Client, api string) *load {
+	l := &load{t: t, ended: make(chan struct{}), other: map[string]int{}}
+	l.more = sync.NewCond(&l.mu)
+	for i := range 32 {
+		l.clients.Go(func() {
+			for n := 0; ; n++ {
+				select {
+				case <-l.ended:
+					return
+				default:
+					l.buy(c, api, fmt.Sprintf("c%d", i), fmt.Sprintf("c%d-%d", i, n))
+				}
+			}
+		})
+	}
+	return l
+}
+
+// buy repeats an order until it is placed. A read in between must not fail in
+// another way than by being told to come again.
+func (l *load) buy(c *http.Client, api, who, key string) {
+	body := fmt.Sprintf(`{"inputs": {"email": "%s@x.org", "sku": "KETTLE", "qty": 1}}`, who)
+	for until := time.Now().Add(6 * patience); time.Now().Before(until); {
+		if a, err := ask(c, "GET", api+"/api/products/1", "", ""); err != nil || a.status != 200 && (a.status != 503 || a.retryAfter == "") {
+			l.t.Errorf("a read: %v, %v", a, err)
+		}
+		a, err := ask(c, "POST", api+"/workflows/buy/execute", body, key)
+		var order int64
+		if _, scan := fmt.Sscanf(orderOf(a.body), "%d", &order); err == nil && a.status == 200 && scan == nil {
+			l.mu.Lock()
+			l.done = append(l.done, order)
+			l.mu.Unlock()
+			l.more.Broadcast()
+			return
+		}
+		unknown := a.status == 504 && strings.Contains(a.body, "commit_unknown")
+		if err != nil || !unknown && (a.status != 503 || a.retryAfter == "") {
+			l.t.Errorf("a write: %v, %v", a, err)
+			return
+		}
+		l.mu.Lock()
+		l.other[fmt.Sprint(a.status)]++
+		l.mu.Unlock()
+	}
+	l.t.Errorf("%s was not done in time", key)
+}
+
+func orderOf(body string) string {
+	_, rest, _ := strings.Cut(body, `"order":`)
+	return strings.TrimSpace(rest)
+}
+
+// await waits for n further orders.
+func (l *load) await(n int) {
+	l.t.Helper()
+	late := false
+	timer := time.AfterFunc(6*patience, func() {
+		l.mu.Lock()
+		defer l.mu.Unlock()
+		late = true
+		l.more.Broadcast()
+	})
+	defer timer.Stop()
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	for want := len(l.done) + n; len(l.done) < want; l.more.Wait() {
+		if late {
+			l.t.Fatalf("%d orders have been placed: the server has not recovered", len(l.done))
+		}
+	}
+}
+
+// stop ends the load and returns the orders that were acknowledged.
+func (l *load) stop() []int64 {
+	close(l.ended)
+	l.clients.Wait()
+	return l.done
+}
+
+func (l *load) statuses() map[string]int { return l.other }
