@@ -3,6 +3,9 @@
 package main
 
 import (
+	"bytes"
+	"context"
+	"database/sql"
 	"fmt"
 	"io"
 	"net/http"
@@ -17,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
+	"github.com/jackc/pgx/v5"
 )
 
 // engines are the databases that faults are tried on.
@@ -85,6 +89,74 @@ func must(t *testing.T, c *http.Client, method, url, body string, want int) answ
 		t.Fatalf("%s %s: %v, %v, want %d", method, url, a, err, want)
 	}
 	return a
+}
+
+// watched keeps what a process prints and closes seen once it has said a text.
+type watched struct {
+	mu   sync.Mutex
+	all  bytes.Buffer
+	text string
+	seen chan struct{}
+}
+
+func (w *watched) Write(b []byte) (int, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	had := strings.Contains(w.all.String(), w.text)
+	w.all.Write(b)
+	if !had && strings.Contains(w.all.String(), w.text) {
+		close(w.seen)
+	}
+	return len(b), nil
+}
+
+func (w *watched) String() string {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.all.String()
+}
+
+// pgHold runs a statement in a transaction that stays open until it is let go.
+func pgHold(t *testing.T, url, statement string) (letGo func()) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"BEGIN", statement} {
+		if _, err := c.Exec(t.Context(), sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	letGo = sync.OnceFunc(func() { _ = c.Close(context.Background()) })
+	t.Cleanup(letGo)
+	return letGo
+}
+
+// pgValue is the one value that a statement finds, as text.
+func pgValue(t *testing.T, url, statement string) (v string) {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.Close(context.Background())
+	if err := c.QueryRow(t.Context(), "SELECT ("+statement+")::text").Scan(&v); err != nil {
+		t.Fatal(err)
+	}
+	return v
+}
+
+func sqliteExec(t *testing.T, file, statement string) {
+	t.Helper()
+	db, err := sql.Open("sqlite", file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close()
+	if _, err := db.Exec(statement); err != nil {
+		t.Fatal(err)
+	}
 }
 
 func newClient(t *testing.T, connections int) *http.Client {
@@ -308,3 +380,149 @@ func (l *load) stop() []int64 {
 }
 
 func (l *load) statuses() map[string]int { return l.other }
+
+// itemsApp has one model and little time.
+func itemsApp(t *testing.T, options string) string {
+	return writeApp(t, `
+db = DataFlow(database_url = env("DATABASE_URL")`+options+`)
+Item = db.model("Item", {"n": int, "text": field(str, optional = True)})
+app = Nexus(request_timeout = "700ms")
+app.expose(Item)
+app.start()
+`)
+}
+
+// await waits until done, which asks another program.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !done(); {
+		if time.Now().After(until) {
+			t.Fatalf("%s: not after %s", what, patience)
+		}
+	}
+}
+
+func TestAStatementPastItsTime(t *testing.T) {
+	c := newClient(t, 4)
+	t.Run("postgres", func(t *testing.T) {
+		url := pgtest.URL(t)
+		working := func() bool {
+			return pgValue(t, url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'") != "0"
+		}
+		for _, test := range []struct{ at, app string }{
+			{url, itemsApp(t, "")},
+			{url + "?statement_timeout=200", itemsApp(t, "")},
+		} {
+			p := serveApp(t, test.app, "DATABASE_URL="+test.at)
+			must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
+			unlock := pgHold(t, url, "LOCK TABLE items")
+			for _, r := range []struct{ method, path, body string }{{"GET", "/api/items/1", ""}, {"GET", "/api/items", ""}, {"POST", "/api/items", `{"n": 2}`}} {
+				if a := must(t, c, r.method, p.api+r.path, r.body, 504); !strings.Contains(a.body, `"code":"timeout"`) {
+					t.Errorf("%s %s: %s", r.method, r.path, a)
+				}
+			}
+			await(t, "the server goes on with what nobody waits for", func() bool { return !working() })
+			unlock()
+			must(t, c, "PATCH", p.api+"/api/items/1", `{"n": 3}`, 200)
+			if n := pgValue(t, url, "SELECT count(*) FROM items"); n != "1" {
+				t.Errorf("%s rows", n)
+			}
+			pgtest.Exec(t, url, "TRUNCATE items RESTART IDENTITY")
+			if code, err := p.stop(syscall.SIGTERM); code != 0 || err != nil {
+				t.Error(code, err)
+			}
+		}
+	})
+	t.Run("sqlite", func(t *testing.T) {
+		file := filepath.Join(t.TempDir(), "app.db")
+		p := serveApp(t, itemsApp(t, ""), "DATABASE_URL=sqlite:"+file)
+		must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
+		// More rows than can be grouped and sorted in the time there is.
+		sqliteExec(t, file, `INSERT INTO items (n, text, created_at, updated_at)
+			WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000000) SELECT i, hex(i), created_at, updated_at FROM c, items WHERE items.id = 1`)
+		slow := `{"group_by": ["text"], "aggregates": {"n": {"$count": true}}, "sort": "-n,text", "limit": 1}`
+		if a := must(t, c, "POST", p.api+"/api/items/aggregate", slow, 504); !strings.Contains(a.body, `"code":"timeout"`) {
+			t.Errorf("%s", a)
+		}
+		must(t, c, "PATCH", p.api+"/api/items/1", `{"n": 3}`, 200)
+	})
+}
+
+func TestEveryConnectionIsInUse(t *testing.T) {
+	url := pgtest.URL(t)
+	p := serveApp(t, itemsApp(t, ", pool_size = 1"), "DATABASE_URL="+url)
+	c := newClient(t, 4)
+	must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
+	unlock := pgHold(t, url, "LOCK TABLE items")
+	told := make(chan answer, 3)
+	for range 3 {
+		go func() {
+			a, err := ask(c, "GET", p.api+"/api/items/1", "", "")
+			if err != nil {
+				a.body = err.Error()
+			}
+			told <- a
+		}()
+	}
+	crowded := 0
+	for range 3 {
+		switch a := <-told; {
+		case a.status == 503 && a.retryAfter == "1" && strings.Contains(a.body, "every connection to the database is in use"):
+			crowded++
+		case a.status != 504:
+			t.Errorf("told %s", a)
+		}
+	}
+	if crowded == 0 {
+		t.Error("nobody was told to come again")
+	}
+	unlock()
+	must(t, c, "GET", p.api+"/api/items/1", "", 200)
+}
+
+func TestAStartWaitsForPostgreSQL(t *testing.T) {
+	pg := pgtest.Start(t, "", nil)
+	pg.Stop(syscall.SIGINT)
+	cmd := flowctlRun(t, itemsApp(t, ""), "DATABASE_URL="+pg.URL())
+	waiting := &watched{text: "waiting for the database", seen: make(chan struct{})}
+	cmd.Stderr = waiting
+	started := make(chan error, 1)
+	var p *serverProcess
+	go func() {
+		var err error
+		p, err = startServer(cmd)
+		started <- err
+	}()
+	<-waiting.seen
+	pg.Start()
+	if err := <-started; err != nil || p.api == "" {
+		t.Fatalf("%v\n%s", err, waiting)
+	}
+	defer func() { _ = cmd.Process.Kill(); <-p.exited }()
+	must(t, newClient(t, 1), "POST", p.api+"/api/items", `{"n": 1}`, 201)
+}
+
+// TestPostgreSQLTurnsReadOnly: as a primary does that becomes a standby.
+func TestPostgreSQLTurnsReadOnly(t *testing.T) {
+	pg := pgtest.Start(t, "", nil)
+	p := serveApp(t, itemsApp(t, ""), "DATABASE_URL="+pg.URL())
+	c := newClient(t, 1)
+	must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
+	set := func(to string) {
+		pgtest.Exec(t, pg.URL(), "BEGIN READ WRITE; SET LOCAL transaction_read_only = off; COMMIT", "ALTER SYSTEM SET default_transaction_read_only = "+to, "SELECT pg_reload_conf()")
+	}
+	set("on")
+	await(t, "the server has not become read-only", func() bool {
+		a, err := ask(c, "POST", p.api+"/api/items", `{"n": 2}`, "")
+		if err != nil || a.status != 201 && (a.status != 507 || !strings.Contains(a.body, "storage_read_only")) {
+			t.Fatal(a, err)
+		}
+		return a.status == 507
+	})
+	must(t, c, "GET", p.api+"/api/items/1", "", 200)
+	set("off")
+	await(t, "it has not become writable again", func() bool {
+		a, err := ask(c, "POST", p.api+"/api/items", `{"n": 2}`, "")
+		return err == nil && a.status == 201
+	})
+}

@@ -15,8 +15,8 @@ import (
 	"testing"
 )
 
-// serveApp starts flowctl run on free ports and waits until it is ready.
-func serveApp(t *testing.T, app string, env ...string) *serverProcess {
+// flowctlRun is a flowctl run on free ports that has not been started.
+func flowctlRun(t *testing.T, app string, env ...string) *exec.Cmd {
 	t.Helper()
 	path, err := exec.LookPath("flowctl") // which testscript.Main has put there
 	if err != nil {
@@ -24,6 +24,13 @@ func serveApp(t *testing.T, app string, env ...string) *serverProcess {
 	}
 	cmd := exec.Command(path, "run", app, "--api-port", "0", "--mcp-port", "0")
 	cmd.Env = append(os.Environ(), env...)
+	return cmd
+}
+
+// serveApp starts flowctl run on free ports and waits until it is ready.
+func serveApp(t *testing.T, app string, env ...string) *serverProcess {
+	t.Helper()
+	cmd := flowctlRun(t, app, env...)
 	p, err := startServer(cmd)
 	if err != nil {
 		t.Fatal(err)

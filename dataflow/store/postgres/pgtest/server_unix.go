@@ -51,11 +51,7 @@ func Start(t testing.TB, config string, files map[string][]byte) *Server {
 		if err := os.WriteFile(path, text, 0o600); err != nil {
 			t.Fatal(err)
 		}
-		if c := s.files.attr.Credential; c != nil {
-			if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
-				t.Fatal(err)
-			}
-		}
+		s.Own(path)
 	}
 	s.Start()
 	return s
@@ -112,4 +108,14 @@ func (s *Server) pid() (int, error) {
 	}
 	line, _, _ := bytes.Cut(text, []byte("\n"))
 	return strconv.Atoi(string(line))
+}
+
+// Own gives a file or folder to the user that the server runs as.
+func (s *Server) Own(path string) {
+	s.t.Helper()
+	if c := s.files.attr.Credential; c != nil {
+		if err := os.Chown(path, int(c.Uid), int(c.Gid)); err != nil {
+			s.t.Fatal(err)
+		}
+	}
 }
