@@ -133,9 +133,9 @@ func (v *validator) onDelete(m *Model, f *Field, at Span) {
 		return
 	}
 	if f.OnDelete == "set_null" {
-		if passed := rulesSet(rule{"versioned", m.Versioned}, rule{"before_update", m.BeforeUpdate != nil}, rule{"audit_log", m.AuditLog}); len(passed) > 0 {
-			v.warn("FC259", at, `write on_delete = "restrict" and set it to null first`, "deleting a %s makes the database set %s.%s to null by itself, past its %s",
-				target.Name, m.Name, f.Name, strings.Join(passed, ", "))
+		if m.BeforeUpdate != nil {
+			v.warn("FC259", at, `write on_delete = "restrict" and set it to null first`, "deleting a %s sets %s.%s to null past its before_update",
+				target.Name, m.Name, f.Name)
 		}
 		return
 	}

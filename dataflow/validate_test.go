@@ -156,12 +156,12 @@ FC256 error: A.c refers to no model`},
 		}, `FC259 warning: deleting a B makes the database remove its rows of A for good, past their soft_delete, audit_log [write on_delete = "restrict" and delete them first]`},
 		"a reference emptied past the rules": {func() *dataflow.App {
 			a, b := named("A"), named("B")
-			a.AuditLog = true
+			a.AuditLog, a.BeforeUpdate = true, aHook{}
 			optional := to("b", b, onDelete("set_null"))
 			optional.Optional = true
 			a.Fields = []*dataflow.Field{optional}
 			return build(b, a)
-		}, `FC259 warning: deleting a B makes the database set A.b to null by itself, past its audit_log [write on_delete = "restrict" and set it to null first]`},
+		}, `FC259 warning: deleting a B sets A.b to null past its before_update [write on_delete = "restrict" and set it to null first]`},
 		"indexes of what is not there": {func() *dataflow.App {
 			a := named("A", field("email", dataflow.String), field("j", dataflow.JSON))
 			a.Computed = []dataflow.Computed{{Name: "total"}}
@@ -302,3 +302,6 @@ func TestValidateIsLinear(t *testing.T) {
 		t.Errorf("20,000 models took %v", took)
 	}
 }
+
+// aHook is a function that is never called.
+type aHook struct{ dataflow.Func }

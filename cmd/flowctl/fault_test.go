@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strings"
@@ -23,32 +22,7 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-// engines are the databases that faults are tried on.
-var engines = []struct {
-	name string
-	url  func(*testing.T) string
-}{
-	{"sqlite", func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "app.db") }},
-	{"postgres", func(t *testing.T) string { return pgtest.URL(t) }},
-}
-
-func onEachEngine(t *testing.T, test func(t *testing.T, url string)) {
-	for _, e := range engines {
-		t.Run(e.name, func(t *testing.T) { test(t, e.url(t)) })
-	}
-}
-
 var shopApp = filepath.Join("..", "..", "examples", "shop", "app.star")
-
-// writeApp writes an app.star to a folder of its own.
-func writeApp(t *testing.T, text string) string {
-	t.Helper()
-	path := filepath.Join(t.TempDir(), "app.star")
-	if err := os.WriteFile(path, []byte(text), 0o644); err != nil {
-		t.Fatal(err)
-	}
-	return path
-}
 
 // answer is what a request is told.
 type answer struct {
@@ -219,8 +193,8 @@ func each(t *testing.T, c *http.Client, url string, f func(map[string]any)) {
 const kettle = `{"sku": "KETTLE", "name": "Kettle", "price": "1.00", "stock": 100000}`
 
 func TestTwoHundredWritersAtOnce(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
-		p := serveApp(t, shopApp, "DATABASE_URL="+url)
+	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
+		p := serveApp(t, shopApp, "DATABASE_URL="+empty(t))
 		c := newClient(t, 200)
 		must(t, c, "POST", p.api+"/api/products", kettle, 201)
 		acknowledged := make(chan int64, 1000)

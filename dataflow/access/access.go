@@ -61,20 +61,13 @@ type Model struct {
 	allFields  []int
 	guarded    []int // references whose target a foreign key alone does not guard
 	audit      *dataflow.Model
+	referrers  referrers
 }
 
 // New prepares the operations of m.
 func New(m *dataflow.Model, o Options) *Model {
-	a := &Model{
-		m: m, newID: o.NewID, clock: &clock{now: o.Now},
-		decoder:   codec.NewDecoder(m.Shape(), m.Fields),
-		id:        m.RoleIndex(dataflow.RoleID),
-		createdAt: m.RoleIndex(dataflow.RoleCreatedAt),
-		updatedAt: m.RoleIndex(dataflow.RoleUpdatedAt),
-		version:   m.RoleIndex(dataflow.RoleVersion),
-		tenant:    m.RoleIndex(dataflow.RoleTenant),
-		deletedAt: m.RoleIndex(dataflow.RoleDeletedAt),
-	}
+	a := positions(m, &clock{now: o.Now})
+	a.newID, a.decoder = o.NewID, codec.NewDecoder(m.Shape(), m.Fields)
 	for _, op := range dataflow.AllOps() {
 		a.params = append(a.params, newParams(m, op))
 	}
@@ -87,10 +80,25 @@ func New(m *dataflow.Model, o Options) *Model {
 			a.guarded = append(a.guarded, i)
 		}
 	}
+	a.referrers = newReferrers(m, a.clock)
+	a.whole = a.newReading(nil)
+	return a
+}
+
+// positions is a Model that knows where its fields are, and no more.
+func positions(m *dataflow.Model, clock *clock) *Model {
+	a := &Model{
+		m: m, clock: clock,
+		id:        m.RoleIndex(dataflow.RoleID),
+		createdAt: m.RoleIndex(dataflow.RoleCreatedAt),
+		updatedAt: m.RoleIndex(dataflow.RoleUpdatedAt),
+		version:   m.RoleIndex(dataflow.RoleVersion),
+		tenant:    m.RoleIndex(dataflow.RoleTenant),
+		deletedAt: m.RoleIndex(dataflow.RoleDeletedAt),
+	}
 	if m.AuditLog {
 		a.audit = auditModel(m.Database)
 	}
-	a.whole = a.newReading(nil)
 	return a
 }
 

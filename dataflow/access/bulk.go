@@ -160,11 +160,13 @@ func (m *Model) filters(c Caller, s several) ([]query.Expr, error) {
 	return all, nil
 }
 
-// load reads the rows that filters cover, with some of their fields.
+// load reads the rows that filters cover, with some of their fields, by their
+// ids: every engine takes them in the same order, and two callers can't each
+// hold what the other wants.
 func (m *Model) load(ctx context.Context, tx store.Tx, filters []query.Expr, fields []int) ([]*dataflow.Object, error) {
 	var rows []*dataflow.Object
 	for _, where := range filters {
-		err := tx.Select(ctx, &query.Select{Model: m.m, Fields: fields, Where: where, Lock: true}, func(row store.Row) error {
+		err := tx.Select(ctx, &query.Select{Model: m.m, Fields: fields, Where: where, Order: []query.Order{{Field: m.id}}, Lock: true}, func(row store.Row) error {
 			rows = append(rows, row.Object())
 			return nil
 		})

@@ -234,7 +234,7 @@ func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, versi
 
 // plainDelete reports whether deleting takes no look at the row.
 func (m *Model) plainDelete() bool {
-	return m.m.BeforeDelete == nil && m.audit == nil && !m.m.SoftDelete
+	return m.m.BeforeDelete == nil && m.audit == nil && !m.m.SoftDelete && !m.referrers.affected
 }
 
 // delete removes one row and returns its id.
@@ -278,6 +278,9 @@ func (m *Model) remove(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 		next := row.Clone()
 		next.Vals()[m.deletedAt] = m.clock.after(row.Vals()[m.updatedAt])
 		_, err := m.store(ctx, tx, c, row, next, []int{m.deletedAt}, "")
+		return err
+	}
+	if err := m.letGo(ctx, tx, c, []any{row.Vals()[m.id]}); err != nil {
 		return err
 	}
 	if _, err := tx.Delete(ctx, m.m, m.byID(row.Vals()[m.id])); err != nil {

@@ -1,0 +1,142 @@
+package access
+
+import (
+	"context"
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// A database that empties references by itself (ON DELETE SET NULL) tells
+// nobody: the rows would keep their version, so that a caller's ETag would
+// hold for what it has not seen, and have no entry in the audit log. So the
+// runtime empties them first, in the same transaction. Rows that the database
+// removes along (ON DELETE CASCADE) may be referred to in turn.
+
+// referrer is a field that refers to a model.
+type referrer struct {
+	from  *Model // with its positions alone
+	field int
+}
+
+// referrers are what deleting rows of a model brings about elsewhere.
+type referrers struct {
+	emptied  map[*dataflow.Model][]referrer // by what they refer to: set_null
+	removed  map[*dataflow.Model][]referrer // cascade
+	affected bool                           // deleting a row may empty a reference
+}
+
+// newReferrers follows the references to m from models of its database.
+func newReferrers(m *dataflow.Model, clock *clock) referrers {
+	r := referrers{emptied: map[*dataflow.Model][]referrer{}, removed: map[*dataflow.Model][]referrer{}}
+	if m.Database == nil {
+		return r
+	}
+	seen := []*dataflow.Model{m}
+	for i := 0; i < len(seen); i++ {
+		for _, other := range m.Database.Models {
+			for j, f := range other.Fields {
+				if f.Type.Kind != dataflow.KindRef || f.Type.Model != seen[i] {
+					continue
+				}
+				ref := referrer{positions(other, clock), j}
+				switch f.OnDelete {
+				case "set_null":
+					r.emptied[seen[i]] = append(r.emptied[seen[i]], ref)
+					r.affected = true
+				case "cascade":
+					r.removed[seen[i]] = append(r.removed[seen[i]], ref)
+					if !slices.Contains(seen, other) {
+						seen = append(seen, other)
+					}
+				}
+			}
+		}
+	}
+	return r
+}
+
+// letGo empties the references to rows that are about to be removed, whoever's
+// they are, and to those that go along with them.
+func (m *Model) letGo(ctx context.Context, tx store.Tx, c Caller, ids []any) error {
+	if !m.referrers.affected {
+		return nil
+	}
+	type removal struct {
+		model *dataflow.Model
+		ids   []any
+	}
+	gone := map[*dataflow.Model]map[any]bool{}
+	for all := []removal{{m.m, ids}}; len(all) > 0; all = all[1:] {
+		model, ids := all[0].model, all[0].ids
+		for chunk := range slices.Chunk(ids, idsAtOnce) {
+			for _, ref := range m.referrers.emptied[model] {
+				if err := ref.empty(ctx, tx, c, chunk); err != nil {
+					return err
+				}
+			}
+			for _, ref := range m.referrers.removed[model] {
+				along, err := ref.ids(ctx, tx, chunk)
+				if err != nil {
+					return err
+				}
+				if gone[ref.from.m] == nil {
+					gone[ref.from.m] = map[any]bool{}
+				}
+				along = slices.DeleteFunc(along, func(id any) bool { return gone[ref.from.m][id] })
+				for _, id := range along {
+					gone[ref.from.m][id] = true
+				}
+				all = append(all, removal{ref.from.m, along})
+			}
+		}
+	}
+	return nil
+}
+
+// ids finds the rows that refer to some.
+func (r referrer) ids(ctx context.Context, tx store.Tx, to []any) (ids []any, err error) {
+	where := compare(r.from.m, r.field, query.In, to)
+	err = tx.Select(ctx, &query.Select{Model: r.from.m, Fields: []int{r.from.id}, Where: where, Lock: true}, func(row store.Row) error {
+		ids = append(ids, row.Value(0))
+		return nil
+	})
+	return ids, err
+}
+
+// empty sets the field to null in the rows that refer to some.
+func (r referrer) empty(ctx context.Context, tx store.Tx, c Caller, to []any) error {
+	m := r.from
+	where := compare(m.m, r.field, query.In, to)
+	if m.audit == nil {
+		_, err := tx.Update(ctx, r.update(where))
+		return err
+	}
+	rows, err := m.load(ctx, tx, []query.Expr{where}, nil)
+	if err != nil {
+		return err
+	}
+	changes := make([]change, len(rows))
+	for i, row := range rows {
+		u := r.update(m.byID(row.Vals()[m.id]))
+		if _, err := tx.Update(ctx, u); err != nil {
+			return err
+		}
+		next := row.Clone()
+		for _, a := range u.Set {
+			next.Vals()[a.Field] = a.Value
+		}
+		if m.version >= 0 {
+			next.Vals()[m.version] = row.Vals()[m.version].(int64) + 1
+		}
+		changes[i] = change{row, next}
+	}
+	return m.log(ctx, tx, c, changes...)
+}
+
+func (r referrer) update(where query.Expr) *query.Update {
+	return &query.Update{Model: r.from.m, Where: where, Bump: r.from.version,
+		Set: []query.Assign{{Field: r.field, Value: nil}, {Field: r.from.updatedAt, Value: r.from.clock.tick()}}}
+}
