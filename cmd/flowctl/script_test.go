@@ -82,6 +82,32 @@ func TestScriptsOnEachEngine(t *testing.T) {
 	})
 }
 
+// TestTheShopBehindAPooler tells the shop's story through a PgBouncer, where
+// it takes two options more.
+func TestTheShopBehindAPooler(t *testing.T) {
+	text, err := os.ReadFile(filepath.Join("..", "..", "examples", "shop", "app.star"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	const option = `slow_query_threshold = "100ms",`
+	pooled := strings.Replace(string(text), option, `pooler = "transaction", direct_url = env("OTHER_URL"),`, 1) // in one line: the story shows places
+	if pooled == string(text) {
+		t.Fatal("the shop has no option to replace")
+	}
+	direct := pgtest.URL(t)
+	params := scriptParams("", func(env *testscript.Env) error {
+		env.Setenv("ENGINE", "postgres")
+		env.Setenv("OTHER_URL", direct)
+		env.Setenv("SHOP", filepath.Join(env.WorkDir, "pooled.star"))
+		if err := os.WriteFile(env.Getenv("SHOP"), []byte(pooled), 0o644); err != nil {
+			return err
+		}
+		return setDatabase(env, "DATABASE_URL", pgtest.Pooled(t, direct))
+	})
+	params.Dir, params.Files = "", []string{filepath.Join(params.Dir, "engines", "story_shop.txtar")}
+	testscript.Run(t, params)
+}
+
 // scriptParams are those of the scripts in a folder of testdata/script.
 func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Params {
 	return testscript.Params{
@@ -95,6 +121,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 				return err
 			}
 			env.Setenv("ROOT", root)
+			env.Setenv("SHOP", filepath.Join(root, "examples", "shop", "app.star"))
 			env.Setenv("NO_COLOR", "1")
 			env.Values[serverKey{}] = new(scriptServer)
 			env.Values[locksKey{}] = make(map[string]func())
