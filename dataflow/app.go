@@ -100,6 +100,7 @@ type Server struct {
 	CORSOrigins    []string
 	MaxBody        int64 // bytes
 	RequestTimeout time.Duration
+	Files          string // the folder for files of nodes, below the app's; "": none
 	Span           Span
 	Spans          Spans
 }

@@ -50,6 +50,12 @@ var codes = []CodeInfo{
 	{"FC342", "a MergeNode can't merge", "It takes inputs as a list or dict of references, or connections, and one of the strategies first, all and object."},
 	{"FC343", "a TransactionNode's nodes are wrong", "`nodes` lists ids of nodes of the same workflow, each in one scope only; scopes don't nest."},
 	{"FC344", "an HTTPRequestNode is wrong", "Its url is http or https, with a host; it has one body at most."},
+	{"FC345", "on_error is wrong", "`on_error` is `\"fail\"`, `\"continue\"` (nodes that refer to the node are skipped), `{\"default\": result}` (the node's result then, of values, the input and what runs before) or `{\"goto\": \"node\"}` (a node that runs only then, and may refer to `${node.error.code}` and `${node.error.message}`)."},
+	{"FC346", "compensate is wrong", "`compensate` names a node of the workflow that undoes what this one did outside the database, as a refund undoes a charge. It runs only where the run fails later, so nothing can refer to it, and it can use the input, the node it undoes and what ran before that. What a node did to the database the transaction undoes."},
+	{"FC347", "a node that runs something is wrong", "`MapNode`, `LoopNode` and `CacheNode` run one of a `workflow`, a `node` type or operation, and a function (`fn`), known when the file is loaded, with arguments that it takes. A CacheNode runs nothing that uses a database: a kept value would hide what was written since."},
+	{"FC348", "a FilterNode or a function of one argument is wrong", "A FilterNode takes a function of an item, or a field, an operator and a value."},
+	{"FC349", "a node that reads or writes text is wrong", "A reader takes the path of a file or a text; a path leads to a file within the folder that `Nexus(files = …)` declares."},
+	{"FC354", "a retry would hold the transaction", "Between two attempts a retry waits for its `backoff`. Within a transaction that writes, every other writer would wait too (SQLite has one writer). Write `backoff = 0`, or let the node depend on the input alone: then it runs before the transaction is opened."},
 	{"FC350", "a call to the outside holds the transaction", "The node depends on data of the transaction, so it runs inside it, and other writers wait for its answer. Give it a short timeout, or let it depend on the input alone: then it runs before the transaction is opened."},
 	{"FC351", "a workflow writes to several databases", "A run is all or nothing, and no transaction spans two databases. Make a workflow for each."},
 	{"FC352", "an environment variable is not set", "`${env.NAME}` is read when the app starts. Set the variable, or use `env(\"NAME\", default = …)`, which has a default."},
@@ -59,6 +65,7 @@ var codes = []CodeInfo{
 	{"FC705", "the app could not be made ready", "The app passed every check, but joining it with its databases failed. That is a fault of flowctl; please report it with the log."},
 	{"FC706", "a port can't be listened on", "Something else listens on the port, or this user may not. Stop the other, or set `api_port` or `mcp_port` to another port; 0 takes any free one."},
 	{"FC707", "a host that is no address of this machine", "`host` is an address or a name of the machine the app runs on: `127.0.0.1` serves this machine only, `0.0.0.0` every network it is on."},
+	{"FC708", "the folder for files can't be used", "`Nexus(files = \"files\")` names a folder below the app's, which must be there, be no link that leads out of it, and hold no database of the app."},
 	{"FC710", "two MCP tools of one name", "Each workflow is an MCP tool of its own name, and each operation of an exposed model one called `{path}_{operation}`. Agents call tools by name, so two can't share one. Rename the workflow, or expose the model under another path: `app.expose(Order, path = \"all_orders\")`."},
 
 	// The database and its tables.
@@ -172,6 +179,9 @@ var errorCodes = []ErrorCodeInfo{
 	{"undeclared_write", StatusInternal, "A node type that says it does not write tried to."},
 	{"not_in_handler", StatusInternal, "A node type that works on the graph of a workflow was run by a handler."},
 	{"recursion", StatusRejected, "Workflows and handlers run each other too deep: most likely one runs itself."},
+	{"loop_bound", StatusRejected, "A LoopNode was not done after the rounds that `max` allows."},
+	{"file_failed", StatusUpstream, "A file could not be read or written; the log has the cause."},
+	{"no_files", StatusInternal, "A node reads or writes a file, and the app declares no folder for files (`Nexus(files = …)`)."},
 	{"upstream", StatusUpstream, "A service that a node called failed, or answered with a status that the node does not expect."},
 	{"not_found", StatusNotFound, "There is no row with this id, or no workflow or model of this name."},
 

@@ -10,6 +10,9 @@ type NodeSpec struct {
 	// reach the node as they are: the arguments of a StarlarkNode's function.
 	Rest   *Type
 	Effect Effect
+	// EffectOf, if set, works out the effect from a config instead: one that is
+	// not complete may reach further than it says.
+	EffectOf func(config *Object) Effect
 	// Output is the type of the node's result. OutputOf, if set, works it out
 	// from a config instead.
 	Output   *Type

@@ -35,10 +35,16 @@ type Node struct {
 	Op     *Op     // set where the file gave an operation, as Order.create
 	Config *Object // values and expressions: see Ref and Template
 	// Options every node has.
-	Retry      *Retry
-	Timeout    time.Duration // 0: none of its own
-	When       any           // an expression; the node is skipped unless it is true
-	OnError    any
+	Retry   *Retry
+	Timeout time.Duration // 0: none of its own
+	When    any           // an expression; the node is skipped unless it is true
+	// OnError says what the node's failure means: nil or "fail" that the run
+	// fails, "continue" that what refers to the node is skipped,
+	// {"default": expression} that this is its result, {"goto": id} that this
+	// node runs then, and only then.
+	OnError any
+	// Compensate is the id of the node that undoes this one where the run
+	// fails later, or a Ref to it. It runs for nothing else.
 	Compensate any
 	Span       Span  // of the add_node call
 	Spans      Spans // of the call's parts: "/type", "/id", "/config/where/email"

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"io"
 	"net/http"
+	"os"
+	"path"
+	"strings"
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -23,6 +26,7 @@ type Generation struct {
 	settings   dataflow.Server
 	engine     *engine.Engine
 	stores     []store.Store
+	files      *os.Root // nil: none
 	migrations []*store.Migration
 	api, mcp   *front.Handler
 	stdio      *mcp.Server
@@ -48,9 +52,17 @@ func Build(ctx context.Context, app *dataflow.App, o Options) (*Generation, []da
 		dbs.close()
 		return nil, dataflow.SortDiagnostics(ds)
 	}
-	g, err := assemble(p, dbs, o)
+	files, more := openFiles(app, o)
+	if ds = append(ds, more...); dataflow.HasErrors(ds) {
+		dbs.close()
+		return nil, dataflow.SortDiagnostics(ds)
+	}
+	g, err := assemble(p, dbs, files, o)
 	if err != nil {
 		dbs.close()
+		if files != nil {
+			files.Close()
+		}
 		o.logger().Error("building the app failed", "cause", err)
 		ds = append(ds, dataflow.Diagnostic{Code: "FC705", Severity: dataflow.SeverityError, Span: dataflow.Span{File: app.Path},
 			Message: "the app can't be made ready to serve, through a fault of flowctl's own", Hint: "the log has the cause; please report it"})
@@ -110,13 +122,45 @@ func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *
 	return s, mig, ds
 }
 
-// assemble joins plan and databases, and puts the channels on top.
-func assemble(p *engine.Plan, dbs *databases, o Options) (*Generation, error) {
-	e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env, Logger: o.logger()})
+// openFiles opens the folder for files. Nothing that it is asked for leads out
+// of it, not even a link. A folder that holds a database is refused.
+func openFiles(app *dataflow.App, o Options) (*os.Root, []dataflow.Diagnostic) {
+	if app.Server == nil || app.Server.Files == "" {
+		return nil, nil
+	}
+	name := app.Server.Files
+	bad := func(message, hint string) (*os.Root, []dataflow.Diagnostic) {
+		return nil, []dataflow.Diagnostic{{Code: "FC708", Severity: dataflow.SeverityError, Span: app.Server.Spans.At("/files"), Message: message, Hint: hint}}
+	}
+	for _, db := range app.Databases {
+		if file, ok := strings.CutPrefix(db.URL, "sqlite:"); ok && strings.HasPrefix(path.Clean(strings.TrimPrefix(file, "./")), path.Clean(name)+"/") {
+			return bad("the folder "+name+" holds the database "+db.Name, "give files a folder of their own: nodes could write over the database")
+		}
+	}
+	dir := o.Dir
+	if dir == "" {
+		dir = "."
+	}
+	top, err := os.OpenRoot(dir)
+	if err == nil {
+		defer top.Close()
+		var root *os.Root
+		if root, err = top.OpenRoot(name); err == nil {
+			return root, nil
+		}
+	}
+	o.logger().Debug("opening the folder for files failed", "cause", err)
+	return bad("the folder "+name+" can't be opened", "make it beside the app: mkdir "+name)
+}
+
+// assemble joins plan, databases and files, and puts the channels on top.
+func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Generation, error) {
+	e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env,
+		Logger: o.logger(), Files: files})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, migrations: dbs.migrations}
+	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
 	g.gate.init()
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout})
@@ -170,6 +214,9 @@ func (g *Generation) Close() error {
 	g.closed.Do(func() {
 		g.gate.close()
 		g.err = (&databases{stores: g.stores}).close()
+		if g.files != nil {
+			g.err = errors.Join(g.err, g.files.Close())
+		}
 	})
 	return g.err
 }

@@ -2,6 +2,7 @@ package starlark
 
 import (
 	"fmt"
+	"io/fs"
 	"net/url"
 	"regexp"
 	"slices"
@@ -52,7 +53,8 @@ func (l *loader) nexus(a *args) sl.Value {
 		MCPStdioOnly: !a.bool("enable_http_transport", true),
 		CORSOrigins:  a.strings("cors_origins"),
 		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
-		Span: a.site.at, Spans: a.spans(),
+		Files: a.str("files", ""),
+		Span:  a.site.at, Spans: a.spans(),
 	}}
 	s.rateLimit(a)
 	s.timeout(a)
@@ -60,6 +62,7 @@ func (l *loader) nexus(a *args) sl.Value {
 	if p := s.s.APIPort; p != 0 && p == s.s.MCPPort && !s.s.MCPStdioOnly {
 		a.fail("FC105", a.at("mcp_port"), fmt.Sprintf("api_port and mcp_port are both %d", p), "give them different ports")
 	}
+	s.files(a)
 	if l.server != nil {
 		a.fail("FC406", a.site.at, "the app has two servers", "keep one Nexus(…) and register everything with it")
 		l.related("the first is here", l.server.s.Span)
@@ -84,6 +87,14 @@ func (s *server) rateLimit(a *args) {
 		return
 	}
 	s.s.RateLimit = rate
+}
+
+// files refuses a folder that is not below the app's: nodes could write over
+// the app and its databases.
+func (s *server) files(a *args) {
+	if a.has("files") && (!fs.ValidPath(s.s.Files) || s.s.Files == ".") {
+		a.fail("FC105", a.at("files"), fmt.Sprintf("%q is no folder below the app's", s.s.Files), `write files = "files", and make the folder`)
+	}
 }
 
 // timeout refuses a request_timeout that no request could keep.

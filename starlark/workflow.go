@@ -103,6 +103,12 @@ func (b *builder) addNode(l *loader, a *args) sl.Value {
 	if g, ok := a.given["when"]; ok {
 		n.When = c.convert(g.val, g.expr, g.at, "/when")
 	}
+	if g, ok := a.given["on_error"]; ok {
+		n.OnError = c.convert(g.val, g.expr, g.at, "/on_error")
+	}
+	if g, ok := a.given["compensate"]; ok {
+		n.Compensate = c.convert(g.val, g.expr, g.at, "/compensate")
+	}
 	out := &node{l: l, id: n.ID}
 	if b.built {
 		a.fail("FC413", a.site.at, "a node is added after the workflow was built", "move it above .build()")

@@ -13,6 +13,7 @@ import (
 func (w *wfPlanner) compileNode(n *nodePlan) {
 	w.compileWhen(n)
 	w.checkOptions(n)
+	w.compileFallback(n)
 	if n.spec == nil {
 		eachRef(n.raw, func(ref dataflow.Ref) { w.compileRef(ref) }) // for what is wrong with them
 		return
@@ -23,6 +24,9 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 	}
 	if n.callee != nil {
 		w.checkInputs(n)
+	}
+	if n.target != nil {
+		w.checkTarget(n)
 	}
 	if c, ok := n.typ.(Checker); ok && !n.cutOff && !hasUnknown(n.raw) {
 		node := *n.node
@@ -367,13 +371,6 @@ func (w *wfPlanner) compileWhen(n *nodePlan) {
 
 func (w *wfPlanner) checkOptions(n *nodePlan) {
 	node := n.node
-	if node.OnError != nil {
-		w.errorf("FC107", partSpan(node, "/on_error"), "on_error is not in this version yet").
-			Hint = `put the node into a TransactionNode with on_error = "continue"`
-	}
-	if node.Compensate != nil {
-		w.errorf("FC107", partSpan(node, "/compensate"), "compensate is not in this version yet")
-	}
 	if node.Timeout < 0 {
 		w.errorf("FC305", partSpan(node, "/timeout"), "the timeout is negative")
 	}

@@ -13,6 +13,8 @@ type effects struct {
 	readDBs, writeDBs      []*dataflow.Database // known ones
 	// anyDB: it may use a database that only the run can tell, as a handler.
 	anyDB bool
+	// pauses: a retry in it waits between two attempts.
+	pauses bool
 }
 
 func (e *effects) data() bool { return e.reads || e.writes }
@@ -22,6 +24,7 @@ func (e *effects) add(o *effects) {
 	e.writes = e.writes || o.writes
 	e.outside = e.outside || o.outside
 	e.anyDB = e.anyDB || o.anyDB
+	e.pauses = e.pauses || o.pauses
 	for _, db := range o.readDBs {
 		e.readDBs = addOnce(e.readDBs, db)
 	}
@@ -68,20 +71,45 @@ func (w *wfPlanner) effectsOf(n *nodePlan) {
 	case n.callee != nil:
 		n.effects.add(&n.callee.effects)
 	case n.op != nil:
-		db := []*dataflow.Database{n.op.op.Model.Database}
-		n.reads, n.readDBs = true, db
-		if n.op.op.Kind.Writes() {
-			n.writes, n.writeDBs = true, db
-		}
+		n.effects = n.op.effects()
+	case n.target != nil:
+		n.effects.add(&n.target.effects)
 	case n.spec != nil:
-		n.reads = n.spec.Effect == dataflow.EffectRead || n.spec.Effect == dataflow.EffectWrite
-		n.writes = n.spec.Effect == dataflow.EffectWrite
-		n.outside = n.spec.Effect == dataflow.EffectOutside
-		if n.reads {
-			n.setDatabase(w.planner.plan.databases)
-		}
+		n.effects = w.specEffects(n.spec, n.raw)
 	}
-	w.wp.effects.add(&n.effects)
+	if r := n.node.Retry; r != nil && r.Max > 0 && r.Backoff > 0 {
+		n.pauses = true
+	}
+	if n.undoes == nil { // what undoes others runs in no transaction of the run
+		w.wp.effects.add(&n.effects)
+	}
+}
+
+// effects is what a model's operation does.
+func (n *opNode) effects() effects {
+	db := []*dataflow.Database{n.op.Model.Database}
+	e := effects{reads: true, readDBs: db}
+	if n.op.Kind.Writes() {
+		e.writes, e.writeDBs = true, db
+	}
+	return e
+}
+
+// specEffects is what a node of a type does with a config.
+func (w *wfPlanner) specEffects(spec *dataflow.NodeSpec, config *dataflow.Object) effects {
+	effect := spec.Effect
+	if spec.EffectOf != nil {
+		effect = spec.EffectOf(config)
+	}
+	e := effects{
+		reads:   effect == dataflow.EffectRead || effect == dataflow.EffectWrite,
+		writes:  effect == dataflow.EffectWrite,
+		outside: effect == dataflow.EffectOutside,
+	}
+	if e.reads {
+		e.setDatabase(w.planner.plan.databases)
+	}
+	return e
 }
 
 // divide separates what runs before the transaction from what runs in it.
@@ -120,6 +148,9 @@ func (w *wfPlanner) divide() {
 		if n.outside && w.wp.writes {
 			w.warnOutside(n)
 		}
+		if n.pauses && w.wp.writes {
+			w.pauseInside(n)
+		}
 	}
 	w.oneDatabase()
 }
@@ -127,8 +158,8 @@ func (w *wfPlanner) divide() {
 // skippable works out which nodes a run may skip.
 func (w *wfPlanner) skippable() {
 	for _, n := range w.wp.order {
-		closes := func(g gate) bool { return g.port != "" || w.wp.nodes[g.pos].skippable }
-		n.skippable = n.condition() != nil || len(n.guards) > 0 || n.scope != nil
+		closes := func(g gate) bool { return g.port != "" || g.failed || w.wp.nodes[g.pos].skippable }
+		n.skippable = n.condition() != nil || len(n.guards) > 0 || n.scope != nil || n.onError != nil && n.onError.result == nil
 		if n.spec != nil && n.spec.Partial {
 			n.skippable = n.skippable || len(n.gates) > 0 && !slices.ContainsFunc(n.gates, func(g gate) bool { return !closes(g) })
 		} else {
@@ -142,6 +173,16 @@ func (w *wfPlanner) warnOutside(n *nodePlan) {
 		Message: "the node " + n.node.ID + " calls out while the transaction is open, because it depends on data of it",
 		Hint: "other writers wait for the answer: give the node a short timeout, or take what it needs " +
 			"from the input so that it can run before the transaction"})
+}
+
+// pauseInside refuses a retry that waits while other writers do.
+func (w *wfPlanner) pauseInside(n *nodePlan) {
+	d := w.errorf("FC354", partSpan(n.node, "/retry"), "%s would hold the transaction while it waits to be tried again", n.node.ID)
+	if n.node.Retry == nil || n.node.Retry.Backoff == 0 {
+		d.Message = "a retry within " + n.node.ID + " would hold the transaction while it waits"
+	}
+	d.Hint = "write retry(…, backoff = 0), which tries again at once, or take what the node needs from the input, " +
+		"so that it can run before the transaction"
 }
 
 // oneDatabase refuses a workflow that writes more than one database.

@@ -23,7 +23,15 @@
 // as in JSON, without quotes.
 //
 // A retry tries the whole node again, each attempt with the node's timeout and,
-// in a transaction, with a savepoint. It holds the transaction while it waits.
+// in a transaction, with a savepoint. It never waits while the run holds a
+// transaction that writes: the plan refuses such a retry, and where it can't
+// see it the attempts follow each other at once.
+//
+// A node's on_error turns its failure into a result, a skip or another way, once
+// retries are used up; what it did to the database is undone. Compensation is
+// for what was done outside: where the run fails for good, after the
+// transaction is gone, what the nodes name runs, the last first. If the process
+// ends before that, nothing runs it.
 package engine
 
 import (
@@ -34,6 +42,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -72,6 +81,25 @@ type Scoper interface {
 	Members() string
 }
 
+// Repeater is a NodeType whose nodes run something else, as often as they
+// see fit, through Call.Target.
+type Repeater interface {
+	// Target returns what a config names.
+	Target(config *dataflow.Object) Target
+}
+
+// Target is what a node of a Repeater runs: one of the first three.
+type Target struct {
+	Workflow any           // a *dataflow.Workflow or a name
+	Node     any           // a node type's name, or an operation of a model
+	Fn       dataflow.Func // a function of the file
+	// Args are the names that it is given, by the place in the config that
+	// gives them: "/as", "/with/url".
+	Args map[string]string
+	// NoData: it must not use a database.
+	NoData bool
+}
+
 // Call is one execution of a node.
 type Call struct {
 	Node    *dataflow.Node   // nil where a handler runs a node type
@@ -83,6 +111,18 @@ type Call struct {
 	// Scope runs the nodes of a Scoper inside a savepoint: if it fails,
 	// nothing of what they did to a database remains. Nil for others.
 	Scope func(context.Context) error
+	// Target runs what a Repeater names, for the i-th time, with arguments by
+	// name. It is safe for concurrent use if Concurrent. Nil for others.
+	Target func(ctx context.Context, i int, args *dataflow.Object) (any, error)
+	// Try is Target, for what may fail alone: then nothing of what it did to a
+	// database remains, and what it did outside is undone as far as its nodes
+	// say how. fatal says that the run can't go on.
+	Try func(ctx context.Context, i int, args *dataflow.Object) (out any, err error, fatal bool)
+	// Concurrent: the target uses no database, and the run is not in its
+	// transaction.
+	Concurrent bool
+	// Takes reports whether the target has a parameter of that name.
+	Takes func(name string) bool
 }
 
 // Runtime is what a node may use of the run it is in.
@@ -92,6 +132,9 @@ type Runtime interface {
 	NewID() string
 	Logger() *slog.Logger
 	HTTPClient() *http.Client
+	// Files is the folder that the app declares for files. It fails if there is
+	// none.
+	Files() (*os.Root, error)
 }
 
 // Options are what an Engine needs besides its plan.
@@ -102,6 +145,7 @@ type Options struct {
 	Client *http.Client     // nil: one of its own
 	Env    func(string) (string, bool)
 	Logger *slog.Logger
+	Files  *os.Root // that nodes may read and write below; nil: none
 }
 
 // Engine runs the workflows and operations of a planned app. It is immutable

@@ -41,8 +41,13 @@ func (w *wfPlanner) exclusive() {
 		}
 		for _, g := range gates {
 			from := w.wp.nodes[g.pos]
-			if g.port != "" && from.node.Type == switchNode {
+			switch {
+			case g.port != "" && from.node.Type == switchNode:
 				need(g.pos, way{port: g.port})
+			case g.failed:
+				need(g.pos, way{port: "its failure"})
+			case from.onError != nil && from.onError.to != nil:
+				need(g.pos, way{port: "its result"})
 			}
 			for _, pos := range slices.Sorted(maps.Keys(needs[from])) {
 				need(pos, way{needs[from][pos].port, from})

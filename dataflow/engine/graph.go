@@ -35,7 +35,12 @@ func (w *wfPlanner) build() {
 	}
 	for _, n := range w.wp.nodes {
 		w.callee(n)
+		w.targetOf(n)
 		w.outputOf(n)
+	}
+	for _, n := range w.wp.nodes {
+		w.onError(n)
+		w.compensation(n)
 	}
 	w.connect()
 	for _, n := range w.wp.nodes {
@@ -48,6 +53,7 @@ func (w *wfPlanner) build() {
 	for _, n := range w.wp.nodes {
 		w.effectsOf(n)
 	}
+	w.checkCompensations()
 	w.divide()
 	w.skippable()
 	w.exclusive()
@@ -99,10 +105,16 @@ func (w *wfPlanner) callee(n *nodePlan) {
 		return
 	}
 	target, _ := caller.Callee(n.raw)
+	n.callee = w.called(n, target)
+}
+
+// called plans a workflow that a node runs, given as it is or by its name. It
+// is nil if there is none, which has been reported.
+func (w *wfPlanner) called(n *nodePlan, target any) *workflowPlan {
 	switch target := target.(type) {
 	case *dataflow.Workflow:
 		if !w.recursion(target, n.node) {
-			n.callee = w.workflow(target, n.node)
+			return w.workflow(target, n.node)
 		}
 	case string:
 		wf, ok := w.workflows[target]
@@ -115,9 +127,10 @@ func (w *wfPlanner) callee(n *nodePlan) {
 			w.errorf("FC330", partSpan(n.node, "/config/workflow"), "unknown workflow %q", target).
 				Hint = dataflow.DidYouMean(target, names)
 		case !w.recursion(wf, n.node):
-			n.callee = w.workflow(wf, n.node)
+			return w.workflow(wf, n.node)
 		}
 	}
+	return nil
 }
 
 // scope makes the nodes that a Scoper lists its members.
@@ -144,6 +157,8 @@ func (w *wfPlanner) scope(n *nodePlan) {
 		switch {
 		case m == n:
 			w.errorf("FC343", span, "%s can't be a node of its own scope", id)
+		case m.undoes != nil:
+			w.errorf("FC343", span, "%s runs only to undo %s, so it is no part of a scope", id, m.undoes.node.ID)
 		case m.isScoper():
 			w.errorf("FC343", span, "%s is a %s itself, and scopes don't nest", id, m.spec.Name).
 				Hint = "list its nodes here instead"
@@ -206,6 +221,10 @@ func (w *wfPlanner) gateOf(ref dataflow.Ref) (gate, bool) {
 		return gate{}, false // reported where it is compiled
 	}
 	g := gate{pos: pos}
+	if w.wp.nodes[pos].tellsOf(ref) {
+		g.failed = true
+		return g, true
+	}
 	if len(ref.Path) > 0 && slices.Contains(w.wp.nodes[pos].ports(), ref.Path[0].Name) {
 		g.port = ref.Path[0].Name
 	}

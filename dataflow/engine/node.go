@@ -28,16 +28,16 @@ func (f *frame) node(ctx context.Context, n *nodePlan) error {
 			return nil
 		}
 	}
-	out, err := f.attempts(ctx, n)
+	out, err := f.attempts(ctx, n, nil)
 	if err != nil {
-		return f.failure(ctx, n, err)
+		return f.failed(ctx, n, f.failure(ctx, n, err))
 	}
 	if out == dataflow.Absent {
 		f.skip(n)
 		return nil
 	}
 	f.results[n.pos], f.state[n.pos] = out, stateDone
-	return nil
+	return f.done(ctx, n)
 }
 
 // closed reports whether a node hangs on what was skipped.
@@ -62,6 +62,9 @@ func (f *frame) closed(n *nodePlan) bool {
 }
 
 func (f *frame) open(g gate) bool {
+	if g.failed {
+		return f.state[g.pos] == stateFailed
+	}
 	return f.state[g.pos] == stateDone && (g.port == "" || portActive(f.results[g.pos], g.port))
 }
 
@@ -90,23 +93,26 @@ func (f *frame) when(n *nodePlan) (bool, error) {
 
 // attempts runs a node, again if it fails and its retry allows. In a
 // transaction each attempt has a savepoint, so that a failed one leaves
-// nothing.
-func (f *frame) attempts(ctx context.Context, n *nodePlan) (any, error) {
+// nothing. given is its config, where it has been worked out before.
+func (f *frame) attempts(ctx context.Context, n *nodePlan, given *dataflow.Object) (any, error) {
 	retry := n.node.Retry
-	if retry == nil || retry.Max == 0 {
-		return f.attempt(ctx, n)
+	if retry == nil {
+		retry = &dataflow.Retry{}
+	}
+	if retry.Max == 0 && n.onError == nil {
+		return f.attempt(ctx, n, given)
 	}
 	for try := 0; ; try++ {
 		var out any
 		attempt := func() (err error) {
-			out, err = f.attempt(ctx, n)
+			out, err = f.attempt(ctx, n, given)
 			return err
 		}
 		err := f.run.savepoint(ctx, attempt)
-		if err == nil || try >= retry.Max || ctx.Err() != nil || f.run.wanted != nil && f.run.probing || !worthRetry(retry, err) {
+		if err == nil || try >= retry.Max || ctx.Err() != nil || f.run.restarts() || !worthRetry(retry, err) {
 			return out, err
 		}
-		if err := pause(ctx, retry.Backoff, try); err != nil {
+		if err := f.run.pause(ctx, retry.Backoff, try); err != nil {
 			return nil, err
 		}
 		for _, m := range n.members {
@@ -146,9 +152,14 @@ func delay(backoff time.Duration, try int) time.Duration {
 	return min(min(backoff, maxPause)<<min(try, 16), maxPause)
 }
 
-// pause waits before the next attempt.
-func pause(ctx context.Context, backoff time.Duration, try int) error {
+// pause waits before the next attempt. While the run holds a transaction that
+// writes, others wait too: then it does not. The plan refuses such a retry
+// where it can see it; a handler may run a workflow that has one.
+func (r *run) pause(ctx context.Context, backoff time.Duration, try int) error {
 	d := delay(backoff, try)
+	if r.tx != nil {
+		d = 0
+	}
 	if d <= 0 {
 		return ctx.Err()
 	}
@@ -163,7 +174,7 @@ func pause(ctx context.Context, backoff time.Duration, try int) error {
 }
 
 // attempt runs a node once.
-func (f *frame) attempt(ctx context.Context, n *nodePlan) (out any, err error) {
+func (f *frame) attempt(ctx context.Context, n *nodePlan, config *dataflow.Object) (out any, err error) {
 	if err := ctx.Err(); err != nil {
 		return nil, err
 	}
@@ -184,17 +195,15 @@ func (f *frame) attempt(ctx context.Context, n *nodePlan) (out any, err error) {
 			err = f.run.panicked(p, f.plan.wf, n.node.ID)
 		}
 	}()
-	config, err := n.config.object(f)
-	if err != nil {
-		return nil, err
+	if config == nil {
+		if config, err = f.config(n); err != nil {
+			return nil, err
+		}
 	}
 	if n.op != nil {
 		return f.run.operation(ctx, n.op, config)
 	}
-	if err := coerceConfig(n, config); err != nil {
-		return nil, err
-	}
-	key := f.key + "/" + n.node.ID
+	key := f.keyOf(n)
 	call := &Call{Node: n.node, Config: config, Key: key, Runtime: &runtime{run: f.run, key: key, depth: f.depth}}
 	if n.callee != nil {
 		return f.callee(ctx, n, config, key)
@@ -202,7 +211,22 @@ func (f *frame) attempt(ctx context.Context, n *nodePlan) (out any, err error) {
 	if _, ok := n.typ.(Scoper); ok {
 		call.Scope = func(ctx context.Context) error { return f.scope(ctx, n) }
 	}
+	if n.target != nil {
+		f.giveTarget(call, n)
+	}
 	return n.typ.Run(ctx, call)
+}
+
+// keyOf names a node of the run, the same way each time.
+func (f *frame) keyOf(n *nodePlan) string { return f.key + "/" + n.node.ID }
+
+// config works out a node's config.
+func (f *frame) config(n *nodePlan) (*dataflow.Object, error) {
+	config, err := n.config.object(f)
+	if err != nil || n.op != nil { // an operation coerces its arguments itself
+		return config, err
+	}
+	return config, coerceConfig(n, config)
 }
 
 // coerceConfig brings what only the run knows into the types of the spec.
@@ -344,6 +368,9 @@ func (r *run) reader(op dataflow.Op) (store.Reader, error) {
 		Message: fmt.Sprintf("%s.%s writes, but the node type that runs it does not say so", op.Model.Name, op.Kind),
 		Hint:    "set Effect to EffectWrite in the NodeSpec of the type"}
 }
+
+// restarts reports whether the run is about to start again in a transaction.
+func (r *run) restarts() bool { return r.probing && r.wanted != nil }
 
 // errRestart ends a run that has found out which database it writes.
 var errRestart error = &dataflow.Error{Code: "internal", Status: dataflow.StatusInternal, Message: "the run starts again in a transaction"}

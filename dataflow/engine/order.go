@@ -14,7 +14,7 @@ import (
 func (w *wfPlanner) sort() {
 	var units []*nodePlan
 	for _, n := range w.wp.nodes {
-		if n.scope == nil {
+		if n.scope == nil && n.undoes == nil {
 			units = append(units, n)
 		}
 	}

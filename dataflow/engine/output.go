@@ -12,6 +12,9 @@ func (w *wfPlanner) outputs() {
 		var fields []*dataflow.Field
 		for _, n := range w.wp.nodes {
 			names = append(names, n.node.ID)
+			if n.undoes != nil {
+				continue
+			}
 			fields = append(fields, &dataflow.Field{Name: n.node.ID, Type: n.output, Optional: n.skippable})
 		}
 		w.wp.shape = dataflow.NewShape(names...)
@@ -70,7 +73,7 @@ func (w *wfPlanner) maySkip(v any) bool {
 		return false
 	}
 	g, ok := w.gateOf(ref)
-	return ok && (g.port != "" || w.wp.nodes[g.pos].skippable)
+	return ok && (g.port != "" || g.failed || w.wp.nodes[g.pos].skippable)
 }
 
 func constantType(v any) *dataflow.Type {

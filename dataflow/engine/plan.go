@@ -67,6 +67,11 @@ type nodePlan struct {
 	edgeSpans []edgeInput // parts of raw that edges give
 	cutOff    bool        // an edge to the node is wrong
 
+	onError *onError    // nil: a failure is the run's
+	undo    *nodePlan   // undoes it where the run fails later
+	undoes  *nodePlan   // it is the undo of
+	target  *targetPlan // of a Repeater
+
 	callee  *workflowPlan // of a WorkflowCaller
 	scope   *nodePlan     // the Scoper it is a member of
 	members []*nodePlan   // of a Scoper, in order
@@ -79,8 +84,9 @@ type dep struct {
 }
 
 type gate struct {
-	pos  int
-	port string // "": that the node ran will do
+	pos    int
+	port   string // "": that the node ran will do
+	failed bool   // open if the node failed, and only then
 }
 
 // dynamicParam is a parameter whose value is known only to the run and is

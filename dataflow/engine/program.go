@@ -33,6 +33,12 @@ type (
 		path []pathStep
 		ref  dataflow.Ref
 	}
+	// failureRef is a reference to why a node failed; Absent if it did not.
+	failureRef struct {
+		pos  int
+		path []pathStep
+		ref  dataflow.Ref
+	}
 	envRef struct{ pos int }
 	// ctxRef is ctx.user, ctx.tenant or ctx.run_id.
 	ctxRef struct {
@@ -82,6 +88,13 @@ func (e *nodeRef) eval(f *frame) (any, error) {
 		return dataflow.Absent, nil
 	}
 	return walk(v, e.path, e.ref)
+}
+
+func (e *failureRef) eval(f *frame) (any, error) {
+	if f.state[e.pos] != stateFailed {
+		return dataflow.Absent, nil
+	}
+	return walk(f.results[e.pos], e.path, e.ref)
 }
 
 func (e envRef) eval(f *frame) (any, error) { return f.run.engine.env[e.pos], nil }

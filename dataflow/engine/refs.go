@@ -38,7 +38,9 @@ func (w *wfPlanner) compileRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 	t, steps, problem := w.pathType(n, ref)
 	if problem != "" {
 		d := w.errorf("FC311", ref.Span, "%s: %s", ref, problem)
-		if _, _, ok := n.output.Attr(ref.Path[0].Name); ok {
+		if n.tellsOf(ref) {
+			d.Hint = hintOf(failureType, ref.Path[1:])
+		} else if _, _, ok := n.output.Attr(ref.Path[0].Name); ok {
 			d.Hint = hintOf(n.output, ref.Path)
 		} else {
 			d.Hint = w.outputHint(n, ref.Path[0].Name)
@@ -46,12 +48,19 @@ func (w *wfPlanner) compileRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 		return nil, dataflow.Any
 	}
 	g, _ := w.gateOf(ref)
+	if g.failed {
+		return &failureRef{pos: pos, path: steps[1:], ref: ref}, t
+	}
 	return &nodeRef{pos: pos, port: g.port, path: steps, ref: ref}, t
 }
 
 // pathType follows a reference into the output of a node. problem is "" if it
 // may lead to something.
 func (w *wfPlanner) pathType(n *nodePlan, ref dataflow.Ref) (t *dataflow.Type, steps []pathStep, problem string) {
+	if n.tellsOf(ref) {
+		t, rest, problem := typePath(failureType, ref.Path[1:], n.node.ID+".error")
+		return t, append([]pathStep{{Step: ref.Path[0]}}, rest...), problem
+	}
 	if ports := n.ports(); ports != nil && len(ref.Path) > 0 {
 		name := ref.Path[0].Name
 		for _, p := range ports {

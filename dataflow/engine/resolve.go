@@ -12,8 +12,7 @@ import (
 
 // laterTypes are node types that the design has and this version has not.
 var laterTypes = []string{
-	"SQLQueryNode", "MapNode", "LoopNode", "WaitNode", "SignalNode",
-	"CacheNode", "EmitNode", "LogNode",
+	"SQLQueryNode", "WaitNode", "SignalNode", "EmitNode",
 }
 
 // kailashTypes are node types of Kailash that go by another name here.
@@ -25,6 +24,10 @@ var kailashTypes = map[string]string{
 	"AsyncSwitchNode":      `"SwitchNode"`,
 	"AsyncMergeNode":       `"MergeNode"`,
 	"SubWorkflowNode":      `"WorkflowNode"`,
+	"DataTransformer":      `"StarlarkNode" with {"fn": function, …}`,
+	"FileReaderNode":       `"TextReaderNode"`,
+	"FileWriterNode":       `"TextWriterNode"`,
+	"Map":                  `"MapNode"`,
 	"TransactionScopeNode": `"TransactionNode" with {"nodes": […]}: a workflow is all or nothing by itself`,
 }
 

@@ -45,7 +45,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller}
 	out, err := r.top(ctx, wp, req)
 	if err != nil {
-		return nil, err
+		return nil, r.undoAll(ctx, err)
 	}
 	return &Result{RunID: r.id, Outputs: out}, nil
 }
@@ -74,6 +74,9 @@ type run struct {
 	// write names it in wanted, and the run starts again in a transaction.
 	probing bool
 	wanted  *dataflow.Database
+
+	undoing sync.Mutex
+	undos   []undo // of what was done, in order
 }
 
 // maxDepth bounds how deep handlers may run workflows that run handlers.
@@ -85,6 +88,7 @@ const (
 	statePending nodeState = iota
 	stateDone
 	stateSkipped
+	stateFailed // and another node runs instead; the result says why
 )
 
 // frame is the state of one workflow in a run.
@@ -132,22 +136,22 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		}
 		return err
 	}
-	if err := r.transaction(ctx, wp, f, body); err != nil {
+	if err := r.transaction(ctx, &wp.effects, f.reset, body); err != nil {
 		return nil, named(asRunError(ctx, err), wp.wf)
 	}
 	return out, nil
 }
 
-// transaction runs body in the transaction that the plan asks for. body may
-// be called more than once: f is taken back each time.
-func (r *run) transaction(ctx context.Context, wp *workflowPlan, f *frame, body func() error) error {
+// transaction runs body in the transaction that its effects ask for. body may
+// be called more than once, after reset each time.
+func (r *run) transaction(ctx context.Context, e *effects, reset func(), body func() error) error {
 	switch {
-	case !wp.data():
+	case !e.data():
 		return body()
-	case !wp.writes:
-		return r.snapshot(ctx, wp.readers(r.engine.plan), body)
-	case len(wp.writeDBs) == 1:
-		return r.write(ctx, wp, wp.writeDBs[0], f, body)
+	case !e.writes:
+		return r.snapshot(ctx, e.readers(r.engine.plan), body)
+	case len(e.writeDBs) == 1:
+		return r.write(ctx, e, e.writeDBs[0], reset, body)
 	}
 	r.probing = true
 	err := body()
@@ -155,29 +159,29 @@ func (r *run) transaction(ctx context.Context, wp *workflowPlan, f *frame, body 
 	if r.wanted == nil {
 		return err
 	}
-	return r.write(ctx, wp, r.wanted, f, body)
+	return r.write(ctx, e, r.wanted, reset, body)
 }
 
-// readers lists the databases that a workflow may read.
-func (wp *workflowPlan) readers(p *Plan) []*dataflow.Database {
-	if wp.anyDB {
+// readers lists the databases that may be read.
+func (e *effects) readers(p *Plan) []*dataflow.Database {
+	if e.anyDB {
 		return p.databases
 	}
-	return wp.readDBs
+	return e.readDBs
 }
 
-// write runs body in one transaction on db, with snapshots of what else the
-// workflow reads.
-func (r *run) write(ctx context.Context, wp *workflowPlan, db *dataflow.Database, f *frame, body func() error) error {
+// write runs body in one transaction on db, with snapshots of what else is
+// read.
+func (r *run) write(ctx context.Context, e *effects, db *dataflow.Database, reset func(), body func() error) error {
 	var others []*dataflow.Database
-	for _, other := range wp.readers(r.engine.plan) {
+	for _, other := range e.readers(r.engine.plan) {
 		if other != db {
 			others = append(others, other)
 		}
 	}
 	return r.snapshot(ctx, others, func() error {
 		return r.engine.Store(db).Write(ctx, func(tx store.Tx) error {
-			f.reset()
+			reset()
 			r.tx, r.txDB, r.failed = tx, db, nil
 			defer func() { r.tx, r.txDB = nil, nil }()
 			return body()

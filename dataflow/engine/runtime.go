@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"log/slog"
 	"net/http"
+	"os"
 	"slices"
 	"strconv"
 	"strings"
@@ -63,6 +64,9 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 	switch t := t.(type) {
 	case WorkflowCaller:
 		return rt.runCaller(ctx, t, args)
+	case Repeater:
+		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
+			Message: nodeType + " is for workflows", Hint: "write a for loop in the handler"}
 	case Scoper:
 		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
 			Message: nodeType + " works on the nodes of a workflow, and a handler has none"}
@@ -131,6 +135,15 @@ func (rt *runtime) Logger() *slog.Logger { return rt.run.log() }
 
 // HTTPClient implements Runtime.
 func (rt *runtime) HTTPClient() *http.Client { return rt.run.engine.opts.Client }
+
+// Files implements Runtime.
+func (rt *runtime) Files() (*os.Root, error) {
+	if root := rt.run.engine.opts.Files; root != nil {
+		return root, nil
+	}
+	return nil, &dataflow.Error{Code: "no_files", Status: dataflow.StatusInternal,
+		Message: "the app declares no folder for files", Hint: `declare one: Nexus(files = "files")`}
+}
 
 // inHandler makes the problems of an error those of code, not of the caller's
 // input: their pointers led into arguments that a function made.

@@ -17,6 +17,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "enable_http_transport", Accept: Bool, Named: true, Default: "True", Doc: "Serve MCP over HTTP on `mcp_port`. `flowctl mcp` serves it on stdio either way."},
 			{Name: "max_body", Accept: Int, Named: true, Default: "1048576", Min: bound(1), Max: bound(1 << 30), Doc: "Largest request body, in bytes."},
 			{Name: "request_timeout", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How long a request may take."},
+			{Name: "files", Accept: Str, Named: true, Doc: "A folder below the app's, `\"files\"`: nodes read and write files in it and nowhere else. It must be there."},
 			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Ask callers who they are."},
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},
 			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},

@@ -25,8 +25,8 @@ var workflowBuiltins = []*Builtin{
 			{Name: "retry", Accept: Retry, Named: true, Doc: "When to try again: `retry(max = 3)`."},
 			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long the node may take."},
 			{Name: "when", Accept: Any, Named: true, Doc: "The node is skipped unless this is true: a bool, or one reference to a bool."},
-			{Name: "on_error", Accept: Any, Named: true, Later: true, Doc: "What to do when the node fails."},
-			{Name: "compensate", Accept: Any, Named: true, Later: true, Doc: "How to undo the node."},
+			{Name: "on_error", Accept: Any, Named: true, Doc: "What the node's failure means, once retries are used up: `\"fail\"`, the run fails; `\"continue\"`, nodes that refer to it are skipped; `{\"default\": …}`, this is its result; `{\"goto\": \"node\"}`, that node runs, only then. Default: `\"fail\"`."},
+			{Name: "compensate", Accept: Any, Named: true, Doc: "The id of a node that undoes what this one did outside the database. It runs if the run fails later, the last such node first, and for nothing else."},
 		},
 		Gone: []Gone{
 			{Name: "node_type", Instead: "type"}, {Name: "node_id", Instead: "id"}, {Name: "name", Instead: "id"},
@@ -63,7 +63,7 @@ var workflowBuiltins = []*Builtin{
 		Example: `retry(max = 3, backoff = "200ms")`,
 		Params: []Param{
 			{Name: "max", Accept: Int, Default: "3", Min: bound(1), Max: bound(100), Doc: "How often, beside the first time."},
-			{Name: "backoff", Accept: Duration, Default: `"100ms"`, Doc: "Wait before the first; it doubles each time."},
+			{Name: "backoff", Accept: Duration, Default: `"100ms"`, Doc: "Wait before the first; it doubles each time. In a transaction that writes it must be 0."},
 			{Name: "on", Accept: StrList, Default: "[]", Doc: "Codes of errors; empty is those that are worth trying again."},
 		},
 		Gone: []Gone{{Name: "max_retries", Instead: "max"}, {Name: "attempts", Instead: "max"}, {Name: "delay", Instead: "backoff"}},

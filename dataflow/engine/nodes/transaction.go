@@ -18,7 +18,7 @@ func newTransaction() *transaction {
 			"itself; this node marks a part that may fail alone. With `on_error = \"rollback\"` a failure in the part " +
 			"fails the run, as anywhere. With `\"continue\"` what the part did to the database is undone and the run " +
 			"goes on: `ok` is false, `error` says why, and nodes that refer to the part's nodes are skipped. " +
-			"What its nodes did outside the database can't be undone.",
+			"What its nodes did outside the database is undone as far as they say how, by `compensate`.",
 		Params: []*dataflow.Field{
 			{Name: "nodes", Type: dataflow.ListOf(dataflow.Any), MinLength: ptr(1), Doc: "the ids of the nodes"},
 			{Name: "on_error", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"rollback", "continue"}},

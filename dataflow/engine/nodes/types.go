@@ -11,14 +11,20 @@ import (
 // Types returns the built-in node types, for engine.NewPlan. An embedding
 // program appends its own.
 func Types() []engine.NodeType {
-	return []engine.NodeType{
+	return append([]engine.NodeType{
 		newStarlark(),
 		newSwitch(),
 		newMerge(),
 		newHTTPRequest(),
 		newTransaction(),
 		newWorkflow(),
-	}
+		newMap(),
+		newLoop(),
+		newCache(),
+		newLog(),
+		newFilter(),
+		newSort(),
+	}, documents()...)
 }
 
 // problem makes a diagnostic about a part of a node's config.

@@ -84,6 +84,18 @@ func Retry(max int, on ...string) func(*dataflow.Node) {
 	return func(n *dataflow.Node) { n.Retry = &dataflow.Retry{Max: max, On: on} }
 }
 
+// OnError says what a node's failure means.
+func OnError(v any) func(*dataflow.Node) {
+	return func(n *dataflow.Node) { n.OnError = parse(v, n.ID, "/on_error", n.Spans) }
+}
+
+// Compensate names the node that undoes another.
+func Compensate(id string) func(*dataflow.Node) {
+	return func(n *dataflow.Node) {
+		n.Compensate, n.Spans["/compensate"] = id, dataflow.Span{File: n.ID + "/compensate"}
+	}
+}
+
 // Timeout gives a node a timeout.
 func Timeout(d time.Duration) func(*dataflow.Node) {
 	return func(n *dataflow.Node) { n.Timeout = d }

@@ -1,0 +1,302 @@
+package nodes
+
+import (
+	"bytes"
+	"context"
+	"encoding/csv"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
+	"strings"
+	"unicode/utf8"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/engine"
+)
+
+// document is a node that reads or writes one form of text. The table below
+// lists them.
+type document struct {
+	spec  *dataflow.NodeSpec
+	check func(*dataflow.Node) []dataflow.Diagnostic
+	run   func(*engine.Call) (any, error)
+}
+
+// Spec implements engine.NodeType.
+func (t *document) Spec() *dataflow.NodeSpec { return t.spec }
+
+// Check implements engine.Checker.
+func (t *document) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
+	return t.check(node)
+}
+
+// Run implements engine.NodeType.
+func (t *document) Run(ctx context.Context, call *engine.Call) (any, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	return t.run(call)
+}
+
+func documents() []engine.NodeType {
+	text := &dataflow.Field{Name: "text", Type: dataflow.String, Optional: true, Doc: "the text itself, instead of a file"}
+	delimiter := &dataflow.Field{Name: "delimiter", Type: dataflow.String, Default: ",", HasDefault: true, MinLength: ptr(1), MaxLength: ptr(1), Doc: "one character between values"}
+	header := func(doc string) *dataflow.Field {
+		return &dataflow.Field{Name: "header", Type: dataflow.Bool, Default: true, HasDefault: true, Doc: doc}
+	}
+	columns := func(doc string) *dataflow.Field {
+		return &dataflow.Field{Name: "columns", Type: dataflow.ListOf(dataflow.String), Optional: true, Doc: doc}
+	}
+	object := &dataflow.Type{Kind: dataflow.KindObject}
+	return []engine.NodeType{
+		&document{check: checkCSVReader, run: readCSV, spec: &dataflow.NodeSpec{
+			Name: "CSVReaderNode",
+			Doc: "Reads CSV (RFC 4180) from a file or a text into rows, objects of texts by column. A row that has more or fewer values than " +
+				"there are columns fails the node, with its line. At most 64 MiB and 100,000 rows.",
+			Params: []*dataflow.Field{pathParam(readPath), text, delimiter, header("the first line names the columns"),
+				columns("names of the columns, where no line has them")},
+			EffectOf: byPath, Effect: dataflow.EffectOutside,
+			Output: dataflow.ObjectType(
+				&dataflow.Field{Name: "rows", Type: dataflow.ListOf(object)},
+				&dataflow.Field{Name: "columns", Type: dataflow.ListOf(dataflow.String)},
+				&dataflow.Field{Name: "count", Type: dataflow.Int},
+			)}},
+		&document{check: checkPath, run: writeCSV, spec: &dataflow.NodeSpec{
+			Name: "CSVWriterNode",
+			Doc:  "Writes rows, objects or records, as CSV. Null is an empty value; lists and objects are written as JSON.",
+			Params: []*dataflow.Field{pathParam(writePath), {Name: "rows", Type: dataflow.ListOf(dataflow.Any), Doc: "the rows"},
+				columns("which values, in which order; left out, those of the first row"), delimiter, header("the first line names the columns")},
+			EffectOf: byPath, Effect: dataflow.EffectOutside, Output: writtenType()}},
+		&document{check: checkSource, run: readJSON, spec: &dataflow.NodeSpec{
+			Name:     "JSONReaderNode",
+			Doc:      "Reads JSON from a file or a text. Numbers keep every digit.",
+			Params:   []*dataflow.Field{pathParam(readPath), text},
+			EffectOf: byPath, Effect: dataflow.EffectOutside,
+			Output: dataflow.ObjectType(&dataflow.Field{Name: "value", Type: dataflow.Any})}},
+		&document{check: checkPath, run: writeJSON, spec: &dataflow.NodeSpec{
+			Name: "JSONWriterNode",
+			Doc:  "Writes a value as JSON.",
+			Params: []*dataflow.Field{pathParam(writePath), {Name: "value", Type: dataflow.Any, Doc: "the value"},
+				{Name: "indent", Type: dataflow.Bool, Default: false, HasDefault: true, Doc: "laid out for reading"}},
+			EffectOf: byPath, Effect: dataflow.EffectOutside, Output: writtenType()}},
+		&document{check: checkSource, run: readText, spec: &dataflow.NodeSpec{
+			Name:     "TextReaderNode",
+			Doc:      "Reads a file of text in UTF-8.",
+			Params:   []*dataflow.Field{pathParam(readPath), text},
+			EffectOf: byPath, Effect: dataflow.EffectOutside,
+			Output: dataflow.ObjectType(&dataflow.Field{Name: "text", Type: dataflow.String},
+				&dataflow.Field{Name: "lines", Type: dataflow.ListOf(dataflow.String)})}},
+		&document{check: checkTextWriter, run: writeText, spec: &dataflow.NodeSpec{
+			Name:   "TextWriterNode",
+			Doc:    "Writes a text to a file.",
+			Params: []*dataflow.Field{pathParam(writePath), {Name: "text", Type: dataflow.String, Doc: "the text"}},
+			Effect: dataflow.EffectOutside, Output: writtenType()}},
+	}
+}
+
+// maxRows bounds a CSV file: its rows are in memory at once.
+const maxRows = 100_000
+
+func checkCSVReader(node *dataflow.Node) []dataflow.Diagnostic {
+	ds := checkSource(node)
+	header, given := node.Config.Get("header")
+	switch {
+	case given && header == false && !node.Config.Has("columns"):
+		ds = append(ds, problem("FC349", node, "/header", "nothing names the columns", `add "columns": ["sku", "qty"]`))
+	case (!given || header == true) && node.Config.Has("columns"):
+		ds = append(ds, problem("FC349", node, "/columns", "the first line names the columns already", `keep columns with "header": False`))
+	}
+	return ds
+}
+
+func checkTextWriter(node *dataflow.Node) []dataflow.Diagnostic {
+	if !node.Config.Has("path") {
+		return []dataflow.Diagnostic{problem("FC349", node, "", "the node has no file to write", `add "path": "out/report.txt"`)}
+	}
+	return checkPath(node)
+}
+
+// comma returns the delimiter of a config.
+func comma(call *engine.Call) (rune, error) {
+	s, _ := stringOf(call.Config, "delimiter")
+	r, _ := utf8.DecodeRuneInString(s)
+	if r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
+		return 0, invalid("/delimiter", "can't stand between values")
+	}
+	return r, nil
+}
+
+func names(call *engine.Call, param string) []string {
+	v, _ := call.Config.Get(param)
+	list, _ := v.([]any)
+	var out []string
+	for _, item := range list {
+		out = append(out, item.(string))
+	}
+	return out
+}
+
+func readCSV(call *engine.Call) (any, error) {
+	text, err := sourceOf(call)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(text) {
+		return nil, invalid(sourcePart(call), "is no text in UTF-8")
+	}
+	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))) // as spreadsheets begin
+	if r.Comma, err = comma(call); err != nil {
+		return nil, err
+	}
+	columns := names(call, "columns")
+	if header, _ := call.Config.Get("header"); header == true {
+		first, err := r.Read()
+		if err != nil && !errors.Is(err, io.EOF) {
+			return nil, csvError(call, err)
+		}
+		columns = first
+	}
+	for i, name := range columns {
+		if name == "" || slices.Contains(columns[:i], name) {
+			return nil, invalid(sourcePart(call), fmt.Sprintf("column %d has no name of its own: %q", i+1, name))
+		}
+	}
+	r.FieldsPerRecord = len(columns)
+	shape := dataflow.NewShape(columns...)
+	rows := []any{}
+	for {
+		record, err := r.Read()
+		if errors.Is(err, io.EOF) {
+			break
+		}
+		if err != nil {
+			return nil, csvError(call, err)
+		}
+		if len(rows) == maxRows {
+			return nil, invalid(sourcePart(call), "has more than 100,000 rows")
+		}
+		vals := make([]any, len(record))
+		for i, v := range record {
+			vals[i] = v
+		}
+		rows = append(rows, dataflow.NewRecord(shape, vals))
+	}
+	list := make([]any, len(columns))
+	for i, c := range columns {
+		list[i] = c
+	}
+	return dataflow.ObjectOf("rows", rows, "columns", list, "count", int64(len(rows))), nil
+}
+
+// sourcePart is the parameter that a node's text came from.
+func sourcePart(call *engine.Call) string {
+	if call.Config.Has("text") {
+		return "/text"
+	}
+	return "/path"
+}
+
+func csvError(call *engine.Call, err error) error {
+	var pe *csv.ParseError
+	if !errors.As(err, &pe) {
+		return invalid(sourcePart(call), "can't be read as CSV")
+	}
+	what := "the quotes are not closed, or stand within a value"
+	if errors.Is(pe.Err, csv.ErrFieldCount) {
+		what = "it has more or fewer values than there are columns"
+	}
+	return invalid(sourcePart(call), fmt.Sprintf("line %d: %s", pe.StartLine, what))
+}
+
+func writeCSV(call *engine.Call) (any, error) {
+	v, _ := call.Config.Get("rows")
+	rows, _ := decoded(v).([]any)
+	columns := names(call, "columns")
+	var b strings.Builder
+	w := csv.NewWriter(&b)
+	var err error
+	if w.Comma, err = comma(call); err != nil {
+		return nil, err
+	}
+	for i, row := range rows {
+		o, ok := decoded(row).(*dataflow.Object)
+		if !ok || o == nil {
+			return nil, atItem(dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Pointer: "/rows", Detail: "is no object"}), i)
+		}
+		if columns == nil {
+			columns = o.Names()
+		}
+		if header, _ := call.Config.Get("header"); i == 0 && header == true {
+			_ = w.Write(columns) // a strings.Builder takes all there is
+		}
+		line := make([]string, len(columns))
+		for j, name := range columns {
+			if v, ok := o.Get(name); ok && v != nil && v != dataflow.Absent {
+				line[j] = cellText(v)
+			}
+		}
+		_ = w.Write(line)
+		if b.Len() > maxFile {
+			break // writeOut says so
+		}
+	}
+	w.Flush()
+	return writeOut(call, b.String())
+}
+
+// cellText is a value as it stands in CSV.
+func cellText(v any) string {
+	switch v.(type) {
+	case []any, *dataflow.Object, dataflow.RawJSON:
+		return string(codec.AppendValue(nil, v))
+	}
+	return shown(v)
+}
+
+func readJSON(call *engine.Call) (any, error) {
+	text, err := sourceOf(call)
+	if err != nil {
+		return nil, err
+	}
+	v, problems := codec.ParseJSON([]byte(text), codec.MaxDepth)
+	if len(problems) > 0 {
+		return nil, invalid(sourcePart(call), problems[0].Detail)
+	}
+	return dataflow.ObjectOf("value", v), nil
+}
+
+func writeJSON(call *engine.Call) (any, error) {
+	v, _ := call.Config.Get("value")
+	text := codec.AppendValue(nil, v)
+	if indent, _ := call.Config.Get("indent"); indent == true {
+		var b bytes.Buffer
+		if err := json.Indent(&b, text, "", "  "); err != nil {
+			return nil, dataflow.Internal(fmt.Errorf("indent: %w", err))
+		}
+		text = b.Bytes()
+	}
+	return writeOut(call, string(text)+"\n")
+}
+
+func readText(call *engine.Call) (any, error) {
+	text, err := sourceOf(call)
+	if err != nil {
+		return nil, err
+	}
+	if !utf8.ValidString(text) {
+		return nil, invalid(sourcePart(call), "is no text in UTF-8")
+	}
+	lines := []any{}
+	for line := range strings.Lines(text) {
+		lines = append(lines, strings.TrimRight(line, "\r\n"))
+	}
+	return dataflow.ObjectOf("text", text, "lines", lines), nil
+}
+
+func writeText(call *engine.Call) (any, error) {
+	text, _ := stringOf(call.Config, "text")
+	return writeOut(call, text)
+}
