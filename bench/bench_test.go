@@ -62,7 +62,7 @@ func TestMeasurements(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, measure := range []func(context.Context, config) error{requests, starts, scale} {
+	for _, measure := range []func(context.Context, config) error{requests, starts, scale, workflows} {
 		if err := measure(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -76,6 +76,9 @@ func TestMeasurements(t *testing.T) {
 		"| no database yet: tables are made | N | N |\n",
 		"| the database is there | N | N |\n",
 		"| resident | N |\n",
+		"| read | N | N | N |\n",
+		"| N data nodes, one transaction | N | N | N |\n",
+		"| N nodes of Starlark | N |  |  |\n",
 		"| N | N | N | N | N | N | N | N | N |\n",
 	} {
 		if !strings.Contains(got, want) {

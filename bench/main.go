@@ -5,6 +5,7 @@
 //	go run ./bench requests   CPU per request, flowctl against handwritten
 //	go run ./bench start      from process start to the first answer; idle memory
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
+//	go run ./bench workflows  workflows against operations, and against SQL by hand
 //	go run ./bench all
 package main
 
@@ -51,13 +52,14 @@ func main() {
 
 func run(ctx context.Context, c config, what string) error {
 	measures := map[string][]func(context.Context, config) error{
-		"requests": {requests},
-		"start":    {starts},
-		"scale":    {scale},
-		"all":      {requests, starts, scale},
+		"requests":  {requests},
+		"start":     {starts},
+		"scale":     {scale},
+		"workflows": {workflows},
+		"all":       {requests, starts, scale, workflows},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, start, scale or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, start, scale, workflows or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

@@ -1,6 +1,7 @@
 // Package stdlib owns the modules that a file loads as "@stdlib//name.star".
 // Each is a table of functions with their docs and examples, written in Go or
-// in an embedded .star file. None reads a file, a clock, a network or chance.
+// in an embedded .star file. None reads a file, a clock or chance; a network
+// only http does, through the ctx of a handler.
 package stdlib
 
 import (
@@ -42,7 +43,7 @@ type goFunc func(*sl.Thread, *sl.Builtin, sl.Tuple, []sl.Tuple) (sl.Value, error
 
 // Table lists the modules with their docs.
 func Table() []Module {
-	return []Module{cryptoModule(), jsonModule(), mathModule(), moneyModule(), reModule(), stringsModule(), timeModule()}
+	return []Module{cryptoModule(), csvModule(), httpModule(), jsonModule(), mathModule(), moneyModule(), reModule(), retryModule(), stringsModule(), timeModule()}
 }
 
 // Modules returns the modules for starlark.Options.

@@ -38,7 +38,7 @@ func TestEveryExampleOfTheTableHolds(t *testing.T) {
 			t.Errorf("%s: no doc or no capability", m.Name)
 		}
 		for _, f := range m.Functions {
-			if f.Doc == "" || len(f.Examples) == 0 && f.Name != "now" {
+			if f.Doc == "" || len(f.Examples) == 0 && f.Name != "now" && m.Capability == "pure" {
 				t.Errorf("%s.%s: no doc or no example", m.Name, f.Name)
 			}
 			for _, e := range f.Examples {
@@ -78,6 +78,12 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		{"time", `parse("01. 7", "%d. 1")`, "has no digits of its own"},
 		{"time", `format(date("2026-01-01"), "%Q")`, "has a sign that is not known"},
 		{"time", `add_months(date("9999-12-01"), 1)`, "years 1 to 9999"},
+		{"csv", `parse("a,b\n1\n")`, "csv.parse: the text: line 2: it has more or fewer values"},
+		{"csv", `parse("a", delimiter = ";;")`, "can't stand between values"},
+		{"csv", `format([1])`, "row 0 is no object"},
+		{"http", `get("http://x", "http://x")`, "the first argument is the ctx of a handler, not a string"},
+		{"retry", `delays(101)`, "n is from 0 to 100"},
+		{"retry", `after({}, 1)`, "now is a datetime, not int"},
 		{"crypto", `base64_decode("???")`, "the text is not base64"},
 		{"crypto", `sha256(1)`, "want a string or bytes, not int"},
 	} {

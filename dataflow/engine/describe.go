@@ -25,7 +25,13 @@ type Description struct {
 	// Databases also where only the run can tell.
 	Transaction []string
 	Databases   []string
+	Writes      bool              // a database
+	Before      [][]string        // nodes that run before the transaction, group by group
+	Undo        []UndoDescription // nodes that run only to undo others
 }
+
+// UndoDescription is a node that runs where the run fails after another.
+type UndoDescription struct{ ID, Type, Undoes string }
 
 // NodeDescription is what a plan knows of a node.
 type NodeDescription struct {
@@ -34,6 +40,7 @@ type NodeDescription struct {
 	Effect dataflow.Effect
 	After  []string // the nodes it depends on
 	Output *dataflow.Type
+	Scope  string // the TransactionNode it is part of; "" if none
 }
 
 // Describe returns what the plan knows of a workflow, or nil if there is no
@@ -45,9 +52,28 @@ func (p *Plan) Describe(workflow string) *Description {
 	}
 	d := &Description{Name: wp.wf.Name, Doc: wp.wf.Doc, Handler: wp.wf.Handler != nil, Input: wp.wf.Input,
 		Output: wp.outputType, Effect: wp.effect(), ReadOnly: p.ReadOnly(workflow), Timeout: wp.wf.Timeout}
+	d.Writes = wp.writes
 	for _, n := range wp.order {
-		d.Nodes = append(d.Nodes, NodeDescription{ID: n.node.ID, Type: n.spec.Name, Effect: n.effect(),
-			After: wp.idsOf(n.deps), Output: n.output})
+		nd := NodeDescription{ID: n.node.ID, Type: n.spec.Name, Effect: n.effect(), After: wp.idsOf(n.deps), Output: n.output}
+		if n.scope != nil {
+			nd.Scope = n.scope.node.ID
+		}
+		d.Nodes = append(d.Nodes, nd)
+	}
+	for _, n := range wp.nodes {
+		if n.undo != nil {
+			d.Undo = append(d.Undo, UndoDescription{n.undo.node.ID, n.undo.spec.Name, n.node.ID})
+		}
+	}
+	for _, stage := range wp.before {
+		var ids []string
+		for _, n := range stage {
+			ids = append(ids, n.node.ID)
+			for _, m := range n.members {
+				ids = append(ids, m.node.ID)
+			}
+		}
+		d.Before = append(d.Before, ids)
 	}
 	for _, stage := range wp.stages {
 		var ids []string

@@ -152,7 +152,24 @@ func (w *wfPlanner) divide() {
 			w.pauseInside(n)
 		}
 	}
+	w.wp.oneRead = w.readsOnce()
 	w.oneDatabase()
+}
+
+// readsOnce reports whether the only data node reads or counts, which is one
+// statement.
+func (w *wfPlanner) readsOnce() bool {
+	var only *nodePlan
+	for _, n := range w.wp.order {
+		if !n.data() {
+			continue
+		}
+		if only != nil || n.op == nil || n.raw.Has("expand") || n.op.op.Kind != dataflow.OpRead && n.op.op.Kind != dataflow.OpCount {
+			return false
+		}
+		only = n
+	}
+	return only != nil
 }
 
 // skippable works out which nodes a run may skip.

@@ -37,8 +37,11 @@ type workflowPlan struct {
 	// before holds the nodes that depend on no data node, by stage: they run
 	// ahead of the transaction. inside holds the others but for the members
 	// of scopes, in order.
-	before     [][]*nodePlan
-	inside     []*nodePlan
+	before [][]*nodePlan
+	inside []*nodePlan
+	// oneRead: all it does to a database is one statement that reads, which
+	// sees one state by itself.
+	oneRead    bool
 	output     expr // nil: every node's output by id
 	outputType *dataflow.Type
 	shape      *dataflow.Shape // of the outputs by id

@@ -136,7 +136,11 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		}
 		return err
 	}
-	if err := r.transaction(ctx, &wp.effects, f.reset, body); err != nil {
+	run := func() error { return r.transaction(ctx, &wp.effects, f.reset, body) }
+	if wp.oneRead {
+		run = body
+	}
+	if err := run(); err != nil {
 		return nil, named(asRunError(ctx, err), wp.wf)
 	}
 	return out, nil

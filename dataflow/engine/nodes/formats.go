@@ -3,12 +3,8 @@ package nodes
 import (
 	"bytes"
 	"context"
-	"encoding/csv"
 	"encoding/json"
-	"errors"
 	"fmt"
-	"io"
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -97,9 +93,6 @@ func documents() []engine.NodeType {
 	}
 }
 
-// maxRows bounds a CSV file: its rows are in memory at once.
-const maxRows = 100_000
-
 func checkCSVReader(node *dataflow.Node) []dataflow.Diagnostic {
 	ds := checkSource(node)
 	header, given := node.Config.Get("header")
@@ -122,9 +115,9 @@ func checkTextWriter(node *dataflow.Node) []dataflow.Diagnostic {
 // comma returns the delimiter of a config.
 func comma(call *engine.Call) (rune, error) {
 	s, _ := stringOf(call.Config, "delimiter")
-	r, _ := utf8.DecodeRuneInString(s)
-	if r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
-		return 0, invalid("/delimiter", "can't stand between values")
+	r, err := codec.CSVDelimiter(s)
+	if err != nil {
+		return 0, invalid("/delimiter", err.Error())
 	}
 	return r, nil
 }
@@ -140,49 +133,17 @@ func names(call *engine.Call, param string) []string {
 }
 
 func readCSV(call *engine.Call) (any, error) {
+	delimiter, err := comma(call)
+	if err != nil {
+		return nil, err
+	}
 	text, err := sourceOf(call)
 	if err != nil {
 		return nil, err
 	}
-	if !utf8.ValidString(text) {
-		return nil, invalid(sourcePart(call), "is no text in UTF-8")
-	}
-	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))) // as spreadsheets begin
-	if r.Comma, err = comma(call); err != nil {
-		return nil, err
-	}
-	columns := names(call, "columns")
-	if header, _ := call.Config.Get("header"); header == true {
-		first, err := r.Read()
-		if err != nil && !errors.Is(err, io.EOF) {
-			return nil, csvError(call, err)
-		}
-		columns = first
-	}
-	for i, name := range columns {
-		if name == "" || slices.Contains(columns[:i], name) {
-			return nil, invalid(sourcePart(call), fmt.Sprintf("column %d has no name of its own: %q", i+1, name))
-		}
-	}
-	r.FieldsPerRecord = len(columns)
-	shape := dataflow.NewShape(columns...)
-	rows := []any{}
-	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
-			break
-		}
-		if err != nil {
-			return nil, csvError(call, err)
-		}
-		if len(rows) == maxRows {
-			return nil, invalid(sourcePart(call), "has more than 100,000 rows")
-		}
-		vals := make([]any, len(record))
-		for i, v := range record {
-			vals[i] = v
-		}
-		rows = append(rows, dataflow.NewRecord(shape, vals))
+	columns, rows, err := codec.ReadCSV(text, delimiter, names(call, "columns"))
+	if err != nil {
+		return nil, invalid(sourcePart(call), err.Error())
 	}
 	list := make([]any, len(columns))
 	for i, c := range columns {
@@ -199,61 +160,23 @@ func sourcePart(call *engine.Call) string {
 	return "/path"
 }
 
-func csvError(call *engine.Call, err error) error {
-	var pe *csv.ParseError
-	if !errors.As(err, &pe) {
-		return invalid(sourcePart(call), "can't be read as CSV")
-	}
-	what := "the quotes are not closed, or stand within a value"
-	if errors.Is(pe.Err, csv.ErrFieldCount) {
-		what = "it has more or fewer values than there are columns"
-	}
-	return invalid(sourcePart(call), fmt.Sprintf("line %d: %s", pe.StartLine, what))
-}
-
 func writeCSV(call *engine.Call) (any, error) {
-	v, _ := call.Config.Get("rows")
-	rows, _ := decoded(v).([]any)
-	columns := names(call, "columns")
-	var b strings.Builder
-	w := csv.NewWriter(&b)
-	var err error
-	if w.Comma, err = comma(call); err != nil {
+	delimiter, err := comma(call)
+	if err != nil {
 		return nil, err
 	}
-	for i, row := range rows {
-		o, ok := decoded(row).(*dataflow.Object)
-		if !ok || o == nil {
-			return nil, atItem(dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Pointer: "/rows", Detail: "is no object"}), i)
-		}
-		if columns == nil {
-			columns = o.Names()
-		}
-		if header, _ := call.Config.Get("header"); i == 0 && header == true {
-			_ = w.Write(columns) // a strings.Builder takes all there is
-		}
-		line := make([]string, len(columns))
-		for j, name := range columns {
-			if v, ok := o.Get(name); ok && v != nil && v != dataflow.Absent {
-				line[j] = cellText(v)
-			}
-		}
-		_ = w.Write(line)
-		if b.Len() > maxFile {
-			break // writeOut says so
-		}
+	v, _ := call.Config.Get("rows")
+	list, _ := decoded(v).([]any)
+	rows := make([]any, len(list))
+	for i, row := range list {
+		rows[i] = decoded(row)
 	}
-	w.Flush()
-	return writeOut(call, b.String())
-}
-
-// cellText is a value as it stands in CSV.
-func cellText(v any) string {
-	switch v.(type) {
-	case []any, *dataflow.Object, dataflow.RawJSON:
-		return string(codec.AppendValue(nil, v))
+	header, _ := call.Config.Get("header")
+	text, err := codec.WriteCSV(rows, delimiter, names(call, "columns"), header == true)
+	if err != nil {
+		return nil, dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Pointer: "/rows", Detail: err.Error()})
 	}
-	return shown(v)
+	return writeOut(call, text)
 }
 
 func readJSON(call *engine.Call) (any, error) {
