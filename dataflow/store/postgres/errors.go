@@ -35,6 +35,7 @@ const (
 	shutDown            = "57P01"
 	featureNotSupported = "0A000" // "cached plan must not change result type"
 	noSuchStatement     = "26000"
+	statementExists     = "42P05"
 )
 
 // sqlState returns the SQLSTATE of an error of the server's, or "".
@@ -86,6 +87,10 @@ func stated(state string, err error) *dataflow.Error {
 	case diskFull:
 		return &dataflow.Error{Code: "storage_full", Status: dataflow.StatusStorage,
 			Message: "the database has no room left", Hint: "free some space on its disk", Err: err}
+	case statementExists:
+		return &dataflow.Error{Code: "storage_failed", Status: dataflow.StatusStorage,
+			Message: "the database is behind a pooler that the app does not know of",
+			Hint:    `write pooler = "transaction" beside database_url`, Err: err}
 	case ioError:
 		return &dataflow.Error{Code: "storage_failed", Status: dataflow.StatusStorage,
 			Message: "the disk of the database reported an error", Err: err}

@@ -20,7 +20,10 @@ func connectFailure(db *dataflow.Database, option, name string, err error) *data
 	if said, ok := errors.AsType[*pgconn.PgError](err); ok && d.Code == "FC620" { // no table has been thought of yet
 		d.Code = "FC602"
 		d.Message = fmt.Sprintf("the database %s does not take the connection: %s", name, said.Message)
-		d.Hint = "check the options behind the ? of the URL: a pooler takes hardly any, a server those that are settings of its own"
+		d.Hint = "check the options behind the ? of the URL: those that are not about the connection must be settings of the server"
+		if strings.HasPrefix(said.Message, "unsupported startup parameter") {
+			d.Hint = `this is a pooler: write pooler = "transaction" beside the URL, and no settings of the server behind its ?`
+		}
 	}
 	return &d
 }

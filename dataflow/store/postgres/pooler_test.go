@@ -3,6 +3,10 @@
 package postgres
 
 import (
+	"strconv"
+	"strings"
+	"sync"
+	"sync/atomic"
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -39,7 +43,48 @@ func TestAPoolerGivesEachTransactionAnyConnection(t *testing.T) {
 	if served := s.pool.Stat().TotalConns(); busy < 4 || busy > 6 || served < 4 {
 		t.Errorf("%d connections to the pooler, %d of it to the server", served, busy)
 	}
-	if _, _, diags := (Opener{}).Open(t.Context(), database(s.pool.Config().ConnString()+"?statement_timeout=5000", model("Thing", "things")), store.Options{}); len(diags) != 1 || diags[0].Code != "FC602" {
+	if _, _, diags := (Opener{}).Open(t.Context(), database(s.pool.Config().ConnString()+"?statement_timeout=5000", model("Thing", "things")), store.Options{}); len(diags) != 1 || diags[0].Code != "FC602" || !strings.Contains(diags[0].Hint, "pooler") {
 		t.Errorf("a setting that the pooler does not pass on: %+v", diags)
+	}
+}
+
+// TestAPoolerThatNobodySpokeOf: prepared statements are mixed up then. That may
+// fail, in words that say what to do, but not do something else.
+func TestAPoolerThatNobodySpokeOf(t *testing.T) {
+	one := model("One", "ones", &dataflow.Field{Name: "n", Type: dataflow.Int})
+	two := model("Two", "twos", &dataflow.Field{Name: "n", Type: dataflow.Int})
+	s := openTest(t, database(pgtest.Pooled(t, pgtest.URL(t)), one, two))
+	var added [2]atomic.Int64
+	var told atomic.Bool
+	var wg sync.WaitGroup
+	for w := range 16 {
+		wg.Go(func() {
+			m := []*dataflow.Model{one, two}[w%2]
+			for range 20 {
+				err := s.Write(t.Context(), func(tx store.Tx) error { return add(t, tx, m, int64(w%2)) })
+				switch {
+				case err == nil:
+					added[w%2].Add(1)
+				case code(err) == "storage_failed" && strings.Contains(dataflow.AsError(err).Hint, "pooler"):
+					told.Store(true)
+				case code(err) != "busy":
+					t.Error(err)
+				}
+			}
+		})
+	}
+	wg.Wait()
+	at := s.pool.Config().ConnString()
+	for i, table := range []string{"ones", "twos"} {
+		want := strconv.FormatInt(added[i].Load(), 10)
+		if got := ask(t, at, "SELECT count(*) FROM "+table); got != want {
+			t.Errorf("%s has %s rows, %s were acknowledged", table, got, want)
+		}
+		if got := ask(t, at, "SELECT count(*) FROM "+table+" WHERE n <> "+strconv.Itoa(i)); got != "0" {
+			t.Errorf("%s has %s rows of another table", table, got)
+		}
+	}
+	if !told.Load() {
+		t.Error("nobody was told of the pooler")
 	}
 }

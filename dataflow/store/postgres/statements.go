@@ -3,7 +3,8 @@ package postgres
 import (
 	"container/list"
 	"context"
-	"strconv"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/jackc/pgx/v5/pgconn"
 )
@@ -18,7 +19,6 @@ type statements struct {
 	conn  *pgconn.PgConn
 	bySQL map[string]*list.Element
 	used  list.List // of *pgconn.StatementDescription, the most recently used first
-	made  int       // names given so far
 }
 
 // get returns the statement for sql, preparing it if need be.
@@ -32,8 +32,7 @@ func (s *statements) get(ctx context.Context, sql []byte) (*pgconn.StatementDesc
 			return nil, err
 		}
 	}
-	s.made++
-	stmt, err := s.conn.Prepare(ctx, "flow"+strconv.Itoa(s.made), string(sql), nil)
+	stmt, err := s.conn.Prepare(ctx, statementName(sql), string(sql), nil)
 	if err != nil {
 		return nil, err
 	}
@@ -42,6 +41,15 @@ func (s *statements) get(ctx context.Context, sql []byte) (*pgconn.StatementDesc
 	}
 	s.bySQL[stmt.SQL] = s.used.PushFront(stmt)
 	return stmt, nil
+}
+
+// statementName names a statement by what it says. Behind a pooler that the
+// file does not speak of, a name may be looked up on another connection than it
+// was made on: then it is unknown, or there already, but never that of another
+// statement, which might change other rows.
+func statementName(sql []byte) string {
+	sum := sha256.Sum256(sql)
+	return "flow" + hex.EncodeToString(sum[:16])
 }
 
 func (s *statements) forget(ctx context.Context, e *list.Element) error {

@@ -28,6 +28,7 @@ pool_mode = transaction
 default_pool_size = 6
 max_client_conn = 500
 server_idle_timeout = 2
+ignore_startup_parameters = idle_in_transaction_session_timeout
 unix_socket_dir =
 `
 

@@ -119,3 +119,6 @@ func (s *Server) Own(path string) {
 		}
 	}
 }
+
+// Data is the folder of the server's files.
+func (s *Server) Data() string { return filepath.Join(s.files.dir, "data") }
