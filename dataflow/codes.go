@@ -157,7 +157,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"overflow", StatusRejected, "A sum is beyond what its type holds: 64 bits for ints, 38 digits for decimals. Nothing is rounded or wrapped."},
 	{"unique", StatusConflict, "Another row has this value, or this combination of values."},
 	{"reference", StatusConflict, "There is no row with the id that the field refers to."},
-	{"unique_violation", StatusConflict, "Another row has a value, or a combination of values, that must be unique."},
+	{"unique_violation", StatusConflict, "Another row has a value, or a combination of values, that must be unique. A bulk write changes rows one after another, so that two which swap their values are refused by the first: give one of them a third value in between."},
 	{"reference_violation", StatusConflict, "A row refers to one that does not exist, or one that others still refer to was to be deleted."},
 	{"busy", StatusBusy, "The database is locked by another program, or too many callers wait for it. Trying again soon is likely to work."},
 	{"commit_unknown", StatusTimeout, "The connection to PostgreSQL was lost while the transaction was being committed: it has happened as a whole, or not at all, and only the database knows. Look before repeating it. A request with an Idempotency-Key can be repeated safely."},
