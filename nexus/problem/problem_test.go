@@ -39,6 +39,16 @@ func TestStatuses(t *testing.T) {
 	}
 }
 
+// Whoever is told to come again is told when, and nobody else is.
+func TestRetryAfter(t *testing.T) {
+	for _, c := range dataflow.ErrorCodes() {
+		after := RetryAfter(&dataflow.Error{Code: c.Code, Status: c.Status})
+		if (after > 0) != (c.Status == dataflow.StatusBusy) {
+			t.Errorf("%s: Retry-After %d", c.Code, after)
+		}
+	}
+}
+
 func TestAppend(t *testing.T) {
 	tests := []struct {
 		name string
