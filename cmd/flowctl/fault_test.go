@@ -202,7 +202,7 @@ func TestTwoHundredWritersAtOnce(t *testing.T) {
 		var writers sync.WaitGroup
 		for w := range 200 {
 			writers.Go(func() {
-				for range 5 {
+				for range 2 {
 					var bought struct {
 						Outputs struct {
 							Order int64 `json:"order"`
