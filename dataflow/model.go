@@ -21,6 +21,7 @@ type Field struct {
 	OnDelete   string // KindRef: "restrict", "cascade" or "set_null"
 	Doc        string
 	Was        string // the name it had before
+	Backfill   any    // canonical; what rows that are there get where the field is new or becomes required. nil: the default
 	System     Role   // set for the fields the runtime keeps itself
 	Span       Span
 	Spans      Spans // of its options, by name: "/default"

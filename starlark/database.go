@@ -296,7 +296,7 @@ func (b *modelBuilder) id(e dictItem, ft *fieldType, id **dataflow.Field) {
 		return
 	}
 	for _, o := range ft.opts {
-		if slices.Contains([]string{"optional", "default", "unique", "index", "immutable", "was"}, o.name) {
+		if slices.Contains([]string{"optional", "default", "backfill", "unique", "index", "immutable", "was"}, o.name) {
 			b.l.error("FC218", o.key, fmt.Sprintf("%s can't be said of the id", o.name), "an id is unique, indexed, required and never changes")
 			return
 		}

@@ -103,15 +103,19 @@ func (l *loader) makeField(name string, ft *fieldType, at dataflow.Span, model b
 	}
 	m := &fieldMaker{l: l, ft: ft, model: model,
 		f: &dataflow.Field{Name: name, Type: ft.typ, Span: at, Spans: dataflow.Spans{"": at, "/type": ft.at}}}
-	var dflt *option
+	var dflt, backfill *option
 	for i, o := range ft.opts {
 		m.f.Spans["/"+o.name] = o.at
 		m.f.Spans["/"+o.name+dataflow.KeySuffix] = o.key
 		if !m.applies(o) {
 			continue
 		}
-		if o.name == "default" {
+		switch o.name {
+		case "default":
 			dflt = &ft.opts[i]
+			continue
+		case "backfill":
+			backfill = &ft.opts[i]
 			continue
 		}
 		m.apply(o)
@@ -121,7 +125,12 @@ func (l *loader) makeField(name string, ft *fieldType, at dataflow.Span, model b
 		m.reference()
 	}
 	if dflt != nil {
-		m.setDefault(*dflt)
+		if v, ok := m.constant(*dflt); ok {
+			m.f.Default, m.f.HasDefault = v, true
+		}
+	}
+	if backfill != nil {
+		m.f.Backfill, _ = m.constant(*backfill)
 	}
 	return m.f
 }
@@ -147,8 +156,8 @@ func (m *fieldMaker) applies(o option) bool {
 	case o.name == "was" && o.val == sl.String(m.f.Name):
 		m.refuse("FC206", o.at, fmt.Sprintf("%q is the name the field has now", m.f.Name), "was is the name it had before")
 		return false
-	case o.name == "default" && m.f.Type.Kind == dataflow.KindRef:
-		m.refuse("FC206", o.key, "a reference has no default", "which row would it be? write optional = True, or set it in before_create")
+	case (o.name == "default" || o.name == "backfill") && m.f.Type.Kind == dataflow.KindRef:
+		m.refuse("FC206", o.key, "a reference has no "+o.name, "which row would it be? write optional = True, or set it in before_create")
 		return false
 	}
 	return true
@@ -315,25 +324,21 @@ func (m *fieldMaker) reference() {
 	}
 }
 
-// setDefault checks the default against the finished field.
-func (m *fieldMaker) setDefault(o option) {
+// constant checks a default or a backfill against the finished field.
+func (m *fieldMaker) constant(o option) (any, bool) {
 	if o.val == sl.None {
-		m.refuse("FC207", o.at, "None is no default", "write optional = True: the field is then null where nothing is given")
-		return
+		m.refuse("FC207", o.at, "None is no "+o.name, "write optional = True: the field is then null where nothing is given")
+		return nil, false
 	}
 	if fn, ok := o.val.(sl.Callable); ok {
-		m.refuse("FC207", o.at, fmt.Sprintf("the default of %s is a value, not %s", m.f.Name, describe(fn)), "set it in before_create for one that is worked out")
-		return
+		m.refuse("FC207", o.at, fmt.Sprintf("the %s of %s is a value, not %s", o.name, m.f.Name, describe(fn)), "set it in before_create for one that is worked out")
+		return nil, false
 	}
 	if m.bad { // the options are not what was meant, but the type may be
 		m.coerced(o, &dataflow.Field{Name: m.f.Name, Type: m.f.Type}, "FC207")
-		return
+		return nil, false
 	}
-	v, ok := m.coerced(o, m.f, "FC207")
-	if !ok {
-		return
-	}
-	m.f.Default, m.f.HasDefault = v, true
+	return m.coerced(o, m.f, "FC207")
 }
 
 var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)

@@ -26,7 +26,7 @@ func (t *tablePlan) indexesOf() {
 	for _, ix := range have {
 		wanted := slices.ContainsFunc(t.want.Indexes, func(want Index) bool { return ix.serves(want) })
 		if Own(ix.Name) && !wanted {
-			t.indexes = slices.Insert(t.indexes, 0, Step{Action: DropIndex, Table: t.want, Index: ix})
+			t.indexDrops = append(t.indexDrops, Step{Action: DropIndex, Table: t.want, Index: ix})
 		}
 	}
 	for _, want := range t.want.Indexes {
@@ -36,7 +36,7 @@ func (t *tablePlan) indexesOf() {
 		if want.Unique && !t.unique(want) {
 			continue
 		}
-		t.indexes = append(t.indexes, Step{Action: CreateIndex, Table: t.want, Index: want})
+		t.indexes = append(t.indexes, Step{Action: CreateIndex, Table: t.want, Index: want, Busy: t.busy(t.have.Name)})
 	}
 }
 

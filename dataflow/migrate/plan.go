@@ -3,6 +3,7 @@ package migrate
 import (
 	"cmp"
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -21,105 +22,46 @@ type Data interface {
 	Outside(table, column string, want *Column) (int64, error)
 	// Matching counts the rows that a condition holds for.
 	Matching(table string, where *query.Condition) (int64, error)
+	// Dangling counts the rows whose value in a column is not null and the id of
+	// no row of another table.
+	Dangling(table, column, other string) (int64, error)
+	// Misfits counts, of the rows with a value in a column, those that can't
+	// become a value of want, and those that become another: a rounded one, a
+	// date without its time.
+	Misfits(table string, have, want *Column) (cant, lossy int64, err error)
 	// Duplicates counts the combinations of values, none of them null, that
 	// more than one row has, of those that a condition holds for; nil is all.
 	Duplicates(table string, columns []string, where *query.Condition) (int64, error)
 }
 
-// Action is what a step does.
-type Action uint8
-
-// The actions.
-const (
-	CreateTable Action = iota
-	RenameTable
-	AddColumn
-	RenameColumn
-	SetOptional // null may be stored from now on
-	FillNulls   // with the field's default
-	SetRequired
-	ChangeCheck // an enum's values, a decimal's digits
-	CreateIndex
-	DropIndex
-)
-
-// Step is one change to a schema. Names are those at its turn: renames come
-// first.
-type Step struct {
-	Action Action
-	Table  *Table  // as wanted
-	Column *Column // as wanted; as found, for SetOptional of one that no field has
-	Was    string  // RenameTable, RenameColumn: the old name
-	Index  Index
-}
-
-// String is the step in a line: "add column orders.note".
-func (s Step) String() string {
-	column := ""
-	if s.Column != nil {
-		column = s.Table.Name + "." + s.Column.Name
-	}
-	switch s.Action {
-	case CreateTable:
-		return "create table " + s.Table.Name
-	case RenameTable:
-		return fmt.Sprintf("rename table %s to %s", s.Was, s.Table.Name)
-	case AddColumn:
-		return "add column " + column
-	case RenameColumn:
-		return fmt.Sprintf("rename column %s.%s to %s", s.Table.Name, s.Was, s.Column.Name)
-	case SetOptional:
-		return "allow null in " + column
-	case FillNulls:
-		return "fill " + column + " with its default where it is null"
-	case SetRequired:
-		return "refuse null in " + column
-	case ChangeCheck:
-		return "change the values of " + column
-	case CreateIndex:
-		unique := ""
-		if s.Index.Unique {
-			unique = "unique "
-		}
-		return fmt.Sprintf("create %sindex on %s (%s)%s", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "), s.Table.among(s.Index.Where))
-	default:
-		return fmt.Sprintf("drop index %s of %s", s.Index.Name, s.Table.Name)
-	}
-}
-
-// among says which rows an index is over.
-func (t *Table) among(where *query.Condition) string {
-	if where == nil {
-		return ""
-	}
-	if t.model != nil {
-		if d := t.model.RoleIndex(dataflow.RoleDeletedAt); d >= 0 && where.Equal(query.IsNull(t.model, d)) {
-			return " among live rows"
-		}
-	}
-	return " where " + where.String()
-}
-
 // Plan is how to get from the schema that is there to the one wanted. Its
-// steps lose nothing. It must not be applied if a diagnostic is an error.
+// steps lose nothing but what was allowed by name. It must not be applied if a
+// diagnostic is an error.
 type Plan struct {
-	Steps       []Step
+	Steps []Step
+	// Kept is what no field or model has any more and stays until it is allowed
+	// to go.
+	Kept []Loss
+	// Losses is what the steps throw away, as was allowed.
+	Losses      []Loss
 	Diagnostics []dataflow.Diagnostic
 }
 
 // NewPlan compares what is there with what is wanted. before is the schema
-// that was last wanted, if known: by it a renamed model finds its table. Every
-// doubt about rows is settled now, so that no step can fail on them.
-func NewPlan(have, want, before *Schema, data Data) (*Plan, error) {
-	p := &planner{have: have, want: want, before: before, data: data, plan: &Plan{}, renamed: map[string]string{}}
+// that was last wanted, if known: by it a renamed model finds its table. allow
+// names what may be lost. Every doubt about rows is settled now, so that no
+// step can fail on them.
+func NewPlan(have, want, before *Schema, data Data, allow []string) (*Plan, error) {
+	p := &planner{have: have, want: want, before: before, data: data, plan: &Plan{}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
 	for i := range want.Tables {
 		p.table(&want.Tables[i])
 	}
 	p.leftovers()
+	p.unusedAllow()
 	if p.err != nil {
 		return nil, p.err
 	}
-	p.plan.Steps = append(append(p.renames, p.creates...), append(p.changes, p.indexes...)...)
+	p.plan.Steps = slices.Concat(p.renames, p.creates, p.indexDrops, p.changes, p.drops, p.indexes)
 	return p.plan, nil
 }
 
@@ -130,7 +72,42 @@ type planner struct {
 	renamed            map[string]string // tables: old name to new
 	err                error
 
-	renames, creates, changes, indexes []Step
+	allow []string        // words of what may be lost
+	used  map[string]bool // those of them that allow something
+	// couldBe are the words that would allow what was refused.
+	couldBe []string
+
+	renames, creates, indexDrops, changes, drops, indexes []Step
+}
+
+// allowed reports whether a loss was allowed by name, and takes note of it.
+func (p *planner) allowed(l Loss) bool {
+	if !slices.Contains(p.allow, l.Allow) {
+		return false
+	}
+	p.used[l.Allow] = true
+	p.plan.Losses = append(p.plan.Losses, l)
+	return true
+}
+
+// unusedAllow refuses a word that allows nothing: it was meant for something.
+func (p *planner) unusedAllow() {
+	for _, word := range p.allow {
+		if p.used[word] {
+			continue
+		}
+		var words []string
+		for _, l := range p.plan.Kept {
+			words = append(words, l.Allow)
+		}
+		words = append(words, p.couldBe...)
+		hint := dataflow.DidYouMean(word, words)
+		if hint == "" && len(words) > 0 {
+			hint = "what can be allowed is " + strings.Join(words, ", ")
+		}
+		p.plan.Diagnostics = append(p.plan.Diagnostics, dataflow.Diagnostic{Code: "FC624", Severity: dataflow.SeverityError,
+			Message: fmt.Sprintf("--allow %s allows nothing that is to be done", word), Hint: hint})
+	}
 }
 
 // count keeps the first error of asking the database.
@@ -213,17 +190,60 @@ func (p *planner) contested(want *Table) bool {
 	return true
 }
 
-// leftovers tells of tables that models had and no model has any more.
+// leftovers finds the tables that models had and no model has any more.
 func (p *planner) leftovers() {
 	if p.before == nil {
 		return
 	}
-	for _, t := range p.before.Tables {
-		if p.have.Table(t.Name) == nil || p.want.Table(t.Name) != nil || p.renamed[t.Name] != "" {
+	for i := range p.before.Tables {
+		t := &p.before.Tables[i]
+		have := p.have.Table(t.Name)
+		if have == nil || p.want.Table(t.Name) != nil || p.renamed[t.Name] != "" {
 			continue
 		}
+		loss := Loss{Allow: allowTable(t.Name), Table: t.Name, Rows: p.count(p.data.Rows(t.Name))}
+		if p.allowed(loss) && !p.referredTo(t.Name) {
+			gone := *have
+			gone.Model = t.Model
+			p.drops = append(p.drops, Step{Action: DropTable, Table: &gone})
+			continue
+		}
+		p.plan.Kept = append(p.plan.Kept, loss)
 		p.plan.Diagnostics = append(p.plan.Diagnostics, dataflow.Diagnostic{Code: "FC619", Severity: dataflow.SeverityInfo,
-			Message: fmt.Sprintf("no model has the table %s any more; it is left as it is", t.Name),
-			Hint:    fmt.Sprintf(`if %s was renamed, say so at the model that replaces it: was = "%s"`, t.Model, t.Model)})
+			Message: fmt.Sprintf("no model has the table %s any more; it is left as it is, with %s", t.Name, rows(loss.Rows)),
+			Hint:    fmt.Sprintf(`if %s was renamed, say so at the model that replaces it: was = "%s"; to throw the table away: flowctl migrate apply --allow %s`, t.Model, t.Model, loss.Allow)})
 	}
 }
+
+// referredTo refuses to drop a table that another one refers to, which is to
+// stay.
+func (p *planner) referredTo(table string) bool {
+	for i := range p.have.Tables {
+		t := &p.have.Tables[i]
+		if t.Name == table || slices.Contains(p.allow, allowTable(t.Name)) && p.want.Table(t.Name) == nil {
+			continue
+		}
+		for j := range t.Columns {
+			c := &t.Columns[j]
+			if c.Ref == nil || c.Ref.Table != table || p.changesAway(t, c) {
+				continue
+			}
+			p.plan.Diagnostics = append(p.plan.Diagnostics, dataflow.Diagnostic{Code: "FC615", Severity: dataflow.SeverityError,
+				Message: fmt.Sprintf("the table %s can't be dropped: the column %s.%s refers to it", table, t.Name, c.Name),
+				Hint:    "allow that column to be dropped too, or let it refer to another model first"})
+			return true
+		}
+	}
+	return false
+}
+
+// changesAway reports whether a step of the plan takes a column's reference
+// away, or the column.
+func (p *planner) changesAway(t *Table, c *Column) bool {
+	return slices.ContainsFunc(slices.Concat(p.changes, p.drops), func(s Step) bool {
+		return (s.Action == DropColumn || s.Action == ChangeColumn) && s.Table.Name == t.Name && s.Column.Name == c.Name
+	})
+}
+
+// busy reports whether the table of that name has rows.
+func (p *planner) busy(table string) bool { return p.count(p.data.Rows(table)) > 0 }

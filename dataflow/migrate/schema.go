@@ -17,7 +17,7 @@ import (
 
 // Format is the version of what the runtime keeps in a database beside the
 // app's rows. A database of a later format is left alone.
-const Format = 1
+const Format = 2
 
 // Schema is the tables of a database. Its JSON form is kept in the database.
 type Schema struct {
@@ -61,6 +61,9 @@ type Column struct {
 type Ref struct {
 	Table    string `json:"table"`
 	OnDelete string `json:"on_delete"` // "restrict", "cascade" or "set_null"
+
+	Name      string `json:"-"` // of the constraint, where it was found with one
+	Unchecked bool   `json:"-"` // rows that were there before it have not been looked at
 }
 
 // Index is an index over columns of a table.
@@ -84,6 +87,8 @@ func (c *Column) Fill() (v any, ok bool) {
 	switch f := c.field; {
 	case f == nil:
 		return nil, false
+	case f.Backfill != nil:
+		return f.Backfill, true
 	case f.System == dataflow.RoleVersion:
 		return int64(1), true
 	default:

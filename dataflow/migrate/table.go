@@ -47,8 +47,12 @@ func (t *tablePlan) column(want *Column) {
 		t.add(want)
 		return
 	}
-	if t.sameKind(have, want) && t.sameRef(have, want) {
+	switch {
+	case !t.sameID(have, want):
+	case t.sameKind(have, want) && t.sameRef(have, want):
 		t.check(have, want)
+		t.nulls(have, want)
+	case t.retype(have, want):
 		t.nulls(have, want)
 	}
 }
@@ -108,12 +112,20 @@ func (t *tablePlan) add(want *Column) {
 	t.changes = append(t.changes, Step{Action: AddColumn, Table: t.want, Column: want})
 }
 
-// sameKind refuses a change of type.
-func (t *tablePlan) sameKind(have, want *Column) bool {
+func (t *tablePlan) sameID(have, want *Column) bool {
 	if have.ID != want.ID {
 		t.refuse("FC621", want, "", "", "the id of the table %s is another column than %s", t.have.Name, want.Name)
+	} else if want.ID && !t.sameKind(have, want) {
+		t.refuse("FC621", want, "", "keep it, or begin a table of another name and copy the rows over: whatever refers to a row does so by its id",
+			"the id of %s changes from %s to %s, which nothing that refers to its rows can follow", t.want.Model, describe(have), describe(want))
 		return false
 	}
+	return have.ID == want.ID
+}
+
+// sameKind reports whether a column holds what the field does. Digits and an
+// enum's values are looked at by check.
+func (t *tablePlan) sameKind(have, want *Column) bool {
 	same := have.Storage == want.Storage
 	if have.Kind != "" {
 		same = same && have.Kind == want.Kind && have.Scale == want.Scale
@@ -121,32 +133,119 @@ func (t *tablePlan) sameKind(have, want *Column) bool {
 			same = same && have.Precision == want.Precision
 		}
 	}
-	if !same {
-		n := t.count(t.data.Rows(t.have.Name))
-		t.refuse("FC611", want, "", fmt.Sprintf(`add a field of the new type under another name, copy the values over, then remove this one; or keep %s`, describe(have)),
-			"%s changes from %s to %s, which the %s of the table %s can't follow by themselves", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
-	}
 	return same
 }
 
-// sameRef refuses a change of what a column refers to.
+// sameRef reports whether a column refers to what the field does, with every
+// row looked at.
 func (t *tablePlan) sameRef(have, want *Column) bool {
-	to := func(r *Ref) string {
-		if r == nil {
-			return "nothing"
-		}
-		name := r.Table
-		if now := t.planner.renamed[name]; now != "" {
-			name = now
-		}
-		return fmt.Sprintf("%s with on_delete = %q", name, r.OnDelete)
+	if t.refText(have.Ref) != t.refText(want.Ref) {
+		return false
 	}
-	if to(have.Ref) == to(want.Ref) {
-		return true
+	if have.Ref != nil && have.Ref.Unchecked {
+		t.indexes = append(t.indexes, Step{Action: CheckRef, Table: t.want, Column: want, Have: have, Busy: true})
 	}
-	t.refuse("FC615", want, "/on_delete", "keep it as it was, or add a field under another name", "%s refers to %s, but in the table %s to %s; a reference can't be changed in place",
-		t.name(want), to(want.Ref), t.have.Name, to(have.Ref))
-	return false
+	return true
+}
+
+// refText is what a reference leads to, by the names of the plan's end.
+func (t *tablePlan) refText(r *Ref) string {
+	if r == nil {
+		return "nothing"
+	}
+	name := r.Table
+	if now := t.planner.renamed[name]; now != "" {
+		name = now
+	}
+	return fmt.Sprintf("%s with on_delete = %q", name, r.OnDelete)
+}
+
+// retype plans another type of a column, or another reference in it, as far as
+// every row can follow.
+func (t *tablePlan) retype(have, want *Column) bool {
+	typed := t.sameKind(have, want)
+	lossy := int64(0)
+	if !typed {
+		ok := false
+		if lossy, ok = t.convertible(have, want); !ok {
+			return false
+		}
+	}
+	if want.Ref != nil && t.refText(have.Ref) != t.refText(want.Ref) && !t.grounded(have, want) {
+		return false
+	}
+	if lossy > 0 {
+		loss := Loss{Allow: allowRetype(t.want, want.Name), Table: t.have.Name, Column: have.Name, Rows: lossy}
+		if !t.allowed(loss) {
+			t.couldBe = append(t.couldBe, loss.Allow)
+			t.refuse("FC611", want, "", fmt.Sprintf("keep %s, or allow what is lost: flowctl migrate apply --allow %s", describe(have), loss.Allow),
+				"%s changes from %s to %s, which would alter the value in %s of the table %s", t.name(want), describe(have), describe(want), rows(lossy), t.have.Name)
+			return false
+		}
+	}
+	now := *have
+	now.Name = want.Name
+	s := Step{Action: ChangeColumn, Table: t.want, Column: want, Have: &now, Covers: t.covers(have.Name), Busy: t.busy(t.have.Name)}
+	t.changes = append(t.changes, s)
+	if want.Ref != nil && s.Busy {
+		t.indexes = append(t.indexes, Step{Action: CheckRef, Table: t.want, Column: want, Have: want, Busy: true})
+	}
+	return true
+}
+
+// convertible reports whether every row's value can become one of the new type,
+// and how many would not be the same value.
+func (t *tablePlan) convertible(have, want *Column) (lossy int64, ok bool) {
+	if !Converts(have, want) {
+		n := t.count(t.data.Rows(t.have.Name))
+		t.refuse("FC611", want, "", fmt.Sprintf(`add a field of the new type under another name, copy the values over, then remove this one; or keep %s`, describe(have)),
+			"%s changes from %s to %s, which the %s of the table %s can't follow by themselves", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
+		return 0, false
+	}
+	cant, lossy, err := t.data.Misfits(t.have.Name, have, want)
+	if n := t.count(cant, err); n > 0 {
+		t.refuse("FC611", want, "", fmt.Sprintf("change those rows first, or keep %s", describe(have)),
+			"%s changes from %s to %s, but the value in %s of the table %s can't be one", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
+		return 0, false
+	}
+	return lossy, true
+}
+
+// grounded refuses a reference to rows that are not there.
+func (t *tablePlan) grounded(column, want *Column) bool {
+	target := t.have.Name
+	if want.Ref.Table != t.want.Name {
+		target = want.Ref.Table
+		for was, now := range t.planner.renamed {
+			if now == target {
+				target = was
+			}
+		}
+	}
+	var n int64
+	if t.planner.have.Table(target) == nil { // it is new, and has no rows yet
+		n = t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, column.Name))
+	} else {
+		n = t.count(t.data.Dangling(t.have.Name, column.Name, target))
+	}
+	if n > 0 {
+		t.refuse("FC615", want, "", "change those rows first, or set the field to null in them where it may be",
+			"%s is to refer to %s, but %s of the table %s %s a value that is no id there", t.name(want), want.Ref.Table, rows(n), t.have.Name, have(n))
+	}
+	return n == 0
+}
+
+// covers lists the indexes that a column stands in, by the names of the step's
+// turn.
+func (t *tablePlan) covers(column string) []Index {
+	var out []Index
+	for _, ix := range t.have.Indexes {
+		dropped := slices.ContainsFunc(t.indexDrops, func(s Step) bool { return s.Index.Name == ix.Name })
+		if slices.Contains(ix.Columns, column) && !dropped {
+			out = append(out, ix)
+		}
+	}
+	return out
 }
 
 // check plans other values of an enum, or digits of a decimal.
@@ -157,7 +256,9 @@ func (t *tablePlan) check(old, want *Column) {
 	n := t.count(t.data.Outside(t.have.Name, old.Name, want))
 	switch {
 	case n == 0:
-		t.changes = append(t.changes, Step{Action: ChangeCheck, Table: t.want, Column: want})
+		now := *old
+		now.Name = want.Name
+		t.changes = append(t.changes, Step{Action: ChangeCheck, Table: t.want, Column: want, Have: &now})
 	case want.Kind == "enum":
 		t.refuse("FC613", want, "", "keep the value, or change those rows first", "%s no longer has a value that %s of the table %s %s", t.name(want), rows(n), t.have.Name, have(n))
 	default:
@@ -215,7 +316,7 @@ func (t *tablePlan) uncovered(c *Column) bool {
 }
 
 // leftovers keeps the columns that no field has any more, and lets new rows
-// leave them out.
+// leave them out; unless they are allowed to go.
 func (t *tablePlan) leftovers() {
 	for i := range t.have.Columns {
 		c := &t.have.Columns[i]
@@ -225,11 +326,18 @@ func (t *tablePlan) leftovers() {
 		if t.uncovered(c) {
 			continue
 		}
+		loss := Loss{Allow: allowColumn(t.want, c.Name), Table: t.have.Name, Column: c.Name}
+		loss.Rows = t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, c.Name))
+		if t.allowed(loss) {
+			t.drops = append(t.drops, Step{Action: DropColumn, Table: t.want, Column: c, Covers: t.covers(c.Name)})
+			continue
+		}
+		t.plan.Kept = append(t.plan.Kept, loss)
 		if !c.Optional && !c.Filled {
 			t.changes = append(t.changes, Step{Action: SetOptional, Table: t.want, Column: c})
 		}
 		t.plan.Diagnostics = append(t.plan.Diagnostics, dataflow.Diagnostic{Code: "FC618", Severity: dataflow.SeverityWarning, Span: t.want.model.Span,
-			Message: fmt.Sprintf("%s has no field for the column %s of its table any more; the column and its values are kept", t.want.Model, c.Name),
-			Hint:    fmt.Sprintf(`if the field was renamed, say so at the new one: was = "%s"`, c.Name)})
+			Message: fmt.Sprintf("%s has no field for the column %s of its table any more; the column is kept, with the values of %s", t.want.Model, c.Name, rows(loss.Rows)),
+			Hint:    fmt.Sprintf(`if the field was renamed, say so at the new one: was = "%s"; to throw the column away: flowctl migrate apply --allow %s`, c.Name, loss.Allow)})
 	}
 }

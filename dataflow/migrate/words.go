@@ -40,7 +40,7 @@ func describe(c *Column) string {
 	case c.Kind == "decimal":
 		return fmt.Sprintf("decimal(%d, %d)", c.Precision, c.Scale)
 	case c.Ref != nil:
-		return "a reference to " + c.Ref.Table
+		return fmt.Sprintf("a reference to %s (on_delete = %q)", c.Ref.Table, c.Ref.OnDelete)
 	}
 	return c.Kind
 }

@@ -15,6 +15,7 @@ import (
 	"log/slog"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
 )
 
@@ -103,6 +104,14 @@ type Opener interface {
 	// can't serve the models is refused with diagnostics that say why and
 	// what to do; then nothing has been changed.
 	Open(ctx context.Context, db *dataflow.Database, opts Options) (Store, *Migration, []dataflow.Diagnostic)
+}
+
+// Migrator is an Opener whose databases can be migrated by command.
+type Migrator interface {
+	Opener
+	// Migrate opens a database for its schema alone: to look at it, or to change
+	// it. The Runner's DB is to be closed.
+	Migrate(ctx context.Context, db *dataflow.Database, opts Options, look bool) (*migrate.Runner, []dataflow.Diagnostic)
 }
 
 // Migration is what was done to a database's schema.

@@ -44,6 +44,7 @@ var fieldOptions = []Param{
 	{Name: "gt", Accept: Any, Named: true, Doc: "The value is more than this.", For: "int float decimal datetime date time"},
 	{Name: "le", Accept: Any, Named: true, Doc: "The value is at most this.", For: "int float decimal datetime date time"},
 	{Name: "lt", Accept: Any, Named: true, Doc: "The value is less than this.", For: "int float decimal datetime date time"},
+	{Name: "backfill", Accept: Any, Named: true, Doc: "The value that rows get that are there already, when the field is added or becomes required. New rows do not: that is `default`.", For: "model"},
 	{Name: "doc", Accept: Str, Named: true, Doc: "What the field means, for OpenAPI and MCP."},
 	{Name: "was", Accept: Str, Named: true, Doc: "The name the field had before: its column is renamed.", For: "model"},
 }

@@ -1,148 +1,159 @@
 package postgres
 
 import (
-	"context"
-	"fmt"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
-// steps applies a plan. Foreign keys follow once every new table is there.
-func (o *schemaOpener) steps(ctx context.Context, steps []migrate.Step) error {
-	created := map[string]bool{}
-	for _, s := range steps {
-		if s.Action != migrate.CreateTable && s.Action != migrate.RenameTable && s.Action != migrate.RenameColumn {
-			if err := o.addRefs(ctx); err != nil {
-				return err
+// Work implements migrate.DB. Foreign keys follow once every new table is
+// there: with the last table that is made.
+func (m *migrator) Work(steps []migrate.Step) []migrate.Work {
+	out := make([]migrate.Work, len(steps))
+	last := -1
+	var refs []string
+	for i := range steps {
+		s := &steps[i]
+		out[i] = workOf(s)
+		if s.Action == migrate.CreateTable {
+			last = i
+			for j := range s.Table.Columns {
+				if c := &s.Table.Columns[j]; c.Ref != nil {
+					refs = append(refs, foreignKey(s.Table.Name, c, false))
+				}
 			}
 		}
-		if err := o.step(ctx, s); err != nil {
-			return fmt.Errorf("%s: %w", s, err)
-		}
-		if shown(s, created) {
-			o.done.Steps = append(o.done.Steps, s.String())
-		}
 	}
-	return o.addRefs(ctx)
+	if last >= 0 {
+		out[last].SQL = append(out[last].SQL, refs...)
+	}
+	return out
 }
 
-func (o *schemaOpener) addRefs(ctx context.Context) error {
-	refs := o.refs
-	o.refs = nil
-	for _, sql := range refs {
-		if err := o.do(ctx, sql); err != nil {
-			return err
+func workOf(s *migrate.Step) migrate.Work {
+	switch s.Action {
+	case migrate.CreateIndex:
+		if s.Busy {
+			return migrate.Work{Aside: true, SQL: []string{createIndex(s.Table.Name, s.Index, "CONCURRENTLY ")},
+				Again: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + ident(s.Index.Name)}}
 		}
+	case migrate.CheckRef:
+		return migrate.Work{Aside: true, SQL: []string{"ALTER TABLE " + ident(s.Table.Name) + " VALIDATE CONSTRAINT " + ident(refName(s.Table.Name, s.Have))}}
 	}
-	return nil
+	return migrate.Work{SQL: statementsOf(s)}
 }
 
-// step applies one step of a plan.
-func (o *schemaOpener) step(ctx context.Context, s migrate.Step) error {
+func statementsOf(s *migrate.Step) []string {
 	table := "ALTER TABLE " + ident(s.Table.Name)
 	switch s.Action {
 	case migrate.CreateTable:
-		return o.createTable(ctx, s.Table)
+		sql := []string{createTable(s.Table)}
+		for i := range s.Table.Columns {
+			sql = append(sql, comment(s.Table.Name, &s.Table.Columns[i])...)
+		}
+		return sql
 	case migrate.RenameTable:
-		return o.do(ctx, "ALTER TABLE "+ident(s.Was)+" RENAME TO "+ident(s.Table.Name))
+		return []string{"ALTER TABLE " + ident(s.Was) + " RENAME TO " + ident(s.Table.Name)}
+	case migrate.DropTable:
+		return []string{"DROP TABLE " + ident(s.Table.Name)}
 	case migrate.AddColumn:
-		return o.addColumn(ctx, s)
+		return addColumn(s)
 	case migrate.RenameColumn:
-		return o.renameColumn(ctx, s)
+		return renameColumn(s)
+	case migrate.DropColumn:
+		return []string{table + " DROP COLUMN " + ident(s.Column.Name)}
 	case migrate.SetOptional:
-		return o.do(ctx, table+" ALTER COLUMN "+ident(s.Column.Name)+" DROP NOT NULL")
+		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL"}
 	case migrate.FillNulls:
-		return o.fill(ctx, s, " WHERE "+ident(s.Column.Name)+" IS NULL")
+		return fill(s, " WHERE "+ident(s.Column.Name)+" IS NULL")
 	case migrate.SetRequired:
-		return o.do(ctx, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
+		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL"}
 	case migrate.ChangeCheck:
 		if s.Column.Kind == "decimal" {
-			return o.do(ctx, table+" ALTER COLUMN "+ident(s.Column.Name)+" TYPE "+columnType(s.Column))
+			return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " TYPE " + columnType(s.Column)}
 		}
-		return o.replaceCheck(ctx, s, s.Column.Name)
+		return append(dropCheck(s.Table.Name, s.Column.Name), addCheck(s.Table.Name, s.Column)...)
+	case migrate.ChangeColumn:
+		return changeColumn(s)
 	case migrate.CreateIndex:
-		return o.do(ctx, createIndex(s.Table.Name, s.Index))
+		return []string{createIndex(s.Table.Name, s.Index, "")}
 	case migrate.DropIndex:
-		return o.do(ctx, "DROP INDEX "+ident(s.Index.Name))
-	}
-	return fmt.Errorf("unknown step %d", s.Action)
-}
-
-// do runs a statement and notes it for the history.
-func (o *schemaOpener) do(ctx context.Context, sql string) error {
-	o.sql = append(o.sql, sql)
-	return o.c.exec(ctx, sql)
-}
-
-func (o *schemaOpener) createTable(ctx context.Context, t *migrate.Table) error {
-	if err := o.do(ctx, createTable(t)); err != nil {
-		return err
-	}
-	for i := range t.Columns {
-		if err := o.completeColumn(ctx, t.Name, &t.Columns[i]); err != nil {
-			return err
-		}
-	}
-	return nil
-}
-
-// completeColumn adds what does not stand in a column's definition.
-func (o *schemaOpener) completeColumn(ctx context.Context, table string, c *migrate.Column) error {
-	if c.Ref != nil {
-		o.refs = append(o.refs, foreignKey(table, c))
-	}
-	if sql := comment(table, c); sql != "" {
-		return o.do(ctx, sql)
+		return []string{"DROP INDEX IF EXISTS " + ident(s.Index.Name)}
 	}
 	return nil
 }
 
 // addColumn adds a column that may be null, fills it, and only then makes it
 // required: so it has no DEFAULT.
-func (o *schemaOpener) addColumn(ctx context.Context, s migrate.Step) error {
-	table, column := ident(s.Table.Name), ident(s.Column.Name)
-	if err := o.do(ctx, "ALTER TABLE "+table+" ADD COLUMN "+columnDef(s.Column, false)); err != nil {
-		return err
+func addColumn(s *migrate.Step) []string {
+	table := "ALTER TABLE " + ident(s.Table.Name)
+	sql := append([]string{table + " ADD COLUMN " + columnDef(s.Column, false)}, fill(s, "")...)
+	sql = append(sql, comment(s.Table.Name, s.Column)...)
+	if s.Column.Ref != nil {
+		sql = append(sql, foreignKey(s.Table.Name, s.Column, false))
 	}
-	if err := o.fill(ctx, s, ""); err != nil {
-		return err
+	if s.Column.Optional {
+		return sql
 	}
-	if err := o.completeColumn(ctx, s.Table.Name, s.Column); err != nil || s.Column.Optional {
-		return err
-	}
-	return o.do(ctx, "ALTER TABLE "+table+" ALTER COLUMN "+column+" SET NOT NULL")
+	return append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
 }
 
 // fill gives rows the value that is to be in the step's column, if there is one.
-func (o *schemaOpener) fill(ctx context.Context, s migrate.Step, where string) error {
+func fill(s *migrate.Step, where string) []string {
 	v, ok := s.Column.Fill()
 	if !ok {
 		return nil
 	}
-	sql := "UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = $1" + where
-	o.sql = append(o.sql, sql)
-	return o.c.query(ctx, sql, []any{dialect{}.Encode(s.Column.Field().Type, v)}, ignoreRow)
+	return []string{"UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = " + strings.TrimSpace(literal(s.Column.Field().Type, v)) + where}
 }
 
 // renameColumn renames a column and the CHECK named after it, so that it is
 // found again. If its values change too, a step of their own follows.
-func (o *schemaOpener) renameColumn(ctx context.Context, s migrate.Step) error {
+func renameColumn(s *migrate.Step) []string {
 	table := "ALTER TABLE " + ident(s.Table.Name)
-	if err := o.do(ctx, table+" RENAME COLUMN "+ident(s.Was)+" TO "+ident(s.Column.Name)); err != nil {
-		return err
-	}
+	sql := []string{table + " RENAME COLUMN " + ident(s.Was) + " TO " + ident(s.Column.Name)}
 	if checkOf(s.Column) == "" {
-		return nil
+		return sql
 	}
-	return o.do(ctx, table+" RENAME CONSTRAINT "+ident(checkName(s.Was))+" TO "+ident(checkName(s.Column.Name)))
+	return append(sql, table+" RENAME CONSTRAINT "+ident(checkName(s.Was))+" TO "+ident(checkName(s.Column.Name)))
 }
 
-// replaceCheck puts the CHECK wanted of a column in the place of the one named
-// after was.
-func (o *schemaOpener) replaceCheck(ctx context.Context, s migrate.Step, was string) error {
-	table := "ALTER TABLE " + ident(s.Table.Name)
-	if err := o.do(ctx, table+" DROP CONSTRAINT "+ident(checkName(was))); err != nil {
-		return err
+func dropCheck(table, column string) []string {
+	return []string{"ALTER TABLE " + ident(table) + " DROP CONSTRAINT IF EXISTS " + ident(checkName(column))}
+}
+
+func addCheck(table string, c *migrate.Column) []string {
+	if checkOf(c) == "" {
+		return nil
 	}
-	return o.do(ctx, table+" ADD CONSTRAINT "+ident(checkName(s.Column.Name))+" CHECK ("+checkOf(s.Column)+")")
+	return []string{"ALTER TABLE " + ident(table) + " ADD CONSTRAINT " + ident(checkName(c.Name)) + " CHECK (" + checkOf(c) + ")"}
+}
+
+// changeColumn gives a column another type, or another reference, or both. A
+// reference in a table with rows is made without looking at them: that follows.
+func changeColumn(s *migrate.Step) []string {
+	table := "ALTER TABLE " + ident(s.Table.Name)
+	var sql []string
+	if s.Have.Ref != nil {
+		sql = append(sql, table+" DROP CONSTRAINT "+ident(refName(s.Table.Name, s.Have)))
+	}
+	if checkOf(s.Have) != "" {
+		sql = append(sql, dropCheck(s.Table.Name, s.Column.Name)...)
+	}
+	if expr := converted(ident(s.Column.Name), s.Have, s.Column); expr != ident(s.Column.Name) || s.Have.Storage != s.Column.Storage {
+		collate := ""
+		if s.Column.Storage == "text" {
+			collate = ` COLLATE "C"`
+		}
+		sql = append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" TYPE "+columnType(s.Column)+collate+" USING "+expr)
+	}
+	sql = append(sql, addCheck(s.Table.Name, s.Column)...)
+	if s.Column.Ref != nil {
+		fresh := *s.Column
+		ref := *fresh.Ref
+		ref.Name = ""
+		fresh.Ref = &ref
+		sql = append(sql, foreignKey(s.Table.Name, &fresh, s.Busy))
+	}
+	return sql
 }

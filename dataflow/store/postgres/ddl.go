@@ -92,18 +92,32 @@ func columnType(c *migrate.Column) string {
 	return c.Storage
 }
 
-// foreignKey is the statement that makes a column a reference.
-func foreignKey(table string, c *migrate.Column) string {
-	return "ALTER TABLE " + ident(table) + " ADD FOREIGN KEY (" + ident(c.Name) + ") REFERENCES " + ident(c.Ref.Table) +
+// foreignKey is the statement that makes a column a reference; later says that
+// the rows are looked at by another.
+func foreignKey(table string, c *migrate.Column, later bool) string {
+	sql := "ALTER TABLE " + ident(table) + " ADD CONSTRAINT " + ident(refName(table, c)) + " FOREIGN KEY (" + ident(c.Name) + ") REFERENCES " + ident(c.Ref.Table) +
 		" ON DELETE " + strings.ToUpper(strings.ReplaceAll(c.Ref.OnDelete, "_", " "))
+	if later {
+		sql += " NOT VALID"
+	}
+	return sql
 }
 
-// comment is the statement that notes what a column's items are, or "".
-func comment(table string, c *migrate.Column) string {
-	if !strings.HasPrefix(c.Kind, "list(") {
-		return ""
+// refName is the name of a column's foreign key: the one it was found with, or
+// the one PostgreSQL itself would give it.
+func refName(table string, c *migrate.Column) string {
+	if c.Ref.Name != "" {
+		return c.Ref.Name
 	}
-	return "COMMENT ON COLUMN " + ident(table) + "." + ident(c.Name) + " IS " + text(c.Kind)
+	return shortened(table + "_" + c.Name + "_fkey")
+}
+
+// comment is the statement that notes what a column's items are, if it has any.
+func comment(table string, c *migrate.Column) []string {
+	if !strings.HasPrefix(c.Kind, "list(") {
+		return nil
+	}
+	return []string{"COMMENT ON COLUMN " + ident(table) + "." + ident(c.Name) + " IS " + text(c.Kind)}
 }
 
 func checkName(column string) string { return "ck_" + column }
@@ -121,12 +135,13 @@ func checkOf(c *migrate.Column) string {
 	return ident(c.Name) + " IN (" + strings.Join(quoted, ", ") + ")"
 }
 
-func createIndex(table string, ix migrate.Index) string {
+// createIndex makes an index; how is "CONCURRENTLY " or nothing.
+func createIndex(table string, ix migrate.Index, how string) string {
 	unique := ""
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s ON %s (%s)%s", unique, ident(ix.Name), ident(table), idents(ix.Columns), where(ix.Where))
+	return fmt.Sprintf("CREATE %sINDEX %s%s ON %s (%s)%s", unique, how, ident(ix.Name), ident(table), idents(ix.Columns), where(ix.Where))
 }
 
 // where is the clause of a condition, or "".
@@ -148,8 +163,10 @@ func literal(t *dataflow.Type, v any) string {
 		return strconv.FormatBool(v)
 	case string:
 		return text(v)
+	case []byte:
+		return fmt.Sprintf("decode('%x', 'hex')", v)
 	default:
-		panic(fmt.Sprintf("postgres: a %s in the condition of an index", t))
+		panic(fmt.Sprintf("postgres: a %s that is sent as %T", t, v))
 	}
 }
 

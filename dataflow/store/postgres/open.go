@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
@@ -35,10 +36,9 @@ func (Opener) CheckURL(db *dataflow.Database) []dataflow.Diagnostic {
 }
 
 const (
-	defaultWait        = 15 * time.Second
-	retryPause         = 250 * time.Millisecond
-	defaultLockTimeout = 30 * time.Second
-	connectTimeout     = 5 * time.Second
+	defaultWait    = 15 * time.Second
+	retryPause     = 250 * time.Millisecond
+	connectTimeout = 5 * time.Second
 )
 
 func itoa(n int) string { return strconv.Itoa(n) }
@@ -57,9 +57,10 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	if failure != nil {
 		return nil, nil, []dataflow.Diagnostic{*failure}
 	}
-	done, absent, diags := migrateSchema(ctx, c, db, name, opts.System)
+	run := migrate.Runner{DB: &migrator{c: c, db: db, name: name}, Database: db, System: opts.System}
+	result, diags := run.Open(ctx)
 	_ = c.Close(context.WithoutCancel(ctx))
-	if dataflow.HasErrors(diags) {
+	if result == nil {
 		return nil, nil, diags
 	}
 	limitPool(config, db.Options)
@@ -72,10 +73,10 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == pooled,
 		surplus: surplusOf(db.Options), wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
-	for _, m := range absent {
+	for _, m := range result.Absent {
 		delete(s.tables, m)
 	}
-	return s, done, diags
+	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
 }
 
 // reach makes the connection that migrates: over direct_url if the file has

@@ -1,92 +1,125 @@
 package sqlite
 
 import (
-	"fmt"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
-// step applies one step of a plan.
-func (o *schemaOpener) step(s migrate.Step) error {
+// SQLite alters a table in place: columns can be added, renamed, dropped, made
+// required or not, and named CHECKs replaced, each without touching what refers
+// to the table. What can't be altered so, a type or a reference, is a new
+// column that takes the values and the name of the old one.
+
+// Work implements migrate.DB.
+func (m *migrator) Work(steps []migrate.Step) []migrate.Work {
+	out := make([]migrate.Work, len(steps))
+	for i := range steps {
+		out[i].SQL = statementsOf(&steps[i])
+	}
+	return out
+}
+
+func statementsOf(s *migrate.Step) []string {
 	table := "ALTER TABLE " + ident(s.Table.Name)
 	switch s.Action {
 	case migrate.CreateTable:
-		return o.do(createTable(s.Table))
+		return []string{createTable(s.Table)}
 	case migrate.RenameTable:
-		return o.do("ALTER TABLE " + ident(s.Was) + " RENAME TO " + ident(s.Table.Name))
+		return []string{"ALTER TABLE " + ident(s.Was) + " RENAME TO " + ident(s.Table.Name)}
+	case migrate.DropTable:
+		return []string{"DROP TABLE " + ident(s.Table.Name)}
 	case migrate.AddColumn:
-		return o.addColumn(s)
+		return addColumn(s)
 	case migrate.RenameColumn:
-		return o.renameColumn(s)
+		return renameColumn(s)
+	case migrate.DropColumn:
+		return append(dropIndexes(s.Covers), table+" DROP COLUMN "+ident(s.Column.Name))
 	case migrate.SetOptional:
-		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL")
+		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL"}
 	case migrate.FillNulls:
-		return o.fill(s, " WHERE "+ident(s.Column.Name)+isNull)
+		return fill(s, " WHERE "+ident(s.Column.Name)+isNull)
 	case migrate.SetRequired:
-		return o.do(table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL")
+		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL"}
 	case migrate.ChangeCheck:
-		return o.replaceCheck(s, s.Column.Name)
+		return replaceCheck(s, s.Column.Name)
+	case migrate.ChangeColumn:
+		return changeColumn(s)
 	case migrate.CreateIndex:
-		return o.do(createIndex(s.Table.Name, s.Index))
+		return []string{createIndex(s.Table.Name, s.Index)}
 	case migrate.DropIndex:
-		return o.do("DROP INDEX " + ident(s.Index.Name))
+		return []string{"DROP INDEX " + ident(s.Index.Name)}
 	}
-	return fmt.Errorf("unknown step %d", s.Action)
-}
-
-// do runs a statement and notes it for the history.
-func (o *schemaOpener) do(sql string) error {
-	o.sql = append(o.sql, sql)
-	return o.c.exec(sql)
+	return nil // CheckRef: no reference is made without looking
 }
 
 // addColumn adds a column that may be null, fills it, and only then makes it
 // required: so it has no DEFAULT, which could not be changed later.
-func (o *schemaOpener) addColumn(s migrate.Step) error {
-	table, column := ident(s.Table.Name), ident(s.Column.Name)
-	if err := o.do("ALTER TABLE " + table + " ADD COLUMN " + columnDef(s.Column, false)); err != nil {
-		return err
-	}
-	if err := o.fill(s, ""); err != nil {
-		return err
-	}
+func addColumn(s *migrate.Step) []string {
+	table := "ALTER TABLE " + ident(s.Table.Name)
+	sql := append([]string{table + " ADD COLUMN " + columnDef(s.Column, false)}, fill(s, "")...)
 	if s.Column.Optional {
-		return nil
+		return sql
 	}
-	return o.do("ALTER TABLE " + table + " ALTER COLUMN " + column + " SET NOT NULL")
+	return append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
 }
 
 // fill gives rows the value that is to be in the step's column, if there is one.
-func (o *schemaOpener) fill(s migrate.Step, where string) error {
+func fill(s *migrate.Step, where string) []string {
 	v, ok := s.Column.Fill()
 	if !ok {
 		return nil
 	}
-	sql := "UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = ?" + where
-	o.sql = append(o.sql, sql)
-	return o.c.query(sql, []any{dialect{}.Encode(s.Column.Field().Type.Scalar(), v)}, ignoreRow)
+	return []string{"UPDATE " + ident(s.Table.Name) + " SET " + ident(s.Column.Name) + " = " + literal(s.Column.Field().Type.Scalar(), v) + where}
 }
 
 // renameColumn renames a column and, so that it is found again, the CHECK
 // named after it. A rename alone is no reason for other values: if there are
 // any, a step of their own follows.
-func (o *schemaOpener) renameColumn(s migrate.Step) error {
-	if err := o.do("ALTER TABLE " + ident(s.Table.Name) + " RENAME COLUMN " + ident(s.Was) + " TO " + ident(s.Column.Name)); err != nil {
-		return err
-	}
+func renameColumn(s *migrate.Step) []string {
+	sql := []string{"ALTER TABLE " + ident(s.Table.Name) + " RENAME COLUMN " + ident(s.Was) + " TO " + ident(s.Column.Name)}
 	if checkOf(s.Column) == "" {
-		return nil
+		return sql
 	}
-	return o.replaceCheck(s, s.Was)
+	return append(sql, replaceCheck(s, s.Was)...)
 }
 
 // replaceCheck puts the CHECK wanted of a column in the place of the one named
 // after was.
-func (o *schemaOpener) replaceCheck(s migrate.Step, was string) error {
+func replaceCheck(s *migrate.Step, was string) []string {
 	table := "ALTER TABLE " + ident(s.Table.Name)
-	if err := o.do(table + " DROP CONSTRAINT " + ident(checkName(was))); err != nil {
-		return err
+	return []string{
+		table + " DROP CONSTRAINT " + ident(checkName(was)),
+		table + " ADD CONSTRAINT " + ident(checkName(s.Column.Name)) + " CHECK (" + checkOf(s.Column) + ")",
 	}
-	check := checkOf(s.Column)
-	return o.do(table + " ADD CONSTRAINT " + ident(checkName(s.Column.Name)) + " CHECK (" + check + ")")
+}
+
+// changeColumn puts a column of another type, or with another reference, in
+// the place of one. Indexes over it are made anew.
+func changeColumn(s *migrate.Step) []string {
+	const mark = "~" // in no name of a column
+	fresh := *s.Column
+	fresh.Name += mark
+	table := "ALTER TABLE " + ident(s.Table.Name)
+	def := strings.ReplaceAll(columnDef(&fresh, false), ident(checkName(fresh.Name)), ident(checkName(s.Column.Name)))
+	sql := append(dropIndexes(s.Covers),
+		table+" ADD COLUMN "+def,
+		"UPDATE "+ident(s.Table.Name)+" SET "+ident(fresh.Name)+" = "+converted(ident(s.Column.Name), s.Have, s.Column),
+		table+" DROP COLUMN "+ident(s.Column.Name),
+		table+" RENAME COLUMN "+ident(fresh.Name)+" TO "+ident(s.Column.Name))
+	if !s.Have.Optional {
+		sql = append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
+	}
+	for _, ix := range s.Covers {
+		sql = append(sql, createIndex(s.Table.Name, ix))
+	}
+	return sql
+}
+
+func dropIndexes(list []migrate.Index) []string {
+	var sql []string
+	for _, ix := range list {
+		sql = append(sql, "DROP INDEX "+ident(ix.Name))
+	}
+	return sql
 }

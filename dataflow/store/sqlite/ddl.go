@@ -128,8 +128,10 @@ func literal(t *dataflow.Type, v any) string {
 		return realText(v)
 	case string:
 		return text(v)
+	case []byte:
+		return fmt.Sprintf("X'%x'", v)
 	default:
-		panic(fmt.Sprintf("sqlite: a %s in the condition of an index", t))
+		panic(fmt.Sprintf("sqlite: a %s that is stored as %T", t, v))
 	}
 }
 

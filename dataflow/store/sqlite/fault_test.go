@@ -177,7 +177,7 @@ func TestUnusableDatabases(t *testing.T) {
 		{"sqlite:" + dir, "FC602 error: the database " + dir + " can't be opened: it is a folder"},
 		{"sqlite:" + dir + "/none/a.db", "FC602 error: the database " + dir + "/none/a.db can't be opened: the folder " + dir + "/none does not exist"},
 		{"sqlite:" + path("text.db"), "FC604 error: the file " + path("text.db") + " is no SQLite database, or is damaged"},
-		{"sqlite:" + path("newer.db"), "FC605 error: the database " + path("newer.db") + " was made by a newer flowctl: its format is 99, and this one knows formats up to 1"},
+		{"sqlite:" + path("newer.db"), "FC605 error: the database " + path("newer.db") + " was made by a newer flowctl: its format is 99, and this one knows formats up to 2"},
 		{"sqlite:/proc/flowctl.db", "FC606 error: the database /proc/flowctl.db can't be written to"},
 		{"sqlite:a.db?mode=ro", `FC601 error: a "sqlite:" URL has no options behind "?" or "#"; options are arguments of DataFlow`},
 		{"sqlite:", "FC601 error: the URL names no file"},

@@ -2,9 +2,7 @@ package sqlite
 
 import (
 	"encoding/json"
-	"time"
 
-	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"zombiezen.com/go/sqlite"
 )
@@ -32,10 +30,20 @@ const (
 	createMigrations = `CREATE TABLE "_flow_migrations" (
   "id" INTEGER PRIMARY KEY AUTOINCREMENT,
   "applied_at" TEXT NOT NULL,
+  "state" TEXT NOT NULL,
   "steps" TEXT NOT NULL,
-  "sql" TEXT NOT NULL
+  "sql" TEXT NOT NULL,
+  "done" TEXT NOT NULL,
+  "before" TEXT NOT NULL
 ) STRICT`
 )
+
+// upgradeMigrations brings the history from the first format to the second.
+var upgradeMigrations = []string{
+	`ALTER TABLE "_flow_migrations" ADD COLUMN "state" TEXT NOT NULL DEFAULT 'applied'`,
+	`ALTER TABLE "_flow_migrations" ADD COLUMN "done" TEXT NOT NULL DEFAULT ''`,
+	`ALTER TABLE "_flow_migrations" ADD COLUMN "before" TEXT NOT NULL DEFAULT ''`,
+}
 
 // readMeta is all that opening a database with an unchanged schema costs.
 func readMeta(c *conn) (m meta, err error) {
@@ -51,16 +59,8 @@ func readMeta(c *conn) (m meta, err error) {
 	return m, err
 }
 
-// current reports whether the schema is the one of that fingerprint.
-func (m meta) current(fingerprint string) bool {
-	return m.there && m.fingerprint == fingerprint && m.cookie == m.cookieNow
-}
-
 // readSnapshot reads the schema that was last wanted, or nil.
-func readSnapshot(c *conn, m meta) (*migrate.Schema, error) {
-	if !m.there {
-		return nil, nil
-	}
+func readSnapshot(c *conn) (*migrate.Schema, error) {
 	var text string
 	if err := c.query(`SELECT "schema" FROM "_flow_meta"`, nil, func(r *sqlite.Stmt) { text = r.ColumnText(0) }); err != nil {
 		return nil, err
@@ -70,37 +70,6 @@ func readSnapshot(c *conn, m meta) (*migrate.Schema, error) {
 		return nil, nil
 	}
 	return s, nil
-}
-
-// writeMeta notes the schema that is there now; persist says whether to keep
-// what it looks like.
-func writeMeta(c *conn, want *migrate.Schema, persist bool) error {
-	fingerprint, snapshot := "", ""
-	if persist {
-		text, err := json.Marshal(want)
-		if err != nil {
-			return err
-		}
-		fingerprint, snapshot = want.Fingerprint(), string(text)
-	}
-	cookie, err := readCookie(c)
-	if err != nil {
-		return err
-	}
-	return c.query(`INSERT INTO "_flow_meta" VALUES (1, ?, ?, ?, ?) ON CONFLICT DO UPDATE SET
-"format" = excluded."format", "fingerprint" = excluded."fingerprint", "cookie" = excluded."cookie", "schema" = excluded."schema"`,
-		[]any{int64(migrate.Format), fingerprint, cookie, snapshot}, ignoreRow)
-}
-
-// writeHistory adds what was done to the history.
-func writeHistory(c *conn, steps []string, sql string) error {
-	now := string(codec.AppendDateTime(nil, time.Now().UTC()))
-	text, err := json.Marshal(steps)
-	if err != nil {
-		return err
-	}
-	return c.query(`INSERT INTO "_flow_migrations" ("applied_at", "steps", "sql") VALUES (?, ?, ?)`,
-		[]any{now, string(text), sql}, ignoreRow)
 }
 
 func ignoreRow(*sqlite.Stmt) {}

@@ -43,18 +43,19 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	if err != nil {
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
-	done, absent, diags := migrateSchema(ctx, c, db, p, o.System)
-	if dataflow.HasErrors(diags) {
+	run := migrate.Runner{DB: &migrator{c, db, p}, Database: db, System: o.System}
+	result, diags := run.Open(ctx)
+	if result == nil {
 		_ = c.close()
 		return nil, nil, diags
 	}
 	c.SetBusyTimeout(busyTimeout)
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
 	s := newStore(c, db, p, models, o.Logger)
-	for _, m := range absent {
+	for _, m := range result.Absent {
 		delete(s.tables, m)
 	}
-	return s, done, diags
+	return s, &store.Migration{Database: p.name, Created: result.Created, Steps: result.Steps}, diags
 }
 
 func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {

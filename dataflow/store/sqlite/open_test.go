@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
@@ -189,7 +190,8 @@ func TestUnchangedSchemaIsNotInspected(t *testing.T) {
 			t.Fatal(err)
 		}
 		defer c.close()
-		if _, _, diags := migrateSchema(context.Background(), c, db(), place{path: path, name: "a.db"}, nil); diags != nil {
+		run := migrate.Runner{DB: &migrator{c, db(), place{path: path, name: "a.db"}}, Database: db()}
+		if _, diags := run.Open(context.Background()); diags != nil {
 			t.Fatal(diags)
 		}
 		return c.stmts.bySQL[columnsQuery] != nil

@@ -68,10 +68,10 @@ func (g *guard) look(c *conn) (why, err error) {
 		}
 	}
 	m, err := readMeta(c)
-	if err != nil {
+	if err != nil || !m.there {
 		return nil, err
 	}
-	now, err := readSnapshot(c, m)
+	now, err := readSnapshot(c)
 	if err != nil || now == nil {
 		return nil, err
 	}

@@ -1,0 +1,307 @@
+package migrate
+
+import (
+	"context"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// What commands ask of a database: to show what would be done, to do it, to
+// tell what was done and to undo it.
+
+// Preview is a plan with what it takes, unapplied.
+type Preview struct {
+	Steps  []Done `json:"steps"`
+	Losses []Loss `json:"loses,omitempty"`
+	Kept   []Loss `json:"kept,omitempty"`
+}
+
+// Preview plans, and changes nothing. An error among the diagnostics is what
+// keeps the plan from being applied.
+func (r *Runner) Preview(ctx context.Context) (*Preview, []dataflow.Diagnostic) {
+	if ds := r.unmanaged(); ds != nil {
+		return nil, ds
+	}
+	r.want = r.DB.Desired(r.models())
+	m, err := r.DB.Meta(ctx)
+	if err != nil {
+		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+	}
+	if ds := r.newer(m); ds != nil {
+		return nil, ds
+	}
+	p, _, err := r.plan(ctx, m, &Result{})
+	if err != nil {
+		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+	}
+	return &Preview{Steps: Show(r.DB, p.Steps), Losses: p.Losses, Kept: p.Kept}, p.Diagnostics
+}
+
+// unmanaged refuses what commands can't do: a schema that is not ours.
+func (r *Runner) unmanaged() []dataflow.Diagnostic {
+	if ds := r.DB.Check(r.models()); len(ds) > 0 {
+		return ds
+	}
+	if r.Database.Options.ExistingSchemaMode {
+		return []dataflow.Diagnostic{{Code: "FC626", Severity: dataflow.SeverityError, Span: r.Database.Spans.At("/existing_schema_mode"),
+			Message: fmt.Sprintf("the database %s is not flowctl's to migrate: existing_schema_mode is on", r.DB.Name()),
+			Hint:    "migrate it with the tool that made its tables, or take existing_schema_mode out"}}
+	}
+	return nil
+}
+
+// Apply applies the plan, what was allowed to be lost with it, whatever
+// auto_migrate says.
+func (r *Runner) Apply(ctx context.Context) (*Result, []dataflow.Diagnostic) {
+	if ds := r.unmanaged(); ds != nil {
+		return nil, ds
+	}
+	options := r.Database.Options
+	defer func() { r.Database.Options = options }()
+	r.Database.Options.AutoMigrate = true
+	return r.Open(ctx)
+}
+
+// Status is how a database stands to its app.
+type Status struct {
+	New bool `json:"new,omitempty"` // nothing has been made yet
+	// Pending are the steps that the next start takes, or refuses.
+	Pending []string `json:"pending,omitempty"`
+	// Drift is what somebody else has changed since the last migration.
+	Drift []string `json:"drift,omitempty"`
+	// Unfinished is an entry of the history that was cut short.
+	Unfinished *Applied `json:"unfinished,omitempty"`
+	Kept       []Loss   `json:"kept,omitempty"`
+}
+
+// Status looks, and changes nothing.
+func (r *Runner) Status(ctx context.Context) (*Status, []dataflow.Diagnostic) {
+	p, ds := r.Preview(ctx)
+	if p == nil {
+		return nil, ds
+	}
+	st := &Status{Kept: p.Kept}
+	for _, s := range p.Steps {
+		st.Pending = append(st.Pending, s.Step)
+	}
+	if err := r.look(ctx, st); err != nil {
+		return nil, append(ds, r.DB.Failure(ctx, err))
+	}
+	return st, ds
+}
+
+func (r *Runner) look(ctx context.Context, st *Status) error {
+	m, err := r.DB.Meta(ctx)
+	if err != nil {
+		return err
+	}
+	if st.New = !m.There; st.New {
+		return nil
+	}
+	have, err := r.DB.Inspect(ctx)
+	if err != nil {
+		return err
+	}
+	before, err := r.DB.Snapshot(ctx)
+	if err != nil {
+		return err
+	}
+	if before != nil {
+		st.Drift = Drift(have, before)
+	}
+	history, err := r.DB.History(ctx)
+	if err != nil {
+		return err
+	}
+	for i := range history {
+		if history[i].State == StateUnfinished {
+			st.Unfinished = &history[i]
+			st.Drift = nil // what is not there yet was not taken away
+		}
+	}
+	return nil
+}
+
+// Drift lists what has changed in a database since the schema was last brought
+// up to date, other than by flowctl.
+func Drift(have, before *Schema) []string {
+	var out []string
+	add := func(format string, args ...any) { out = append(out, fmt.Sprintf(format, args...)) }
+	for i := range before.Tables {
+		was := &before.Tables[i]
+		is := have.Table(was.Name)
+		if is == nil {
+			add("the table %s is gone", was.Name)
+			continue
+		}
+		for j := range was.Columns {
+			w := &was.Columns[j]
+			c := is.Column(w.Name)
+			switch {
+			case c == nil:
+				add("the column %s.%s is gone", was.Name, w.Name)
+			case c.Kind != w.Kind || c.Precision != w.Precision && w.Kind == "decimal" || c.Scale != w.Scale || !slices.Equal(c.Values, w.Values):
+				add("the column %s.%s is %s, and was %s", was.Name, w.Name, describeAll(c), describeAll(w))
+			case c.Optional != w.Optional && !w.ID:
+				add("the column %s.%s %s", was.Name, w.Name, map[bool]string{true: "may be null now", false: "may not be null any more"}[c.Optional])
+			case !sameReference(c.Ref, w.Ref):
+				add("the column %s.%s refers to something else", was.Name, w.Name)
+			}
+		}
+		for j := range is.Columns {
+			if c := &is.Columns[j]; was.Column(c.Name) == nil {
+				add("the column %s.%s is new", was.Name, c.Name)
+			}
+		}
+		for _, w := range was.Indexes {
+			if !slices.ContainsFunc(is.Indexes, func(ix Index) bool { return ix.serves(w) }) {
+				add("the index %s of %s is gone, or is another", w.Name, was.Name)
+			}
+		}
+	}
+	return out
+}
+
+func describeAll(c *Column) string {
+	if c.Kind == "enum" {
+		return "one of " + strings.Join(c.Values, ", ")
+	}
+	return describe(c)
+}
+
+func sameReference(a, b *Ref) bool {
+	return a == nil && b == nil || a != nil && b != nil && a.Table == b.Table && a.OnDelete == b.OnDelete
+}
+
+// History lists what was done, the latest last, and changes nothing.
+func (r *Runner) History(ctx context.Context) ([]Applied, []dataflow.Diagnostic) {
+	m, err := r.DB.Meta(ctx)
+	if err == nil {
+		if ds := r.newer(m); ds != nil {
+			return nil, ds
+		}
+		if !m.There {
+			return nil, nil
+		}
+		var list []Applied
+		if list, err = r.DB.History(ctx); err == nil {
+			return list, nil
+		}
+	}
+	return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+}
+
+// Rollback undoes the latest migration that was not undone, in one
+// transaction, and returns it. What that would throw away must be allowed by
+// name. With dry set it is only shown.
+func (r *Runner) Rollback(ctx context.Context, dry bool) (*Applied, []dataflow.Diagnostic) {
+	if ds := r.unmanaged(); ds != nil {
+		return nil, ds
+	}
+	if dry {
+		return r.undo(ctx, true)
+	}
+	release, err := r.DB.Alone(ctx, r.timeout())
+	if err != nil {
+		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+	}
+	defer release()
+	if err := r.DB.Begin(ctx); err != nil {
+		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+	}
+	defer r.DB.Rollback()
+	return r.undo(ctx, false)
+}
+
+func (r *Runner) undo(ctx context.Context, dry bool) (*Applied, []dataflow.Diagnostic) {
+	list, ds := r.History(ctx)
+	if ds != nil {
+		return nil, ds
+	}
+	i := len(list) - 1
+	for i >= 0 && list[i].State == StateRolledBack {
+		i--
+	}
+	if i < 0 {
+		return nil, []dataflow.Diagnostic{{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
+			Message: fmt.Sprintf("the database %s has no migration to undo", r.DB.Name())}}
+	}
+	last := &list[i]
+	if ds := r.undoLosses(ctx, last); ds != nil {
+		return last, ds
+	}
+	if dry {
+		return last, nil
+	}
+	return last, r.reverse(ctx, last)
+}
+
+// undoLosses refuses to throw away what was not allowed.
+func (r *Runner) undoLosses(ctx context.Context, last *Applied) (ds []dataflow.Diagnostic) {
+	var words []string
+	used := map[string]bool{}
+	data := r.DB.Data(ctx)
+	for j := range last.Steps {
+		loss := last.Steps[j].Loses
+		if loss == nil || Internal(last.Steps[j].Table) {
+			continue
+		}
+		words = append(words, loss.Allow)
+		if used[loss.Allow] = slices.Contains(r.Allow, loss.Allow); used[loss.Allow] {
+			continue
+		}
+		n, err := data.Rows(loss.Table)
+		if err == nil && loss.Column != "" && n > 0 {
+			var nulls int64
+			nulls, err = data.Nulls(loss.Table, loss.Column)
+			n -= nulls
+		}
+		if err != nil {
+			return append(ds, r.DB.Failure(ctx, err))
+		}
+		if n > 0 {
+			ds = append(ds, dataflow.Diagnostic{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
+				Message: fmt.Sprintf("undoing %q throws away the values of %s", last.Steps[j].Step, rows(n)),
+				Hint:    "if that is meant: --allow " + loss.Allow})
+		}
+	}
+	for _, word := range r.Allow {
+		if !used[word] {
+			ds = append(ds, dataflow.Diagnostic{Code: "FC624", Severity: dataflow.SeverityError,
+				Message: fmt.Sprintf("--allow %s allows nothing that is to be undone", word), Hint: dataflow.DidYouMean(word, words)})
+		}
+	}
+	return ds
+}
+
+// reverse runs the reverse of an entry, the last step first, and commits.
+func (r *Runner) reverse(ctx context.Context, last *Applied) []dataflow.Diagnostic {
+	for j := len(last.Steps) - 1; j >= 0; j-- {
+		s := &last.Steps[j]
+		if Internal(s.Table) {
+			continue // the runtime's own tables stay: this is written into one
+		}
+		for _, sql := range s.Reverse {
+			if err := r.DB.Exec(ctx, sql); err != nil {
+				d := r.DB.Failure(ctx, err)
+				d.Message = fmt.Sprintf("%q can't be undone with the rows that are there: %s", s.Step, d.Message)
+				return []dataflow.Diagnostic{d}
+			}
+		}
+	}
+	last.State = StateRolledBack
+	err := r.DB.Record(ctx, last)
+	if err == nil {
+		err = r.DB.Note(ctx, last.Before, false)
+	}
+	if err == nil {
+		err = r.DB.Commit(ctx)
+	}
+	if err != nil {
+		return []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+	}
+	return nil
+}
