@@ -295,7 +295,7 @@ func (r *Runner) reverse(ctx context.Context, last *Applied) []dataflow.Diagnost
 	last.State = StateRolledBack
 	err := r.DB.Record(ctx, last)
 	if err == nil {
-		err = r.DB.Note(ctx, last.Before, false)
+		err = r.DB.Note(ctx, last.Before, "")
 	}
 	if err == nil {
 		err = r.DB.Commit(ctx)

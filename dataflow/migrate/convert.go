@@ -145,6 +145,11 @@ func toNumber(v any, want *Column) (any, bool) {
 // is: with digits, and a point between them.
 func exact(v any) (d dataflow.Decimal, same, ok bool) {
 	switch v := v.(type) {
+	case bool:
+		if v {
+			return decimal.NewFromInt(1), true, true
+		}
+		return decimal.Zero, true, true
 	case int64:
 		return decimal.NewFromInt(v), true, true
 	case dataflow.Decimal:

@@ -48,9 +48,9 @@ type DB interface {
 	// Prepare makes the tables that meta and history are kept in, or brings
 	// them up to this format.
 	Prepare(ctx context.Context, m Meta) error
-	// Note keeps the schema that is wanted now, with its fingerprint if it is
-	// there in full. nil keeps nothing of it.
-	Note(ctx context.Context, want *Schema, whole bool) error
+	// Note keeps a schema as the one that was last wanted, nil for none; and the
+	// fingerprint of what the models ask for, if all of it is there.
+	Note(ctx context.Context, snapshot *Schema, fingerprint string) error
 	// Record adds an entry to the history, or with an ID changes its state.
 	Record(ctx context.Context, a *Applied) error
 	// History lists what was done, the latest last.
@@ -126,11 +126,27 @@ func Show(db DB, steps []Step) []Done {
 			Final: s.Action == DropTable || s.Action == DropColumn || s.Action == FillNulls}
 		if back, loss, ok := s.Reverse(); ok {
 			back.Busy = false // a rollback is one transaction
-			for _, w := range db.Work([]Step{back}) {
+			for _, w := range db.Work(append([]Step{back}, s.lostIndexes()...)) {
 				out[i].Reverse = append(out[i].Reverse, w.SQL...)
 			}
 			out[i].Loses = loss
 		}
 	}
 	return out
+}
+
+// lostIndexes are the steps that bring back the indexes which went along with
+// what a step dropped.
+func (s Step) lostIndexes() (steps []Step) {
+	var list []Index
+	switch s.Action {
+	case DropTable:
+		list = s.Table.Indexes
+	case DropColumn:
+		list = s.Covers
+	}
+	for _, ix := range list {
+		steps = append(steps, Step{Action: CreateIndex, Table: s.Table, Index: ix})
+	}
+	return steps
 }

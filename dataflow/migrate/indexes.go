@@ -29,6 +29,7 @@ func (t *tablePlan) indexesOf() {
 			t.indexDrops = append(t.indexDrops, Step{Action: DropIndex, Table: t.want, Index: ix})
 		}
 	}
+	t.covers(have)
 	for _, want := range t.want.Indexes {
 		if slices.ContainsFunc(have, func(ix Index) bool { return ix.serves(want) }) {
 			continue
@@ -37,6 +38,25 @@ func (t *tablePlan) indexesOf() {
 			continue
 		}
 		t.indexes = append(t.indexes, Step{Action: CreateIndex, Table: t.want, Index: want, Busy: t.busy(t.have.Name)})
+	}
+}
+
+// covers tells the steps that change or drop a column which indexes stand over
+// it, those that are dropped before not among them.
+func (t *tablePlan) covers(have []Index) {
+	for _, steps := range [][]Step{t.changes, t.drops} {
+		for i := range steps {
+			s := &steps[i]
+			if s.Table != t.want || s.Action != ChangeColumn && s.Action != DropColumn {
+				continue
+			}
+			for _, ix := range have {
+				dropped := slices.ContainsFunc(t.indexDrops, func(d Step) bool { return d.Index.Name == ix.Name })
+				if slices.Contains(ix.Columns, s.Column.Name) && !dropped {
+					s.Covers = append(s.Covers, ix)
+				}
+			}
+		}
 	}
 }
 

@@ -42,6 +42,8 @@ type Plan struct {
 	// Kept is what no field or model has any more and stays until it is allowed
 	// to go.
 	Kept []Loss
+	// Tables are those kept, as the models that had them wanted them.
+	Tables []Table
 	// Losses is what the steps throw away, as was allowed.
 	Losses      []Loss
 	Diagnostics []dataflow.Diagnostic
@@ -208,7 +210,7 @@ func (p *planner) leftovers() {
 			p.drops = append(p.drops, Step{Action: DropTable, Table: &gone})
 			continue
 		}
-		p.plan.Kept = append(p.plan.Kept, loss)
+		p.plan.Kept, p.plan.Tables = append(p.plan.Kept, loss), append(p.plan.Tables, *t)
 		p.plan.Diagnostics = append(p.plan.Diagnostics, dataflow.Diagnostic{Code: "FC619", Severity: dataflow.SeverityInfo,
 			Message: fmt.Sprintf("no model has the table %s any more; it is left as it is, with %s", t.Name, rows(loss.Rows)),
 			Hint:    fmt.Sprintf(`if %s was renamed, say so at the model that replaces it: was = "%s"; to throw the table away: flowctl migrate apply --allow %s`, t.Model, t.Model, loss.Allow)})

@@ -18,6 +18,7 @@ type Runner struct {
 	Allow    []string          // words of what may be lost
 
 	want *Schema
+	kept []Table // that no model has any more
 }
 
 // Result is what was found and done.
@@ -142,6 +143,9 @@ func (r *Runner) plan(ctx context.Context, m Meta, result *Result) (*Plan, *Sche
 		}
 	}
 	p, err := NewPlan(have, r.want, before, r.DB.Data(ctx), r.Allow)
+	if err == nil {
+		r.kept = p.Tables
+	}
 	return p, before, err
 }
 
@@ -228,9 +232,13 @@ func (r *Runner) finish(ctx context.Context, entry *Applied, persist bool) error
 
 func (r *Runner) note(ctx context.Context, persist, whole bool) error {
 	if !persist {
-		return r.DB.Note(ctx, nil, false)
+		return r.DB.Note(ctx, nil, "")
 	}
-	return r.DB.Note(ctx, r.want, whole)
+	all := &Schema{Tables: append(r.want.Tables[:len(r.want.Tables):len(r.want.Tables)], r.kept...)}
+	if whole {
+		return r.DB.Note(ctx, all, r.want.Fingerprint())
+	}
+	return r.DB.Note(ctx, all, "")
 }
 
 func (r *Runner) exec(ctx context.Context, s Step, statements []string) error {

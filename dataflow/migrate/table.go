@@ -185,7 +185,7 @@ func (t *tablePlan) retype(have, want *Column) bool {
 	}
 	now := *have
 	now.Name = want.Name
-	s := Step{Action: ChangeColumn, Table: t.want, Column: want, Have: &now, Covers: t.covers(have.Name), Busy: t.busy(t.have.Name)}
+	s := Step{Action: ChangeColumn, Table: t.want, Column: want, Have: &now, Busy: t.busy(t.have.Name)}
 	t.changes = append(t.changes, s)
 	if want.Ref != nil && s.Busy {
 		t.indexes = append(t.indexes, Step{Action: CheckRef, Table: t.want, Column: want, Have: want, Busy: true})
@@ -197,7 +197,10 @@ func (t *tablePlan) retype(have, want *Column) bool {
 // and how many would not be the same value.
 func (t *tablePlan) convertible(have, want *Column) (lossy int64, ok bool) {
 	if !Converts(have, want) {
-		n := t.count(t.data.Rows(t.have.Name))
+		n := t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, have.Name))
+		if n == 0 { // there is nothing to follow
+			return 0, true
+		}
 		t.refuse("FC611", want, "", fmt.Sprintf(`add a field of the new type under another name, copy the values over, then remove this one; or keep %s`, describe(have)),
 			"%s changes from %s to %s, which the %s of the table %s can't follow by themselves", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
 		return 0, false
@@ -233,19 +236,6 @@ func (t *tablePlan) grounded(column, want *Column) bool {
 			"%s is to refer to %s, but %s of the table %s %s a value that is no id there", t.name(want), want.Ref.Table, rows(n), t.have.Name, have(n))
 	}
 	return n == 0
-}
-
-// covers lists the indexes that a column stands in, by the names of the step's
-// turn.
-func (t *tablePlan) covers(column string) []Index {
-	var out []Index
-	for _, ix := range t.have.Indexes {
-		dropped := slices.ContainsFunc(t.indexDrops, func(s Step) bool { return s.Index.Name == ix.Name })
-		if slices.Contains(ix.Columns, column) && !dropped {
-			out = append(out, ix)
-		}
-	}
-	return out
 }
 
 // check plans other values of an enum, or digits of a decimal.
@@ -329,7 +319,7 @@ func (t *tablePlan) leftovers() {
 		loss := Loss{Allow: allowColumn(t.want, c.Name), Table: t.have.Name, Column: c.Name}
 		loss.Rows = t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, c.Name))
 		if t.allowed(loss) {
-			t.drops = append(t.drops, Step{Action: DropColumn, Table: t.want, Column: c, Covers: t.covers(c.Name)})
+			t.drops = append(t.drops, Step{Action: DropColumn, Table: t.want, Column: c})
 			continue
 		}
 		t.plan.Kept = append(t.plan.Kept, loss)

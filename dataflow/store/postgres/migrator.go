@@ -181,16 +181,14 @@ func (m *migrator) Prepare(ctx context.Context, kept migrate.Meta) error {
 }
 
 // Note implements migrate.DB.
-func (m *migrator) Note(ctx context.Context, want *migrate.Schema, whole bool) error {
-	fingerprint, snapshot := "", ""
-	if want != nil {
-		text, err := json.Marshal(want)
+func (m *migrator) Note(ctx context.Context, schema *migrate.Schema, fingerprint string) error {
+	snapshot := ""
+	if schema != nil {
+		text, err := json.Marshal(schema)
 		if err != nil {
 			return err
 		}
-		if snapshot = string(text); whole {
-			fingerprint = want.Fingerprint()
-		}
+		snapshot = string(text)
 	}
 	var cookie string
 	if err := m.c.query(ctx, cookieQuery, nil, func(r [][]byte) { cookie = string(r[0]) }); err != nil {
@@ -292,6 +290,9 @@ func converted(column string, have, want *migrate.Column) string {
 		return column
 	}
 	to := columnType(want)
+	if !migrate.Converts(have, want) { // no row has a value
+		return "NULL::" + to
+	}
 	switch have.Kind + " " + want.Kind {
 	case "str enum", "enum str":
 		return column

@@ -31,3 +31,7 @@ func openTest(t testing.TB, db *dataflow.Database) *Store {
 func TestConformance(t *testing.T) {
 	storetest.Run(t, func(t *testing.T, db *dataflow.Database) store.Store { return openTest(t, db) })
 }
+
+func TestMigrations(t *testing.T) {
+	storetest.RunMigrations(t, storetest.Engine{Opener: Opener{}, URL: func(t *testing.T) string { return pgtest.URL(t) }})
+}

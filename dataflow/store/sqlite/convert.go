@@ -22,6 +22,9 @@ func converted(column string, have, want *migrate.Column) string {
 	if have.Kind == want.Kind && have.Scale == want.Scale && have.Storage == want.Storage {
 		return column
 	}
+	if !migrate.Converts(have, want) { // no row has a value
+		return "NULL"
+	}
 	scaled := have.Storage == "INTEGER" && want.Storage == "INTEGER"
 	switch have.Kind + " " + want.Kind {
 	case "str enum", "enum str", "date str", "datetime str", "uuid str", "bool int":
@@ -49,7 +52,7 @@ func converted(column string, have, want *migrate.Column) string {
 	case "decimal str":
 		if have.Storage == "INTEGER" && have.Scale > 0 {
 			unit := "1" + strings.Repeat("0", have.Scale)
-			return fmt.Sprintf("CASE WHEN %[1]s < 0 THEN '-' ELSE '' END || abs(%[1]s) / %[2]s || '.' || printf('%%0%[3]dd', abs(%[1]s) %% %[2]s)", column, unit, have.Scale)
+			return fmt.Sprintf("CASE WHEN %[1]s < 0 THEN '-' ELSE '' END || (abs(%[1]s) / %[2]s) || '.' || printf('%%0%[3]dd', abs(%[1]s) %% %[2]s)", column, unit, have.Scale)
 		} else if have.Storage == "INTEGER" {
 			return "CAST(" + column + " AS TEXT)"
 		}

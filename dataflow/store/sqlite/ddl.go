@@ -45,7 +45,7 @@ func createTable(t *migrate.Table) string {
 // columnDef writes a column's definition; required columns are made so only if
 // notNull is set.
 func columnDef(c *migrate.Column, notNull bool) string {
-	def := ident(c.Name) + " " + c.Storage + " " + kindComment(c)
+	def := ident(c.Name) + " " + kindComment(c) + " " + c.Storage
 	switch {
 	case c.ID && c.Storage == "INTEGER":
 		def += " PRIMARY KEY AUTOINCREMENT"
@@ -87,7 +87,9 @@ func checkOf(c *migrate.Column) string {
 	return ""
 }
 
-// kindComment says what a column holds: "/* decimal(*, 2) */".
+// kindComment says what a column holds: "/* decimal(*, 2) */". It stands before
+// the type: behind it, SQLite would take it out with a NOT NULL or a CHECK that
+// is dropped.
 func kindComment(c *migrate.Column) string { return "/* " + kindText(c) + " */" }
 
 func kindText(c *migrate.Column) string {

@@ -83,7 +83,10 @@ func readColumn(r *sqlite.Stmt, sql string) migrate.Column {
 	c := migrate.Column{Name: r.ColumnText(1), Storage: affinity(r.ColumnText(2)), Filled: r.ColumnBool(5)}
 	c.ID = r.ColumnInt(4) > 0
 	c.Optional = !r.ColumnBool(3) && !c.ID
-	_, rest, ok := strings.Cut(sql, ident(c.Name)+" "+c.Storage+" /* ")
+	_, rest, ok := strings.Cut(sql, ident(c.Name)+" /* ")
+	if !ok { // where earlier versions put it
+		_, rest, ok = strings.Cut(sql, ident(c.Name)+" "+c.Storage+" /* ")
+	}
 	kind, _, closed := strings.Cut(rest, " */")
 	if !ok || !closed {
 		return c

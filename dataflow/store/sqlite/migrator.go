@@ -148,16 +148,14 @@ func (m *migrator) Prepare(_ context.Context, kept migrate.Meta) error {
 }
 
 // Note implements migrate.DB.
-func (m *migrator) Note(_ context.Context, want *migrate.Schema, whole bool) error {
-	fingerprint, snapshot := "", ""
-	if want != nil {
-		text, err := json.Marshal(want)
+func (m *migrator) Note(_ context.Context, schema *migrate.Schema, fingerprint string) error {
+	snapshot := ""
+	if schema != nil {
+		text, err := json.Marshal(schema)
 		if err != nil {
 			return err
 		}
-		if snapshot = string(text); whole {
-			fingerprint = want.Fingerprint()
-		}
+		snapshot = string(text)
 	}
 	cookie, err := readCookie(m.c)
 	if err != nil {
