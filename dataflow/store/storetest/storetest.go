@@ -29,6 +29,8 @@ func Run(t *testing.T, open Open) {
 		{"filters", testFilters},
 		{"random filters", testRandomFilters},
 		{"large filters", testLargeFilters},
+		{"edges compared", testEdgesCompared},
+		{"case", testCase},
 		{"sorts", testSorts},
 		{"pages", testPages},
 		{"pages under writes", testPagesUnderWrites},
