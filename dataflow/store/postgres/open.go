@@ -73,6 +73,9 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode}, unnamed: db.Options.Pooler == pooled,
 		surplus: surplusOf(db.Options), wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
+	for _, t := range s.tables {
+		t.gatherable(s.dialect)
+	}
 	for _, m := range result.Absent {
 		delete(s.tables, m)
 	}

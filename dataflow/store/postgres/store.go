@@ -47,15 +47,6 @@ func (s *Store) table(m *dataflow.Model) (*table, error) {
 		Hint:    "with existing_schema_mode = True the runtime makes no tables of its own, and does without what they are for"}
 }
 
-// Get implements store.Reader.
-func (s *Store) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (found bool, err error) {
-	err = s.read(ctx, func(r session) error {
-		found, err = r.Get(ctx, m, id, fields, f)
-		return err
-	})
-	return found, err
-}
-
 // Select implements store.Reader.
 func (s *Store) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
 	return s.read(ctx, func(r session) error { return r.Select(ctx, q, f) })
@@ -73,18 +64,22 @@ func (s *Store) Count(ctx context.Context, m *dataflow.Model, where query.Expr) 
 // read runs f on a connection of its own; once more on another if the first
 // was lost, or its statement was out of date, before f saw a row.
 func (s *Store) read(ctx context.Context, f func(session) error) error {
-	for attempt := 0; ; attempt++ {
-		c, err := s.take(ctx, attempt > 0)
-		if err != nil {
-			return err
-		}
-		err = f(session{s, c})
-		again := err != nil && attempt == 0 && !c.shown && (c.lost() || c.stale) && ctx.Err() == nil
-		c.put()
-		if !again {
-			return err
-		}
+	again, err := s.readOn(ctx, false, f)
+	if again {
+		_, err = s.readOn(ctx, true, f)
 	}
+	return err
+}
+
+// readOn is one attempt. again says that another may end better.
+func (s *Store) readOn(ctx context.Context, alive bool, f func(session) error) (again bool, err error) {
+	c, err := s.take(ctx, alive)
+	if err != nil {
+		return false, err
+	}
+	defer c.put() // even if f panics
+	err = f(session{s, c})
+	return err != nil && !c.shown && (c.lost() || c.stale) && ctx.Err() == nil, err
 }
 
 // Snapshot implements store.Store.

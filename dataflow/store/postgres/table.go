@@ -14,9 +14,13 @@ type table struct {
 	selectAll string // SELECT all columns FROM table
 	getAll    string // … WHERE id = $1, live rows only
 	getTail   string // FROM table WHERE id = $1, live rows only
+	getMany   string // WHERE id = ANY ($1), live rows only; "" where reads are not gathered
+	idElement uint32 // the type of $1's elements
 	id        int
 	autoID    bool // the database picks ids
 	referrers []referrer
+
+	gathering gathering
 }
 
 // referrer is a field that refers to a table.
@@ -90,14 +94,19 @@ func newTable(m *dataflow.Model) *table {
 	t.selectAll = string(b.SQL)
 	b.Reset()
 	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().Name).Raw(" = $1")
-	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 {
-		b.Raw(" AND ").Ident(m.Fields[i].Name).Raw(" IS NULL")
-	}
+	t.live(&b)
 	t.getTail = string(b.SQL)
 	b.Reset()
 	b.Raw("SELECT ").Columns(m, nil).Raw(t.getTail)
 	t.getAll = string(b.SQL)
 	return t
+}
+
+// live leaves out the rows that are deleted softly.
+func (t *table) live(b *query.Builder) {
+	if i := t.model.RoleIndex(dataflow.RoleDeletedAt); i >= 0 {
+		b.Raw(" AND ").Ident(t.model.Fields[i].Name).Raw(" IS NULL")
+	}
 }
 
 // addColumn adds the column of the next field.
