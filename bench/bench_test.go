@@ -11,6 +11,8 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 )
 
 func TestLoadSendsEachRequestOnce(t *testing.T) {
@@ -57,12 +59,15 @@ func TestMeasurements(t *testing.T) {
 	dir := t.TempDir()
 	var out strings.Builder
 	c, err := build(context.Background(), config{
-		rounds: 1, requests: 64, conns: 4, starts: 1, scales: []int{3}, out: &out,
+		rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, scales: []int{3}, out: &out,
 	}, dir)
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, measure := range []func(context.Context, config) error{requests, starts, scale, workflows} {
+	if err := pgtest.Missing(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, scale, workflows} {
 		if err := measure(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -73,6 +78,14 @@ func TestMeasurements(t *testing.T) {
 		"| get one | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
 		"| list N | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
 		"| create | N (N/s) | N (N/s) | N (N/s) | N | N |\n",
+		"PostgreSQL, N rows, median of N rounds; ",
+		"SQLite, N rows, median of N rounds; ",
+		"| get one | N | N + N (N/s) | N + N (N/s) | N | N |\n",
+		"| list N, filtered and sorted | N | N + N (N/s) | N + N (N/s) | N | N |\n",
+		"| create one | N | N + N (N/s) | N + N (N/s) | N | N |\n",
+		"| bulk create N,N | N | N + N (N/s) | N + N (N/s) | N | N |\n",
+		"| SQLite | N | N | N | N |\n",
+		"| PostgreSQL | N | N | N | N |\n",
 		"| no database yet: tables are made | N | N |\n",
 		"| the database is there | N | N |\n",
 		"| resident | N |\n",

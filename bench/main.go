@@ -3,6 +3,9 @@
 // same table. README.md has the results and the commands that made them.
 //
 //	go run ./bench requests   CPU per request, flowctl against handwritten
+//	go run ./bench postgres   the same and rates, on PostgreSQL, at 1, 16 and 64 connections
+//	go run ./bench sqlite     the same on SQLite
+//	go run ./bench memory     memory over a million requests, on both engines
 //	go run ./bench start      from process start to the first answer; idle memory
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
@@ -29,6 +32,8 @@ type config struct {
 	dir         string // for databases; emptied afterwards
 	rounds      int
 	requests    int // a round, of each read; creates are a quarter of it
+	rows        int // of the compared databases
+	million     int // requests of the measurement of memory
 	conns       int
 	starts      int
 	scales      []int
@@ -40,6 +45,8 @@ func main() {
 	c := config{out: os.Stdout, scales: []int{10, 100, 1000}}
 	flag.IntVar(&c.rounds, "rounds", 7, "rounds of each measurement of requests; medians are shown")
 	flag.IntVar(&c.requests, "n", 20000, "requests a round")
+	flag.IntVar(&c.rows, "rows", 100_000, "rows that postgres and sqlite compare on")
+	flag.IntVar(&c.million, "million", 1_000_000, "requests that memory is watched over")
 	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
 	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")
 	flag.Parse()
@@ -53,13 +60,16 @@ func main() {
 func run(ctx context.Context, c config, what string) error {
 	measures := map[string][]func(context.Context, config) error{
 		"requests":  {requests},
+		"postgres":  {comparePostgres},
+		"sqlite":    {compareSQLite},
+		"memory":    {memory},
 		"start":     {starts},
 		"scale":     {scale},
 		"workflows": {workflows},
-		"all":       {requests, starts, scale, workflows},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, scale, workflows},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, start, scale, workflows or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, scale, workflows or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

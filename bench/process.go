@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"os"
 	"os/exec"
+	"path/filepath"
 	"strconv"
 	"strings"
 	"syscall"
@@ -39,10 +40,15 @@ func launch(bin string, args func(addr string) []string, env ...string) (*proces
 
 // flowctlRun launches `flowctl run` of an app whose database is at path.
 func flowctlRun(c config, app, path string) (*process, error) {
+	return flowctlOn(c, app, "sqlite:"+path)
+}
+
+// flowctlOn launches `flowctl run` of an app with a database's URL.
+func flowctlOn(c config, app, url string) (*process, error) {
 	return launch(c.flowctl, func(addr string) []string {
 		_, port, _ := strings.Cut(addr, ":")
 		return []string{"run", app, "--api-port", port, "--mcp-port", "0"}
-	}, "DATABASE_URL=sqlite:"+path)
+	}, "DATABASE_URL="+url)
 }
 
 func freeAddr() (string, error) {
@@ -98,16 +104,56 @@ const tick = 10 * time.Millisecond
 
 // cpu returns the user and system time that the server has taken so far.
 func (p *process) cpu() (time.Duration, error) {
-	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", p.cmd.Process.Pid))
+	s, err := readStat(p.cmd.Process.Pid)
+	return s.cpu, err
+}
+
+// stat is what proc(5) says of a process.
+type stat struct {
+	parent   int
+	cpu      time.Duration // user and system time of its own
+	children time.Duration // and of its children that have ended
+}
+
+func readStat(pid int) (s stat, err error) {
+	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/stat", pid))
+	if err != nil {
+		return s, err
+	}
+	// The second field is the command in parentheses and may hold anything;
+	// the parent is the 4th, utime, stime, cutime and cstime the 14th to 17th.
+	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
+	var ticks [4]int64
+	for i := range ticks {
+		n, failed := strconv.ParseInt(fields[11+i], 10, 64)
+		ticks[i], err = n, errors.Join(err, failed)
+	}
+	parent, failed := strconv.Atoi(fields[1])
+	return stat{parent, time.Duration(ticks[0]+ticks[1]) * tick, time.Duration(ticks[2]+ticks[3]) * tick}, errors.Join(err, failed)
+}
+
+// familyCPU returns the time that a process and its children have taken, those
+// that have ended too: a PostgreSQL server with all its backends.
+func familyCPU(pid int) (time.Duration, error) {
+	parent, err := readStat(pid)
 	if err != nil {
 		return 0, err
 	}
-	// proc(5): the second field is the command in parentheses and may hold
-	// anything; utime and stime are the 14th and 15th.
-	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
-	utime, err1 := strconv.ParseInt(fields[11], 10, 64)
-	stime, err2 := strconv.ParseInt(fields[12], 10, 64)
-	return time.Duration(utime+stime) * tick, errors.Join(err1, err2)
+	all := parent.cpu + parent.children
+	processes, err := filepath.Glob("/proc/[0-9]*")
+	if err != nil {
+		return 0, err
+	}
+	for _, path := range processes {
+		child, err := strconv.Atoi(filepath.Base(path))
+		if err != nil {
+			return 0, err
+		}
+		if s, err := readStat(child); err == nil && s.parent == pid { // else it has just ended
+			all += s.cpu
+		}
+	}
+	return all, nil
 }
 
 // rss returns the memory that the server holds, in bytes.

@@ -7,7 +7,6 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
-	"strings"
 	"time"
 )
 
@@ -80,10 +79,7 @@ type contestant struct {
 // contestants starts the three servers on copies of one database that flowctl
 // made and filled.
 func contestants(ctx context.Context, c config) ([]contestant, error) {
-	app := filepath.Join("bench", "app.star")
-	if _, err := os.Stat(app); err != nil {
-		app = "app.star" // as a test, in bench's own folder
-	}
+	app := appFile()
 	seed := filepath.Join(c.dir, "seed.db")
 	p, err := flowctlRun(c, app, seed)
 	if err != nil {
@@ -134,13 +130,7 @@ func productJSON(sku string, i int) string {
 		sku, i%9+1, i%90+10, i%100, i%50, i%3 != 0)
 }
 
-func seedJSON() string {
-	rows := make([]string, seeded)
-	for i := range rows {
-		rows[i] = productJSON(fmt.Sprintf("S-%d", i), i)
-	}
-	return `{"data":[` + strings.Join(rows, ",") + `]}`
-}
+func seedJSON() string { return productsJSON("S", seeded) }
 
 func copyFile(to, from string) error {
 	in, err := os.Open(from)

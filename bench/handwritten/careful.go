@@ -45,16 +45,21 @@ func (a *carefulAPI) get(w http.ResponseWriter, r *http.Request) {
 }
 
 func (a *carefulAPI) list(w http.ResponseWriter, r *http.Request) {
-	limit, offset, err := window(r)
+	q, err := window(r)
 	if err != nil {
 		refuse(w, err)
 		return
+	}
+	limit, offset := q.limit, q.offset
+	sql, args := selectPage, []int64{limit + 1, offset}
+	if q.active {
+		sql, args = selectActive, append([]int64{1}, args...)
 	}
 	b := a.buffer()
 	defer a.buffers.Put(b)
 	*b = append(*b, `{"records":[`...)
 	n := int64(0)
-	err = a.db.read(r.Context(), selectPage, func(s *sqlite.Stmt) error {
+	err = a.db.read(r.Context(), sql, func(s *sqlite.Stmt) error {
 		n++
 		if n > limit {
 			return nil
@@ -64,7 +69,7 @@ func (a *carefulAPI) list(w http.ResponseWriter, r *http.Request) {
 		}
 		*b = appendRow(*b, s)
 		return nil
-	}, limit+1, offset)
+	}, args...)
 	if err != nil {
 		refuse(w, err)
 		return
@@ -89,7 +94,7 @@ func (a *carefulAPI) create(w http.ResponseWriter, r *http.Request) {
 	}
 	p, err := d.product()
 	if err == nil {
-		err = a.db.create(r.Context(), &p)
+		err = a.db.add(r.Context(), &p)
 	}
 	if err != nil {
 		refuse(w, err)
@@ -123,7 +128,8 @@ func appendProduct(dst []byte, p *product) []byte {
 	dst = strconv.AppendInt(append(dst, `,"stock":`...), p.Stock, 10)
 	dst = strconv.AppendBool(append(dst, `,"active":`...), p.Active)
 	dst = append(append(append(dst, `,"created_at":"`...), p.CreatedAt...), '"')
-	return append(append(append(dst, `,"updated_at":"`...), p.UpdatedAt...), '"', '}')
+	dst = append(append(append(dst, `,"updated_at":"`...), p.UpdatedAt...), '"')
+	return append(strconv.AppendInt(append(dst, `,"version":`...), p.Version, 10), '}')
 }
 
 // appendString appends a JSON string; one with anything to escape goes

@@ -19,16 +19,18 @@ const schema = `CREATE TABLE IF NOT EXISTS products (
 	stock INTEGER NOT NULL CHECK (stock >= 0),
 	active INTEGER NOT NULL CHECK (active IN (0, 1)),
 	created_at TEXT NOT NULL,
-	updated_at TEXT NOT NULL
+	updated_at TEXT NOT NULL,
+	version INTEGER NOT NULL
 ) STRICT;
 CREATE UNIQUE INDEX IF NOT EXISTS products_sku ON products (sku);`
 
 const (
-	columns   = `id, sku, name, price, stock, active, created_at, updated_at`
+	columns   = `id, sku, name, price, stock, active, created_at, updated_at, version`
 	selectOne = `SELECT ` + columns + ` FROM products WHERE id = ?`
 	// One more than the page, to know whether there are more.
-	selectPage = `SELECT ` + columns + ` FROM products ORDER BY id LIMIT ? OFFSET ?`
-	insertOne  = `INSERT INTO products (sku, name, price, stock, active, created_at, updated_at) VALUES (?, ?, ?, ?, ?, ?, ?) RETURNING id`
+	selectPage   = `SELECT ` + columns + ` FROM products ORDER BY id LIMIT ? OFFSET ?`
+	selectActive = `SELECT ` + columns + ` FROM products WHERE active = ? ORDER BY id DESC LIMIT ? OFFSET ?`
+	insertOne    = `INSERT INTO products (sku, name, price, stock, active, created_at, updated_at, version) VALUES (?, ?, ?, ?, ?, ?, ?, 1) RETURNING id`
 )
 
 const timeForm = "2006-01-02T15:04:05.000000Z"
@@ -43,6 +45,7 @@ type product struct {
 	Active    bool   `json:"active"`
 	CreatedAt string `json:"created_at"`
 	UpdatedAt string `json:"updated_at"`
+	Version   int64  `json:"version"`
 }
 
 var (
@@ -129,11 +132,16 @@ func (db *database) read(ctx context.Context, sql string, f func(*sqlite.Stmt) e
 func scan(s *sqlite.Stmt) product {
 	return product{
 		ID: s.ColumnInt64(0), SKU: s.ColumnText(1), Name: s.ColumnText(2), Price: cents(s.ColumnInt64(3)),
-		Stock: s.ColumnInt64(4), Active: s.ColumnInt64(5) != 0, CreatedAt: s.ColumnText(6), UpdatedAt: s.ColumnText(7),
+		Stock: s.ColumnInt64(4), Active: s.ColumnInt64(5) != 0, CreatedAt: s.ColumnText(6), UpdatedAt: s.ColumnText(7), Version: s.ColumnInt64(8),
 	}
 }
 
-func (db *database) get(ctx context.Context, id int64) (p product, err error) {
+func (db *database) get(ctx context.Context, id int64) (record any, version int64, err error) {
+	p, err := db.one(ctx, id)
+	return p, p.Version, err
+}
+
+func (db *database) one(ctx context.Context, id int64) (p product, err error) {
 	err = db.read(ctx, selectOne, func(s *sqlite.Stmt) error { p = scan(s); return nil }, id)
 	if err == nil && p.ID == 0 {
 		err = errNotFound
@@ -141,14 +149,24 @@ func (db *database) get(ctx context.Context, id int64) (p product, err error) {
 	return p, err
 }
 
-func (db *database) list(ctx context.Context, limit, offset int64) ([]product, error) {
-	ps := make([]product, 0, limit+1)
-	err := db.read(ctx, selectPage, func(s *sqlite.Stmt) error { ps = append(ps, scan(s)); return nil }, limit+1, offset)
-	return ps, err
+func (db *database) list(ctx context.Context, q listing) (records any, n int, err error) {
+	ps := make([]product, 0, q.limit+1)
+	sql, args := selectPage, []int64{q.limit + 1, q.offset}
+	if q.active {
+		sql, args = selectActive, append([]int64{1}, args...)
+	}
+	err = db.read(ctx, sql, func(s *sqlite.Stmt) error { ps = append(ps, scan(s)); return nil }, args...)
+	return ps[:min(len(ps), int(q.limit))], len(ps), err
 }
 
 // create adds a product and fills in its id and times.
-func (db *database) create(ctx context.Context, p *product) error {
+func (db *database) create(ctx context.Context, p *product) (record any, err error) {
+	err = db.add(ctx, p)
+	return *p, err
+}
+
+func (db *database) add(ctx context.Context, p *product) error {
+	p.Version = 1
 	p.CreatedAt = time.Now().UTC().Format(timeForm)
 	p.UpdatedAt = p.CreatedAt
 	if db.group != nil {
@@ -157,6 +175,26 @@ func (db *database) create(ctx context.Context, p *product) error {
 	db.mu.Lock()
 	defer db.mu.Unlock()
 	return insertAlone(db.writer, p)
+}
+
+// createAll adds products, all or none.
+func (db *database) createAll(ctx context.Context, ps []product) (ids []int64, err error) {
+	now := time.Now().UTC().Format(timeForm)
+	db.mu.Lock()
+	defer db.mu.Unlock()
+	end, err := sqlitex.ImmediateTransaction(db.writer)
+	if err != nil {
+		return nil, err
+	}
+	defer end(&err)
+	for i := range ps {
+		ps[i].CreatedAt, ps[i].UpdatedAt = now, now
+		if err := insert(db.writer, &ps[i]); err != nil {
+			return nil, err
+		}
+		ids = append(ids, ps[i].ID)
+	}
+	return ids, nil
 }
 
 func insertAlone(conn *sqlite.Conn, p *product) (err error) {

@@ -1,6 +1,7 @@
 package main
 
 import (
+	"context"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -12,10 +13,21 @@ import (
 
 const maxBody = 1 << 20
 
-func routes(db *database, careful bool) http.Handler {
+// catalogue is a database of products. Records are what becomes JSON.
+type catalogue interface {
+	get(ctx context.Context, id int64) (record any, version int64, err error)
+	// list returns a page, and how many rows there are up to one beyond it.
+	list(ctx context.Context, q listing) (records any, n int, err error)
+	// create adds a product and fills in its id.
+	create(ctx context.Context, p *product) (record any, err error)
+	createAll(ctx context.Context, ps []product) (ids []int64, err error)
+	close() error
+}
+
+func routes(db catalogue, careful bool) http.Handler {
 	mux := http.NewServeMux()
-	if careful {
-		c := &carefulAPI{db: db}
+	if file, ok := db.(*database); ok && careful {
+		c := &carefulAPI{db: file}
 		mux.HandleFunc("GET /api/products/{id}", c.get)
 		mux.HandleFunc("GET /api/products", c.list)
 		mux.HandleFunc("POST /api/products", c.create)
@@ -24,12 +36,13 @@ func routes(db *database, careful bool) http.Handler {
 		mux.HandleFunc("GET /api/products/{id}", a.get)
 		mux.HandleFunc("GET /api/products", a.list)
 		mux.HandleFunc("POST /api/products", a.create)
+		mux.HandleFunc("POST /api/products/bulk_create", a.bulk)
 	}
 	return mux
 }
 
 // api answers with structs and encoding/json.
-type api struct{ db *database }
+type api struct{ db catalogue }
 
 func (a *api) get(w http.ResponseWriter, r *http.Request) {
 	id, err := strconv.ParseInt(r.PathValue("id"), 10, 64)
@@ -37,55 +50,65 @@ func (a *api) get(w http.ResponseWriter, r *http.Request) {
 		refuse(w, errNotFound)
 		return
 	}
-	p, err := a.db.get(r.Context(), id)
+	p, version, err := a.db.get(r.Context(), id)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
+	w.Header().Set("ETag", `"`+strconv.FormatInt(version, 10)+`"`)
 	answer(w, http.StatusOK, p)
 }
 
 type page struct {
-	Records []product `json:"records"`
-	Count   int       `json:"count"`
-	Limit   int64     `json:"limit"`
-	Offset  int64     `json:"offset"`
-	HasMore bool      `json:"has_more"`
+	Records any   `json:"records"`
+	Count   int   `json:"count"`
+	Limit   int64 `json:"limit"`
+	Offset  int64 `json:"offset"`
+	HasMore bool  `json:"has_more"`
 }
 
 func (a *api) list(w http.ResponseWriter, r *http.Request) {
-	limit, offset, err := window(r)
+	q, err := window(r)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	ps, err := a.db.list(r.Context(), limit, offset)
+	records, n, err := a.db.list(r.Context(), q)
 	if err != nil {
 		refuse(w, err)
 		return
 	}
-	more := int64(len(ps)) > limit
-	if more {
-		ps = ps[:limit]
-	}
-	answer(w, http.StatusOK, page{Records: ps, Count: len(ps), Limit: limit, Offset: offset, HasMore: more})
+	more := int64(n) > q.limit
+	answer(w, http.StatusOK, page{Records: records, Count: min(n, int(q.limit)), Limit: q.limit, Offset: q.offset, HasMore: more})
 }
 
-// window reads limit and offset from the query string.
-func window(r *http.Request) (limit, offset int64, err error) {
-	limit = 100
+// listing is what a list asks for: a page in the order of ids, or of the
+// active products, the newest first.
+type listing struct {
+	limit, offset int64
+	active        bool
+}
+
+// window reads limit, offset, active and sort from the query string.
+func window(r *http.Request) (l listing, err error) {
+	l.limit = 100
 	q := r.URL.Query()
 	if s := q.Get("limit"); s != "" {
-		if limit, err = strconv.ParseInt(s, 10, 64); err != nil || limit < 1 || limit > 1000 {
-			return 0, 0, invalid{{"/limit", "must be from 1 to 1000"}}
+		if l.limit, err = strconv.ParseInt(s, 10, 64); err != nil || l.limit < 1 || l.limit > 1000 {
+			return l, invalid{{"/limit", "must be from 1 to 1000"}}
 		}
 	}
 	if s := q.Get("offset"); s != "" {
-		if offset, err = strconv.ParseInt(s, 10, 64); err != nil || offset < 0 {
-			return 0, 0, invalid{{"/offset", "must be 0 or more"}}
+		if l.offset, err = strconv.ParseInt(s, 10, 64); err != nil || l.offset < 0 {
+			return l, invalid{{"/offset", "must be 0 or more"}}
 		}
 	}
-	return limit, offset, nil
+	if q.Has("active") || q.Has("sort") {
+		if l.active = q.Get("active") == "true" && q.Get("sort") == "-id"; !l.active {
+			return l, invalid{{"/active", "must be true, with sort=-id"}}
+		}
+	}
+	return l, nil
 }
 
 // draft is the body of a create.
@@ -99,15 +122,20 @@ type draft struct {
 
 // decode reads a draft from a body.
 func decode(w http.ResponseWriter, r *http.Request) (d draft, err error) {
+	err = decodeInto(w, r, &d)
+	return d, err
+}
+
+func decodeInto(w http.ResponseWriter, r *http.Request, v any) error {
 	dec := json.NewDecoder(http.MaxBytesReader(w, r.Body, maxBody))
 	dec.DisallowUnknownFields()
-	if err := dec.Decode(&d); err != nil {
-		return d, malformed{err}
+	if err := dec.Decode(v); err != nil {
+		return malformed{err}
 	}
 	if _, err := dec.Token(); err != io.EOF {
-		return d, malformed{errors.New("something follows the object")}
+		return malformed{errors.New("something follows the object")}
 	}
-	return d, nil
+	return nil
 }
 
 func (a *api) create(w http.ResponseWriter, r *http.Request) {
@@ -117,15 +145,53 @@ func (a *api) create(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	p, err := d.product()
+	var record any
 	if err == nil {
-		err = a.db.create(r.Context(), &p)
+		record, err = a.db.create(r.Context(), &p)
 	}
 	if err != nil {
 		refuse(w, err)
 		return
 	}
 	w.Header().Set("Location", "/api/products/"+strconv.FormatInt(p.ID, 10))
-	answer(w, http.StatusCreated, p)
+	w.Header().Set("ETag", `"1"`)
+	answer(w, http.StatusCreated, record)
+}
+
+func (a *api) bulk(w http.ResponseWriter, r *http.Request) {
+	var body struct {
+		Data []draft `json:"data"`
+	}
+	if err := decodeInto(w, r, &body); err != nil {
+		refuse(w, err)
+		return
+	}
+	ps := make([]product, len(body.Data))
+	var bad invalid
+	for i := range body.Data {
+		p, err := body.Data[i].product()
+		var problems invalid
+		if errors.As(err, &problems) {
+			for _, pr := range problems {
+				bad = append(bad, problem{"/data/" + strconv.Itoa(i) + pr.Pointer, pr.Detail})
+			}
+		}
+		ps[i] = p
+	}
+	if bad != nil {
+		refuse(w, bad)
+		return
+	}
+	ids, err := a.db.createAll(r.Context(), ps)
+	if err != nil {
+		refuse(w, err)
+		return
+	}
+	answer(w, http.StatusOK, struct {
+		Processed int     `json:"processed"`
+		Inserted  int     `json:"inserted"`
+		IDs       []int64 `json:"ids"`
+	}{len(ps), len(ids), ids})
 }
 
 // product checks a draft and fills in its defaults.

@@ -1,8 +1,9 @@
 // Command handwritten is what flowctl is measured against: one table behind
-// net/http and SQLite, as a good engineer would write it by hand in an
-// afternoon, with the same driver, the same pragmas, the same table and the
+// net/http and SQLite or PostgreSQL, as a good engineer would write it by hand in an
+// afternoon, with the same driver, the same settings, the same table and the
 // same rules as bench/app.star. Structs and encoding/json carry the values;
-// statements are prepared once; writes take turns on one connection.
+// statements are prepared once; on SQLite writes take turns on one connection,
+// on PostgreSQL there is pgx's pool.
 //
 // With -careful it is what somebody would write who has measured: JSON is
 // appended to a buffer that is used again, waiting writes share a commit, and
@@ -15,13 +16,14 @@ import (
 	"net"
 	"net/http"
 	"runtime/debug"
+	"strings"
 	"time"
 )
 
 func main() {
 	log.SetFlags(0)
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
-	path := flag.String("db", "handwritten.db", "the database's file")
+	path := flag.String("db", "handwritten.db", "the database: a file of SQLite, or a postgres:// URL")
 	careful := flag.Bool("careful", false, "append JSON, group commits")
 	flag.Parse()
 	if err := serve(*addr, *path, *careful); err != nil {
@@ -29,8 +31,15 @@ func main() {
 	}
 }
 
+func openCatalogue(path string, careful bool) (catalogue, error) {
+	if strings.HasPrefix(path, "postgres://") {
+		return openPostgres(path)
+	}
+	return open(path, careful)
+}
+
 func serve(addr, path string, careful bool) error {
-	db, err := open(path, careful)
+	db, err := openCatalogue(path, careful)
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"fmt"
 	"net/url"
 	"os"
+	"strconv"
 	"strings"
 	"sync"
 	"testing"
@@ -98,6 +99,26 @@ func run(url string, sql ...string) error {
 		}
 	}
 	return nil
+}
+
+// Settle makes a database as tidy as one that has been there for a while, for
+// measurements, and returns the process id of its server.
+func Settle(url string) (postmaster int, err error) {
+	if err := run(url, "VACUUM ANALYZE", "CHECKPOINT"); err != nil {
+		return 0, err
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), time.Minute)
+	defer cancel()
+	c, err := pgconn.Connect(ctx, url)
+	if err != nil {
+		return 0, err
+	}
+	defer c.Close(ctx)
+	r := c.ExecParams(ctx, "SELECT split_part(pg_read_file('postmaster.pid'), chr(10), 1)", nil, nil, nil, nil).Read()
+	if r.Err != nil {
+		return 0, r.Err
+	}
+	return strconv.Atoi(string(r.Rows[0][0]))
 }
 
 // server returns the URL of the server of this process.
