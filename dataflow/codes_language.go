@@ -59,7 +59,7 @@ var languageCodes = []CodeInfo{
 	{"FC211", "enum values", "The values of an enum are distinct strings that are not empty."},
 	{"FC212", "reference to nothing", "`ref(Model)` takes a model of the same database, `\"self\"`, or the name of one that is declared later."},
 	{"FC213", "decimal digits", "`decimal(precision, scale)` has 1 to 38 digits in all, of which `scale` after the point."},
-	{"FC214", "table name", "Two models can't share a table, and a table's name has letters, digits and `_`."},
+	{"FC214", "table name", "Two models can't share a table, and a table's name has letters, digits, blanks and `_ $ -`."},
 	{"FC215", "index", "An index is over names of fields: `index(\"status\", \"created_at\")`."},
 	{"FC216", "function of a row", "`validate`, `before_*` and computed values are called with the row and nothing else."},
 	{"FC217", "computed value", "`computed` is a dict of functions, by names that are no fields."},
@@ -67,6 +67,7 @@ var languageCodes = []CodeInfo{
 	{"FC219", "on_delete = \"set_null\"", "A reference that is set to null must be optional."},
 	{"FC220", "shared node types", "`OrderBulkCreateNode` would be an operation of both `Order` and `OrderBulk`."},
 	{"FC221", "model without fields", "A model has at least one field of its own."},
+	{"FC225", "column name", "A column's name has letters, digits, blanks and `_ $ -`. Two fields can't share a column, and SQL does not tell names apart that differ in case only."},
 
 	{"FC401", "workflow not built", "`app.register` and `WorkflowNode` take what `.build()` returns."},
 	{"FC402", "name of a workflow", "A name has letters, digits, `_` and `-`, begins with a letter and has at most 60 characters: it is part of a path and the name of a tool."},

@@ -5,6 +5,7 @@ import "regexp"
 // Field is one named, typed value of a model, or of a workflow's input.
 type Field struct {
 	Name       string
+	Column     string // of the table, where it is called otherwise; see ColumnName
 	Type       *Type
 	Optional   bool // null is allowed, and taken where nothing is given
 	Default    any  // canonical; used where nothing is given, if HasDefault. Absent: then the name is left out
@@ -29,6 +30,15 @@ type Field struct {
 
 // Required reports whether a caller must give the field on create.
 func (f *Field) Required() bool { return !f.Optional && !f.HasDefault && f.System == RoleNone }
+
+// ColumnName returns the name of the field's column, which is the field's own
+// unless the file says otherwise.
+func (f *Field) ColumnName() string {
+	if f.Column != "" {
+		return f.Column
+	}
+	return f.Name
+}
 
 // Role says what the runtime uses a field for.
 type Role uint8
@@ -67,7 +77,7 @@ type Computed struct {
 // Model is a table and the rules of its rows. Fields holds, in the order of
 // the table and of every row: id, the declared fields, then version,
 // tenant_id and deleted_at where the options ask for them, then created_at
-// and updated_at.
+// and updated_at unless it has no timestamps.
 type Model struct {
 	Name                                     string // as declared: "OrderLine"
 	Table                                    string // "order_lines"
@@ -78,6 +88,7 @@ type Model struct {
 	Versioned                                bool
 	AuditLog                                 bool
 	MultiTenant                              bool
+	NoTimestamps                             bool // rows have no created_at and updated_at
 	ClientID                                 bool // id is declared in the file, so a caller may give it
 	Was                                      string
 	Doc                                      string
@@ -120,6 +131,16 @@ func (m *Model) FieldIndex(name string) (int, bool) {
 func (m *Model) Field(name string) *Field {
 	if i, ok := m.FieldIndex(name); ok {
 		return m.Fields[i]
+	}
+	return nil
+}
+
+// ColumnField returns the field whose column has that name, or nil.
+func (m *Model) ColumnField(column string) *Field {
+	for _, f := range m.Fields {
+		if f.ColumnName() == column {
+			return f
+		}
 	}
 	return nil
 }

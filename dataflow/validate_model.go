@@ -70,8 +70,8 @@ func (v *validator) complete(m *Model) bool {
 		}
 	}
 	need(RoleID, true, "id")
-	need(RoleCreatedAt, true, "created_at")
-	need(RoleUpdatedAt, true, "updated_at")
+	need(RoleCreatedAt, !m.NoTimestamps, "created_at")
+	need(RoleUpdatedAt, !m.NoTimestamps, "updated_at")
 	need(RoleVersion, m.Versioned, "version")
 	need(RoleTenant, m.MultiTenant, "tenant_id")
 	need(RoleDeletedAt, m.SoftDelete, "deleted_at")

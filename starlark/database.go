@@ -94,7 +94,8 @@ func (d *database) model(l *loader, a *args) sl.Value {
 		Name: a.str("name", ""), Database: d.db,
 		SoftDelete: a.bool("soft_delete", false), Versioned: a.bool("versioned", false),
 		AuditLog: a.bool("audit_log", d.db.Options.AuditLogging), MultiTenant: a.bool("multi_tenant", d.db.Options.MultiTenant),
-		Was: a.str("was", ""), Doc: a.str("doc", ""), Span: a.site.at, Spans: a.spans(),
+		NoTimestamps: !a.bool("timestamps", true),
+		Was:          a.str("was", ""), Doc: a.str("doc", ""), Span: a.site.at, Spans: a.spans(),
 	}
 	named := a.has("name") && l.checkModelName(m.Name, a.at("name"))
 	d.table(m, a)
@@ -162,7 +163,7 @@ func (d *database) add(m *dataflow.Model, a *args) bool {
 	return true
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$ -]*$`)
 
 func (d *database) table(m *dataflow.Model, a *args) {
 	m.Table = dataflow.TableName(m.Name)
@@ -173,9 +174,9 @@ func (d *database) table(m *dataflow.Model, a *args) {
 		return
 	}
 	name := a.str("table", "")
-	if !tableName.MatchString(name) || len(name) > 60 || strings.HasPrefix(strings.ToLower(name), "sqlite_") {
+	if !tableName.MatchString(name) || len(name) > 60 || strings.HasPrefix(strings.ToLower(name), "sqlite_") || strings.HasPrefix(strings.ToLower(name), "_flow_") {
 		a.fail("FC214", a.at("table"), fmt.Sprintf("%q is no name for a table", name),
-			`a name has letters, digits and _, begins with a letter, and not with "sqlite_"`)
+			`a name has letters, digits, blanks and _ $ -, begins with a letter or _, and not with "sqlite_" or "_flow_"`)
 		return
 	}
 	m.Table = name
@@ -190,9 +191,10 @@ type modelBuilder struct {
 
 // systemFields are the names that the runtime keeps, when it keeps them.
 func (b *modelBuilder) systemFields() map[string]string {
-	names := map[string]string{
-		"created_at": "every model has it: it is when the row was created",
-		"updated_at": "every model has it: it is when the row was last changed",
+	names := map[string]string{}
+	if !b.m.NoTimestamps {
+		names["created_at"] = "every model has it, unless timestamps = False: it is when the row was created"
+		names["updated_at"] = "every model has it, unless timestamps = False: it is when the row was last changed"
 	}
 	if b.m.Versioned {
 		names["version"] = "versioned = True adds it"
@@ -225,8 +227,10 @@ func (b *modelBuilder) fields() {
 	if b.m.SoftDelete {
 		system("deleted_at", dataflow.DateTime, dataflow.RoleDeletedAt, true)
 	}
-	system("created_at", dataflow.DateTime, dataflow.RoleCreatedAt, false)
-	system("updated_at", dataflow.DateTime, dataflow.RoleUpdatedAt, false)
+	if !b.m.NoTimestamps {
+		system("created_at", dataflow.DateTime, dataflow.RoleCreatedAt, false)
+		system("updated_at", dataflow.DateTime, dataflow.RoleUpdatedAt, false)
+	}
 }
 
 // declared reads the dict of fields. id is replaced if the dict declares it.
@@ -259,10 +263,34 @@ func (b *modelBuilder) declared(g arg, id **dataflow.Field) []*dataflow.Field {
 		b.resolveRef(ft, f)
 		fields = append(fields, f)
 	}
+	b.columns(append([]*dataflow.Field{*id}, fields...), reserved)
 	if len(items) == 0 && b.a.ok {
 		b.l.error("FC221", g.at, fmt.Sprintf("the model %s has no fields", b.m.Name), `write {"name": str}`)
 	}
 	return fields
+}
+
+// columns refuses a column that is another field's too.
+func (b *modelBuilder) columns(fields []*dataflow.Field, reserved map[string]string) {
+	taken := map[string]string{}
+	for name := range reserved {
+		taken[name] = name
+	}
+	for _, f := range fields {
+		if f.Column == "" {
+			taken[strings.ToLower(f.Name)] = f.Name
+		}
+	}
+	for _, f := range fields {
+		if f.Column == "" {
+			continue
+		}
+		lower := strings.ToLower(f.Column)
+		if other, ok := taken[lower]; ok && other != f.Name {
+			b.l.error("FC225", f.Spans.At("/column"), fmt.Sprintf("the column %q is that of the field %s", f.Column, other), "give each field a column of its own")
+		}
+		taken[lower] = f.Name
+	}
 }
 
 func (b *modelBuilder) fieldType(e dictItem) *fieldType {

@@ -194,7 +194,22 @@ func (m *fieldMaker) apply(o option) {
 		f.Doc = string(o.val.(sl.String))
 	case "was":
 		f.Was = string(o.val.(sl.String))
+	case "column":
+		m.column(o)
 	}
+}
+
+// columnName holds no point, which indexes' names have between columns, and no
+// quote.
+var columnName = regexp.MustCompile(`^[\pL_][\pL\pN_$ -]*$`)
+
+func (m *fieldMaker) column(o option) {
+	name := string(o.val.(sl.String))
+	if len(name) > 60 || !columnName.MatchString(name) {
+		m.refuse("FC225", o.at, fmt.Sprintf("%q is no name for a column", name), "a name has letters, digits, blanks and _ $ -, and begins with a letter or _")
+		return
+	}
+	m.f.Column = name
 }
 
 func intOf(v sl.Value) *int {

@@ -194,7 +194,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 // are those that the scripts set.
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "OTHER_URL", "GREETING"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "OTHER_URL", "GREETING", "MODE"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}

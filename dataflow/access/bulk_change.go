@@ -68,7 +68,9 @@ func (m *Model) updateTogether(ctx context.Context, tx store.Tx, c Caller, in *i
 			set = append(set, query.Assign{Field: i, Value: v})
 		}
 	}
-	set = append(set, query.Assign{Field: m.updatedAt, Value: m.clock.tick()})
+	if m.updatedAt >= 0 {
+		set = append(set, query.Assign{Field: m.updatedAt, Value: m.clock.tick()})
+	}
 	var n int64
 	for _, where := range filters {
 		k, err := tx.Update(ctx, &query.Update{Model: m.m, Where: where, Set: set, Bump: m.version})

@@ -87,8 +87,10 @@ func (m *Model) fillInID(in *input) {
 // stamp fills in the fields that the runtime writes.
 func (m *Model) stamp(row *dataflow.Object, c Caller) {
 	vals := row.Vals()
-	now := any(m.clock.tick())
-	vals[m.createdAt], vals[m.updatedAt] = now, now
+	if m.updatedAt >= 0 {
+		now := any(m.clock.tick())
+		vals[m.createdAt], vals[m.updatedAt] = now, now
+	}
 	if m.version >= 0 {
 		vals[m.version] = int64(1)
 	}

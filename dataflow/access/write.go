@@ -115,9 +115,12 @@ func (m *Model) change(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 // store writes the fields of next, in set, over row.
 func (m *Model) store(ctx context.Context, tx store.Tx, c Caller, row, next *dataflow.Object, set []int, pointer string) (*dataflow.Object, error) {
 	id := row.Vals()[m.id]
-	next.Vals()[m.updatedAt] = m.clock.after(row.Vals()[m.updatedAt])
+	if m.updatedAt >= 0 {
+		next.Vals()[m.updatedAt] = m.clock.after(row.Vals()[m.updatedAt])
+		set = union(set, []int{m.updatedAt})
+	}
 	u := &query.Update{Model: m.m, Where: m.byID(id), Bump: m.version}
-	for _, i := range union(set, []int{m.updatedAt}) {
+	for _, i := range set {
 		u.Set = append(u.Set, query.Assign{Field: i, Value: next.Vals()[i]})
 	}
 	n, err := tx.Update(ctx, u)
@@ -276,7 +279,11 @@ func (m *Model) remove(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	}
 	if m.m.SoftDelete {
 		next := row.Clone()
-		next.Vals()[m.deletedAt] = m.clock.after(row.Vals()[m.updatedAt])
+		var last any
+		if m.updatedAt >= 0 {
+			last = row.Vals()[m.updatedAt]
+		}
+		next.Vals()[m.deletedAt] = m.clock.after(last)
 		_, err := m.store(ctx, tx, c, row, next, []int{m.deletedAt}, "")
 		return err
 	}

@@ -146,7 +146,7 @@ func desiredTable(m *dataflow.Model, storage Storage, literal Literal) Table {
 func desiredColumn(f *dataflow.Field, storage Storage) Column {
 	typ := f.Type.Scalar()
 	c := Column{
-		Name: f.Name, Kind: KindName(typ), Optional: f.Optional, ID: f.System == dataflow.RoleID,
+		Name: f.ColumnName(), Kind: KindName(typ), Optional: f.Optional, ID: f.System == dataflow.RoleID,
 		Precision: typ.Precision, Scale: typ.Scale, Storage: storage(f.Type), field: f,
 	}
 	if typ.Kind == dataflow.KindEnum {
@@ -186,8 +186,8 @@ func KindName(t *dataflow.Type) string {
 func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 	var list []Index
 	add := func(unique bool, where *query.Condition, span dataflow.Span, columns ...string) {
-		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].Name) {
-			columns = append([]string{m.Fields[t].Name}, columns...)
+		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].ColumnName()) {
+			columns = append([]string{m.Fields[t].ColumnName()}, columns...)
 		}
 		ix := Index{Name: indexName(m.Table, unique, columns, where), Columns: columns, Unique: unique, Where: where, span: span}
 		if d := m.RoleIndex(dataflow.RoleDeletedAt); unique && d >= 0 {
@@ -199,22 +199,31 @@ func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 	}
 	for _, f := range m.Fields {
 		if f.Unique && f.System != dataflow.RoleID {
-			add(true, nil, dataflow.Span{}, f.Name)
+			add(true, nil, dataflow.Span{}, f.ColumnName())
 		}
 	}
 	for _, ix := range m.Indexes {
 		if ix.Unique && len(ix.Fields) == 1 && ix.Fields[0] == m.ID().Name {
 			continue // the primary key is unique already
 		}
-		add(ix.Unique, condition(m, ix, literal), ix.Span, ix.Fields...)
+		add(ix.Unique, condition(m, ix, literal), ix.Span, columnsOf(m, ix.Fields)...)
 	}
 	for _, f := range m.Fields {
-		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.Name && ix.Where == nil })
+		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.ColumnName() && ix.Where == nil })
 		if (f.Index || f.Type.Kind == dataflow.KindRef) && !indexed && f.System != dataflow.RoleID {
-			add(false, nil, dataflow.Span{}, f.Name)
+			add(false, nil, dataflow.Span{}, f.ColumnName())
 		}
 	}
 	return list
+}
+
+// columnsOf are the columns of fields, which have been checked.
+func columnsOf(m *dataflow.Model, fields []string) []string {
+	columns := make([]string, len(fields))
+	for i, name := range fields {
+		columns[i] = m.Field(name).ColumnName()
+	}
+	return columns
 }
 
 // condition is that of an index, which has been checked.

@@ -30,7 +30,12 @@ func (t *tablePlan) refuse(code string, c *Column, option, hint, format string, 
 		Message: fmt.Sprintf(format, args...), Span: span, Hint: hint})
 }
 
-func (t *tablePlan) name(c *Column) string { return t.want.Model + "." + c.Name }
+func (t *tablePlan) name(c *Column) string {
+	if c.field != nil {
+		return t.want.Model + "." + c.field.Name
+	}
+	return t.want.Model + "." + c.Name
+}
 
 func (t *tablePlan) column(want *Column) {
 	have := t.have.Column(want.Name)

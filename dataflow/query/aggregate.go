@@ -140,15 +140,15 @@ func (b *Builder) key(path Path, live bool) {
 func (b *Builder) behind(path Path, models []*dataflow.Model, n, field int, live bool) {
 	m := models[n]
 	if n == 0 {
-		b.Raw(rootAlias + ".").Ident(m.Fields[field].Name)
+		b.Raw(rootAlias + ".").Ident(m.Fields[field].ColumnName())
 		return
 	}
 	alias := hopAlias(n - 1)
-	b.Raw("(SELECT " + alias + ".").Ident(m.Fields[field].Name).
-		Raw(" FROM ").Ident(m.Table).Raw(" AS " + alias + " WHERE " + alias + ".").Ident(m.ID().Name).Raw(" = ")
+	b.Raw("(SELECT " + alias + ".").Ident(m.Fields[field].ColumnName()).
+		Raw(" FROM ").Ident(m.Table).Raw(" AS " + alias + " WHERE " + alias + ".").Ident(m.ID().ColumnName()).Raw(" = ")
 	b.behind(path, models, n-1, path.Via[n-1], live)
 	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 && live {
-		b.Raw(" AND " + alias + ".").Ident(m.Fields[i].Name).Raw(" IS NULL")
+		b.Raw(" AND " + alias + ".").Ident(m.Fields[i].ColumnName()).Raw(" IS NULL")
 	}
 	b.Raw(")")
 }
@@ -158,16 +158,16 @@ func (b *Builder) figure(m *dataflow.Model, f Figure) {
 	case f.Field < 0:
 		b.Raw("count(*)")
 	case f.Func == Count:
-		b.Raw("count(").Ident(m.Fields[f.Field].Name).Raw(")")
+		b.Raw("count(").Ident(m.Fields[f.Field].ColumnName()).Raw(")")
 	case f.Func == CountDistinct:
-		b.Raw("count(DISTINCT ").Ident(m.Fields[f.Field].Name).Raw(")")
+		b.Raw("count(DISTINCT ").Ident(m.Fields[f.Field].ColumnName()).Raw(")")
 	default:
 		t := m.Fields[f.Field].Type.Scalar()
 		shift := 0
 		if f.Func == Avg && t.Kind != dataflow.KindFloat {
 			shift = avgShift(t)
 		}
-		b.Dialect.Figure(b, f.Func, m.Fields[f.Field].Name, t, shift)
+		b.Dialect.Figure(b, f.Func, m.Fields[f.Field].ColumnName(), t, shift)
 	}
 }
 

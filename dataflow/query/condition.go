@@ -116,7 +116,7 @@ func joined(op string, parts []*Condition) *Condition {
 // conditionOf is the condition of one comparison.
 func conditionOf(c *Cmp, literal func(*dataflow.Type, any) string) *Condition {
 	_, f := c.Path.Last()
-	out := &Condition{Column: f.Name, cmp: c}
+	out := &Condition{Column: f.ColumnName(), cmp: c}
 	switch c.Op {
 	case Null, Exists:
 		out.Op = either((c.Op == Null) == c.Value.(bool), "IS NULL", "IS NOT NULL")

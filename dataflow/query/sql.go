@@ -81,12 +81,12 @@ func AppendIdent(dst []byte, name string) []byte {
 func (b *Builder) Columns(m *dataflow.Model, fields []int) *Builder {
 	if fields == nil {
 		for i, f := range m.Fields {
-			b.comma(i).Ident(f.Name)
+			b.comma(i).Ident(f.ColumnName())
 		}
 		return b
 	}
 	for i, f := range fields {
-		b.comma(i).Ident(m.Fields[f].Name)
+		b.comma(i).Ident(m.Fields[f].ColumnName())
 	}
 	return b
 }
@@ -134,7 +134,7 @@ func (b *Builder) order(m *dataflow.Model, order []Order) {
 			b.Raw(" ORDER BY ")
 		}
 		f := m.Fields[o.Field]
-		b.comma(i).Ident(f.Name)
+		b.comma(i).Ident(f.ColumnName())
 		switch {
 		case o.Desc && f.Optional:
 			b.Raw(" DESC NULLS FIRST")
@@ -157,12 +157,12 @@ func (b *Builder) after(m *dataflow.Model, order []Order, keys []any) {
 	}
 	b.Raw("(")
 	if v != nil && (o.Desc || !f.Optional) {
-		b.Ident(f.Name).Raw(atLeast(o.Desc)).value(f.Type, v)
+		b.Ident(f.ColumnName()).Raw(atLeast(o.Desc)).value(f.Type, v)
 		b.Raw(" AND ")
 	}
 	b.Raw("(")
 	b.beyond(f, o, v)
-	b.Raw(" OR (").Ident(f.Name)
+	b.Raw(" OR (").Ident(f.ColumnName())
 	if v == nil {
 		b.Raw(" IS NULL")
 	} else {
@@ -177,16 +177,16 @@ func (b *Builder) after(m *dataflow.Model, order []Order, keys []any) {
 func (b *Builder) beyond(f *dataflow.Field, o Order, v any) {
 	switch {
 	case v == nil && o.Desc: // nulls come first: everything else is after them
-		b.Ident(f.Name).Raw(" IS NOT NULL")
+		b.Ident(f.ColumnName()).Raw(" IS NOT NULL")
 	case v == nil:
 		b.Raw("1 = 0")
 	case o.Desc:
-		b.Ident(f.Name).Raw(" < ").value(f.Type, v)
+		b.Ident(f.ColumnName()).Raw(" < ").value(f.Type, v)
 	case f.Optional:
-		b.Raw("(").Ident(f.Name).Raw(" > ").value(f.Type, v)
-		b.Raw(" OR ").Ident(f.Name).Raw(" IS NULL)")
+		b.Raw("(").Ident(f.ColumnName()).Raw(" > ").value(f.Type, v)
+		b.Raw(" OR ").Ident(f.ColumnName()).Raw(" IS NULL)")
 	default:
-		b.Ident(f.Name).Raw(" > ").value(f.Type, v)
+		b.Ident(f.ColumnName()).Raw(" > ").value(f.Type, v)
 	}
 }
 
@@ -207,10 +207,10 @@ func (b *Builder) Update(u *Update) {
 	b.Raw("UPDATE ").Ident(u.Model.Table).Raw(" SET ")
 	for i, a := range u.Set {
 		f := u.Model.Fields[a.Field]
-		b.comma(i).Ident(f.Name).Raw(" = ").value(f.Type, a.Value)
+		b.comma(i).Ident(f.ColumnName()).Raw(" = ").value(f.Type, a.Value)
 	}
 	if u.Bump >= 0 {
-		name := u.Model.Fields[u.Bump].Name
+		name := u.Model.Fields[u.Bump].ColumnName()
 		b.comma(len(u.Set)).Ident(name).Raw(" = ").Ident(name).Raw(" + 1")
 	}
 	b.Where(u.Where)
@@ -273,7 +273,7 @@ func (b *Builder) hop(m *dataflow.Model, via []int, c *Cmp) {
 	}
 	f := m.Fields[via[0]]
 	to := f.Type.Model
-	b.Ident(f.Name).Raw(" IN (SELECT ").Ident(to.ID().Name).Raw(" FROM ").Ident(to.Table).Raw(" WHERE ")
+	b.Ident(f.ColumnName()).Raw(" IN (SELECT ").Ident(to.ID().ColumnName()).Raw(" FROM ").Ident(to.Table).Raw(" WHERE ")
 	b.hop(to, via[1:], c)
 	b.Raw(")")
 }
@@ -283,7 +283,7 @@ var symbols = [...]string{Eq: " = ", Ne: " <> ", Gt: " > ", Gte: " >= ", Lt: " <
 func (b *Builder) leaf(f *dataflow.Field, c *Cmp) {
 	switch c.Op {
 	case Exists, Null:
-		b.Ident(f.Name)
+		b.Ident(f.ColumnName())
 		if (c.Op == Null) == c.Value.(bool) {
 			b.Raw(" IS NULL")
 		} else {
@@ -293,17 +293,17 @@ func (b *Builder) leaf(f *dataflow.Field, c *Cmp) {
 		b.oneOf(f, c.Op, c.Value.([]any))
 	case Between:
 		bounds := c.Value.([]any)
-		b.Ident(f.Name).Raw(" BETWEEN ").value(f.Type, bounds[0]).Raw(" AND ").value(f.Type, bounds[1])
+		b.Ident(f.ColumnName()).Raw(" BETWEEN ").value(f.Type, bounds[0]).Raw(" AND ").value(f.Type, bounds[1])
 	case Contains:
 		if f.Type.Kind == dataflow.KindList {
-			b.Dialect.Element(b, f.Name, f.Type.Elem, c.Value)
+			b.Dialect.Element(b, f.ColumnName(), f.Type.Elem, c.Value)
 			return
 		}
 		fallthrough
 	case Like, Ilike, StartsWith, EndsWith, Regex:
-		b.Dialect.Text(b, f.Name, c.Op, c.Value.(string))
+		b.Dialect.Text(b, f.ColumnName(), c.Op, c.Value.(string))
 	default:
-		b.Ident(f.Name).Raw(symbols[c.Op]).value(f.Type, c.Value)
+		b.Ident(f.ColumnName()).Raw(symbols[c.Op]).value(f.Type, c.Value)
 	}
 }
 
@@ -315,11 +315,11 @@ func (b *Builder) oneOf(f *dataflow.Field, op Op, values []any) {
 		if op == In {
 			b.Raw("1 = 0")
 		} else {
-			b.Ident(f.Name).Raw(" IS NOT NULL")
+			b.Ident(f.ColumnName()).Raw(" IS NOT NULL")
 		}
 		return
 	}
-	b.Ident(f.Name).Raw(symbols[op])
+	b.Ident(f.ColumnName()).Raw(symbols[op])
 	n := 1
 	for n < len(values) {
 		n *= 2

@@ -42,8 +42,8 @@ func Interrupted(cause error) *dataflow.Error {
 func Taken(m *dataflow.Model, columns []string, prefix string, cause error) *dataflow.Error {
 	var names []string
 	for _, name := range columns {
-		if f := m.Field(name); f != nil && f.System != dataflow.RoleTenant {
-			names = append(names, name)
+		if f := m.ColumnField(name); f != nil && f.System != dataflow.RoleTenant {
+			names = append(names, f.Name)
 		}
 	}
 	e := &dataflow.Error{Code: "unique_violation", Status: dataflow.StatusConflict, Model: m.Name, Err: cause}

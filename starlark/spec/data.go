@@ -47,6 +47,7 @@ var fieldOptions = []Param{
 	{Name: "backfill", Accept: Any, Named: true, Doc: "The value that rows get that are there already, when the field is added or becomes required. New rows do not: that is `default`.", For: "model"},
 	{Name: "doc", Accept: Str, Named: true, Doc: "What the field means, for OpenAPI and MCP."},
 	{Name: "was", Accept: Str, Named: true, Doc: "The name the field had before: its column is renamed.", For: "model"},
+	{Name: "column", Accept: Str, Named: true, Doc: "The name of the column, where it is not the field's own: `\"CustomerID\"`. The column's name is seen in the database alone.", For: "model"},
 }
 
 // fieldGone are habits from other systems.
@@ -105,7 +106,7 @@ var dataBuiltins = []*Builtin{
 	},
 	{
 		Name: "db.model", Returns: "a model",
-		Doc:     "Declares a model: a table, its eleven operations (`Order.create`, `Order.list`, …) and their nodes (`OrderCreateNode`, …). Every model has `id`, `created_at` and `updated_at`.",
+		Doc:     "Declares a model: a table, its eleven operations (`Order.create`, `Order.list`, …) and their nodes (`OrderCreateNode`, …). Every model has `id`, `created_at` and `updated_at`, the last two unless `timestamps = False`.",
 		Example: `Order = db.model("Order", {"status": enum("new", "paid", default = "new"), "total": decimal(12, 2, ge = 0)}, versioned = True)`,
 		Params: []Param{
 			{Name: "name", Accept: Str, Required: true, Doc: "Starts with a capital: `OrderLine`."},
@@ -116,6 +117,7 @@ var dataBuiltins = []*Builtin{
 			{Name: "versioned", Accept: Bool, Named: true, Default: "False", Doc: "Rows have a `version` that every write raises, and writers may ask for the one they read."},
 			{Name: "audit_log", Accept: Bool | None, Named: true, Doc: "Every change is recorded in the same transaction. Default: `audit_logging` of the database."},
 			{Name: "multi_tenant", Accept: Bool | None, Named: true, Doc: "Rows belong to a tenant and no other sees them. Default: that of the database."},
+			{Name: "timestamps", Accept: Bool, Named: true, Default: "True", Doc: "Rows have `created_at` and `updated_at`, which the runtime keeps. Without them both names are free for fields of one's own."},
 			{Name: "table", Accept: Str, Named: true, Doc: "The table's name. Default: the plural of the model's name, `order_lines`."},
 			{Name: "was", Accept: Str, Named: true, Doc: "The name the model had before: its table is renamed."},
 			{Name: "doc", Accept: Str, Named: true, Doc: "What a row is, for OpenAPI and MCP."},

@@ -58,7 +58,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 // sets reports whether the change gives one of the columns a value.
 func (c change) sets(tab *table, columns []string) bool {
 	return slices.ContainsFunc(c.fields, func(f int) bool {
-		return slices.Contains(columns, tab.columns[f].field.Name)
+		return slices.Contains(columns, tab.columns[f].field.ColumnName())
 	})
 }
 
@@ -98,10 +98,10 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, k const
 			continue
 		}
 		to := field.Type.Model
-		missing := slices.Contains(k.columns, field.Name)
+		missing := slices.Contains(k.columns, field.ColumnName())
 		if !missing && !slices.Contains(t.added, to) {
 			b := t.builder()
-			b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().Name).Raw(" = ").
+			b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().ColumnName()).Raw(" = ").
 				Arg(t.s.dialect.Encode(tab.columns[f].typ, c.vals[i]))
 			found, err := t.c.any(ctx, b)
 			if err != nil {
@@ -139,8 +139,8 @@ func (t *tx) stillReferred(ctx context.Context, tab *table, c change, k constrai
 			continue
 		}
 		b := t.builder()
-		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.Name).Raw(" IN (SELECT ").
-			Ident(tab.model.ID().Name).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
+		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.ColumnName()).Raw(" IN (SELECT ").
+			Ident(tab.model.ID().ColumnName()).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
 		b.Raw(") LIMIT 1")
 		found, err := t.c.any(ctx, b)
 		if err != nil {
@@ -152,7 +152,7 @@ func (t *tx) stillReferred(ctx context.Context, tab *table, c change, k constrai
 		}
 	}
 	for _, r := range tab.referrers { // the row it is about was added by this transaction
-		if restricts(r.field) && r.model.Table == k.table && slices.Contains(k.columns, r.field.Name) {
+		if restricts(r.field) && r.model.Table == k.table && slices.Contains(k.columns, r.field.ColumnName()) {
 			blame(r)
 		}
 	}

@@ -177,7 +177,7 @@ func (in *inserting) into(cols []int) *query.Builder {
 		if i > 0 {
 			b.Raw(", ")
 		}
-		b.Ident(in.tab.columns[in.fields[c]].field.Name)
+		b.Ident(in.tab.columns[in.fields[c]].field.ColumnName())
 	}
 	return b.Raw(")")
 }
@@ -192,7 +192,7 @@ func (in *inserting) encode(c int, v any) any {
 }
 
 func (in *inserting) returning(b *query.Builder) {
-	b.Raw(" RETURNING ").Ident(in.tab.columns[in.tab.id].field.Name)
+	b.Raw(" RETURNING ").Ident(in.tab.columns[in.tab.id].field.ColumnName())
 }
 
 // collect runs what b has written and notes the ids it returns: they come in
@@ -229,7 +229,7 @@ func (in *inserting) advance(ctx context.Context, rows [][]any, at int) error {
 	if most < 1 {
 		return nil
 	}
-	table, column := ident(in.tab.model.Table), in.tab.columns[in.tab.id].field.Name
+	table, column := ident(in.tab.model.Table), in.tab.columns[in.tab.id].field.ColumnName()
 	const sequence = "pg_get_serial_sequence($1, $2)::regclass"
 	behind := false
 	err := in.c.query(ctx, "SELECT 1 FROM (SELECT "+sequence+" AS seq) AS s WHERE seq IS NOT NULL AND coalesce(pg_sequence_last_value(seq), 0) < $3::bigint",

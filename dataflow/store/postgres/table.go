@@ -93,7 +93,7 @@ func newTable(m *dataflow.Model) *table {
 	b.Raw("SELECT ").Columns(m, nil).Raw(" FROM ").Ident(m.Table)
 	t.selectAll = string(b.SQL)
 	b.Reset()
-	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().Name).Raw(" = $1")
+	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().ColumnName()).Raw(" = $1")
 	t.live(&b)
 	t.getTail = string(b.SQL)
 	b.Reset()

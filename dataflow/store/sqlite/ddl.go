@@ -58,7 +58,7 @@ func columnDef(c *migrate.Column, notNull bool) string {
 		def += " CONSTRAINT " + ident(checkName(c.Name)) + " CHECK (" + check + ")"
 	}
 	if c.Ref != nil {
-		def += " REFERENCES " + ident(c.Ref.Table) + ` ("id") ON DELETE ` + onDelete(c.Ref.OnDelete)
+		def += " REFERENCES " + ident(c.Ref.Table) + " ON DELETE " + onDelete(c.Ref.OnDelete)
 	}
 	return def
 }

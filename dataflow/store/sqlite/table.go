@@ -91,9 +91,9 @@ func newTable(m *dataflow.Model, foreign bool) *table {
 	b.Raw("SELECT ").Columns(m, nil).Raw(" FROM ").Ident(m.Table)
 	t.selectAll = string(b.SQL)
 	b.Reset()
-	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().Name).Raw(" = ?")
+	b.Raw(" FROM ").Ident(m.Table).Raw(" WHERE ").Ident(m.ID().ColumnName()).Raw(" = ?")
 	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 {
-		b.Raw(" AND ").Ident(m.Fields[i].Name).Raw(" IS NULL")
+		b.Raw(" AND ").Ident(m.Fields[i].ColumnName()).Raw(" IS NULL")
 	}
 	t.getTail = string(b.SQL)
 	b.Reset()

@@ -271,7 +271,7 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause e
 		to := field.Type.Model
 		b := &t.c.b
 		b.Reset()
-		b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().Name).Raw(" = ").
+		b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().ColumnName()).Raw(" = ").
 			Arg(dialect{}.Encode(tab.columns[f].typ, c.vals[i]))
 		found, err := t.any(b)
 		if err != nil {
@@ -300,8 +300,8 @@ func (t *tx) stillReferred(tab *table, c change, cause error) error {
 	for _, r := range tab.referrers {
 		b := &t.c.b
 		b.Reset()
-		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.Name).Raw(" IN (SELECT ").
-			Ident(tab.model.ID().Name).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
+		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.ColumnName()).Raw(" IN (SELECT ").
+			Ident(tab.model.ID().ColumnName()).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
 		b.Raw(") LIMIT 1")
 		if found, err := t.any(b); err == nil && found && restricts(r.field) {
 			e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)
