@@ -77,7 +77,7 @@ over MCP.`,
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), execCommand(w), mcpCommand(w),
-		openapiCommand(w), explainPlanCommand(w), initCommand(w), versionCommand(w))
+		openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), versionCommand(w))
 	return root
 }
 

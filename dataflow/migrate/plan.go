@@ -22,9 +22,9 @@ type Data interface {
 	Outside(table, column string, want *Column) (int64, error)
 	// Matching counts the rows that a condition holds for.
 	Matching(table string, where *query.Condition) (int64, error)
-	// Dangling counts the rows whose value in a column is not null and the id of
-	// no row of another table.
-	Dangling(table, column, other string) (int64, error)
+	// Dangling counts the rows whose value in a column is not null and in no row
+	// of another table's column.
+	Dangling(table, column, other, id string) (int64, error)
 	// Misfits counts, of the rows with a value in a column, those that can't
 	// become a value of want, and those that become another: a rounded one, a
 	// date without its time.

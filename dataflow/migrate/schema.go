@@ -109,6 +109,16 @@ func (t *Table) Column(name string) *Column {
 	return nil
 }
 
+// id is the name of the primary key, "" if there is none.
+func (t *Table) id() string {
+	for i := range t.Columns {
+		if t.Columns[i].ID {
+			return t.Columns[i].Name
+		}
+	}
+	return ""
+}
+
 // Table returns the table of that name, or nil.
 func (s *Schema) Table(name string) *Table {
 	for i := range s.Tables {

@@ -231,10 +231,11 @@ func (t *tablePlan) grounded(column, want *Column) bool {
 		}
 	}
 	var n int64
-	if t.planner.have.Table(target) == nil { // it is new, and has no rows yet
+	to := t.planner.have.Table(target)
+	if to == nil { // it is new, and has no rows yet
 		n = t.count(t.data.Rows(t.have.Name)) - t.count(t.data.Nulls(t.have.Name, column.Name))
 	} else {
-		n = t.count(t.data.Dangling(t.have.Name, column.Name, target))
+		n = t.count(t.data.Dangling(t.have.Name, column.Name, target, to.id()))
 	}
 	if n > 0 {
 		t.refuse("FC615", want, "", "change those rows first, or set the field to null in them where it may be",

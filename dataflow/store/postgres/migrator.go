@@ -230,9 +230,9 @@ func (m *migrator) History(ctx context.Context) (list []migrate.Applied, err err
 }
 
 // Dangling implements migrate.Data.
-func (d rowData) Dangling(table, column, other string) (int64, error) {
+func (d rowData) Dangling(table, column, other, id string) (int64, error) {
 	return d.count("SELECT count(*) FROM " + ident(table) + " AS t WHERE t." + ident(column) + " IS NOT NULL AND NOT EXISTS (SELECT 1 FROM " +
-		ident(other) + " AS o WHERE o." + ident("id") + " = t." + ident(column) + ")")
+		ident(other) + " AS o WHERE o." + ident(id) + " = t." + ident(column) + ")")
 }
 
 // Misfits implements migrate.Data.

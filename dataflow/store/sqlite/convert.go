@@ -172,7 +172,7 @@ func (d rowData) Misfits(table string, have, want *migrate.Column) (cant, lossy 
 }
 
 // Dangling implements migrate.Data.
-func (d rowData) Dangling(table, column, other string) (int64, error) {
+func (d rowData) Dangling(table, column, other, id string) (int64, error) {
 	return d.count("SELECT count(*) FROM " + ident(table) + " WHERE " + ident(column) + " IS NOT NULL AND " + ident(column) +
-		" NOT IN (SELECT " + ident("id") + " FROM " + ident(other) + ")")
+		" NOT IN (SELECT " + ident(id) + " FROM " + ident(other) + ")")
 }

@@ -1,0 +1,396 @@
+// Package draft owns the app.star that is written from a database which is
+// there: what models its tables make, and in words what can't be carried over.
+// It knows no SQL and no engine, and does not lay the text out.
+package draft
+
+import (
+	"cmp"
+	"fmt"
+	"regexp"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
+)
+
+// Options are what a file needs to know beside the database.
+type Options struct {
+	URL     string   // that the file has as its default, without secrets
+	Options string   // further arguments of DataFlow
+	Tables  []string // patterns as of path.Match; none is every table
+	Match   func(pattern, table string) bool
+}
+
+// Write writes the file.
+func Write(f *migrate.Found, o Options) []byte {
+	w := &writer{Found: f, o: o, names: map[string]string{}}
+	w.choose()
+	w.head()
+	for _, m := range w.models {
+		w.model(m)
+	}
+	w.tail()
+	return []byte(w.b.String())
+}
+
+// model is a table that becomes one.
+type model struct {
+	*migrate.Table
+	name       string
+	id         *migrate.Column
+	fields     map[string]string // by column
+	timestamps bool
+	versioned  bool
+	tenants    bool
+	soft       bool
+	without    []string // why columns have no field
+}
+
+type writer struct {
+	*migrate.Found
+	o      Options
+	b      strings.Builder
+	models []*model
+	names  map[string]string // of models, by table
+	left   []string          // tables that become none, and why
+	done   map[string]bool   // tables that are written
+}
+
+func (w *writer) f(format string, args ...any) { fmt.Fprintf(&w.b, format, args...) }
+
+func (w *writer) comment(format string, args ...any) {
+	for line := range strings.SplitSeq(fmt.Sprintf(format, args...), "\n") {
+		w.f("# %s\n", strings.TrimSpace(line))
+	}
+}
+
+// choose finds the tables that become models.
+func (w *writer) choose() {
+	w.done = map[string]bool{}
+	taken := map[string]bool{}
+	for i := range w.Schema.Tables {
+		t := &w.Schema.Tables[i]
+		if strings.HasPrefix(t.Name, "_flow_") || !w.wanted(t.Name) {
+			continue
+		}
+		if why := w.unfit(t); why != "" {
+			w.left = append(w.left, fmt.Sprintf("table %s: %s", t.Name, why))
+			continue
+		}
+		m := &model{Table: t, fields: map[string]string{}}
+		m.id = &t.Columns[slices.IndexFunc(t.Columns, func(c migrate.Column) bool { return c.ID })]
+		m.name = cmp.Or(w.Found.Models[t.Name], modelName(t.Name))
+		for n, base := 2, m.name; taken[m.name]; n++ {
+			m.name = fmt.Sprintf("%s%d", base, n)
+		}
+		taken[m.name] = true
+		w.names[t.Name] = m.name
+		w.kept(m)
+		w.nameFields(m)
+		w.models = append(w.models, m)
+	}
+}
+
+func (w *writer) wanted(table string) bool {
+	return len(w.o.Tables) == 0 || slices.ContainsFunc(w.o.Tables, func(p string) bool { return w.o.Match(p, table) })
+}
+
+var writable = regexp.MustCompile(`^[\pL_][\pL\pN_$ -]*$`)
+var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$ -]*$`)
+
+// unfit says why a table can't be a model, or "".
+func (w *writer) unfit(t *migrate.Table) string {
+	if !tableName.MatchString(t.Name) || len(t.Name) > 60 {
+		return "its name can't be written; rename it, or serve a view of it by other means"
+	}
+	var ids []string
+	for i := range t.Columns {
+		c := &t.Columns[i]
+		if c.ID {
+			ids = append(ids, c.Name)
+		}
+		if why := w.untyped(t, c); why != "" && (c.ID || !c.Optional && !c.Filled) {
+			return fmt.Sprintf("the column %s must have a value, and can't be a field: %s", c.Name, why)
+		}
+	}
+	switch len(ids) {
+	case 1:
+	case 0:
+		return "it has no primary key, so its rows have no address; give it one"
+	default:
+		return "its primary key is of several columns, " + strings.Join(ids, ", ") + "; an id is one column: give the table one, and make these unique"
+	}
+	if id := w.typeOf(t, t.Column(ids[0])); id != "int" && id != "str" && id != "uuid" {
+		return fmt.Sprintf("its primary key %s is %s; an id is an int, a str or a uuid", ids[0], id)
+	}
+	return ""
+}
+
+// types are those of fields, by how a column is stored.
+var types = map[string]string{
+	"INTEGER": "int", "REAL": "float", "TEXT": "str", "BLOB": "bytes",
+	"bigint": "int", "integer": "int", "smallint": "int", "double precision": "float", "real": "float", "boolean": "bool",
+	"timestamp with time zone": "datetime", "date": "date", "time without time zone": "time", "uuid": "uuid", "json": "json", "bytea": "bytes",
+	"character varying": "str", "text": "str",
+}
+
+// typeOf is the type of a column's field, or "".
+func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
+	switch declared := strings.ToUpper(w.Columns[t.Name+"."+c.Name].Type); {
+	case c.Kind == "decimal":
+		return fmt.Sprintf("decimal(%d, %d)", c.Precision, c.Scale)
+	case c.Kind == "enum":
+		return "enum(" + quoted(c.Values) + ")"
+	case c.Kind != "":
+		return c.Kind
+	case strings.HasPrefix(c.Storage, "text in the order of"):
+		return "str"
+	case c.Storage == "BLOB" && declared == "":
+		return ""
+	case c.Storage == "INTEGER" && (declared == "BOOLEAN" || declared == "BOOL"):
+		return "bool"
+	}
+	return types[c.Storage]
+}
+
+// untyped says why a column has no field, or "".
+func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
+	n := w.Columns[t.Name+"."+c.Name]
+	switch {
+	case !writable.MatchString(c.Name) || len(c.Name) > 60:
+		return "its name can't be written"
+	case n.Generated:
+		return "the database works it out"
+	case strings.Contains(c.Kind, "enum") && c.Kind != "enum":
+		return "the values of a " + c.Kind + " are not in the database: declare it by hand"
+	case strings.Contains(c.Kind, "list(decimal"):
+		return "the digits of a " + c.Kind + " are not in the database: declare it by hand"
+	case w.typeOf(t, c) == "":
+		return fmt.Sprintf("no type of field is kept as %s", cmp.Or(n.Type, c.Storage, "a column without a type"))
+	}
+	return ""
+}
+
+// kept finds the fields that the runtime keeps itself.
+func (w *writer) kept(m *model) {
+	is := func(name, kind string, optional bool) bool {
+		c := m.Column(name)
+		return c != nil && w.typeOf(m.Table, c) == kind && c.Optional == optional && !c.ID
+	}
+	m.timestamps = is("created_at", "datetime", false) && is("updated_at", "datetime", false)
+	if !w.Own {
+		return
+	}
+	unique := func(fits func(migrate.Index) bool) bool {
+		return !slices.ContainsFunc(m.Indexes, func(ix migrate.Index) bool { return ix.Unique && !fits(ix) })
+	}
+	m.versioned = is("version", "int", false)
+	m.tenants = is("tenant_id", "str", false) && unique(func(ix migrate.Index) bool { return slices.Contains(ix.Columns, "tenant_id") })
+	m.soft = is("deleted_at", "datetime", true) && unique(func(ix migrate.Index) bool { return ix.Where != nil && among(ix.Where, "deleted_at") })
+}
+
+// nameFields gives each column its field's name.
+func (w *writer) nameFields(m *model) {
+	reserved := m.system()
+	taken := map[string]bool{"id": true}
+	for name := range reserved {
+		taken[name] = true
+	}
+	m.fields[m.id.Name] = "id"
+	for i := range m.Columns {
+		c := &m.Columns[i]
+		if why := w.untyped(m.Table, c); why != "" {
+			m.without = append(m.without, fmt.Sprintf("the column %s has no field: %s", c.Name, why))
+			continue
+		}
+		if c == m.id || reserved[c.Name] {
+			m.fields[c.Name] = cmp.Or(m.fields[c.Name], c.Name)
+			continue
+		}
+		base := fieldName(c.Name, w.Own)
+		name := base
+		for n := 2; taken[strings.ToLower(name)]; n++ {
+			name = fmt.Sprintf("%s_%d", base, n)
+		}
+		taken[strings.ToLower(name)] = true
+		m.fields[c.Name] = name
+	}
+}
+
+func (m *model) system() map[string]bool {
+	names := map[string]bool{}
+	for _, s := range []struct {
+		on   bool
+		name string
+	}{{m.timestamps, "created_at"}, {m.timestamps, "updated_at"}, {m.versioned, "version"}, {m.tenants, "tenant_id"}, {m.soft, "deleted_at"}} {
+		if s.on {
+			names[s.name] = true
+		}
+	}
+	return names
+}
+
+func (w *writer) head() {
+	w.f("\"\"\"Written by flowctl introspect from a database that was there. It is yours to change.\"\"\"\n\n")
+	if !w.Own {
+		w.comment("Nothing of the database is altered. Its CHECKs, triggers and defaults are not in this file;\nthe database goes on holding to them. A field that is left out of a create is stored as null, not as the column's default.")
+	}
+	w.f("db = DataFlow(\n    database_url = env(\"DATABASE_URL\", default = %s),\n", quote(w.o.URL))
+	if !w.Own {
+		w.f("    existing_schema_mode = True,\n")
+	}
+	w.f(")\n\n")
+	for _, what := range w.left {
+		w.comment("Left out: %s", what)
+	}
+	for _, what := range w.Others {
+		w.comment("Left out: %s. Models are of tables.", what)
+	}
+	w.f("\n")
+}
+
+func (w *writer) model(m *model) {
+	for _, why := range m.without {
+		w.comment("%s", why)
+	}
+	var indexes, sets []string
+	single := map[string]string{}
+	w.indexes(m, single, &indexes, &sets)
+	w.f("%s = db.model(%s, {\n", m.name, quote(m.name))
+	n := 0
+	for i := range m.Columns {
+		c := &m.Columns[i]
+		name := m.fields[c.Name]
+		if name == "" || m.system()[c.Name] || c.ID && c.Name == "id" && w.Own && c.Kind == "int" {
+			continue
+		}
+		w.field(m, c, name, single[c.Name])
+		n++
+	}
+	if n == 0 {
+		w.f("    \"id\": int,\n")
+	}
+	w.f("}")
+	if dataflow.TableName(m.name) != m.Name {
+		w.f(", table = %s", quote(m.Name))
+	}
+	for _, o := range []struct {
+		on   bool
+		text string
+	}{
+		{len(indexes) > 0, "indexes = [" + strings.Join(indexes, ", ") + "]"}, {len(sets) > 0, "unique = [" + strings.Join(sets, ", ") + "]"},
+		{m.versioned, "versioned = True"}, {m.soft, "soft_delete = True"}, {m.tenants, "multi_tenant = True"}, {!m.timestamps, "timestamps = False"},
+	} {
+		if o.on {
+			w.f(", %s", o.text)
+		}
+	}
+	w.f(")\n\n")
+	w.done[m.Name] = true
+}
+
+func (w *writer) field(m *model, c *migrate.Column, name, index string) {
+	n := w.Columns[m.Name+"."+c.Name]
+	typ, options := w.typeOf(m.Table, c), []string(nil)
+	if to := w.target(m, c); to != "" {
+		typ, options = "ref("+to, append(options, "")
+		if a := c.Ref.OnDelete; a != "restrict" {
+			options = append(options, "on_delete = "+quote(a))
+		}
+		if n.RefAction == "SET DEFAULT" {
+			w.comment("deleting what %s refers to sets it to its default, which on_delete can't say", name)
+		}
+		options = options[1:]
+	} else if c.Ref != nil || n.RefWide {
+		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
+	}
+	if c.Optional {
+		options = append(options, "optional = True")
+	}
+	if index != "" && !(strings.HasPrefix(typ, "ref(") && index == "index = True") {
+		options = append(options, index)
+	}
+	if !w.Own {
+		options = append(options, bounds(typ, n.Type)...)
+	}
+	if name != c.Name {
+		options = append(options, "column = "+quote(c.Name))
+	}
+	w.f("    %s: %s,\n", quote(name), call(typ, options))
+}
+
+func refTable(c *migrate.Column) string {
+	if c.Ref == nil {
+		return "another table"
+	}
+	return c.Ref.Table
+}
+
+// call writes a type with its options.
+func call(typ string, options []string) string {
+	list := strings.Join(options, ", ")
+	switch open := strings.HasPrefix(typ, "ref("); {
+	case open && list == "":
+		return typ + ")"
+	case open:
+		return typ + ", " + list + ")"
+	case list == "":
+		return typ
+	case strings.HasSuffix(typ, ")"):
+		return strings.TrimSuffix(typ, ")") + ", " + list + ")"
+	}
+	return "field(" + typ + ", " + list + ")"
+}
+
+// target writes the model that a column refers to, or "".
+func (w *writer) target(m *model, c *migrate.Column) string {
+	n := w.Columns[m.Name+"."+c.Name]
+	if c.Ref == nil || n.RefWide || c.ID {
+		return ""
+	}
+	i := slices.IndexFunc(w.models, func(o *model) bool { return o.Name == c.Ref.Table })
+	if i < 0 {
+		return ""
+	}
+	to := w.models[i]
+	if n.RefTo != "" && n.RefTo != to.id.Name || w.typeOf(to.Table, to.id) != w.typeOf(m.Table, c) {
+		return ""
+	}
+	switch {
+	case to == m:
+		return `"self"`
+	case w.done[to.Name]:
+		return to.name
+	}
+	return quote(to.name)
+}
+
+var length = regexp.MustCompile(`(?i)char[a-z ]*\(([0-9]+)\)`)
+
+// bounds are what the declared type keeps beyond the field's.
+func bounds(typ, declared string) []string {
+	switch {
+	case typ == "str":
+		if n := length.FindStringSubmatch(declared); n != nil {
+			return []string{"max_length = " + n[1]}
+		}
+	case typ == "int" && declared == "integer":
+		return []string{"ge = -2147483648", "le = 2147483647"}
+	case typ == "int" && declared == "smallint":
+		return []string{"ge = -32768", "le = 32767"}
+	}
+	return nil
+}
+
+func (w *writer) tail() {
+	w.f("app = Nexus()\n")
+	for _, m := range w.models {
+		if path := strings.ToLower(m.Name); regexp.MustCompile(`^[a-z][a-z0-9_-]*$`).MatchString(path) {
+			w.f("app.expose(%s)\n", m.name)
+		} else {
+			w.f("app.expose(%s, path = %s)\n", m.name, quote(fieldName(m.Name, false)))
+		}
+	}
+	w.f("app.start()\n")
+}

@@ -1,0 +1,41 @@
+package migrate
+
+// Found is a database as it was found, with what a Schema leaves out.
+type Found struct {
+	Schema *Schema
+	Own    bool // the runtime has made it
+	// Models names the models that tables were last migrated for, by table.
+	Models  map[string]string
+	Columns map[string]FoundColumn // by "table.column"
+	Indexes map[string][]string    // every index but those of primary keys, by table
+	Others  []string               // what is no table: "view late_orders"
+}
+
+// FoundColumn is what a Column leaves out.
+type FoundColumn struct {
+	Type      string // as the database declares it: "varchar(20)"
+	Default   string // the expression, or ""
+	Generated bool   // the database works the value out itself
+	RefTo     string // the column a foreign key leads to
+	RefAction string // on delete, as the engine calls it
+	RefWide   bool   // the foreign key is over several columns
+}
+
+// NewFound collects what an engine finds.
+func NewFound(s *Schema, snapshot *Schema) *Found {
+	f := &Found{Schema: s, Models: map[string]string{}, Columns: map[string]FoundColumn{}, Indexes: map[string][]string{}}
+	if snapshot != nil {
+		for _, t := range snapshot.Tables {
+			f.Models[t.Name] = t.Model
+		}
+	}
+	return f
+}
+
+// Note lets change add to what is known of a column.
+func (f *Found) Note(table, column string, change func(*FoundColumn)) {
+	key := table + "." + column
+	c := f.Columns[key]
+	change(&c)
+	f.Columns[key] = c
+}

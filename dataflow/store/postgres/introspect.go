@@ -1,0 +1,88 @@
+package postgres
+
+import (
+	"context"
+	"log/slog"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
+)
+
+const (
+	foundColumnsQuery = `SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), coalesce(pg_get_expr(d.adbin, d.adrelid), ''), a.attgenerated <> ''
+FROM (` + ours + `) AS t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum`
+
+	foundRefsQuery = `SELECT t.relname, a.attname, f.attname, CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END, array_length(k.conkey, 1) > 1
+FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f'
+CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS c (here, there)
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.here
+JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = c.there`
+
+	foundIndexesQuery = `SELECT t.relname, c.relname FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary
+JOIN pg_class c ON c.oid = i.indexrelid ORDER BY c.relname`
+
+	foundOthersQuery = `SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'foreign table ' END || relname
+FROM pg_class WHERE relkind IN ('v', 'm', 'f') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY relname`
+)
+
+// Inspect reads the schema of a database, in a transaction that can't write.
+func (o Opener) Inspect(ctx context.Context, db *dataflow.Database, _ string) (*migrate.Found, []dataflow.Diagnostic) {
+	config, _, diags := parseURLs(db)
+	if len(diags) > 0 {
+		return nil, diags
+	}
+	c, failure := o.connect(ctx, db, "database_url", config, slog.New(slog.DiscardHandler))
+	if failure != nil {
+		return nil, []dataflow.Diagnostic{*failure}
+	}
+	defer c.Close(context.WithoutCancel(ctx))
+	f, err := found(ctx, c)
+	if err != nil {
+		return nil, []dataflow.Diagnostic{openFailure(db, displayName(config), err)}
+	}
+	return f, nil
+}
+
+func found(ctx context.Context, c *conn) (*migrate.Found, error) {
+	if err := c.exec(ctx, "BEGIN ISOLATION LEVEL REPEATABLE READ READ ONLY"); err != nil {
+		return nil, err
+	}
+	defer c.rollback()
+	s, err := inspect(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readMeta(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	before, err := readSnapshot(ctx, c, m)
+	if err != nil {
+		return nil, err
+	}
+	f := migrate.NewFound(s, before)
+	f.Own = m.there
+	for _, q := range []struct {
+		sql string
+		row func([][]byte)
+	}{
+		{foundColumnsQuery, func(r [][]byte) {
+			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
+				c.Type, c.Default, c.Generated = string(r[2]), string(r[3]), isTrue(r[4])
+			})
+		}},
+		{foundRefsQuery, func(r [][]byte) {
+			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
+				c.RefTo, c.RefAction, c.RefWide = string(r[2]), string(r[3]), isTrue(r[4])
+			})
+		}},
+		{foundIndexesQuery, func(r [][]byte) { f.Indexes[string(r[0])] = append(f.Indexes[string(r[0])], string(r[1])) }},
+		{foundOthersQuery, func(r [][]byte) { f.Others = append(f.Others, string(r[0])) }},
+	} {
+		if err := c.query(ctx, q.sql, nil, q.row); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}

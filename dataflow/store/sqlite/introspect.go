@@ -1,0 +1,102 @@
+package sqlite
+
+import (
+	"context"
+	"net/url"
+	"os"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
+	"zombiezen.com/go/sqlite"
+)
+
+const (
+	foundColumnsQuery = `SELECT t.name, c.name, c.type, coalesce(c.dflt_value, ''), c.hidden > 1
+FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\'`
+
+	foundRefsQuery = `SELECT t.name, k."from", coalesce(k."to", ''), k.on_delete,
+  (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) > 1
+FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k WHERE t.type = 'table'`
+
+	foundIndexesQuery = `SELECT t.name, i.name FROM sqlite_schema AS t, pragma_index_list(t.name) AS i WHERE t.type = 'table' AND i.origin <> 'pk' ORDER BY i.name`
+
+	foundOthersQuery = `SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name`
+)
+
+// Inspect reads the schema of a database, and writes nothing: not even the log
+// that every other reader of a database in WAL mode makes.
+func (Opener) Inspect(ctx context.Context, db *dataflow.Database, dir string) (*migrate.Found, []dataflow.Diagnostic) {
+	p, diag := parseURL(db, dir)
+	if diag != nil {
+		return nil, []dataflow.Diagnostic{*diag}
+	}
+	c, err := openUntouched(p)
+	if err != nil {
+		return nil, []dataflow.Diagnostic{openFailure(db, p, err)}
+	}
+	defer c.close()
+	stop := c.watch(ctx)
+	defer c.unwatch(stop)
+	f, err := found(c)
+	if err != nil {
+		return nil, []dataflow.Diagnostic{openFailure(db, p, err)}
+	}
+	return f, nil
+}
+
+// openUntouched opens a database that nobody has open as one that does not
+// change, for which SQLite needs no files beside it.
+func openUntouched(p place) (*conn, error) {
+	if p.path == memory {
+		return openConn(memory, sqlite.OpenReadOnly, busyTimeout)
+	}
+	if _, err := os.Stat(p.path); err != nil {
+		return nil, err
+	}
+	u := url.URL{Scheme: "file", Path: p.path}
+	if _, err := os.Stat(logOf(p.path)); os.IsNotExist(err) {
+		u.RawQuery = "immutable=1"
+	}
+	return openConn(u.String(), sqlite.OpenReadOnly|sqlite.OpenURI, busyTimeout)
+}
+
+func found(c *conn) (*migrate.Found, error) {
+	s, err := inspect(c)
+	if err != nil {
+		return nil, err
+	}
+	m, err := readMeta(c)
+	if err != nil {
+		return nil, err
+	}
+	before, err := readSnapshot(c, m)
+	if err != nil {
+		return nil, err
+	}
+	f := migrate.NewFound(s, before)
+	f.Own = m.there
+	for _, q := range []struct {
+		sql string
+		row func(*sqlite.Stmt)
+	}{
+		{foundColumnsQuery, func(r *sqlite.Stmt) {
+			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
+				c.Type, c.Default, c.Generated = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
+			})
+		}},
+		{foundRefsQuery, func(r *sqlite.Stmt) {
+			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
+				c.RefTo, c.RefAction, c.RefWide = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
+			})
+		}},
+		{foundIndexesQuery, func(r *sqlite.Stmt) {
+			f.Indexes[r.ColumnText(0)] = append(f.Indexes[r.ColumnText(0)], r.ColumnText(1))
+		}},
+		{foundOthersQuery, func(r *sqlite.Stmt) { f.Others = append(f.Others, r.ColumnText(0)) }},
+	} {
+		if err := c.query(q.sql, nil, q.row); err != nil {
+			return nil, err
+		}
+	}
+	return f, nil
+}
