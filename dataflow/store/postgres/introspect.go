@@ -57,9 +57,11 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := readSnapshot(ctx, c, m)
-	if err != nil {
-		return nil, err
+	var before *migrate.Schema
+	if m.there {
+		if before, err = readSnapshot(ctx, c); err != nil {
+			return nil, err
+		}
 	}
 	f := migrate.NewFound(s, before)
 	f.Own = m.there

@@ -69,9 +69,11 @@ func found(c *conn) (*migrate.Found, error) {
 	if err != nil {
 		return nil, err
 	}
-	before, err := readSnapshot(c, m)
-	if err != nil {
-		return nil, err
+	var before *migrate.Schema
+	if m.there {
+		if before, err = readSnapshot(c); err != nil {
+			return nil, err
+		}
 	}
 	f := migrate.NewFound(s, before)
 	f.Own = m.there
