@@ -311,7 +311,7 @@ func (t *table) gatherable(d dialect) {
 		cast += "[]"
 	}
 	b := query.Builder{Dialect: d}
-	b.Raw(" WHERE ").Ident(t.model.ID().Name).Raw(" = ANY ($1::" + name + "[]" + cast + ")")
+	b.Raw(" WHERE ").Ident(t.model.ID().ColumnName()).Raw(" = ANY ($1::" + name + "[]" + cast + ")")
 	t.live(&b)
 	t.getMany, t.idElement = string(b.SQL), oid
 }

@@ -105,7 +105,7 @@ func newTable(m *dataflow.Model) *table {
 // live leaves out the rows that are deleted softly.
 func (t *table) live(b *query.Builder) {
 	if i := t.model.RoleIndex(dataflow.RoleDeletedAt); i >= 0 {
-		b.Raw(" AND ").Ident(t.model.Fields[i].Name).Raw(" IS NULL")
+		b.Raw(" AND ").Ident(t.model.Fields[i].ColumnName()).Raw(" IS NULL")
 	}
 }
 
