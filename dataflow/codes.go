@@ -94,6 +94,7 @@ var codes = []CodeInfo{
 	{"FC624", "a loss was allowed that there is not", "`--allow` names what may be thrown away, and nothing of that name would be. A slip here would allow something else another time."},
 	{"FC625", "a migration can't be undone", "There is nothing to undo, or undoing it would throw away what has been stored since. What may be lost is named: `--allow drop_column:Order.note`."},
 	{"FC626", "a schema that is another's", "With `existing_schema_mode = True` the tables are made and altered by another tool."},
+	{"FC627", "a step that only flowctl can run", "On SQLite some changes of a type are worked out by a function that flowctl adds to the connection. A file for another program would fail there, so none is written: `flowctl migrate apply` does it."},
 
 	// How declarations fit together.
 	{"FC250", "one database is opened twice", "Two `DataFlow(...)` have the same `database_url`. Each would bring the schema to what its own models ask for. Declare all models on one, or give the second a database of its own."},

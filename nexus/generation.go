@@ -11,7 +11,6 @@ import (
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
@@ -113,7 +112,7 @@ func openAll(ctx context.Context, app *dataflow.App, o Options) (*databases, []d
 
 func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
 	opener := o.opener(scheme(db))
-	s, mig, ds := opener.Open(ctx, db, store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)})
+	s, mig, ds := opener.Open(ctx, db, o.storeOptions(db))
 	for i := range ds {
 		if ds[i].Span.IsZero() {
 			ds[i].Span = db.URLSpan()

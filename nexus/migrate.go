@@ -10,30 +10,77 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store"
 )
 
-// Migrations opens the databases of an app for their schemas alone, in order:
-// to look at them, or to change them. The DB of each Runner is to be closed.
-// With errors among the diagnostics there are none.
+// Migrations opens the databases of an app for their schemas alone, in order
+// of declaration: to look at them, or to change them. Each Runner's DB is to be
+// closed. With errors among the diagnostics there are none.
 func Migrations(ctx context.Context, app *dataflow.App, o Options, look bool) ([]*migrate.Runner, []dataflow.Diagnostic) {
-	var runners []*migrate.Runner
-	var ds []dataflow.Diagnostic
-	for _, db := range app.Databases {
-		opener, ok := o.opener(scheme(db)).(store.Migrator)
-		if !ok {
-			ds = append(ds, dataflow.Diagnostic{Code: "FC701", Severity: dataflow.SeverityError, Span: db.URLSpan(),
-				Message: fmt.Sprintf("the engine of the database %s can't be migrated by command", db.Name)})
-			continue
+	return runners(app, o, func(op store.Migrator, db *dataflow.Database) (*migrate.Runner, []dataflow.Diagnostic) {
+		return op.Migrate(ctx, db, o.storeOptions(db), look)
+	})
+}
+
+// Offline is Migrations without any database. All that its Runners can do is
+// Whole. dialect, if it is not "", is the scheme of an engine to take instead
+// of each database's own.
+func Offline(app *dataflow.App, o Options, dialect string) ([]*migrate.Runner, []dataflow.Diagnostic) {
+	return runners(app, o, func(op store.Migrator, db *dataflow.Database) (*migrate.Runner, []dataflow.Diagnostic) {
+		if other, ok := o.opener(dialect).(store.Migrator); ok {
+			op = other
 		}
-		r, more := opener.Migrate(ctx, db, store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)}, look)
-		ds = append(ds, more...)
+		return op.Offline(db, o.storeOptions(db)), nil
+	})
+}
+
+func runners(app *dataflow.App, o Options, open func(store.Migrator, *dataflow.Database) (*migrate.Runner, []dataflow.Diagnostic)) ([]*migrate.Runner, []dataflow.Diagnostic) {
+	diags := Check(app, o)
+	if dataflow.HasErrors(diags) {
+		return nil, diags
+	}
+	var list []*migrate.Runner
+	for _, db := range app.Databases {
+		var r *migrate.Runner
+		op, ok := o.opener(scheme(db)).(store.Migrator)
+		more := []dataflow.Diagnostic{unmigratable(db)}
+		if ok {
+			r, more = open(op, db)
+		}
+		for _, d := range more {
+			if d.Span.IsZero() {
+				d.Span = db.URLSpan()
+			}
+			diags = append(diags, d)
+		}
 		if r != nil {
-			runners = append(runners, r)
+			list = append(list, r)
 		}
 	}
-	if dataflow.HasErrors(ds) {
-		for _, r := range runners {
+	if dataflow.HasErrors(diags) {
+		for _, r := range list {
 			r.DB.Close()
 		}
-		return nil, ds
+		return nil, diags
 	}
-	return runners, ds
+	return list, diags
+}
+
+// unmigratable refuses the database of an engine that an embedding program has
+// added without migrations.
+func unmigratable(db *dataflow.Database) dataflow.Diagnostic {
+	return dataflow.Diagnostic{Code: "FC626", Message: fmt.Sprintf("the engine of %q has no migrations by command", scheme(db)+":"),
+		Hint: "it migrates when the app starts"}
+}
+
+// Dialects lists the engines that Offline can take.
+func (o Options) Dialects() []string {
+	var names []string
+	for _, op := range o.openers() {
+		if _, ok := op.(store.Migrator); ok {
+			names = append(names, op.Schemes()[0])
+		}
+	}
+	return names
+}
+
+func (o Options) storeOptions(db *dataflow.Database) store.Options {
+	return store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)}
 }

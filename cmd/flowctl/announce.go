@@ -27,10 +27,7 @@ func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server,
 		case len(m.Steps) > 0:
 			state = "changed"
 		}
-		fmt.Fprintf(w, "database  %s (%s)\n", m.Database, state)
-		for _, step := range m.Steps {
-			fmt.Fprintf(w, "          %s\n", step)
-		}
+		writeDone(w, m.Database, state, m.Steps)
 	}
 	api, mcp := srv.URLs()
 	fmt.Fprintf(w, "REST      %s\n", api)

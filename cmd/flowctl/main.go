@@ -11,6 +11,7 @@ import (
 	"os"
 	"slices"
 	"strings"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/report"
@@ -37,10 +38,11 @@ type world struct {
 	out, err io.Writer
 	env      func(string) (string, bool)
 	exit     func(int) // at once
+	now      func() time.Time
 }
 
 func system() *world {
-	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv, exit: os.Exit}
+	return &world{in: os.Stdin, out: os.Stdout, err: os.Stderr, env: os.LookupEnv, exit: os.Exit, now: time.Now}
 }
 
 // run runs the command that args ask for and returns its exit code.
@@ -76,8 +78,8 @@ over MCP.`,
 	root.SetOut(w.out)
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), execCommand(w), mcpCommand(w),
-		openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), versionCommand(w))
+	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), migrateCommand(w), execCommand(w),
+		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), versionCommand(w))
 	return root
 }
 
@@ -144,7 +146,7 @@ func unknownCommand(root *cobra.Command, args []string) error {
 
 // flagError words what is wrong with a flag, with the nearest there is.
 func flagError(cmd *cobra.Command, err error) error {
-	u := &usageError{message: err.Error(), hint: "see flowctl " + cmd.Name() + " --help"}
+	u := &usageError{message: err.Error(), hint: "see " + cmd.CommandPath() + " --help"}
 	if missing, ok := errors.AsType[*pflag.NotExistError](err); ok {
 		name := missing.GetSpecifiedName()
 		u.message = "unknown flag --" + name
@@ -169,7 +171,7 @@ func flagError(cmd *cobra.Command, err error) error {
 // takes checks the positional arguments of a command, by name.
 func takes(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		usage := "write: flowctl " + cmd.Name() + " " + strings.Join(names, " ")
+		usage := "write: " + cmd.CommandPath() + " " + strings.Join(names, " ")
 		if len(args) < len(names) {
 			return &usageError{names[len(args)] + " is missing", usage}
 		}

@@ -51,10 +51,7 @@ Reading = db.model("Reading", {
     "value": int,
     "kind": enum("a", "b", default = "a"),
 })
-wf = WorkflowBuilder("nothing", input = {})
-wf.add_node("ReadingCountNode", "count", {})
 app = Nexus()
-app.register("nothing", wf.build())
 app.expose(Reading)
 app.start()
 `
@@ -68,10 +65,7 @@ Reading = db.model("Reading", {
     "unit": field(str, default = "K"),
     "device": field(ref(Sensor), optional = True),
 }, indexes = [index("value", "kind")])
-wf = WorkflowBuilder("nothing", input = {})
-wf.add_node("ReadingCountNode", "count", {})
 app = Nexus()
-app.register("nothing", wf.build())
 app.expose(Reading)
 app.start()
 `
@@ -145,10 +139,10 @@ func startAtOnce(t *testing.T, at, app, row string, want int) {
 // start ends it.
 func TestKilledMigrationGoesOn(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
-		const readings = 40_000
-		kills := 5
+		const readings = 20_000
+		kills := 3
 		if testing.Short() {
-			kills = 2
+			kills = 1
 		}
 		old, latest := writeApp(t, oldApp), writeApp(t, newApp)
 		whole := empty(t)
@@ -160,7 +154,7 @@ func TestKilledMigrationGoesOn(t *testing.T) {
 		at := empty(t)
 		fill(t, at, old, readings)
 		for range kills {
-			cmd := flowctl(t, at, "exec", latest, "nothing")
+			cmd := flowctl(t, at, "migrate", "apply", latest)
 			if err := cmd.Start(); err != nil {
 				t.Fatal(err)
 			}
@@ -181,9 +175,63 @@ func TestKilledMigrationGoesOn(t *testing.T) {
 	})
 }
 
+// A migration that is killed while it builds an index beside other programs is
+// told of by status, and ended by the next apply.
+func TestKilledBesideOthers(t *testing.T) {
+	at := pgtest.URL(t)
+	fill(t, at, writeApp(t, oldApp), 10)
+	latest := writeApp(t, newApp)
+	other := openTest(t, at)
+	ctx := t.Context()
+	hold, err := other.BeginTx(ctx, &sql.TxOptions{Isolation: sql.LevelRepeatableRead})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := hold.QueryRowContext(ctx, "SELECT 1").Scan(new(int)); err != nil { // what it sees has to stay
+		t.Fatal(err)
+	}
+	cmd := flowctl(t, at, "migrate", "apply", latest)
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	watch := openTest(t, at)
+	await(t, "the index is being built", func() bool {
+		n := 0
+		err := watch.QueryRow("SELECT count(*) FROM pg_stat_activity WHERE query LIKE 'CREATE INDEX CONCURRENTLY%' AND wait_event_type = 'Lock' AND datname = current_database()").Scan(&n)
+		return err != nil || n > 0
+	})
+	if err := cmd.Process.Kill(); err != nil {
+		t.Fatal(err)
+	}
+	_ = cmd.Wait() // it was killed
+	status := func() string {
+		out, err := flowctl(t, at, "migrate", "status", latest).CombinedOutput()
+		if err != nil {
+			t.Fatalf("%v\n%s", err, out)
+		}
+		return string(out)
+	}
+	if said := status(); !strings.Contains(said, "(unfinished)") || !strings.Contains(said, "unfinished  migration 2 of ") || !strings.Contains(said, "pending     create index on readings (probe)") {
+		t.Errorf("status after the kill:\n%s", said)
+	}
+	if err := hold.Rollback(); err != nil {
+		t.Fatal(err)
+	}
+	migrateTo(t, at, latest)
+	if said := status(); !strings.Contains(said, "(up to date)") {
+		t.Errorf("status at the end:\n%s", said)
+	}
+	intact(t, at, 10)
+	whole := pgtest.URL(t)
+	migrateTo(t, whole, latest)
+	if differences, err := compareWithAtlas(true, openTest(t, at), openTest(t, whole)); err != nil || len(differences) > 0 {
+		t.Errorf("it has come to something else than a new database: %v %q", err, differences)
+	}
+}
+
 func migrateTo(t *testing.T, at, app string) {
 	t.Helper()
-	if out, err := flowctl(t, at, "exec", app, "nothing").CombinedOutput(); err != nil {
+	if out, err := flowctl(t, at, "migrate", "apply", app).CombinedOutput(); err != nil {
 		t.Fatalf("%v\n%s", err, out)
 	}
 }

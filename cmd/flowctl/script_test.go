@@ -40,6 +40,7 @@ func TestMain(m *testing.M) {
 //	pgdb NAME                makes an empty PostgreSQL database and puts its URL into $NAME
 //	newdb NAME               makes an empty database of the engine that the script runs on, the same way
 //	samedb DB DB             compares the schemas of two databases
+//	goose up|down DB DIR     runs the migrations in a folder with goose
 //	repeat FILE N TEXT       writes TEXT N times into a file
 //
 // A script that needs PostgreSQL begins with
@@ -148,6 +149,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"pgdb":     cmdPGDB,
 			"newdb":    cmdNewDB,
 			"samedb":   cmdSameDB,
+			"goose":    cmdGoose,
 			"repeat":   cmdRepeat,
 		},
 	}

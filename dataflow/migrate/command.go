@@ -194,93 +194,160 @@ func (r *Runner) History(ctx context.Context) ([]Applied, []dataflow.Diagnostic)
 	return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
 }
 
-// Rollback undoes the latest migration that was not undone, in one
-// transaction, and returns it. What that would throw away must be allowed by
-// name. With dry set it is only shown.
-func (r *Runner) Rollback(ctx context.Context, dry bool) (*Applied, []dataflow.Diagnostic) {
+// Latest is the "to" of a Rollback of one migration.
+const Latest = -1
+
+// Rollback undoes all migrations that came after the one with the id to, or
+// the Latest alone, the last one first, and returns them in that order: all of
+// them, in one transaction, or none. What that would throw away must be allowed
+// by name. With dry set they are only listed, and only of the first it is known
+// what it throws away.
+func (r *Runner) Rollback(ctx context.Context, to int64, dry bool) ([]Applied, []dataflow.Diagnostic) {
 	if ds := r.unmanaged(); ds != nil {
 		return nil, ds
 	}
 	if dry {
-		return r.undo(ctx, true)
+		undone, ds, err := r.undoable(ctx, to)
+		if err == nil && len(undone) > 0 {
+			u := undoing{Runner: r, used: map[string]bool{}}
+			for i := range undone {
+				u.name(&undone[i])
+			}
+			if err = u.losses(ctx, &undone[0]); err == nil {
+				ds = append(ds, u.finish()...)
+			}
+		}
+		return undone, r.orFailure(ctx, ds, err)
 	}
 	release, err := r.DB.Alone(ctx, r.timeout())
 	if err != nil {
-		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+		return nil, r.orFailure(ctx, nil, err)
 	}
 	defer release()
 	if err := r.DB.Begin(ctx); err != nil {
-		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
+		return nil, r.orFailure(ctx, nil, err)
 	}
 	defer r.DB.Rollback()
-	return r.undo(ctx, false)
-}
-
-func (r *Runner) undo(ctx context.Context, dry bool) (*Applied, []dataflow.Diagnostic) {
-	list, ds := r.History(ctx)
-	if ds != nil {
+	undone, ds, err := r.undo(ctx, to)
+	if ds = r.orFailure(ctx, ds, err); dataflow.HasErrors(ds) {
 		return nil, ds
 	}
-	i := len(list) - 1
-	for i >= 0 && list[i].State == StateRolledBack {
-		i--
-	}
-	if i < 0 {
-		return nil, []dataflow.Diagnostic{{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
-			Message: fmt.Sprintf("the database %s has no migration to undo", r.DB.Name())}}
-	}
-	last := &list[i]
-	if ds := r.undoLosses(ctx, last); ds != nil {
-		return last, ds
-	}
-	if dry {
-		return last, nil
-	}
-	return last, r.reverse(ctx, last)
+	return undone, r.orFailure(ctx, ds, r.DB.Commit(ctx))
 }
 
-// undoLosses refuses to throw away what was not allowed.
-func (r *Runner) undoLosses(ctx context.Context, last *Applied) (ds []dataflow.Diagnostic) {
-	var words []string
-	used := map[string]bool{}
-	data := r.DB.Data(ctx)
-	for j := range last.Steps {
-		loss := last.Steps[j].Loses
-		if loss == nil || Internal(last.Steps[j].Table) {
+func (r *Runner) orFailure(ctx context.Context, ds []dataflow.Diagnostic, err error) []dataflow.Diagnostic {
+	if err != nil {
+		return append(ds, r.DB.Failure(ctx, err))
+	}
+	return ds
+}
+
+// undoable lists what there is to undo, the latest first.
+func (r *Runner) undoable(ctx context.Context, to int64) ([]Applied, []dataflow.Diagnostic, error) {
+	list, ds := r.History(ctx)
+	if ds != nil {
+		return nil, ds, nil
+	}
+	if to > 0 && !slices.ContainsFunc(list, func(a Applied) bool { return a.ID == to && a.State != StateRolledBack }) {
+		return nil, []dataflow.Diagnostic{{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
+			Message: fmt.Sprintf("the database %s has no migration %d to go back to", r.DB.Name(), to),
+			Hint:    "flowctl migrate history lists them"}}, nil
+	}
+	var undo []Applied
+	for _, a := range slices.Backward(list) {
+		if a.State == StateRolledBack || a.ID <= to {
 			continue
 		}
-		words = append(words, loss.Allow)
-		if used[loss.Allow] = slices.Contains(r.Allow, loss.Allow); used[loss.Allow] {
+		if undo = append(undo, a); to == Latest {
+			break
+		}
+	}
+	if len(undo) == 0 {
+		return nil, []dataflow.Diagnostic{{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
+			Message: fmt.Sprintf("the database %s has no migration to undo", r.DB.Name())}}, nil
+	}
+	return undo, nil, nil
+}
+
+func (r *Runner) undo(ctx context.Context, to int64) ([]Applied, []dataflow.Diagnostic, error) {
+	list, ds, err := r.undoable(ctx, to)
+	if ds != nil || err != nil {
+		return nil, ds, err
+	}
+	u := undoing{Runner: r, used: map[string]bool{}}
+	for i := range list {
+		u.name(&list[i])
+	}
+	for i := range list {
+		if err := u.losses(ctx, &list[i]); err != nil {
+			return nil, nil, err
+		}
+		if ds, err := r.reverse(ctx, &list[i]); ds != nil || err != nil {
+			return nil, append(u.refused, ds...), err
+		}
+	}
+	return list, u.finish(), nil
+}
+
+// undoing watches over what is thrown away where migrations are undone.
+type undoing struct {
+	*Runner
+	words   []string // that could be allowed
+	used    map[string]bool
+	refused []dataflow.Diagnostic
+}
+
+// name takes note of the words that are about an entry.
+func (u *undoing) name(a *Applied) {
+	for _, s := range a.Steps {
+		if s.Loses != nil && !Internal(s.Table) {
+			u.words = append(u.words, s.Loses.Allow)
+			u.used[s.Loses.Allow] = slices.Contains(u.Allow, s.Loses.Allow)
+		}
+	}
+}
+
+// losses refuses to throw away what was not allowed. Names are those in the
+// database as it is once the later entries have been undone.
+func (u *undoing) losses(ctx context.Context, a *Applied) error {
+	data := u.DB.Data(ctx)
+	for _, s := range a.Steps {
+		if s.Loses == nil || Internal(s.Table) || u.used[s.Loses.Allow] {
 			continue
 		}
-		n, err := data.Rows(loss.Table)
-		if err == nil && loss.Column != "" && n > 0 {
+		n, err := data.Rows(s.Loses.Table)
+		if err == nil && s.Loses.Column != "" && n > 0 {
 			var nulls int64
-			nulls, err = data.Nulls(loss.Table, loss.Column)
+			nulls, err = data.Nulls(s.Loses.Table, s.Loses.Column)
 			n -= nulls
 		}
 		if err != nil {
-			return append(ds, r.DB.Failure(ctx, err))
+			return err
 		}
 		if n > 0 {
-			ds = append(ds, dataflow.Diagnostic{Code: "FC625", Severity: dataflow.SeverityError, Span: r.Database.URLSpan(),
-				Message: fmt.Sprintf("undoing %q throws away the values of %s", last.Steps[j].Step, rows(n)),
-				Hint:    "if that is meant: --allow " + loss.Allow})
+			u.refused = append(u.refused, dataflow.Diagnostic{Code: "FC625", Severity: dataflow.SeverityError, Span: u.Database.URLSpan(),
+				Message: fmt.Sprintf("undoing %q throws away the values of %s", s.Step, rows(n)),
+				Hint:    "if that is meant: --allow " + s.Loses.Allow})
 		}
 	}
-	for _, word := range r.Allow {
-		if !used[word] {
+	return nil
+}
+
+// finish returns what was refused, and the words that allow nothing.
+func (u *undoing) finish() []dataflow.Diagnostic {
+	ds := u.refused
+	for _, word := range u.Allow {
+		if !u.used[word] {
 			ds = append(ds, dataflow.Diagnostic{Code: "FC624", Severity: dataflow.SeverityError,
-				Message: fmt.Sprintf("--allow %s allows nothing that is to be undone", word), Hint: dataflow.DidYouMean(word, words)})
+				Message: fmt.Sprintf("--allow %s allows nothing that is to be undone", word), Hint: dataflow.DidYouMean(word, u.words)})
 		}
 	}
 	return ds
 }
 
-// reverse runs the reverse of an entry, the last step first, and commits.
-func (r *Runner) reverse(ctx context.Context, last *Applied) []dataflow.Diagnostic {
-	for j := len(last.Steps) - 1; j >= 0; j-- {
-		s := &last.Steps[j]
+// reverse runs the reverse of an entry, the last step first.
+func (r *Runner) reverse(ctx context.Context, a *Applied) ([]dataflow.Diagnostic, error) {
+	for _, s := range slices.Backward(a.Steps) {
 		if Internal(s.Table) {
 			continue // the runtime's own tables stay: this is written into one
 		}
@@ -288,20 +355,13 @@ func (r *Runner) reverse(ctx context.Context, last *Applied) []dataflow.Diagnost
 			if err := r.DB.Exec(ctx, sql); err != nil {
 				d := r.DB.Failure(ctx, err)
 				d.Message = fmt.Sprintf("%q can't be undone with the rows that are there: %s", s.Step, d.Message)
-				return []dataflow.Diagnostic{d}
+				return []dataflow.Diagnostic{d}, nil
 			}
 		}
 	}
-	last.State = StateRolledBack
-	err := r.DB.Record(ctx, last)
-	if err == nil {
-		err = r.DB.Note(ctx, last.Before, "")
+	a.State = StateRolledBack
+	if err := r.DB.Record(ctx, a); err != nil {
+		return nil, err
 	}
-	if err == nil {
-		err = r.DB.Commit(ctx)
-	}
-	if err != nil {
-		return []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
-	}
-	return nil
+	return nil, r.DB.Note(ctx, a.Before, "")
 }

@@ -112,6 +112,8 @@ type Migrator interface {
 	// Migrate opens a database for its schema alone: to look at it, or to change
 	// it. The Runner's DB is to be closed.
 	Migrate(ctx context.Context, db *dataflow.Database, opts Options, look bool) (*migrate.Runner, []dataflow.Diagnostic)
+	// Offline is Migrate without a database: all that the Runner can do is Whole.
+	Offline(db *dataflow.Database, opts Options) *migrate.Runner
 }
 
 // Migration is what was done to a database's schema.

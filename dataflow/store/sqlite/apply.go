@@ -48,7 +48,7 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.CreateIndex:
 		return []string{createIndex(s.Table.Name, s.Index)}
 	case migrate.DropIndex:
-		return []string{"DROP INDEX " + ident(s.Index.Name)}
+		return []string{"DROP INDEX IF EXISTS " + ident(s.Index.Name)}
 	}
 	return nil // CheckRef: no reference is made without looking
 }

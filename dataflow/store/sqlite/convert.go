@@ -14,7 +14,7 @@ import (
 
 // convertFunction does in a statement what migrate.Convert does, where SQL has
 // no words for it.
-const convertFunction = "flow_convert"
+const convertFunction = migrate.OwnFunction
 
 // converted is the expression of a stored value of have as one of want. Where
 // plain SQL says it, so that other programs can run the statement too, it does.

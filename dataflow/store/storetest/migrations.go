@@ -448,17 +448,17 @@ func testRollback(t *testing.T, e Engine) {
 	if ds != nil || len(history) != 2 || history[1].State != migrate.StateApplied || len(history[1].Steps) != 3 {
 		t.Fatalf("history %+v, %v", history, ds)
 	}
-	done, ds := r.Rollback(context.Background(), true)
-	if ds != nil || done == nil || done.ID != history[1].ID {
+	done, ds := r.Rollback(context.Background(), migrate.Latest, true)
+	if ds != nil || len(done) != 1 || done[0].ID != history[1].ID {
 		t.Fatalf("dry: %+v, %v", done, ds)
 	}
 	rows := second()
 	a.with(func(s store.Store) { insert(t, s, rows, "v", "3", "note", "kept?") }, rows)
-	if _, ds = r.Rollback(context.Background(), false); len(ds) != 1 || ds[0].Code != "FC625" || !strings.Contains(ds[0].Hint, "drop_column:Thing.note") {
+	if _, ds = r.Rollback(context.Background(), migrate.Latest, false); len(ds) != 1 || ds[0].Code != "FC625" || !strings.Contains(ds[0].Hint, "drop_column:Thing.note") {
 		t.Fatalf("a loss: %v", ds)
 	}
 	r.Allow = []string{"drop_column:Thing.note"}
-	if _, ds = r.Rollback(context.Background(), false); ds != nil {
+	if _, ds = r.Rollback(context.Background(), migrate.Latest, false); ds != nil {
 		t.Fatal(ds)
 	}
 	if diff := cmp.Diff(was, a.schema(first())); diff != "" {
@@ -616,7 +616,7 @@ func testRandomSchemas(t *testing.T, e Engine) {
 			}
 			r := a.runner(two()...)
 			r.Allow = undoing(t, r)
-			if _, ds := r.Rollback(context.Background(), false); ds != nil {
+			if _, ds := r.Rollback(context.Background(), migrate.Latest, false); ds != nil {
 				t.Fatalf("rollback: %v", ds)
 			}
 			a.comesBack(was, one)
