@@ -62,6 +62,7 @@ type Ref struct {
 	Table    string `json:"table"`
 	OnDelete string `json:"on_delete"` // "restrict", "cascade" or "set_null"
 
+	Column    string `json:"-"` // the other table's primary key
 	Name      string `json:"-"` // of the constraint, where it was found with one
 	Unchecked bool   `json:"-"` // rows that were there before it have not been looked at
 }
@@ -163,7 +164,7 @@ func desiredColumn(f *dataflow.Field, storage Storage) Column {
 		c.Values = typ.Values
 	}
 	if f.Type.Kind == dataflow.KindRef {
-		c.Ref = &Ref{Table: f.Type.Model.Table, OnDelete: OnDelete(f)}
+		c.Ref = &Ref{Table: f.Type.Model.Table, OnDelete: OnDelete(f), Column: f.Type.Model.ID().ColumnName()}
 	}
 	return c
 }

@@ -58,7 +58,11 @@ func columnDef(c *migrate.Column, notNull bool) string {
 		def += " CONSTRAINT " + ident(checkName(c.Name)) + " CHECK (" + check + ")"
 	}
 	if c.Ref != nil {
-		def += " REFERENCES " + ident(c.Ref.Table) + " ON DELETE " + onDelete(c.Ref.OnDelete)
+		def += " REFERENCES " + ident(c.Ref.Table)
+		if c.Ref.Column != "" { // the primary key by name, for programs that want to be told
+			def += " (" + ident(c.Ref.Column) + ")"
+		}
+		def += " ON DELETE " + onDelete(c.Ref.OnDelete)
 	}
 	return def
 }

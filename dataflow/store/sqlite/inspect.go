@@ -37,7 +37,7 @@ const (
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY t.rowid, c.cid`
 
-	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete
+	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete, k."to"
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
 WHERE t.type = 'table' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
 
@@ -70,7 +70,7 @@ func inspect(c *conn) (*migrate.Schema, error) {
 	}
 	if err := c.query(refsQuery, nil, func(r *sqlite.Stmt) {
 		if col := tables[r.ColumnText(0)].Column(r.ColumnText(1)); col != nil {
-			col.Ref = &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3))}
+			col.Ref = &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3)), Column: r.ColumnText(4)}
 		}
 	}); err != nil {
 		return nil, err
