@@ -13,6 +13,7 @@ type Field struct {
 	Unique     bool
 	Index      bool
 	Immutable  bool // given on create, refused afterwards
+	Searchable bool // its words can be looked for; a str
 	MinLength  *int // characters of a str, items of a list, bytes of a bytes
 	MaxLength  *int
 	Pattern    *regexp.Regexp // must match somewhere; anchor it to match all
@@ -98,18 +99,23 @@ type Model struct {
 	Span                                     Span
 	Spans                                    Spans // of its options, by name: "/versioned"
 
-	shape *Shape
-	roles [RoleDeletedAt + 1]int // position + 1, by role
+	shape      *Shape
+	searchable []int
+	roles      [RoleDeletedAt + 1]int // position + 1, by role
 }
 
 // Seal finishes a model whose Fields and Computed are complete: it works out
 // the row's shape. A model must be sealed before it is used.
 func (m *Model) Seal() {
+	m.searchable = nil
 	names := make([]string, 0, len(m.Fields)+len(m.Computed))
 	for i, f := range m.Fields {
 		names = append(names, f.Name)
 		if f.System != RoleNone {
 			m.roles[f.System] = i + 1
+		}
+		if f.Searchable {
+			m.searchable = append(m.searchable, i)
 		}
 	}
 	for _, c := range m.Computed {
@@ -120,6 +126,9 @@ func (m *Model) Seal() {
 
 // Shape returns the shape of the model's rows: Fields, then Computed.
 func (m *Model) Shape() *Shape { return m.shape }
+
+// Searchable returns the positions of the fields that a search looks into.
+func (m *Model) Searchable() []int { return m.searchable }
 
 // FieldIndex returns the position in Fields of a name.
 func (m *Model) FieldIndex(name string) (int, bool) {

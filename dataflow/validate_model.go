@@ -191,6 +191,9 @@ func (v *validator) builtField(m *Model, f *Field) {
 		bad("", "a field can't be of type %s", f.Type.Kind)
 		return
 	}
+	if f.Searchable && f.Type.Kind != KindString {
+		bad("search a str", "a %s has no words to search", f.Type.Kind)
+	}
 	if f.HasDefault && f.Default != nil && !isCanonical(f.Type, f.Default) {
 		bad("give it in canonical form, as codec.Coerce does", "its default is no %s", f.Type)
 	}

@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -207,7 +208,7 @@ func (b *bodies) arguments(n *syntax.CallExpr, op dataflow.Op) {
 		if !slices.Contains(names, name) {
 			given[dataflow.Suggest(name, names)] = true
 			b.error("FC414", b.m.src.span(kw.X), fmt.Sprintf("%s.%s takes no %q", op.Model.Name, op.Kind, name),
-				orElse(dataflow.DidYouMean(name, names), "it takes "+strings.Join(names, ", ")))
+				orElse(cmp.Or(access.Instead(op.Model, op.Kind, name), dataflow.DidYouMean(name, names)), "it takes "+strings.Join(names, ", ")))
 			continue
 		}
 		b.argument(op, name, kw.Y)

@@ -153,6 +153,9 @@ func (m *fieldMaker) applies(o option) bool {
 	case (o.name == "unique" || o.name == "index") && (m.f.Type.Kind == dataflow.KindJSON || m.f.Type.Kind == dataflow.KindList) && bool(o.val.Truth()):
 		m.refuse("FC206", o.key, fmt.Sprintf("%s can't be said of the type %s", o.name, m.ft), "equal values may be written in several ways; keep what is looked up in a field of its own")
 		return false
+	case o.name == "searchable" && m.f.Type.Kind != dataflow.KindString && bool(o.val.Truth()):
+		m.refuse("FC206", o.key, fmt.Sprintf("searchable can't be said of the type %s", m.ft), "words are in texts: it applies to str; find other values with a filter")
+		return false
 	case o.name == "was" && o.val == sl.String(m.f.Name):
 		m.refuse("FC206", o.at, fmt.Sprintf("%q is the name the field has now", m.f.Name), "was is the name it had before")
 		return false
@@ -174,6 +177,8 @@ func (m *fieldMaker) apply(o option) {
 		f.Index = bool(o.val.(sl.Bool))
 	case "immutable":
 		f.Immutable = bool(o.val.(sl.Bool))
+	case "searchable":
+		f.Searchable = bool(o.val.(sl.Bool))
 	case "min_length":
 		f.MinLength = intOf(o.val)
 	case "max_length":

@@ -17,7 +17,7 @@ func aggregateParams(m *dataflow.Model) []*dataflow.Field {
 		optional("having", anyObject, "the groups to return: a filter on names of group_by and aggregates"),
 		optional("sort", dataflow.Any, `the order: names of group_by and aggregates, with - before one for descending; that of the groups if left out`),
 		bounded(optional("limit", dataflow.Int, fmt.Sprintf("the most groups to return; %d if left out", DefaultLimit)), int64(1), int64(MaxLimit)),
-	}, deletedParam(m)...)
+	}, append(searchParam(m), deletedParam(m)...)...)
 }
 
 func aggregateOutput(*dataflow.Model) *dataflow.Type {
@@ -35,6 +35,7 @@ func (m *Model) doAggregate(ctx context.Context, r store.Reader, c Caller, args 
 		problems = without(problems, p.Pointer)
 	}
 	a.also(problems)
+	search := a.search()
 	if err := a.err(); err != nil {
 		return nil, err
 	}
@@ -43,7 +44,7 @@ func (m *Model) doAggregate(ctx context.Context, r store.Reader, c Caller, args 
 		limit = DefaultLimit
 	}
 	q.Limit, q.Live = limit+1, !a.bool("include_deleted")
-	where, err := m.scope(c, !q.Live, q.Where)
+	where, err := m.scope(c, !q.Live, query.AllOf(q.Where, search))
 	if err != nil {
 		return nil, err
 	}

@@ -1,6 +1,7 @@
 package access
 
 import (
+	"cmp"
 	"slices"
 	"strings"
 
@@ -52,6 +53,7 @@ func (m *Model) arguments(c Caller, op dataflow.OpKind, in *dataflow.Object) *ar
 		if a.problems[i].Code == "unknown_field" {
 			a.problems[i].Code = "unknown_parameter"
 			a.problems[i].Detail = op.String() + " has no such parameter"
+			a.problems[i].Hint = cmp.Or(Instead(m.m, op, strings.TrimPrefix(a.problems[i].Pointer, "/")), a.problems[i].Hint)
 		}
 	}
 	for _, f := range p.fields {
@@ -60,6 +62,16 @@ func (m *Model) arguments(c Caller, op dataflow.OpKind, in *dataflow.Object) *ar
 		}
 	}
 	return a
+}
+
+// Instead says what to write in the place of a parameter that an operation
+// does not take of this model, though it does of others; "" if it never does.
+func Instead(m *dataflow.Model, op dataflow.OpKind, param string) string {
+	if param == "search" && (op == dataflow.OpList || op == dataflow.OpCount || op == dataflow.OpAggregate) {
+		_, why := query.ParseSearch(m, "", "")
+		return why[0].Hint
+	}
+	return ""
 }
 
 func (a *arguments) add(code, pointer, detail, hint string) {
@@ -124,6 +136,17 @@ func (a *arguments) filter() query.Expr {
 		return nil
 	}
 	e, problems := query.ParseSeen(a.m.m, o, "/filter", a.sees)
+	a.also(problems)
+	return e
+}
+
+// search parses the search argument; nil is every row.
+func (a *arguments) search() query.Expr {
+	text, given := a.value("search").(string)
+	if !given {
+		return nil
+	}
+	e, problems := query.ParseSearch(a.m.m, text, "/search")
 	a.also(problems)
 	return e
 }

@@ -95,7 +95,7 @@ func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataf
 func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpList, args)
 	q := ListQuery{
-		Filter: a.filter(), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
+		Filter: query.AllOf(a.filter(), a.search()), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
 		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
 	}
 	if v := a.value("sort"); v != nil {
@@ -137,7 +137,7 @@ var pageShape = dataflow.NewShape("records", "count", "total", "limit", "offset"
 
 func (m *Model) doCount(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpCount, args)
-	filter := a.filter()
+	filter := query.AllOf(a.filter(), a.search())
 	if err := a.err(); err != nil {
 		return nil, err
 	}

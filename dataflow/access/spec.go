@@ -3,6 +3,7 @@ package access
 import (
 	"fmt"
 	"slices"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -143,6 +144,19 @@ func fieldsParam() *dataflow.Field {
 	return optional("fields", dataflow.ListOf(dataflow.String), "the fields to return besides the id; all if left out")
 }
 
+// searchParam is there where rows can be searched.
+func searchParam(m *dataflow.Model) []*dataflow.Field {
+	if len(m.Searchable()) == 0 {
+		return nil
+	}
+	names := make([]string, 0, len(m.Searchable()))
+	for _, i := range m.Searchable() {
+		names = append(names, m.Fields[i].Name)
+	}
+	return []*dataflow.Field{optional("search", dataflow.String, "words that must all be in the row, in "+strings.Join(names, ", ")+
+		` together: red kettle; "red kettle" side by side; ket* for words that begin so; -steel for rows without it`)}
+}
+
 // deletedParam is there where rows can be soft-deleted.
 func deletedParam(m *dataflow.Model) []*dataflow.Field {
 	if !m.SoftDelete {
@@ -186,7 +200,7 @@ func listParams(m *dataflow.Model) []*dataflow.Field {
 		fieldsParam(),
 		expandParam(),
 		optional("count", dataflow.Bool, "also count every match, as total"),
-	}, deletedParam(m)...)
+	}, append(searchParam(m), deletedParam(m)...)...)
 }
 
 func listOutput(m *dataflow.Model) *dataflow.Type {
@@ -202,7 +216,7 @@ func listOutput(m *dataflow.Model) *dataflow.Type {
 }
 
 func countParams(m *dataflow.Model) []*dataflow.Field {
-	return append([]*dataflow.Field{filterParam("the rows to count; all if left out")}, deletedParam(m)...)
+	return append([]*dataflow.Field{filterParam("the rows to count; all if left out")}, append(searchParam(m), deletedParam(m)...)...)
 }
 
 func countOutput(*dataflow.Model) *dataflow.Type {

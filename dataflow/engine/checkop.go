@@ -15,6 +15,7 @@ func (w *wfPlanner) checkOp(n *nodePlan) {
 	m := n.op.op.Model
 	if n.op.op.Kind == dataflow.OpAggregate {
 		w.checkAggregate(n)
+		w.checkSearch(n)
 		if filter, ok := n.raw.Get("filter"); ok {
 			w.filterRefs(n, m, filter, "/filter")
 		}
@@ -38,6 +39,7 @@ func (w *wfPlanner) checkOp(n *nodePlan) {
 			w.errorf("FC306", n.keySpanOf(p.Pointer), "%s: %s", part.name, p.Detail).Hint = p.Hint
 		}
 	}
+	w.checkSearch(n)
 	if filter, ok := n.raw.Get("filter"); ok && n.spec.Param("filter") != nil {
 		w.filterRefs(n, m, filter, "/filter")
 	}
@@ -53,6 +55,17 @@ func (w *wfPlanner) checkOp(n *nodePlan) {
 		if n.op.op.Kind.Writes() {
 			w.checkImmutable(n, m, changes)
 		}
+	}
+}
+
+// checkSearch checks a search that is written out.
+func (w *wfPlanner) checkSearch(n *nodePlan) {
+	v, given := n.raw.Get("search")
+	if !given || n.spec.Param("search") == nil {
+		return
+	}
+	for _, p := range query.ParseSearchStatic(n.op.op.Model, v, "/search") {
+		w.errorf("FC306", n.spanOf(p.Pointer), "search: %s", p.Detail).Hint = p.Hint
 	}
 }
 

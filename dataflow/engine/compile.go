@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 )
 
@@ -108,6 +109,10 @@ func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
 	d := w.errorf("FC303", n.keySpanOf("/"+escape(name)), "%s takes no %q", n.spec.Name, name)
 	d.Hint = dataflow.DidYouMean(name, paramNames(n.spec))
 	if n.op == nil {
+		return
+	}
+	if instead := access.Instead(n.op.op.Model, n.op.op.Kind, name); instead != "" {
+		d.Hint = instead
 		return
 	}
 	if f := n.op.op.Model.Field(name); f != nil && f.System != dataflow.RoleNone {

@@ -18,7 +18,7 @@ func (t *tablePlan) indexesOf() {
 	}
 	have := make([]Index, len(t.have.Indexes))
 	for i, ix := range t.have.Indexes {
-		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Where: ix.Where.Renamed(now)}
+		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Search: ix.Search, Where: ix.Where.Renamed(now)}
 		for _, c := range ix.Columns {
 			have[i].Columns = append(have[i].Columns, now(c))
 		}
@@ -52,7 +52,8 @@ func (t *tablePlan) covers(have []Index) {
 			}
 			for _, ix := range have {
 				dropped := slices.ContainsFunc(t.indexDrops, func(d Step) bool { return d.Index.Name == ix.Name })
-				if slices.Contains(ix.Columns, s.Column.Name) && !dropped {
+				over := slices.Contains(ix.Columns, s.Column.Name) || slices.Contains(ix.Where.Columns(), s.Column.Name)
+				if over && !dropped {
 					s.Covers = append(s.Covers, ix)
 				}
 			}
@@ -63,7 +64,7 @@ func (t *tablePlan) covers(have []Index) {
 // serves reports whether an index that is there is the one wanted. The name of
 // one of our own tells its condition, should that not be read.
 func (ix Index) serves(want Index) bool {
-	if ix.Unique != want.Unique || !slices.Equal(ix.Columns, want.Columns) || Own(ix.Name) && ix.Name != want.Name {
+	if ix.Unique != want.Unique || ix.Search != want.Search || !slices.Equal(ix.Columns, want.Columns) || Own(ix.Name) && ix.Name != want.Name {
 		return false
 	}
 	return ix.Where.Equal(want.Where) || Own(ix.Name) && ix.Where.IsUnread() && want.Where != nil
@@ -139,5 +140,11 @@ func (t *tablePlan) uniqueFill(c *Column, where *query.Condition) bool {
 
 // Own reports whether the runtime has made the index of that name.
 func Own(index string) bool {
-	return (strings.HasPrefix(index, "ix_") || strings.HasPrefix(index, "ux_")) && strings.Contains(index, ".")
+	return (strings.HasPrefix(index, "ix_") || strings.HasPrefix(index, "ux_")) && strings.Contains(index, ".") || OwnSearch(index)
+}
+
+// OwnSearch reports whether the runtime has made the index of words of that
+// name.
+func OwnSearch(index string) bool {
+	return strings.HasPrefix(index, searchPrefix) && strings.Contains(index, ".")
 }

@@ -72,6 +72,8 @@ type Index struct {
 	Name    string   `json:"name"`
 	Columns []string `json:"columns"`
 	Unique  bool     `json:"unique,omitempty"`
+	// Search says that it is an index of the words in its columns.
+	Search bool `json:"search,omitempty"`
 	// Where says which rows the index is over; nil is all. In a model with soft
 	// delete uniqueness is among live rows.
 	Where *query.Condition `json:"where,omitempty"`
@@ -225,6 +227,9 @@ func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 			add(false, nil, dataflow.Span{}, f.ColumnName())
 		}
 	}
+	if names := searched(m); len(names) > 0 {
+		list = append(list, Index{Name: SearchIndex(m), Columns: names, Search: true})
+	}
 	return list
 }
 
@@ -235,6 +240,20 @@ func columnsOf(m *dataflow.Model, fields []string) []string {
 		columns[i] = m.Field(name).ColumnName()
 	}
 	return columns
+}
+
+// SearchIndex is the name of the index of a model's words.
+func SearchIndex(m *dataflow.Model) string {
+	return searchPrefix + m.Table + "." + strings.Join(searched(m), ".")
+}
+
+const searchPrefix = "fx_"
+
+func searched(m *dataflow.Model) (names []string) {
+	for _, i := range m.Searchable() {
+		names = append(names, m.Fields[i].ColumnName())
+	}
+	return names
 }
 
 // condition is that of an index, which has been checked.

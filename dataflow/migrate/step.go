@@ -77,11 +77,14 @@ func (s Step) String() string {
 	case CheckRef:
 		return "check the references in " + column
 	case CreateIndex:
-		unique := ""
-		if s.Index.Unique {
-			unique = "unique "
+		kind := ""
+		switch {
+		case s.Index.Unique:
+			kind = "unique "
+		case s.Index.Search:
+			kind = "search "
 		}
-		return fmt.Sprintf("create %sindex on %s (%s)%s", unique, s.Table.Name, strings.Join(s.Index.Columns, ", "), s.Table.among(s.Index.Where))
+		return fmt.Sprintf("create %sindex on %s (%s)%s", kind, s.Table.Name, strings.Join(s.Index.Columns, ", "), s.Table.among(s.Index.Where))
 	default:
 		return fmt.Sprintf("drop index %s of %s", s.Index.Name, s.Table.Name)
 	}
@@ -136,7 +139,9 @@ func (s Step) Reverse() (back Step, loss *Loss, ok bool) {
 	case CreateIndex:
 		back.Action = DropIndex
 	case DropIndex:
-		back.Action = CreateIndex
+		if back.Action = CreateIndex; len(s.Index.Columns) == 0 { // it was broken
+			return back, nil, false
+		}
 	default: // FillNulls, CheckRef
 		return back, nil, false
 	}

@@ -34,6 +34,8 @@ func Match(e Expr, value func(Path) any) bool {
 		return !Match(e.Expr, value)
 	case *Cmp:
 		return e.matches(value(e.Path))
+	case *Search:
+		return e.matches(value)
 	}
 	panic(fmt.Sprintf("query: unknown expression %T", e))
 }

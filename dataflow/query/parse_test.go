@@ -244,6 +244,8 @@ func (plain) Text(b *Builder, column string, op Op, arg string) {
 	b.Raw(op.String() + "(").Ident(column).Raw(", ").Arg(arg).Raw(")")
 }
 
+func (plain) Search(b *Builder, s *Search) { b.Raw("search(").Arg(s.Text).Raw(")") }
+
 func (plain) Figure(b *Builder, f Func, column string, _ *dataflow.Type, shift int) {
 	b.Raw(f.String()[1:] + "(").Ident(column).Raw(fmt.Sprintf(", %d)", shift))
 }

@@ -33,7 +33,7 @@ const (
 	Between
 )
 
-// Expr is a checked filter: And, Or, Not or *Cmp.
+// Expr is a checked filter: And, Or, Not, *Cmp or *Search.
 type Expr interface{ expr() }
 
 type (
@@ -58,6 +58,23 @@ func (And) expr()  {}
 func (Or) expr()   {}
 func (Not) expr()  {}
 func (*Cmp) expr() {}
+
+// AllOf is the filter that all of filters hold; nil is one that takes every row.
+func AllOf(filters ...Expr) Expr {
+	var all And
+	for _, f := range filters {
+		if f != nil {
+			all = append(all, f)
+		}
+	}
+	switch len(all) {
+	case 0:
+		return nil
+	case 1:
+		return all[0]
+	}
+	return all
+}
 
 // Path leads from a model, through references, to a field.
 type Path struct {

@@ -17,6 +17,8 @@ type Dialect interface {
 	Text(b *Builder, column string, op Op, arg string)
 	// Element appends the condition that a column's list contains a value.
 	Element(b *Builder, column string, elem *dataflow.Type, v any)
+	// Search appends the condition of a search.
+	Search(b *Builder, s *Search)
 	// Figure appends Sum, Avg, Min or Max of a column of type t, in the form
 	// that Encode gives values of FigureType. An exact average adds shift
 	// digits to the scale of its values.
@@ -231,6 +233,8 @@ func (b *Builder) expr(e Expr) {
 		b.Raw(") IS NOT TRUE")
 	case *Cmp:
 		b.cmp(e)
+	case *Search:
+		b.Dialect.Search(b, e)
 	default:
 		panic(fmt.Sprintf("query: unknown expression %T", e))
 	}

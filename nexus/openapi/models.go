@@ -86,6 +86,9 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 		}
 	case dataflow.OpList:
 		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "Prefer"}
+		if len(m.Searchable()) > 0 {
+			names = append(names, "search")
+		}
 		if m.SoftDelete {
 			names = append(names, "include_deleted")
 		}
@@ -123,7 +126,7 @@ func (d *document) filters(m *dataflow.Model) []any {
 	var params []any
 	for _, f := range m.Fields {
 		ops := query.Ops(f.Type)
-		if reserved[f.Name] || len(ops) == 0 || ops[0] != query.Eq {
+		if reserved[f.Name] && !(f.Name == "search" && len(m.Searchable()) == 0) || len(ops) == 0 || ops[0] != query.Eq {
 			continue
 		}
 		names := make([]string, len(ops))

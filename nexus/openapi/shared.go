@@ -37,6 +37,7 @@ func sharedParameters() *dataflow.Object {
 		"fields", parameter("fields", "query", "The fields wanted, with commas between. Rows then have these only.", typed("string")),
 		"expand", parameter("expand", "query", "Rows to return along with each, with commas between: customer puts the row in the place of its id, order_lines adds {records, has_more} of the rows that refer to it, order_lines.product goes on from there. What can be expanded is in the properties of the answer; the models must be served themselves.", typed("string")),
 		"count", parameter("count", "query", "Also count every match, as total.", dataflow.ObjectOf("type", "boolean", "default", false)),
+		"search", parameter("search", "query", `Words that must all be in the row, in any of its searchable fields: red kettle. "red kettle" in quotes stands side by side, ket* begins so, -steel must not be there.`, typed("string")),
 		"include_deleted", parameter("include_deleted", "query", "Rows that were deleted too.", dataflow.ObjectOf("type", "boolean", "default", false)),
 		"IfMatch", required(parameter("If-Match", "header", "The ETag of the version that was read, or * for any.", typed("string"))),
 		"IfNoneMatch", parameter("If-None-Match", "header", "The ETag of what is known: 304 if it still holds.", typed("string")),

@@ -14,7 +14,7 @@ import (
 // ListParams are the names that a list's query string gives a meaning of its
 // own; every other is a filter on a field.
 func ListParams() []string {
-	return []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "include_deleted"}
+	return []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "search", "include_deleted"}
 }
 
 // params reads a query string and gathers what is wrong with it. A problem's
@@ -109,6 +109,10 @@ func (p *params) each(raw string, f func(name, value string)) {
 }
 
 func (p *params) listParam(name, value string) {
+	if name == "search" && len(p.m.Searchable()) == 0 && p.m.Field(name) != nil { // a field like any other
+		p.filterParam(name, value)
+		return
+	}
 	switch name {
 	case "limit":
 		p.q.Limit = p.number(name, value, 1, access.MaxLimit)
@@ -122,6 +126,10 @@ func (p *params) listParam(name, value string) {
 	case "expand":
 		e, problems := p.expand(value, pointer(name))
 		p.q.Expand, p.problems = e, append(p.problems, problems...)
+	case "search":
+		e, problems := query.ParseSearch(p.m, value, pointer(name))
+		p.problems = append(p.problems, problems...)
+		p.q.Filter = query.AllOf(p.q.Filter, e)
 	case "cursor":
 		p.q.Cursor = value
 	case "count":

@@ -36,6 +36,7 @@ var fieldOptions = []Param{
 	{Name: "unique", Accept: Bool, Named: true, Default: "False", Doc: "No two rows have the same value. Null never counts as the same.", For: "model"},
 	{Name: "index", Accept: Bool, Named: true, Default: "False", Doc: "Filtering and sorting by the field use an index.", For: "model"},
 	{Name: "immutable", Accept: Bool, Named: true, Default: "False", Doc: "The value is given on create and refused afterwards.", For: "model"},
+	{Name: "searchable", Accept: Bool, Named: true, Default: "False", Doc: "Its words can be looked for, with `search` of list, count and aggregate. For str.", For: "model"},
 	{Name: "min_length", Accept: Int, Named: true, Min: bound(0), Doc: "Fewest characters of a `str`, bytes of a `bytes`, items of a `list`.", For: "str bytes list"},
 	{Name: "max_length", Accept: Int, Named: true, Min: bound(0), Doc: "Most characters, bytes or items.", For: "str bytes list"},
 	{Name: "pattern", Accept: Str, Named: true, Doc: "A regular expression (RE2) that must match somewhere in the text; `^…$` makes it match all of it.", For: "str"},

@@ -34,7 +34,7 @@ func workOf(s *migrate.Step) migrate.Work {
 	switch s.Action {
 	case migrate.CreateIndex:
 		if s.Busy {
-			return migrate.Work{Aside: true, SQL: []string{createIndex(s.Table.Name, s.Index, "CONCURRENTLY ")},
+			return migrate.Work{Aside: true, SQL: append(functionsOf(s.Index), createIndex(s.Table.Name, s.Index, "CONCURRENTLY ")),
 				Again: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + ident(s.Index.Name)}}
 		}
 	case migrate.CheckRef:
@@ -76,7 +76,7 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.ChangeColumn:
 		return changeColumn(s)
 	case migrate.CreateIndex:
-		return []string{createIndex(s.Table.Name, s.Index, "")}
+		return append(functionsOf(s.Index), createIndex(s.Table.Name, s.Index, ""))
 	case migrate.DropIndex:
 		return []string{"DROP INDEX IF EXISTS " + ident(s.Index.Name)}
 	}

@@ -105,7 +105,7 @@ func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
 	if !ok {
 		c = newConn(pc, s.unnamed)
 		c.s = s
-		c.b.Dialect = s.dialect
+		c.b.Dialect = &s.dialect
 		pc.CustomData()[kept] = c
 	}
 	c.pooled, c.shown, c.stale = pooled, false, false

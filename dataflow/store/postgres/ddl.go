@@ -141,7 +141,7 @@ func createIndex(table string, ix migrate.Index, how string) string {
 	if ix.Unique {
 		unique = "UNIQUE "
 	}
-	return fmt.Sprintf("CREATE %sINDEX %s%s ON %s (%s)%s", unique, how, ident(ix.Name), ident(table), idents(ix.Columns), where(ix.Where))
+	return fmt.Sprintf("CREATE %sINDEX %s%s ON %s %s%s", unique, how, ident(ix.Name), ident(table), over(ix), where(ix.Where))
 }
 
 // where is the clause of a condition, or "".

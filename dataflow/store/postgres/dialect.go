@@ -43,6 +43,7 @@ type dialect struct {
 	// foreign says that the tables are not of our making, so that text may be
 	// of another collation than "C".
 	foreign bool
+	words   *wordFunctions // nil where no model is searchable
 }
 
 func (dialect) Placeholder(dst []byte, n int) []byte {

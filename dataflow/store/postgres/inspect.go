@@ -30,7 +30,7 @@ LEFT JOIN pg_class f ON f.oid = k.confrelid`
 
 	// A row for each column of each index; an index over expressions has null
 	// for them.
-	indexesQuery = `SELECT t.relname, c.relname, i.indisunique, a.attname, pg_get_expr(i.indpred, i.indrelid)
+	indexesQuery = `SELECT t.relname, c.relname, i.indisunique, a.attname, pg_get_expr(i.indpred, i.indrelid), pg_get_expr(i.indexprs, i.indrelid)
 FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary AND i.indisvalid
 JOIN pg_class c ON c.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
@@ -179,6 +179,10 @@ func readLiteral(s string, i int, escapes bool) (string, int) {
 // readIndex adds a row of indexesQuery, behind the table's name, to the table.
 func readIndex(t *migrate.Table, r [][]byte, skip map[string]bool) {
 	name := string(r[0])
+	if r[2] == nil && migrate.OwnSearch(name) {
+		t.Indexes = append(t.Indexes, readSearch(name, string(r[4])))
+		return
+	}
 	if r[2] == nil { // an expression
 		skip[name] = true
 	}

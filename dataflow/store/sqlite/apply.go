@@ -28,7 +28,7 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.RenameTable:
 		return []string{"ALTER TABLE " + ident(s.Was) + " RENAME TO " + ident(s.Table.Name)}
 	case migrate.DropTable:
-		return []string{"DROP TABLE " + ident(s.Table.Name)}
+		return append(dropSearches(s.Table.Indexes), "DROP TABLE "+ident(s.Table.Name))
 	case migrate.AddColumn:
 		return addColumn(s)
 	case migrate.RenameColumn:
@@ -46,9 +46,9 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.ChangeColumn:
 		return changeColumn(s)
 	case migrate.CreateIndex:
-		return []string{createIndex(s.Table.Name, s.Index)}
+		return createIndexes(s.Table, s.Index)
 	case migrate.DropIndex:
-		return []string{"DROP INDEX IF EXISTS " + ident(s.Index.Name)}
+		return dropIndexes([]migrate.Index{s.Index})
 	}
 	return nil // CheckRef: no reference is made without looking
 }
@@ -110,8 +110,17 @@ func changeColumn(s *migrate.Step) []string {
 	if !s.Have.Optional {
 		sql = append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" SET NOT NULL")
 	}
-	for _, ix := range s.Covers {
-		sql = append(sql, createIndex(s.Table.Name, ix))
+	return append(sql, createIndexes(s.Table, s.Covers...)...)
+}
+
+func createIndexes(t *migrate.Table, list ...migrate.Index) []string {
+	var sql []string
+	for _, ix := range list {
+		if ix.Search {
+			sql = append(sql, createSearch(t, ix)...)
+		} else {
+			sql = append(sql, createIndex(t.Name, ix))
+		}
 	}
 	return sql
 }
@@ -119,7 +128,9 @@ func changeColumn(s *migrate.Step) []string {
 func dropIndexes(list []migrate.Index) []string {
 	var sql []string
 	for _, ix := range list {
-		sql = append(sql, "DROP INDEX "+ident(ix.Name))
+		if !ix.Search {
+			sql = append(sql, "DROP INDEX IF EXISTS "+ident(ix.Name))
+		}
 	}
-	return sql
+	return append(sql, dropSearches(list)...)
 }

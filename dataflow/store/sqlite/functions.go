@@ -23,6 +23,9 @@ func registerFunctions(c *sqlite.Conn) error {
 	if err := registerSums(c); err != nil {
 		return err
 	}
+	if err := registerSearch(c); err != nil {
+		return err
+	}
 	return c.CreateFunction(regexFunction, textFunction(func(ctx sqlite.Context, pattern, s string) (bool, error) {
 		re, ok := ctx.AuxData(0).(*regexp.Regexp)
 		if !ok {

@@ -29,22 +29,22 @@ func (c *conn) query(sql string, args []any, f func(*sqlite.Stmt)) error {
 }
 
 // The catalog is read in one query per kind of thing, whatever the number of
-// tables.
+// tables. Tables that belong to an index of words are none.
 const (
-	tablesQuery = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY rowid`
+	tablesQuery = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY rowid`
 
 	columnsQuery = `SELECT t.name, c.name, c.type, c."notnull", c.pk, c.dflt_value IS NOT NULL OR c.hidden > 1
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
-WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' ORDER BY t.rowid, c.cid`
+WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY t.rowid, c.cid`
 
 	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete, k."to"
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
-WHERE t.type = 'table' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
+WHERE t.type = 'table' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
 
 	indexesQuery = `SELECT t.name, i.name, i."unique", c.name,
   CASE WHEN i.partial THEN (SELECT s.sql FROM sqlite_schema AS s WHERE s.type = 'index' AND s.name = i.name) END
 FROM sqlite_schema AS t, pragma_index_list(t.name) AS i, pragma_index_info(i.name) AS c
-WHERE t.type = 'table' AND i.origin <> 'pk' ORDER BY t.rowid, i.name, c.seqno`
+WHERE t.type = 'table' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' AND i.origin <> 'pk' ORDER BY t.rowid, i.name, c.seqno`
 )
 
 // inspect reads the schema that is there.
@@ -75,7 +75,10 @@ func inspect(c *conn) (*migrate.Schema, error) {
 	}); err != nil {
 		return nil, err
 	}
-	return s, c.query(indexesQuery, nil, func(r *sqlite.Stmt) { readIndex(tables[r.ColumnText(0)], r) })
+	if err := c.query(indexesQuery, nil, func(r *sqlite.Stmt) { readIndex(tables[r.ColumnText(0)], r) }); err != nil {
+		return nil, err
+	}
+	return s, inspectSearches(c, tables)
 }
 
 // readColumn reads a row of columnsQuery. sql is the text of its table.
