@@ -133,7 +133,7 @@ func (p *params) listParam(name, value string) {
 	case "cursor":
 		p.q.Cursor = value
 	case "count":
-		p.q.Count = p.flag(name, value)
+		p.q.Count = p.counts(name, value)
 	case "include_deleted":
 		if !p.m.SoftDelete {
 			p.add(name, "unknown_parameter", p.m.Name+" keeps no deleted rows", "only models with soft_delete = True do")
@@ -172,6 +172,20 @@ func (p *params) flag(name, value string) bool {
 		p.add(name, "wrong_type", "must be true or false", "")
 	}
 	return value == "true"
+}
+
+// counts reads whether to count every match, in the words of Prefer too.
+func (p *params) counts(name, value string) bool {
+	switch value {
+	case "exact":
+		return true
+	case "none":
+		return false
+	case "true", "false":
+		return value == "true"
+	}
+	p.add(name, "wrong_type", "must be exact or none", "count=exact counts every match, as total")
+	return false
 }
 
 // below records problems found inside the value of a parameter.
@@ -262,11 +276,23 @@ func (p *params) unknownFilter(name, path string) {
 	if path != name { // only a field can have an operator
 		known = known[len(ListParams()):]
 	}
+	if f := p.m.Field(before(path)); f != nil && f.Name != path { // a path that goes wrong further on
+		if _, problems := query.ParseSeen(p.m, dataflow.ObjectOf(path, nil), "", p.sees); len(problems) > 0 {
+			p.add(name, "unknown_parameter", problems[0].Detail, problems[0].Hint)
+			return
+		}
+	}
 	hint := dataflow.DidYouMean(path, known)
 	if hint == "" {
 		hint = "filters name fields of " + p.m.Name + ", as in " + p.m.ID().Name + "=1 or created_at[$gte]=2026-01-31T00:00:00Z"
 	}
 	p.add(name, "unknown_parameter", "there is no parameter or field "+quote(path), hint)
+}
+
+// before is the first name of a path.
+func before(path string) string {
+	first, _, _ := strings.Cut(path, ".")
+	return first
 }
 
 // fieldAt follows a path through references to models that are served; nil if
