@@ -45,8 +45,7 @@ func ParseSearch(m *dataflow.Model, text, pointer string) (Expr, []dataflow.Prob
 	p := parser{model: m}
 	switch {
 	case len(m.Searchable()) == 0:
-		p.bad("not_filterable", pointer, `write field(str, searchable = True) for what is to be searched, or use a filter: {"name": {"$ilike": "%red%"}}`,
-			"%s has no searchable field", m.Name)
+		p.bad("not_filterable", pointer, "write field(str, searchable = True) for what is to be searched"+filterInstead(m), "%s has no searchable field", m.Name)
 	case len(text) > MaxSearch:
 		p.bad("too_long", pointer, "", "a search has at most %d bytes", MaxSearch)
 	}
@@ -61,6 +60,17 @@ func ParseSearch(m *dataflow.Model, text, pointer string) (Expr, []dataflow.Prob
 		p.bad("too_large", pointer, "", "a search has at most %d terms", MaxSearchTerms)
 	}
 	return &Search{Model: m, Text: text, Terms: terms}, p.problems
+}
+
+// filterInstead shows the filter that looks for a part of a text, if the model
+// has one.
+func filterInstead(m *dataflow.Model) string {
+	for _, f := range m.Fields {
+		if f.Type.Kind == dataflow.KindString && f.System == dataflow.RoleNone {
+			return `, or use a filter: {"` + f.Name + `": {"$ilike": "%red%"}}`
+		}
+	}
+	return ""
 }
 
 // ParseSearchStatic checks a search as an app file has it, if it is a text that

@@ -52,7 +52,7 @@ func TestParseTerms(t *testing.T) {
 func TestParseSearchRefuses(t *testing.T) {
 	m := order()
 	_, problems := ParseSearch(m, "x", "/search")
-	want := []string{`/search not_filterable: Order has no searchable field (write field(str, searchable = True) for what is to be searched, or use a filter: {"name": {"$ilike": "%red%"}})`}
+	want := []string{`/search not_filterable: Order has no searchable field (write field(str, searchable = True) for what is to be searched, or use a filter: {"note": {"$ilike": "%red%"}})`}
 	if diff := cmp.Diff(want, said(problems)); diff != "" {
 		t.Error(diff)
 	}
