@@ -17,7 +17,11 @@ func (w *writer) indexes(m *model, single map[string]string, indexes, sets *[]st
 			w.comment("the index %s is not in this file: it is over expressions, or over some rows by a condition that index(…) can't say", name)
 		}
 	}
+	defer m.searchable(single)
 	for _, ix := range m.Indexes {
+		if ix.Search {
+			continue
+		}
 		columns, where := ix.Columns, ix.Where
 		if m.tenants && ix.Unique && columns[0] == "tenant_id" {
 			columns = columns[1:]
@@ -54,6 +58,21 @@ func (w *writer) indexes(m *model, single map[string]string, indexes, sets *[]st
 			*sets = append(*sets, "["+quoted(fields)+"]")
 		default:
 			*indexes = append(*indexes, "index("+quoted(fields)+")")
+		}
+	}
+}
+
+// searchable marks the columns that an index of words is over.
+func (m *model) searchable(single map[string]string) {
+	for _, ix := range m.Indexes {
+		if !ix.Search {
+			continue
+		}
+		for _, c := range ix.Columns {
+			if single[c] != "" {
+				single[c] += ", "
+			}
+			single[c] += "searchable = True"
 		}
 	}
 }

@@ -20,7 +20,7 @@ FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k WHERE t.type = 'ta
 
 	foundIndexesQuery = `SELECT t.name, i.name FROM sqlite_schema AS t, pragma_index_list(t.name) AS i WHERE t.type = 'table' AND i.origin <> 'pk' ORDER BY i.name`
 
-	foundOthersQuery = `SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger') ORDER BY name`
+	foundOthersQuery = `SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger') AND name NOT LIKE 'fx\_%.%/%' ESCAPE '\' ORDER BY name`
 )
 
 // Inspect reads the schema of a database, and writes nothing: not even the log
