@@ -5,6 +5,7 @@ package examples_test
 import (
 	"bufio"
 	"bytes"
+	"cmp"
 	"context"
 	"flag"
 	"fmt"
@@ -28,11 +29,13 @@ var readmes = []struct {
 	ready string // how the line begins that the server prints when it is ready
 	flags func(api, mcp string) []string
 	api   string // where the page says that it listens
+	dir   string // where its commands are run, if not beside it
 }{
-	{"README.md", "ready in", flowctlPorts, "8000"},
-	{"examples/shop/README.md", "ready in", flowctlPorts, "8000"},
-	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000"},
-	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080"},
+	{"README.md", "ready in", flowctlPorts, "8000", ""},
+	{"examples/shop/README.md", "ready in", flowctlPorts, "8000", ""},
+	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000", ""},
+	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080", ""},
+	{"docs/migrations.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
 }
 
 func flowctlPorts(api, mcp string) []string { return []string{"--api-port", api, "--mcp-port", mcp} }
@@ -57,7 +60,7 @@ func TestReadmes(t *testing.T) {
 				t.Fatal(err)
 			}
 			api, mcp := freePort(t), freePort(t)
-			s := &session{t: t, bin: bin, dir: filepath.Join(work, filepath.Dir(r.path)),
+			s := &session{t: t, bin: bin, dir: filepath.Join(work, cmp.Or(r.dir, filepath.Dir(r.path))),
 				ready: r.ready, flags: r.flags(api, mcp),
 				real:  strings.NewReplacer("localhost:"+r.api, "localhost:"+api),
 				shown: strings.NewReplacer(":"+api, ":"+r.api, ":"+mcp, ":3001"),

@@ -132,13 +132,16 @@ func (m *migration) export(ctx context.Context, x exportFlags, at time.Time) err
 }
 
 func (m *migration) toExport(ctx context.Context, x exportFlags) ([]*migrate.Preview, error) {
+	plans := make([]*migrate.Preview, len(m.dbs))
 	if !x.all {
-		return m.plan(ctx), nil
+		for i, p := range m.plan(ctx) {
+			plans[i] = p.preview
+		}
+		return plans, nil
 	}
 	if len(m.f.allow) > 0 {
 		return nil, &usageError{"--allow goes without --all", "an empty database has nothing to lose"}
 	}
-	plans := make([]*migrate.Preview, len(m.dbs))
 	for i, r := range m.dbs {
 		p, diags := r.Whole()
 		m.note(r, diags)

@@ -29,8 +29,11 @@ could not be read. With --exit-code, 3: nothing is refused, and there are steps.
 			pending := false
 			err := migrating(cmd, w, args[0], &f, look, func(ctx context.Context, m *migration) error {
 				for i, p := range m.plan(ctx) {
+					if p.preview == nil {
+						continue // why has been noted
+					}
 					d := m.about(m.dbs[i])
-					d.Preview, d.State = p, stateOf(p)
+					d.Preview, d.State = p.preview, p.state()
 					pending = pending || d.State == "pending"
 				}
 				return nil
@@ -75,16 +78,30 @@ apply does it with auto_migrate = False too.`,
 	return cmd
 }
 
+// planned is what came of planning for a database. Its preview is nil if the
+// database could not be looked at.
+type planned struct {
+	preview *migrate.Preview
+	refused bool
+}
+
+func (p planned) state() string {
+	switch {
+	case p.refused:
+		return "refused"
+	case len(p.preview.Steps) > 0:
+		return "pending"
+	}
+	return "up to date"
+}
+
 // plan plans every database. Each gets those of the words that are about it.
-func (m *migration) plan(ctx context.Context) []*migrate.Preview {
+func (m *migration) plan(ctx context.Context) []planned {
 	m.share(ctx)
-	plans := make([]*migrate.Preview, len(m.dbs))
+	plans := make([]planned, len(m.dbs))
 	for i, r := range m.dbs {
 		p, diags := r.Preview(ctx)
-		m.note(r, diags)
-		if plans[i] = p; p == nil {
-			plans[i] = &migrate.Preview{}
-		}
+		plans[i] = planned{p, !m.note(r, diags)}
 	}
 	return plans
 }
@@ -126,13 +143,6 @@ func (m *migration) apply(ctx context.Context, r *migrate.Runner) {
 	}
 }
 
-func stateOf(p *migrate.Preview) string {
-	if len(p.Steps) > 0 {
-		return "pending"
-	}
-	return "up to date"
-}
-
 // writeDone says what was done to a database, as run does too.
 func writeDone(w io.Writer, database, state string, steps []string) {
 	fmt.Fprintf(w, "database  %s (%s)\n", database, state)
@@ -142,8 +152,8 @@ func writeDone(w io.Writer, database, state string, steps []string) {
 }
 
 func writePlan(w io.Writer, d *databaseReply, sql bool) {
-	if len(d.Preview.Steps) == 0 {
-		fmt.Fprintf(w, "database  %s (up to date)\n", d.Database)
+	if d.State != "pending" {
+		fmt.Fprintf(w, "database  %s (%s)\n", d.Database, d.State)
 		return
 	}
 	fmt.Fprintf(w, "database  %s (%s)\n", d.Database, plural(len(d.Preview.Steps), "step"))
