@@ -147,6 +147,11 @@ func changeColumn(s *migrate.Step) []string {
 		}
 		sql = append(sql, table+" ALTER COLUMN "+ident(s.Column.Name)+" TYPE "+columnType(s.Column)+collate+" USING "+expr)
 	}
+	if note := comment(s.Table.Name, s.Column); note != nil {
+		sql = append(sql, note...)
+	} else if comment(s.Table.Name, s.Have) != nil {
+		sql = append(sql, "COMMENT ON COLUMN "+ident(s.Table.Name)+"."+ident(s.Column.Name)+" IS NULL")
+	}
 	sql = append(sql, addCheck(s.Table.Name, s.Column)...)
 	if s.Column.Ref != nil {
 		fresh := *s.Column
