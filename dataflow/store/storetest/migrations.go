@@ -548,49 +548,61 @@ func testKilled(t *testing.T, e Engine) {
 		ref := &dataflow.Field{Name: "owner", Type: refTo(owner), Optional: true, OnDelete: "cascade"}
 		return []*dataflow.Model{owner, modelOf("Extra", "extras", optField("n", dataflow.Int)), thing(v, ref, &dataflow.Field{Name: "e", Type: enumOf("a", "b"), Backfill: "a"})}
 	}
-	allow := []string{"drop_column:Thing.gone"}
 	for kill := 0; ; kill++ {
-		a := newApp(t, e)
-		models := first()
-		a.with(func(s store.Store) {
-			insert(t, s, models[0], "name", "ada")
-			for i := range 3 {
-				insert(t, s, models[1], "v", int64(i), "owner", int64(1), "gone", "x")
-			}
-		}, models...)
-		left := kill
-		r := a.runner(second()...)
-		r.DB, r.Allow = killer{r.DB, &left}, allow
-		_, ds := r.Apply(context.Background())
-		finished := !dataflow.HasErrors(ds)
-
-		// The next start goes on, without any word but what was there to begin with.
-		again := a.runner(second()...)
-		p, ds := again.Preview(context.Background())
-		if dataflow.HasErrors(ds) {
-			t.Fatalf("killed at %d: %v", kill, ds)
-		}
-		if len(p.Kept) > 0 {
-			again.Allow = allow
-		}
-		if _, ds := again.Apply(context.Background()); dataflow.HasErrors(ds) {
-			t.Fatalf("killed at %d: %v", kill, ds)
-		}
-		a.sameAsFresh(second)
-		if got := a.values("v", second()...); !slices.Equal(got, []any{`"0.00"`, `"1.00"`, `"2.00"`}) {
-			t.Fatalf("killed at %d: rows %v", kill, got)
-		}
-		history, ds := a.runner(second()...).History(context.Background())
-		if ds != nil || slices.ContainsFunc(history, func(x migrate.Applied) bool { return x.State != migrate.StateApplied }) {
-			t.Fatalf("killed at %d: history %+v %v", kill, history, ds)
-		}
-		if finished {
-			if kill < 8 {
-				t.Fatalf("there were only %d moments to be killed at", kill)
-			}
+		finished := false
+		passed := t.Run(fmt.Sprint("before ", kill), func(t *testing.T) { // on its own, so that its connections are closed with it
+			finished = killedBefore(newApp(t, e), kill, first, second)
+		})
+		switch {
+		case !passed:
+			return
+		case finished && kill < 8:
+			t.Fatalf("there were only %d moments to be killed at", kill)
+		case finished:
 			return
 		}
 	}
+}
+
+// killedBefore migrates from first to second with the connection lost before a
+// statement, and once more. It reports whether there were not that many.
+func killedBefore(a *app, kill int, first, second func() []*dataflow.Model) (finished bool) {
+	t := a.t
+	allow := []string{"drop_column:Thing.gone"}
+	models := first()
+	a.with(func(s store.Store) {
+		insert(t, s, models[0], "name", "ada")
+		for i := range 3 {
+			insert(t, s, models[1], "v", int64(i), "owner", int64(1), "gone", "x")
+		}
+	}, models...)
+	left := kill
+	r := a.runner(second()...)
+	r.DB, r.Allow = killer{r.DB, &left}, allow
+	_, ds := r.Apply(context.Background())
+	finished = !dataflow.HasErrors(ds)
+
+	// The next start goes on, without any word but what was there to begin with.
+	again := a.runner(second()...)
+	p, ds := again.Preview(context.Background())
+	if dataflow.HasErrors(ds) {
+		t.Fatal(ds)
+	}
+	if len(p.Kept) > 0 {
+		again.Allow = allow
+	}
+	if _, ds := again.Apply(context.Background()); dataflow.HasErrors(ds) {
+		t.Fatal(ds)
+	}
+	a.sameAsFresh(second)
+	if got := a.values("v", second()...); !slices.Equal(got, []any{`"0.00"`, `"1.00"`, `"2.00"`}) {
+		t.Errorf("rows %v", got)
+	}
+	history, ds := a.runner(second()...).History(context.Background())
+	if ds != nil || slices.ContainsFunc(history, func(x migrate.Applied) bool { return x.State != migrate.StateApplied }) {
+		t.Errorf("history %+v %v", history, ds)
+	}
+	return finished
 }
 
 func testRandomSchemas(t *testing.T, e Engine) {
