@@ -25,7 +25,6 @@ type comparison struct {
 	engine  string
 	rivals  []rival                       // flowctl first
 	backend func() (time.Duration, error) // CPU time of the engine's own processes
-	rows    int
 }
 
 // work is one kind of request.
