@@ -66,6 +66,9 @@ func compare(ctx context.Context, c config, start func(context.Context, config) 
 	}
 	var rows [][]string
 	for _, w := range works() {
+		if !strings.HasPrefix(w.name, c.work) {
+			continue
+		}
 		for _, conns := range w.conns {
 			row, err := cmp.measure(ctx, c, w, conns)
 			if err != nil {

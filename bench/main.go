@@ -31,9 +31,10 @@ type config struct {
 	handwritten string
 	dir         string // for databases; emptied afterwards
 	rounds      int
-	requests    int // a round, of each read; creates are a quarter of it
-	rows        int // of the compared databases
-	million     int // requests of the measurement of memory
+	requests    int    // a round, of each read; creates are a quarter of it
+	rows        int    // of the compared databases
+	work        string // how the work that is compared begins; "" is all
+	million     int    // requests of the measurement of memory
 	conns       int
 	starts      int
 	scales      []int
@@ -46,6 +47,7 @@ func main() {
 	flag.IntVar(&c.rounds, "rounds", 7, "rounds of each measurement of requests; medians are shown")
 	flag.IntVar(&c.requests, "n", 20000, "requests a round")
 	flag.IntVar(&c.rows, "rows", 100_000, "rows that postgres and sqlite compare on")
+	flag.StringVar(&c.work, "work", "", `how the work begins that postgres and sqlite compare: "create"`)
 	flag.IntVar(&c.million, "million", 1_000_000, "requests that memory is watched over")
 	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
 	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")

@@ -15,14 +15,35 @@ func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	return m.insert(ctx, tx, c, row, "")
 }
 
+// Add is Insert in a transaction of its own.
+func (m *Model) Add(ctx context.Context, s store.Store, c Caller, row *dataflow.Object) error {
+	adder, ok := s.(store.Adder)
+	if !ok || len(m.guarded) > 0 || m.audit != nil {
+		return s.Write(ctx, func(tx store.Tx) error { return m.Insert(ctx, tx, c, row) })
+	}
+	fields, vals := m.inserted(row)
+	id, err := adder.Add(ctx, m.m, fields, vals)
+	if err != nil {
+		return err
+	}
+	row.Vals()[m.id] = id
+	return nil
+}
+
+// inserted returns which fields of a new row are written, and their values.
+func (m *Model) inserted(row *dataflow.Object) (fields []int, vals []any) {
+	vals = row.Vals()[:len(m.m.Fields)]
+	if vals[m.id] == dataflow.Absent || m.databasePicksID() {
+		return m.insertable, m.withoutID(vals)
+	}
+	return m.allFields, vals
+}
+
 func (m *Model) insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, pointer string) error {
 	if err := m.checkRefs(ctx, tx, c, row, m.guarded, pointer); err != nil {
 		return err
 	}
-	fields, vals := m.allFields, row.Vals()[:len(m.m.Fields)]
-	if vals[m.id] == dataflow.Absent || m.databasePicksID() {
-		fields, vals = m.insertable, m.withoutID(vals)
-	}
+	fields, vals := m.inserted(row)
 	ids, err := tx.Insert(ctx, m.m, fields, [][]any{vals})
 	if err != nil {
 		return placed(err, pointer)

@@ -21,13 +21,15 @@ type answer struct {
 }
 
 // mutation is a request that writes: do runs inside one transaction (again, if
-// the store asks for a retry), render words the answer afterwards. If render
-// fails, what it returns beside the error is the answer without a body.
+// the store asks for a retry), alone, if not nil, does the same in a transaction
+// that it makes itself, render words the answer afterwards. If render fails,
+// what it returns beside the error is the answer without a body.
 type mutation struct {
 	caller access.Caller
 	prefer prefer
 	body   []byte
 	do     func(ctx context.Context, tx store.Tx) error
+	alone  func(ctx context.Context) error
 	render func(ctx context.Context) (answer, error)
 }
 
@@ -40,12 +42,7 @@ func (m *model) write(x *front.Exchange, w mutation) error {
 		return m.writeOnce(x, w)
 	}
 	ctx := x.Context()
-	err := m.store.Write(ctx, func(tx store.Tx) error {
-		if err := w.do(ctx, tx); err != nil || !w.prefer.rollback {
-			return err
-		}
-		return errRollback
-	})
+	err := m.transact(ctx, w)
 	if err != nil && !errors.Is(err, errRollback) {
 		return err
 	}
@@ -58,6 +55,19 @@ func (m *model) write(x *front.Exchange, w mutation) error {
 	}
 	a.send(x)
 	return nil
+}
+
+// transact does a mutation in a transaction of its own.
+func (m *model) transact(ctx context.Context, w mutation) error {
+	if w.alone != nil && !w.prefer.rollback {
+		return w.alone(ctx)
+	}
+	return m.store.Write(ctx, func(tx store.Tx) error {
+		if err := w.do(ctx, tx); err != nil || !w.prefer.rollback {
+			return err
+		}
+		return errRollback
+	})
 }
 
 // send sends an answer.
@@ -116,6 +126,7 @@ func (m *model) create(x *front.Exchange) error {
 		return err
 	}
 	w.do = func(ctx context.Context, tx store.Tx) error { return m.ops.Insert(ctx, tx, w.caller, row) }
+	w.alone = func(ctx context.Context) error { return m.ops.Add(ctx, m.store, w.caller, row) }
 	w.render = func(ctx context.Context) (answer, error) {
 		a, err := m.rowAnswer(ctx, x, w.prefer, row, http.StatusCreated, http.StatusCreated)
 		if !w.prefer.rollback { // there is nothing at the place of a row that was not kept

@@ -32,7 +32,8 @@ type conn struct {
 	s       *Store // nil for one that is not of a pool
 
 	pooled *pgxpool.Conn // while it is taken
-	shown  bool          // a caller has seen a row since it was taken
+	shown  bool          // a row has come since it was taken
+	sent   bool          // a statement has been sent since it was taken
 	stale  bool          // a statement was prepared for tables that have changed since
 }
 
@@ -108,7 +109,7 @@ func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
 		c.b.Dialect = &s.dialect
 		pc.CustomData()[kept] = c
 	}
-	c.pooled, c.shown, c.stale = pooled, false, false
+	c.pooled, c.shown, c.sent, c.stale = pooled, false, false, false
 	return c
 }
 
@@ -188,12 +189,14 @@ var inBinary = []int16{1}
 func (c *conn) run(ctx context.Context, sql []byte, args []any) (*pgconn.ResultReader, error) {
 	values, formats := c.params.encode(args)
 	if c.unnamed || len(sql) > maxPrepared {
+		c.sent = true
 		return c.ExecParams(ctx, string(sql), values, nil, formats, inBinary), nil
 	}
 	stmt, err := c.stmts.get(ctx, sql)
 	if err != nil {
 		return nil, err
 	}
+	c.sent = true
 	return c.ExecStatement(ctx, stmt, values, formats, inBinary), nil
 }
 

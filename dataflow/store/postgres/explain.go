@@ -39,8 +39,10 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	if t.depth > 0 {
 		undo = "ROLLBACK TO s" + strconv.Itoa(t.depth)
 	}
-	if err := t.c.exec(ctx, undo); err != nil {
-		return t.c.toError(ctx, err)
+	if t.c.TxStatus() != 'I' { // 'I' is after a statement that was its own transaction
+		if err := t.c.exec(ctx, undo); err != nil {
+			return t.c.toError(ctx, err)
+		}
 	}
 	k, err := t.constraint(ctx, cause)
 	if err != nil {

@@ -192,7 +192,7 @@ func TestTablesAlteredUnderPreparedStatements(t *testing.T) {
 type proxy struct {
 	net.Listener
 	to  string
-	cut atomic.Bool // at the next COMMIT, once the server has it
+	cut atomic.Pointer[string] // at the next message with this in it, once the server has it
 }
 
 func newProxy(t *testing.T, address, to string) *proxy {
@@ -228,7 +228,8 @@ func (p *proxy) pass(client net.Conn) {
 		if err != nil {
 			return
 		}
-		cut := bytes.Contains(buf[:n], []byte("COMMIT\x00")) && p.cut.Swap(false)
+		mark := p.cut.Load()
+		cut := mark != nil && bytes.Contains(buf[:n], []byte(*mark)) && p.cut.CompareAndSwap(mark, nil)
 		if cut {
 			client.Close()
 		}
@@ -261,7 +262,7 @@ func TestACommitWithoutAnAnswer(t *testing.T) {
 	p := newProxy(t, "127.0.0.1:0", host)
 	via, _ := through(t, direct, p.Addr().String())
 	s := openTest(t, database(via, m))
-	p.cut.Store(true)
+	p.cut.Store(new("COMMIT\x00"))
 	calls := 0
 	err := s.Write(t.Context(), func(tx store.Tx) error { calls++; return add(t, tx, m, 7) })
 	if code(err) != "commit_unknown" || calls != 1 {

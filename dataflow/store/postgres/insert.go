@@ -206,6 +206,7 @@ func (in *inserting) collect(ctx context.Context, b *query.Builder) error {
 	id := &in.tab.columns[in.tab.id]
 	n := len(in.ids)
 	for r.NextRow() {
+		in.c.shown = true
 		in.ids = append(in.ids, id.value(r.Values()[0]))
 	}
 	_, err = r.Close()

@@ -30,8 +30,13 @@ const maxRaces = 2
 // it, where the connection is lost before anything can have been committed,
 // and where another was faster in adding what f had looked for in vain.
 func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
+	return s.persist(ctx, func(attempt int) (error, bool) { return s.once(ctx, attempt <= maxRaces, f) })
+}
+
+// persist calls f until there is no sense in calling it again.
+func (s *Store) persist(ctx context.Context, f func(attempt int) (err error, again bool)) error {
 	for attempt := 1; ; attempt++ {
-		err, again := s.once(ctx, attempt <= maxRaces, f)
+		err, again := f(attempt)
 		if !again || attempt == maxAttempts {
 			return err
 		}

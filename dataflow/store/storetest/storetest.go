@@ -42,6 +42,7 @@ func Run(t *testing.T, open Open) {
 		{"searches in step", testSearchInStep},
 		{"random searches", testRandomSearch},
 		{"inserts", testInserts},
+		{"adding one", testAdds},
 		{"updates", testUpdates},
 		{"deletes", testDeletes},
 		{"unique", testUnique},
@@ -149,19 +150,36 @@ func at(s string) time.Time {
 	return t.UTC()
 }
 
-// insert adds one row from names and values, and returns its id.
+// insert adds one row from names and values, the quickest way that the store
+// has, and returns its id.
 func insert(t *testing.T, s store.Store, m *dataflow.Model, namesAndValues ...any) any {
 	t.Helper()
-	var id any
-	err := s.Write(context.Background(), func(tx store.Tx) error {
-		var err error
-		id, err = insertTx(tx, m, namesAndValues...)
-		return err
-	})
+	add := addByWrite
+	if a, ok := s.(store.Adder); ok {
+		add = addBy(a)
+	}
+	id, err := add(s, m, namesAndValues...)
 	if err != nil {
 		t.Fatal(err)
 	}
 	return id
+}
+
+// addByWrite adds one row in a transaction.
+func addByWrite(s store.Store, m *dataflow.Model, namesAndValues ...any) (id any, err error) {
+	err = s.Write(context.Background(), func(tx store.Tx) error {
+		id, err = insertTx(tx, m, namesAndValues...)
+		return err
+	})
+	return id, err
+}
+
+// addBy adds one row by itself.
+func addBy(a store.Adder) func(store.Store, *dataflow.Model, ...any) (any, error) {
+	return func(_ store.Store, m *dataflow.Model, namesAndValues ...any) (any, error) {
+		fields, vals := columns(m, namesAndValues)
+		return a.Add(context.Background(), m, fields, vals)
+	}
 }
 
 func insertTx(tx store.Tx, m *dataflow.Model, namesAndValues ...any) (any, error) {
