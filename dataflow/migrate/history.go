@@ -49,3 +49,12 @@ func DecodeApplied(row AppliedRow) (a Applied) {
 	}
 	return a
 }
+
+// EncodeSchema writes a schema as it is kept; "" for none.
+func EncodeSchema(s *Schema) (string, error) {
+	if s == nil {
+		return "", nil
+	}
+	text, err := json.Marshal(s)
+	return string(text), err
+}

@@ -25,10 +25,9 @@ type Data interface {
 	// Dangling counts the rows whose value in a column is not null and in no row
 	// of another table's column.
 	Dangling(table, column, other, id string) (int64, error)
-	// Misfits counts, of the rows with a value in a column, those that can't
-	// become a value of want, and those that become another: a rounded one, a
-	// date without its time.
-	Misfits(table string, have, want *Column) (cant, lossy int64, err error)
+	// Values hands over each value of a column but nulls, as canonical; nil for
+	// one that is none of the column's kind.
+	Values(table string, c *Column, each func(v any)) error
 	// Duplicates counts the combinations of values, none of them null, that
 	// more than one row has, of those that a condition holds for; nil is all.
 	Duplicates(table string, columns []string, where *query.Condition) (int64, error)

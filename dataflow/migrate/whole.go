@@ -48,5 +48,5 @@ func (noRows) Nulls(_, _ string) (int64, error)                             { re
 func (noRows) Outside(_, _ string, _ *Column) (int64, error)                { return 0, nil }
 func (noRows) Matching(string, *query.Condition) (int64, error)             { return 0, nil }
 func (noRows) Dangling(_, _, _, _ string) (int64, error)                    { return 0, nil }
-func (noRows) Misfits(_ string, _, _ *Column) (cant, lossy int64, _ error)  { return 0, 0, nil }
+func (noRows) Values(string, *Column, func(v any)) error                    { return nil }
 func (noRows) Duplicates(string, []string, *query.Condition) (int64, error) { return 0, nil }

@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"encoding/json"
 	"fmt"
 	"log/slog"
 	"strconv"
@@ -182,13 +181,9 @@ func (m *migrator) Prepare(ctx context.Context, kept migrate.Meta) error {
 
 // Note implements migrate.DB.
 func (m *migrator) Note(ctx context.Context, schema *migrate.Schema, fingerprint string) error {
-	snapshot := ""
-	if schema != nil {
-		text, err := json.Marshal(schema)
-		if err != nil {
-			return err
-		}
-		snapshot = string(text)
+	snapshot, err := migrate.EncodeSchema(schema)
+	if err != nil {
+		return err
 	}
 	var cookie string
 	if err := m.c.query(ctx, cookieQuery, nil, func(r [][]byte) { cookie = string(r[0]) }); err != nil {
@@ -235,23 +230,16 @@ func (d rowData) Dangling(table, column, other, id string) (int64, error) {
 		ident(other) + " AS o WHERE o." + ident(id) + " = t." + ident(column) + ")")
 }
 
-// Misfits implements migrate.Data.
-func (d rowData) Misfits(table string, have, want *migrate.Column) (cant, lossy int64, err error) {
-	column := ident(have.Name)
-	err = d.c.query(d.ctx, "SELECT "+asText(have, column)+" FROM "+ident(table)+" WHERE "+column+" IS NOT NULL", nil, func(r [][]byte) {
-		v, ok := canonical(have, string(r[0]))
-		same := false
-		if ok {
-			v, same = migrate.Convert(v, have, want)
+// Values implements migrate.Data.
+func (d rowData) Values(table string, c *migrate.Column, each func(v any)) error {
+	column := ident(c.Name)
+	return d.c.query(d.ctx, "SELECT "+asText(c, column)+" FROM "+ident(table)+" WHERE "+column+" IS NOT NULL", nil, func(r [][]byte) {
+		v, ok := canonical(c, string(r[0]))
+		if !ok {
+			v = nil
 		}
-		switch {
-		case !ok || v == nil:
-			cant++
-		case !same:
-			lossy++
-		}
+		each(v)
 	})
-	return cant, lossy, err
 }
 
 // asText is the expression of a value as canonical reads it.

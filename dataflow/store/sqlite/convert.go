@@ -153,22 +153,15 @@ func canonical(c *migrate.Column, i int64, f float64, s string) (any, bool) {
 	return s, true
 }
 
-// Misfits implements migrate.Data.
-func (d rowData) Misfits(table string, have, want *migrate.Column) (cant, lossy int64, err error) {
-	err = d.c.query("SELECT "+ident(have.Name)+" FROM "+ident(table)+" WHERE "+ident(have.Name)+" IS NOT NULL", nil, func(r *sqlite.Stmt) {
-		v, ok := canonical(have, r.ColumnInt64(0), r.ColumnFloat(0), r.ColumnText(0))
-		same := false
-		if ok {
-			v, same = migrate.Convert(v, have, want)
+// Values implements migrate.Data.
+func (d rowData) Values(table string, c *migrate.Column, each func(v any)) error {
+	return d.c.query("SELECT "+ident(c.Name)+" FROM "+ident(table)+" WHERE "+ident(c.Name)+" IS NOT NULL", nil, func(r *sqlite.Stmt) {
+		v, ok := canonical(c, r.ColumnInt64(0), r.ColumnFloat(0), r.ColumnText(0))
+		if !ok {
+			v = nil
 		}
-		switch {
-		case !ok || v == nil:
-			cant++
-		case !same:
-			lossy++
-		}
+		each(v)
 	})
-	return cant, lossy, err
 }
 
 // Dangling implements migrate.Data.

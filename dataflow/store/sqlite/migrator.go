@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"encoding/json"
 	"os"
 	"time"
 
@@ -149,13 +148,9 @@ func (m *migrator) Prepare(_ context.Context, kept migrate.Meta) error {
 
 // Note implements migrate.DB.
 func (m *migrator) Note(_ context.Context, schema *migrate.Schema, fingerprint string) error {
-	snapshot := ""
-	if schema != nil {
-		text, err := json.Marshal(schema)
-		if err != nil {
-			return err
-		}
-		snapshot = string(text)
+	snapshot, err := migrate.EncodeSchema(schema)
+	if err != nil {
+		return err
 	}
 	cookie, err := readCookie(m.c)
 	if err != nil {
