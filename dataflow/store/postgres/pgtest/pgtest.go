@@ -9,13 +9,11 @@ package pgtest
 
 import (
 	"context"
-	"crypto/rand"
 	"errors"
 	"fmt"
 	"net/url"
 	"os"
 	"strconv"
-	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -23,7 +21,7 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// URL returns the URL of an empty database, dropped when the test ends.
+// URL returns the URL of an empty database, the test's own until it ends.
 func URL(t testing.TB) string {
 	t.Helper()
 	if err := Missing(); err != nil {
@@ -53,19 +51,18 @@ func Missing() error {
 	return nil
 }
 
-// New is URL for what is no testing.TB: drop drops the database.
+// New is URL for what is no testing.TB: drop gives the database back, and ends
+// the connections to it.
 func New() (url string, drop func() error, err error) {
-	base, err := server()
+	d, err := server()
 	if err != nil {
 		return "", nil, fmt.Errorf("no PostgreSQL to test with: %w", err)
 	}
-	name := "flow_test_" + strings.ToLower(rand.Text()[:12])
-	if err := run(base, "CREATE DATABASE "+name); err != nil {
+	name, err := d.take()
+	if err != nil {
 		return "", nil, err
 	}
-	return withDatabase(base, name), func() error {
-		return run(base, "DROP DATABASE IF EXISTS "+name+" WITH (FORCE)")
-	}, nil
+	return withDatabase(d.base, name), func() error { return d.give(name) }, nil
 }
 
 func withDatabase(base, name string) string {
@@ -121,12 +118,13 @@ func Settle(url string) (postmaster int, err error) {
 	return strconv.Atoi(string(r.Rows[0][0]))
 }
 
-// server returns the URL of the server of this process.
-var server = sync.OnceValues(func() (string, error) {
+// server returns the databases of the server of this process.
+var server = sync.OnceValues(func() (*databases, error) {
 	if given := os.Getenv("FLOWCTL_TEST_POSTGRES"); given != "" {
-		return given, nil
+		return &databases{base: given}, nil
 	}
-	return start()
+	base, err := start()
+	return &databases{base: base, own: true}, err
 })
 
 // ready waits until the server answers, or has ended.

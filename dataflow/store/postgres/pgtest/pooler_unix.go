@@ -56,17 +56,22 @@ func ThroughPooler(at string) (string, error) {
 	if err != nil {
 		return "", fmt.Errorf("no PgBouncer to test with: %w", err)
 	}
+	d, err := server()
+	if err != nil {
+		return "", err
+	}
+	d.throughPooler(u)
 	u.Host = host
 	return u.String(), nil
 }
 
 // pooler starts the PgBouncer of this process and returns where it listens.
 var pooler = sync.OnceValues(func() (string, error) {
-	base, err := server()
+	d, err := server()
 	if err != nil {
 		return "", err
 	}
-	behind, err := url.Parse(base)
+	behind, err := url.Parse(d.base)
 	if err != nil {
 		return "", err
 	}
