@@ -183,7 +183,7 @@ func (w *writer) kept(m *model) {
 		return
 	}
 	unique := func(fits func(migrate.Index) bool) bool {
-		return !slices.ContainsFunc(m.Indexes, func(ix migrate.Index) bool { return ix.Unique && !fits(ix) })
+		return !slices.ContainsFunc(m.Indexes, func(ix migrate.Index) bool { return ix.Unique && !ix.Broken && !fits(ix) })
 	}
 	m.versioned = is("version", "int", false)
 	m.tenants = is("tenant_id", "str", false) && unique(func(ix migrate.Index) bool { return slices.Contains(ix.Columns, "tenant_id") })

@@ -19,6 +19,10 @@ func (w *writer) indexes(m *model, single map[string]string, indexes, sets *[]st
 	}
 	defer m.searchable(single)
 	for _, ix := range m.Indexes {
+		if ix.Broken {
+			w.comment("the index %s is not in this file: it is not what its name says, or was cut short while it was built", ix.Name)
+			continue
+		}
 		if ix.Search {
 			continue
 		}
@@ -65,7 +69,7 @@ func (w *writer) indexes(m *model, single map[string]string, indexes, sets *[]st
 // searchable marks the columns that an index of words is over.
 func (m *model) searchable(single map[string]string) {
 	for _, ix := range m.Indexes {
-		if !ix.Search {
+		if !ix.Search || ix.Broken {
 			continue
 		}
 		for _, c := range ix.Columns {

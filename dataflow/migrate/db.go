@@ -66,9 +66,6 @@ type Work struct {
 	SQL []string
 	// Aside says that it is done after the transaction, beside other programs.
 	Aside bool
-	// Again, if set, is done before SQL where the step may have been cut short
-	// before.
-	Again []string
 }
 
 // Meta is what a database says about its schema without being looked at.

@@ -66,7 +66,7 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 	}
 	for _, ix := range want.Indexes {
 		there := slices.ContainsFunc(have.Indexes, func(h Index) bool {
-			return h.Unique && slices.Equal(h.Columns, ix.Columns) && (h.Where == nil || h.Where.Equal(ix.Where))
+			return h.Unique && !h.Broken && slices.Equal(h.Columns, ix.Columns) && (h.Where == nil || h.Where.Equal(ix.Where))
 		})
 		if ix.Unique && !there {
 			add(want.Column(ix.Columns[len(ix.Columns)-1]), dataflow.SeverityError, "the table %s has no unique index on %s%s", want.Name, strings.Join(ix.Columns, ", "), want.among(ix.Where))

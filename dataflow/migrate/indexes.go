@@ -18,7 +18,7 @@ func (t *tablePlan) indexesOf() {
 	}
 	have := make([]Index, len(t.have.Indexes))
 	for i, ix := range t.have.Indexes {
-		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Search: ix.Search, Where: ix.Where.Renamed(now)}
+		have[i] = Index{Name: ix.Name, Unique: ix.Unique, Search: ix.Search, Where: ix.Where.Renamed(now), Broken: ix.Broken}
 		for _, c := range ix.Columns {
 			have[i].Columns = append(have[i].Columns, now(c))
 		}
@@ -64,7 +64,7 @@ func (t *tablePlan) covers(have []Index) {
 // serves reports whether an index that is there is the one wanted. The name of
 // one of our own tells its condition, should that not be read.
 func (ix Index) serves(want Index) bool {
-	if ix.Unique != want.Unique || ix.Search != want.Search || !slices.Equal(ix.Columns, want.Columns) || Own(ix.Name) && ix.Name != want.Name {
+	if ix.Broken || ix.Unique != want.Unique || ix.Search != want.Search || !slices.Equal(ix.Columns, want.Columns) || Own(ix.Name) && ix.Name != want.Name {
 		return false
 	}
 	return ix.Where.Equal(want.Where) || Own(ix.Name) && ix.Where.IsUnread() && want.Where != nil

@@ -200,7 +200,7 @@ func (r *Runner) applyAside(ctx context.Context, steps []Step, work []Work, entr
 		if !work[i].Aside {
 			continue
 		}
-		if err := r.exec(ctx, s, append(work[i].Again[:len(work[i].Again):len(work[i].Again)], work[i].SQL...)); err != nil {
+		if err := r.exec(ctx, s, work[i].SQL); err != nil {
 			return err
 		}
 	}

@@ -78,6 +78,10 @@ type Index struct {
 	// delete uniqueness is among live rows.
 	Where *query.Condition `json:"where,omitempty"`
 
+	// Broken says that it was found, but is not what its name says: cut short
+	// while it was built, or altered since. It serves nobody, and is in the way.
+	Broken bool `json:"-"`
+
 	span dataflow.Span // of the declaration, if it is one of its own
 }
 

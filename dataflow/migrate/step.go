@@ -139,7 +139,7 @@ func (s Step) Reverse() (back Step, loss *Loss, ok bool) {
 	case CreateIndex:
 		back.Action = DropIndex
 	case DropIndex:
-		if back.Action = CreateIndex; len(s.Index.Columns) == 0 { // it was broken
+		if back.Action = CreateIndex; s.Index.Broken {
 			return back, nil, false
 		}
 	default: // FillNulls, CheckRef

@@ -34,8 +34,7 @@ func workOf(s *migrate.Step) migrate.Work {
 	switch s.Action {
 	case migrate.CreateIndex:
 		if s.Busy {
-			return migrate.Work{Aside: true, SQL: append(functionsOf(s.Index), createIndex(s.Table.Name, s.Index, "CONCURRENTLY ")),
-				Again: []string{"DROP INDEX CONCURRENTLY IF EXISTS " + ident(s.Index.Name)}}
+			return migrate.Work{Aside: true, SQL: append(functionsOf(s.Index), createIndex(s.Table.Name, s.Index, "CONCURRENTLY "))}
 		}
 	case migrate.CheckRef:
 		return migrate.Work{Aside: true, SQL: []string{"ALTER TABLE " + ident(s.Table.Name) + " VALIDATE CONSTRAINT " + ident(refName(s.Table.Name, s.Have))}}

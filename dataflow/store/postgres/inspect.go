@@ -29,9 +29,11 @@ JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.conkey[1]
 LEFT JOIN pg_class f ON f.oid = k.confrelid`
 
 	// A row for each column of each index; an index over expressions has null
-	// for them.
-	indexesQuery = `SELECT t.relname, c.relname, i.indisunique, a.attname, pg_get_expr(i.indpred, i.indrelid), pg_get_expr(i.indexprs, i.indrelid)
-FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary AND i.indisvalid
+	// for them. One that was cut short while it was built answers no query, but
+	// may refuse rows; one that is being built is nobody's to judge.
+	indexesQuery = `SELECT t.relname, c.relname, i.indisunique, a.attname, pg_get_expr(i.indpred, i.indrelid), pg_get_expr(i.indexprs, i.indrelid), i.indisvalid
+FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary
+  AND (i.indisvalid OR NOT EXISTS (SELECT 1 FROM pg_stat_progress_create_index p WHERE p.relid = t.oid))
 JOIN pg_class c ON c.oid = i.indexrelid
 CROSS JOIN LATERAL unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place)
 LEFT JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.number AND k.number > 0
@@ -178,10 +180,15 @@ func readLiteral(s string, i int, escapes bool) (string, int) {
 
 // readIndex adds a row of indexesQuery, behind the table's name, to the table.
 func readIndex(t *migrate.Table, r [][]byte, skip map[string]bool) {
-	name := string(r[0])
+	name, broken := string(r[0]), !isTrue(r[5])
 	if r[2] == nil && migrate.OwnSearch(name) {
-		t.Indexes = append(t.Indexes, readSearch(name, string(r[4])))
+		ix := readSearch(name, string(r[4]))
+		ix.Broken = ix.Broken || broken
+		t.Indexes = append(t.Indexes, ix)
 		return
+	}
+	if broken && !migrate.Own(name) {
+		skip[name] = true
 	}
 	if r[2] == nil { // an expression
 		skip[name] = true
@@ -190,7 +197,7 @@ func readIndex(t *migrate.Table, r [][]byte, skip map[string]bool) {
 		t.Indexes[n-1].Columns = append(t.Indexes[n-1].Columns, string(r[2]))
 		return
 	}
-	ix := migrate.Index{Name: name, Unique: isTrue(r[1]), Columns: []string{string(r[2])}}
+	ix := migrate.Index{Name: name, Unique: isTrue(r[1]), Columns: []string{string(r[2])}, Broken: broken}
 	if r[3] != nil {
 		ix.Where = readWhere(t, string(r[3]))
 		if ix.Where.IsUnread() && !migrate.Own(name) {

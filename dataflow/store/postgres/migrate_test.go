@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -263,6 +264,63 @@ func TestAChangeByAnotherIsNoticed(t *testing.T) {
 		if steps, said := migrated(t, database(url, models()...)); steps != nil || said != nil {
 			t.Errorf("and again: %v, %v", steps, said)
 		}
+	}
+}
+
+// TestAnIndexThatWasCutShort: CREATE INDEX CONCURRENTLY leaves an index behind
+// that answers no query, but refuses rows if it is unique.
+func TestAnIndexThatWasCutShort(t *testing.T) {
+	plain := func() *dataflow.Model {
+		return model("Thing", "things", &dataflow.Field{Name: "a", Type: dataflow.String})
+	}
+	unique := func() *dataflow.Model {
+		return model("Thing", "things", &dataflow.Field{Name: "a", Type: dataflow.String, Unique: true})
+	}
+	const drop, create = "drop index ux_things.a of things", "create unique index on things (a)"
+	for _, tt := range []struct {
+		name  string
+		fix   string
+		after func() *dataflow.Model
+		steps []string
+		left  []string
+	}{
+		{"it is made again", `UPDATE things SET a = id::text`, unique, []string{drop, create}, []string{"[ux_other.a|f]", "[ux_things.a|t]"}},
+		{"it is made again where no row is left", `DELETE FROM things`, unique, []string{drop, create}, []string{"[ux_other.a|f]", "[ux_things.a|t]"}},
+		{"it goes if it is not wanted", `UPDATE things SET a = id::text`, plain, []string{drop}, []string{"[ux_other.a|f]"}},
+	} {
+		t.Run(tt.name, func(t *testing.T) {
+			url := pgtest.URL(t)
+			migrated(t, database(url, plain()))
+			pgtest.Exec(t, url, `INSERT INTO things (a) VALUES ('x'), ('x')`, `CREATE TABLE "theirs.own" (a text)`, `INSERT INTO "theirs.own" VALUES ('x'), ('x')`)
+			cutShort(t, url, `CREATE UNIQUE INDEX CONCURRENTLY "ux_things.a" ON things (a)`)
+			cutShort(t, url, `CREATE UNIQUE INDEX CONCURRENTLY "ux_other.a" ON "theirs.own" (a)`)
+			pgtest.Exec(t, url, tt.fix)
+			if steps, said := migrated(t, database(url, tt.after())); !slices.Equal(steps, tt.steps) || said != nil {
+				t.Errorf("steps %v, said %v", steps, said)
+			}
+			const indexes = `SELECT c.relname, i.indisvalid FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE c.relname LIKE 'ux%' ORDER BY 1`
+			if diff := cmp.Diff(tt.left, querySQL(t, url, indexes)); diff != "" {
+				t.Errorf("indexes (-want +got):\n%s", diff)
+			}
+			again := database(url, tt.after())
+			again.Options.ModelPersistence = false
+			if steps, said := migrated(t, again); steps != nil || said != nil {
+				t.Errorf("and again: %v, %v", steps, said)
+			}
+		})
+	}
+}
+
+// cutShort runs a statement that fails on the rows there are.
+func cutShort(t *testing.T, url, sql string) {
+	t.Helper()
+	pc, err := pgconn.Connect(context.Background(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer pc.Close(context.Background())
+	if err := newConn(pc, true).exec(context.Background(), sql); sqlState(err) != uniqueViolation {
+		t.Fatalf("%s: %v", sql, err)
 	}
 }
 

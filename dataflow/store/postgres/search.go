@@ -171,12 +171,10 @@ func over(ix migrate.Index) string {
 var searchedColumn = regexp.MustCompile(`COALESCE\(("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*), ''::text\)`)
 
 // readSearch reads the index of a table's words from its expression. One that
-// is by other functions has no columns, and so serves nobody.
+// is by other functions is broken.
 func readSearch(name, expr string) migrate.Index {
 	ix := migrate.Index{Name: name, Search: true}
-	if !strings.HasPrefix(expr, newWordFunctions().words+"(") {
-		return ix
-	}
+	ix.Broken = !strings.HasPrefix(expr, newWordFunctions().words+"(")
 	for _, m := range searchedColumn.FindAllStringSubmatch(expr, -1) {
 		column := m[1]
 		if strings.HasPrefix(column, `"`) {

@@ -203,7 +203,7 @@ const searchesQuery = `SELECT name, tbl_name, sql FROM sqlite_schema
 WHERE name LIKE 'fx\_%.%' ESCAPE '\' AND type IN ('trigger', 'table') AND sql IS NOT NULL ORDER BY rowid`
 
 // inspectSearches adds the indexes of words to their tables. One that is not
-// made as it should be, or lacks a part, has no columns, and so serves nobody.
+// made as it should be, or lacks a part, is broken.
 func inspectSearches(c *conn, tables map[string]*migrate.Table) error {
 	made := map[string]string{}
 	var names []string
@@ -227,9 +227,7 @@ func inspectSearches(c *conn, tables map[string]*migrate.Table) error {
 		ix := migrate.Index{Name: name, Search: true, Columns: strings.Split(name, ".")[1:]}
 		parts, _ := searchIndex(t.Name, idColumn(t), ix)
 		for _, p := range parts {
-			if made[p.name] != p.sql {
-				ix.Columns = nil
-			}
+			ix.Broken = ix.Broken || made[p.name] != p.sql
 		}
 		t.Indexes = append(t.Indexes, ix)
 	}
