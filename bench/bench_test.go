@@ -59,7 +59,7 @@ func TestMeasurements(t *testing.T) {
 	dir := t.TempDir()
 	var out strings.Builder
 	c, err := build(context.Background(), config{
-		rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, scales: []int{3}, out: &out,
+		rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, scales: []int{3}, out: &out,
 	}, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestMeasurements(t *testing.T) {
 	if err := pgtest.Missing(); err != nil {
 		t.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
-	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, scale, workflows} {
+	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows} {
 		if err := measure(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -88,6 +88,8 @@ func TestMeasurements(t *testing.T) {
 		"| PostgreSQL | N | N | N | N |\n",
 		"| no database yet: tables are made | N | N |\n",
 		"| the database is there | N | N |\n",
+		"| SQLite | known | N | N | N | N |\n",
+		"| PostgreSQL | inspected | N + N | N + N | N | N |\n",
 		"| resident | N |\n",
 		"| read | N | N | N |\n",
 		"| N data nodes, one transaction | N | N | N |\n",

@@ -7,6 +7,7 @@
 //	go run ./bench sqlite     the same on SQLite
 //	go run ./bench memory     memory over a million requests, on both engines
 //	go run ./bench start      from process start to the first answer; idle memory
+//	go run ./bench unchanged  500 tables that are as they should be, on both engines
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
 //	go run ./bench all
@@ -37,6 +38,7 @@ type config struct {
 	million     int    // requests of the measurement of memory
 	conns       int
 	starts      int
+	tables      int // that are unchanged
 	scales      []int
 	out         io.Writer
 }
@@ -51,6 +53,7 @@ func main() {
 	flag.IntVar(&c.million, "million", 1_000_000, "requests that memory is watched over")
 	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
 	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")
+	flag.IntVar(&c.tables, "tables", 500, "tables that are unchanged")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -66,12 +69,13 @@ func run(ctx context.Context, c config, what string) error {
 		"sqlite":    {compareSQLite},
 		"memory":    {memory},
 		"start":     {starts},
+		"unchanged": {unchanged},
 		"scale":     {scale},
 		"workflows": {workflows},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, scale, workflows},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, scale, workflows or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, scale, workflows or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

@@ -1,9 +1,6 @@
 package dataflow
 
-import (
-	"context"
-	"time"
-)
+import "context"
 
 // Func is a function of app.star (or of a Go program that embeds the
 // runtime). It is frozen and may be called from many goroutines at once;
@@ -36,15 +33,6 @@ type Handler interface {
 	RunNode(ctx context.Context, nodeType string, args *Object) (any, error)
 	// Workflow runs another workflow and returns its outputs.
 	Workflow(ctx context.Context, name string, inputs *Object) (any, error)
-	// Record returns what f gives, a canonical value that may differ from call to
-	// call: the time, chance, an answer from outside. A run that is kept and run
-	// again returns what f gave the first time. The function calls it for the same
-	// things in the same order each time it runs; what names the thing, as
-	// "now" or "random.int".
-	Record(ctx context.Context, what string, f func(context.Context) (any, error)) (any, error)
-	// Now reads the clock of the run. It is for Record, and for what leaves no
-	// trace in the run.
-	Now() time.Time
 	// Info returns what ctx.user, ctx.tenant and ctx.run_id show.
 	Info() Info
 }

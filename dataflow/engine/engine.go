@@ -128,6 +128,7 @@ type Call struct {
 // Runtime is what a node may use of the run it is in.
 type Runtime interface {
 	dataflow.Handler
+	Now() time.Time
 	NewID() string
 	Logger() *slog.Logger
 	HTTPClient() *http.Client

@@ -124,13 +124,7 @@ func (rt *runtime) Info() dataflow.Info {
 	return dataflow.Info{RunID: rt.run.id, User: rt.run.caller.User, Tenant: rt.run.caller.Tenant}
 }
 
-// Record implements dataflow.Handler. Nothing is kept of a run that is one
-// transaction: what fails leaves nothing, and is not run again.
-func (rt *runtime) Record(ctx context.Context, _ string, f func(context.Context) (any, error)) (any, error) {
-	return f(ctx)
-}
-
-// Now implements dataflow.Handler.
+// Now implements Runtime.
 func (rt *runtime) Now() time.Time { return rt.run.engine.opts.Now().UTC() }
 
 // NewID implements Runtime.

@@ -29,7 +29,7 @@ type DB interface {
 	// Exec runs one statement.
 	Exec(ctx context.Context, sql string) error
 	// Writable finds out whether the database can be written to, without
-	// writing or waiting.
+	// altering a table or waiting.
 	Writable(ctx context.Context) error
 
 	// Inspect reads the schema that is there.

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	sl "go.starlark.net/starlark"
@@ -133,31 +134,17 @@ func (c *Ctx) workflow(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs [
 	return c.answer(thread, result, err)
 }
 
-// now is the time at which the run reads its clock.
-func (c *Ctx) now(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+// now is the time at which the run reads its clock, for handlers whose
+// runtime has one.
+func (c *Ctx) now(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	if err := sl.UnpackArgs(b.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	return c.Record(thread, "now", func(context.Context) (sl.Value, error) { return NewDateTime(c.handler.Now()) })
-}
-
-// Record gives a function what f gives: something that may differ from call to
-// call, as the clock or chance. Everything of the kind that a module offers
-// goes through here, so that a run which is kept gets the same when it is run
-// again. what names it.
-func (c *Ctx) Record(thread *sl.Thread, what string, f func(context.Context) (sl.Value, error)) (sl.Value, error) {
-	v, err := c.handler.Record(c.ctx, what, func(ctx context.Context) (any, error) {
-		v, err := f(ctx)
-		if err != nil {
-			return nil, err
-		}
-		out, p := toGo(v, 0)
-		if p != nil {
-			return nil, fmt.Errorf("%s: %w", what, p)
-		}
-		return out, nil
-	})
-	return c.answer(thread, v, err)
+	clock, ok := c.handler.(interface{ Now() time.Time })
+	if !ok {
+		return nil, errors.New("ctx.now: this run has no clock")
+	}
+	return NewDateTime(clock.Now())
 }
 
 // answer keeps the identity of an error and gives it the place of the call.

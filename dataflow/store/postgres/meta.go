@@ -1,22 +1,41 @@
 package postgres
 
 import (
+	"bytes"
 	"context"
 	"encoding/json"
 	"strconv"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
-// meta is what the runtime keeps in a database about its schema. The cookie
-// stands for the tables' rows in the catalog: with it, a change made by
-// another program is noticed too.
+// meta is what the runtime keeps in a database about its schema, beside what
+// the server says now. Two things stand for the tables, so that a change made by
+// another program is noticed too: the sums of their rows in the catalog, and the
+// signs, which are had without reading the catalog.
 type meta struct {
 	there       bool
 	format      int64
 	fingerprint string
-	cookie      string
-	cookieNow   string
+	cookie      string // sums and signs as they were
+	sums        string // now; "" where the signs were enough
+	signs       string // now; "" where they can't be had
+	alone       bool   // nobody else may have changed what the signs don't show yet
+	readOnly    bool   // the session is, as far as it is known
+}
+
+// untouched reports whether nobody else has changed the schema since.
+func (m meta) untouched() bool { return m.asSigned() || m.asSummed() }
+
+func (m meta) asSigned() bool {
+	_, signs, _ := strings.Cut(m.cookie, " ")
+	return m.alone && m.signs != "" && m.signs == signs
+}
+
+func (m meta) asSummed() bool {
+	sums, _, _ := strings.Cut(m.cookie, " ")
+	return m.sums != "" && m.sums == sums
 }
 
 const (
@@ -42,30 +61,112 @@ const (
 	ours = `SELECT oid, xmin, relname FROM pg_class WHERE relkind IN ('r', 'p')
   AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())`
 
-	// cookieQuery adds up the transactions that wrote the catalog's rows:
-	// whatever alters a table, column, index or constraint writes them anew.
-	cookieQuery = `WITH t AS MATERIALIZED (` + ours + `) SELECT concat_ws('.',
+	// sumsQuery adds up the transactions that wrote the catalog's rows: whatever
+	// alters a table, column, index, constraint or comment writes them anew.
+	sumsQuery = `WITH t AS MATERIALIZED (` + ours + `) SELECT concat_ws('.',
   (SELECT count(*) || ':' || coalesce(sum(xmin::text::bigint), 0) FROM t),
   (SELECT count(*) || ':' || coalesce(sum(a.xmin::text::bigint), 0) FROM pg_attribute a WHERE a.attnum > 0 AND a.attrelid IN (SELECT oid FROM t)),
-  (SELECT count(*) || ':' || coalesce(sum(i.xmin::text::bigint), 0) FROM pg_index i WHERE i.indrelid IN (SELECT oid FROM t)),
-  (SELECT count(*) || ':' || coalesce(sum(k.xmin::text::bigint), 0) FROM pg_constraint k WHERE k.conrelid IN (SELECT oid FROM t)))`
+  (SELECT count(*) || ':' || coalesce(sum(i.xmin::text::bigint + c.xmin::text::bigint), 0) FROM pg_index i JOIN pg_class c ON c.oid = i.indexrelid WHERE i.indrelid IN (SELECT oid FROM t)),
+  (SELECT count(*) || ':' || coalesce(sum(k.xmin::text::bigint), 0) FROM pg_constraint k WHERE k.conrelid IN (SELECT oid FROM t)),
+  (SELECT count(*) || ':' || coalesce(sum(d.xmin::text::bigint), 0) FROM pg_description d WHERE d.classoid = 'pg_class'::regclass AND d.objoid IN (SELECT oid FROM t)))`
+
+	keptQuery = `SELECT "format", "fingerprint", "cookie" FROM "_flow_meta"`
+
+	// noteSigns keeps the signs that go with sums which still hold, unless
+	// another process is at it.
+	noteSigns = `UPDATE "_flow_meta" SET "cookie" = $1 WHERE "one" = (SELECT "one" FROM "_flow_meta" WHERE "cookie" = $2 FOR UPDATE SKIP LOCKED)`
 )
 
-// readMeta is all that opening a database with an unchanged schema costs.
+const (
+	// signsQuery asks for what is kept and for the signs in one round trip. The
+	// server counts the rows that were written in each table of its catalog: here
+	// pg_class, pg_attribute, pg_constraint, pg_index and pg_description, by the
+	// numbers they have in every database. Who else is there is asked before what
+	// was written: a backend has that counted before it goes.
+	signsQuery = `SELECT "format", "fingerprint", "cookie",
+  pg_stat_get_db_numbackends(` + thisDatabase + `) = 1, pg_backend_pid(), current_setting('track_counts'), current_setting('transaction_read_only'),
+  current_schema(), pg_relation_filepath(tableoid),
+  pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(` + thisDatabase + `),
+  pg_stat_get_tuples_inserted(1259), pg_stat_get_tuples_updated(1259), pg_stat_get_tuples_deleted(1259),
+  pg_stat_get_tuples_inserted(1249), pg_stat_get_tuples_updated(1249), pg_stat_get_tuples_deleted(1249),
+  pg_stat_get_tuples_inserted(2606), pg_stat_get_tuples_updated(2606), pg_stat_get_tuples_deleted(2606),
+  pg_stat_get_tuples_inserted(2610), pg_stat_get_tuples_updated(2610), pg_stat_get_tuples_deleted(2610),
+  pg_stat_get_tuples_inserted(2609), pg_stat_get_tuples_updated(2609), pg_stat_get_tuples_deleted(2609) FROM "_flow_meta"`
+
+	// thisDatabase is the number of the database, had from the path of a table's
+	// file in it: the catalog of databases costs a fresh backend more.
+	thisDatabase = `split_part(pg_relation_filepath(tableoid), '/', -2)::oid`
+)
+
+// firstSign is the column of signsQuery from which on all are signs.
+const firstSign = 7
+
+// signsSince is the first version of PostgreSQL whose statistics lose nothing:
+// before, they were sent to a collector as packets that might be dropped.
+const signsSince = 15
+
+// readMeta is all that opening a database with an unchanged schema costs. The
+// signs are enough if they are as they were and no other backend is there that
+// may have changed something it has not counted yet; else the catalog is read.
 func readMeta(ctx context.Context, c *conn) (m meta, err error) {
+	if signed(c) {
+		if m = readSigns(ctx, c); m.asSigned() {
+			return m, nil
+		}
+	}
+	m.there = false
 	// Not by to_regclass, which inside a transaction may not have heard of a
 	// table that another has just made.
 	err = c.query(ctx, `SELECT 1 FROM (`+ours+`) AS t WHERE relname = '_flow_meta'`, nil, func([][]byte) { m.there = true })
 	if err != nil || !m.there {
-		return m, err
+		return meta{}, err
 	}
-	if err := c.query(ctx, cookieQuery, nil, func(r [][]byte) { m.cookieNow = string(r[0]) }); err != nil {
-		return m, err
+	if m.sums, err = readSums(ctx, c); err != nil {
+		return meta{}, err
 	}
-	return m, c.query(ctx, `SELECT "format", "fingerprint", "cookie" FROM "_flow_meta"`, nil, func(r [][]byte) {
-		m.format, _ = strconv.ParseInt(string(r[0]), 10, 64) // a bigint
-		m.fingerprint, m.cookie = string(r[1]), string(r[2])
-	})
+	return m, c.query(ctx, keptQuery, nil, m.keep)
+}
+
+// signed reports whether signs can be asked for. In a transaction they are not:
+// to ask where there is no table of ours would end it, and what it has done
+// itself is not counted yet. Nor are they of a server that only speaks like
+// PostgreSQL, as its version tells ("15.2-YB-…"): others may change its catalog
+// where it does not count.
+func signed(c *conn) bool {
+	version, _, _ := strings.Cut(c.ParameterStatus("server_version"), " ") // "15.8 (Debian 15.8-1)"
+	major, minor, _ := strings.Cut(version, ".")
+	at, err := strconv.Atoi(major)
+	_, also := strconv.Atoi(minor)
+	return err == nil && also == nil && at >= signsSince && c.TxStatus() == 'I'
+}
+
+// readSigns returns nothing where there is no table of ours, or another one of
+// its name: that is found out, and said, by who goes on without signs.
+func readSigns(ctx context.Context, c *conn) (m meta) {
+	if err := c.query(ctx, signsQuery, nil, func(r [][]byte) {
+		m.there = true
+		m.keep(r)
+		// A pooler's backend, which is not the one it says it is, has served others.
+		m.alone = isTrue(r[3]) && string(r[4]) == strconv.FormatUint(uint64(c.PID()), 10)
+		m.readOnly = string(r[6]) == "on"
+		if string(r[5]) == "on" {
+			m.signs = string(bytes.Join(r[firstSign:], []byte(" ")))
+		}
+	}); err != nil {
+		return meta{}
+	}
+	return m
+}
+
+// keep reads a row of keptQuery.
+func (m *meta) keep(r [][]byte) {
+	m.format, _ = strconv.ParseInt(string(r[0]), 10, 64) // a bigint
+	m.fingerprint, m.cookie = string(r[1]), string(r[2])
+}
+
+func readSums(ctx context.Context, c *conn) (sums string, err error) {
+	err = c.query(ctx, sumsQuery, nil, func(r [][]byte) { sums = string(r[0]) })
+	return sums, err
 }
 
 // upgradeMigrations brings the history from the first format to the second.

@@ -24,6 +24,7 @@ type migrator struct {
 	db     *dataflow.Database
 	name   string
 	locked bool
+	found  meta // when last asked for
 }
 
 var _ migrate.DB = (*migrator)(nil)
@@ -137,14 +138,30 @@ func (m *migrator) Rollback() { m.c.rollback() }
 
 func (m *migrator) Exec(ctx context.Context, sql string) error { return m.c.exec(ctx, sql) }
 
-// Writable implements migrate.DB.
+// Writable implements migrate.DB. Where the catalog had to be read to find that
+// nothing has changed, the signs are kept by which the next start sees it.
 func (m *migrator) Writable(ctx context.Context) error {
+	if m.found.asSigned() && !m.found.readOnly {
+		return nil
+	}
 	readOnly := false
 	err := m.c.query(ctx, "SELECT current_setting('transaction_read_only')", nil, func(r [][]byte) { readOnly = string(r[0]) == "on" })
 	if err == nil && readOnly {
 		err = errReadOnly
 	}
+	if err == nil && m.found.asSummed() && m.found.alone && m.found.signs != "" {
+		m.noteSigns(ctx)
+	}
 	return err
+}
+
+// noteSigns keeps the signs that were read before the sums: what was done in
+// between is in the sums, and what is done later changes the signs. If the user
+// may not write them the next start reads the catalog too.
+func (m *migrator) noteSigns(ctx context.Context) {
+	if cookie := m.found.sums + " " + m.found.signs; cookie != m.found.cookie {
+		_ = m.c.query(ctx, noteSigns, []any{cookie, m.found.cookie}, ignoreRow)
+	}
 }
 
 // Failure says why the schema could not be brought up to date: if it is
@@ -155,7 +172,8 @@ func (m *migrator) Failure(ctx context.Context, err error) dataflow.Diagnostic {
 
 func (m *migrator) Meta(ctx context.Context) (migrate.Meta, error) {
 	kept, err := readMeta(ctx, m.c)
-	return migrate.Meta{There: kept.there, Format: kept.format, Fingerprint: kept.fingerprint, Untouched: kept.cookie == kept.cookieNow}, err
+	m.found = kept
+	return migrate.Meta{There: kept.there, Format: kept.format, Fingerprint: kept.fingerprint, Untouched: kept.untouched()}, err
 }
 
 func (m *migrator) Snapshot(ctx context.Context) (*migrate.Schema, error) {
@@ -185,13 +203,13 @@ func (m *migrator) Note(ctx context.Context, schema *migrate.Schema, fingerprint
 	if err != nil {
 		return err
 	}
-	var cookie string
-	if err := m.c.query(ctx, cookieQuery, nil, func(r [][]byte) { cookie = string(r[0]) }); err != nil {
+	sums, err := readSums(ctx, m.c)
+	if err != nil {
 		return err
 	}
 	return m.c.query(ctx, `INSERT INTO "_flow_meta" VALUES (1, $1, $2, $3, $4) ON CONFLICT ("one") DO UPDATE SET
 "format" = excluded."format", "fingerprint" = excluded."fingerprint", "cookie" = excluded."cookie", "schema" = excluded."schema"`,
-		[]any{int64(migrate.Format), fingerprint, cookie, snapshot}, ignoreRow)
+		[]any{int64(migrate.Format), fingerprint, sums, snapshot}, ignoreRow)
 }
 
 // Record implements migrate.DB.
