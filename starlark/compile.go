@@ -9,6 +9,7 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"go.starlark.net/resolve"
@@ -26,10 +27,10 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	if err != nil {
 		// Every habit of other languages is an error to the parser too, so a
 		// file that it takes need not be searched for them.
-		scan := scanTokens(src.text)
-		habits := findHabits(src, scan)
+		tokens := scan.Text(src.text)
+		habits := findHabits(src, tokens)
 		l.diags = append(l.diags, habits...)
-		l.syntaxError(src, scan, habits, err)
+		l.syntaxError(src, tokens, habits, err)
 		return nil, nil, false
 	}
 	src.file = file
@@ -64,7 +65,7 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 // the file, and not look at what follows.
 func (l *loader) isText(src *source) bool {
 	if i := strings.IndexByte(src.text, 0); i >= 0 {
-		at := advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:i])
+		at := tree.Advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:i])
 		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "a NUL character stands in the file", "remove it, and save the file as UTF-8; in a string write \\0")
 		return false
 	}
@@ -76,7 +77,7 @@ func (l *loader) isText(src *source) bool {
 				break
 			}
 		}
-		at := advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:valid])
+		at := tree.Advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:valid])
 		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "the file is not UTF-8 text", "save it as UTF-8")
 		return false
 	}
@@ -85,7 +86,7 @@ func (l *loader) isText(src *source) bool {
 
 // syntaxError reports where the parser gave up, unless a habit of other
 // languages explains it.
-func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagnostic, err error) {
+func (l *loader) syntaxError(src *source, tokens *scan.File, habits []dataflow.Diagnostic, err error) {
 	se, ok := errors.AsType[syntax.Error](err)
 	if !ok {
 		l.error("FC001", dataflow.Span{File: src.name}, "the file can't be parsed", "")
@@ -101,8 +102,8 @@ func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagn
 		l.error("FC027", at, "comparisons can't be chained", "write a < b and b < c")
 		return
 	}
-	if open := scan.unclosed; open != nil && strings.Contains(se.Msg, "end of file") {
-		l.error("FC001", open.span(src), fmt.Sprintf("%q is never closed", open.text), "")
+	if open := tokens.Unclosed(); open != nil && strings.Contains(se.Msg, "end of file") {
+		l.error("FC001", open.Span(src.name), fmt.Sprintf("%q is never closed", open.Text), "")
 		return
 	}
 	hint := ""
@@ -120,7 +121,7 @@ func (l *loader) syntaxError(src *source, scan *scanned, habits []dataflow.Diagn
 // firstWord is the name or keyword that a line begins with.
 func firstWord(line string) string {
 	line = strings.TrimLeft(line, " \t")
-	if end := strings.IndexFunc(line, func(r rune) bool { return !isNameRune(r) }); end >= 0 {
+	if end := strings.IndexFunc(line, func(r rune) bool { return !scan.IsNameRune(r) }); end >= 0 {
 		return line[:end]
 	}
 	return line
@@ -297,7 +298,7 @@ func (s *source) word(p syntax.Position) dataflow.Span {
 		if i < int(p.Col)-1 {
 			continue
 		}
-		if !isNameRune(r) {
+		if !scan.IsNameRune(r) {
 			break
 		}
 		n++

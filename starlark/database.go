@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
@@ -131,7 +132,7 @@ func (l *loader) checkModelName(name string, at dataflow.Span) bool {
 // pascal turns "order line" or "order_line" into "OrderLine".
 func pascal(name string) string {
 	var b strings.Builder
-	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !isNameRune(r) || r == '_' }) {
+	for _, word := range strings.FieldsFunc(name, func(r rune) bool { return !scan.IsNameRune(r) || r == '_' }) {
 		b.WriteString(strings.ToUpper(word[:1]) + word[1:])
 	}
 	return b.String()

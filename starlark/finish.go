@@ -23,6 +23,11 @@ func (l *loader) finish(main *module) {
 		}
 	}
 	l.lookForIdle()
+	if l.o.Begun != nil {
+		for _, b := range l.builders {
+			l.o.Begun(b.w)
+		}
+	}
 	if s := l.app.Server; s != nil && s.Name == "" {
 		s.Name = defaultName(l.app.Path)
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/bazelbuild/buildtools/build"
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 )
 
@@ -17,9 +18,9 @@ func Format(path string, text []byte) ([]byte, []dataflow.Diagnostic) {
 		l := newLoader(context.Background(), path, Options{}.withDefaults())
 		src := &source{key: path, name: path, text: string(text)}
 		if l.isText(src) {
-			scan := scanTokens(src.text)
-			l.diags = findHabits(src, scan)
-			l.syntaxError(src, scan, l.diags, err)
+			tokens := scan.Text(src.text)
+			l.diags = findHabits(src, tokens)
+			l.syntaxError(src, tokens, l.diags, err)
 		}
 		return nil, dataflow.SortDiagnostics(l.diags)
 	}

@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 )
 
 // statementHabits are words of Python that begin a statement Starlark does
@@ -31,10 +32,10 @@ var statementHabits = map[string]struct{ code, message, hint string }{
 // findHabits finds what people write who know another language better. It
 // looks at tokens, so that several can be found in one file, which a parser
 // that stops at the first can't do.
-func findHabits(src *source, scan *scanned) []dataflow.Diagnostic {
+func findHabits(src *source, tokens *scan.File) []dataflow.Diagnostic {
 	h := &habitFinder{src: src}
-	for _, t := range scan.tokens {
-		if t.kind != commentToken {
+	for _, t := range tokens.Tokens {
+		if t.Kind != scan.Comment {
 			h.tokens = append(h.tokens, t)
 		}
 	}
@@ -46,40 +47,40 @@ func findHabits(src *source, scan *scanned) []dataflow.Diagnostic {
 
 type habitFinder struct {
 	src     *source
-	tokens  []token
+	tokens  []scan.Token
 	found   []dataflow.Diagnostic
 	skipped int // tokens before this one belong to a habit that was reported
 }
 
-func (h *habitFinder) report(from, to token, code, message, hint string) *dataflow.Diagnostic {
+func (h *habitFinder) report(from, to scan.Token, code, message, hint string) *dataflow.Diagnostic {
 	h.found = append(h.found, dataflow.Diagnostic{Code: code, Message: message, Hint: hint,
-		Span: dataflow.Span{File: h.src.name, Start: from.at, End: to.end}})
+		Span: dataflow.Span{File: h.src.name, Start: from.At, End: to.End}})
 	return &h.found[len(h.found)-1]
 }
 
 // at returns the i-th token, or an empty one beyond the ends.
-func (h *habitFinder) at(i int) token {
+func (h *habitFinder) at(i int) scan.Token {
 	if i < 0 || i >= len(h.tokens) {
-		return token{kind: opToken}
+		return scan.Token{Kind: scan.Op}
 	}
 	return h.tokens[i]
 }
 
 func (h *habitFinder) isOp(i int, text string) bool {
 	t := h.at(i)
-	return t.kind == opToken && t.text == text
+	return t.Kind == scan.Op && t.Text == text
 }
 
 // operand reports whether the token can end a value.
 func (h *habitFinder) operand(i int) bool {
 	t := h.at(i)
-	switch t.kind {
-	case nameToken:
-		return !isKeyword(t.text)
-	case numberToken, stringToken:
+	switch t.Kind {
+	case scan.Name:
+		return !isKeyword(t.Text)
+	case scan.Number, scan.String:
 		return true
 	}
-	return t.text == ")" || t.text == "]" || t.text == "}"
+	return t.Text == ")" || t.Text == "]" || t.Text == "}"
 }
 
 func isKeyword(s string) bool {
@@ -95,61 +96,61 @@ func (h *habitFinder) look(i int) {
 		return
 	}
 	t := h.tokens[i]
-	switch t.kind {
-	case nameToken:
+	switch t.Kind {
+	case scan.Name:
 		h.lookName(i, t)
-	case stringToken:
+	case scan.String:
 		h.lookString(i, t)
-	case numberToken:
-		if strings.Contains(t.text, "_") {
-			plain := strings.ReplaceAll(t.text, "_", "")
+	case scan.Number:
+		if strings.Contains(t.Text, "_") {
+			plain := strings.ReplaceAll(t.Text, "_", "")
 			d := h.report(t, t, "FC029", "numbers are written without underscores", "write "+plain)
 			d.Fixes = []dataflow.Fix{{Message: "write " + plain, Safe: true, Edits: []dataflow.Edit{{Span: d.Span, New: plain}}}}
 		}
-	case opToken:
+	case scan.Op:
 		h.lookOp(i, t)
 	}
 }
 
-func (h *habitFinder) lookName(i int, t token) {
+func (h *habitFinder) lookName(i int, t scan.Token) {
 	if h.isOp(i-1, ".") {
 		return
 	}
-	if s, ok := statementHabits[t.text]; ok && t.first && h.startsStatement(i) {
+	if s, ok := statementHabits[t.Text]; ok && t.First && h.startsStatement(i) {
 		h.report(t, t, s.code, s.message, s.hint)
-		for h.skipped = i + 1; h.skipped < len(h.tokens) && !h.tokens[h.skipped].first; h.skipped++ {
-			if h.isOp(h.skipped, ":") && h.tokens[h.skipped].depth == 0 { // what follows on the line is a statement of its own
+		for h.skipped = i + 1; h.skipped < len(h.tokens) && !h.tokens[h.skipped].First; h.skipped++ {
+			if h.isOp(h.skipped, ":") && h.tokens[h.skipped].Depth == 0 { // what follows on the line is a statement of its own
 				break
 			}
 		}
 		return
 	}
-	switch t.text {
+	switch t.Text {
 	case "is":
-		if h.operand(i-1) && h.at(i-1).depth == t.depth {
+		if h.operand(i-1) && h.at(i-1).Depth == t.Depth {
 			hint := "write =="
-			if h.at(i+1).text == "not" {
+			if h.at(i+1).Text == "not" {
 				hint = "write !="
 			}
 			h.report(t, t, "FC017", "there is no is operator", hint)
 		}
 	case "await", "yield":
-		if !t.first && !h.operand(i-1) && !h.isOp(i+1, "=") && (h.operand(i+1) || h.isOp(i+1, "(")) {
-			s := statementHabits[t.text]
+		if !t.First && !h.operand(i-1) && !h.isOp(i+1, "=") && (h.operand(i+1) || h.isOp(i+1, "(")) {
+			s := statementHabits[t.Text]
 			h.report(t, t, s.code, s.message, s.hint)
 		}
 	case "lambda":
 		h.lookLambda(i)
 	case "def":
-		if t.first {
+		if t.First {
 			h.lookDef(i)
 		}
 	case "else":
-		if t.first && h.at(i+1).text == "if" && h.at(i+1).kind == nameToken {
+		if t.First && h.at(i+1).Text == "if" && h.at(i+1).Kind == scan.Name {
 			h.report(t, h.at(i+1), "FC001", "there is no else if", "write elif")
 		}
 	}
-	if t.first && t.depth == 0 && !isKeyword(t.text) && h.isOp(i+1, ":") && h.at(i+1).depth == 0 {
+	if t.First && t.Depth == 0 && !isKeyword(t.Text) && h.isOp(i+1, ":") && h.at(i+1).Depth == 0 {
 		h.report(h.at(i+1), h.at(i+2), "FC030", "there are no type annotations", "leave the type out; the types of inputs and fields stand in their declarations")
 		h.skipped = i + 3
 	}
@@ -159,41 +160,41 @@ func (h *habitFinder) lookName(i int, t token) {
 // `from = 1` or `with(x)`: the parser refuses those with words of its own.
 func (h *habitFinder) startsStatement(i int) bool {
 	next := h.at(i + 1)
-	if next.first {
+	if next.First {
 		return false
 	}
-	switch h.tokens[i].text {
+	switch h.tokens[i].Text {
 	case "assert":
-		return next.kind != opToken || next.text == "("
+		return next.Kind != scan.Op || next.Text == "("
 	case "try", "finally":
-		return next.text == ":"
+		return next.Text == ":"
 	case "except", "raise", "yield":
-		return next.text != "=" && next.text != "."
+		return next.Text != "=" && next.Text != "."
 	}
-	return next.kind != opToken || next.text == "(" || next.text == "." || next.text == "[" || next.text == "{" || next.text == "-"
+	return next.Kind != scan.Op || next.Text == "(" || next.Text == "." || next.Text == "[" || next.Text == "{" || next.Text == "-"
 }
 
-func (h *habitFinder) lookString(i int, t token) {
-	if strings.ContainsAny(t.text, "fF") {
+func (h *habitFinder) lookString(i int, t scan.Token) {
+	if strings.ContainsAny(t.Text, "fF") {
 		h.report(t, t, "FC013", "there are no f-strings", `write "{} {}".format(a, b) or "%s" % a; in a workflow "${node.output}" refers to a value`)
 	}
-	if prev := h.at(i - 1); prev.kind == stringToken && !t.first && prev.depth == t.depth {
+	if prev := h.at(i - 1); prev.Kind == scan.String && !t.First && prev.Depth == t.Depth {
 		h.report(prev, t, "FC028", "strings side by side are not joined", "write + between them")
 	}
 }
 
-func (h *habitFinder) lookOp(i int, t token) {
-	switch t.text {
+func (h *habitFinder) lookOp(i int, t scan.Token) {
+	switch t.Text {
 	case "**":
-		if h.operand(i-1) && h.at(i-1).at.Line == t.at.Line {
+		if h.operand(i-1) && h.at(i-1).At.Line == t.At.Line {
 			h.report(t, t, "FC016", "there is no ** operator", `write x * x, or load("@stdlib//math.star", "pow")`)
 		}
 	case ":=":
 		h.report(t, t, "FC021", "there is no := operator", "set the name in a line of its own")
 	case "@":
-		if t.first {
+		if t.First {
 			h.report(t, h.at(i+1), "FC020", "there are no decorators", `call the function that takes it, as app.handler("name", fn)`)
-			for h.skipped = i + 1; h.skipped < len(h.tokens) && !h.tokens[h.skipped].first; h.skipped++ {
+			for h.skipped = i + 1; h.skipped < len(h.tokens) && !h.tokens[h.skipped].First; h.skipped++ {
 			}
 		}
 	case "&&":
@@ -201,15 +202,15 @@ func (h *habitFinder) lookOp(i int, t token) {
 	case "||":
 		h.report(t, t, "FC001", "there is no || operator", "write or")
 	case "===", "!==":
-		h.report(t, t, "FC001", fmt.Sprintf("there is no %s operator", t.text), "write "+t.text[:2])
+		h.report(t, t, "FC001", fmt.Sprintf("there is no %s operator", t.Text), "write "+t.Text[:2])
 	case "++", "--":
-		if h.operand(i-1) && (h.at(i+1).first || i+1 == len(h.tokens)) {
-			h.report(t, t, "FC001", fmt.Sprintf("there is no %s operator", t.text), fmt.Sprintf("write x %c= 1", t.text[0]))
+		if h.operand(i-1) && (h.at(i+1).First || i+1 == len(h.tokens)) {
+			h.report(t, t, "FC001", fmt.Sprintf("there is no %s operator", t.Text), fmt.Sprintf("write x %c= 1", t.Text[0]))
 		}
 	case "//":
-		if t.first {
+		if t.First {
 			h.report(t, t, "FC001", "a comment begins with #", "write # instead of //")
-			for h.skipped = i + 1; h.skipped < len(h.tokens) && h.tokens[h.skipped].at.Line == t.at.Line; h.skipped++ {
+			for h.skipped = i + 1; h.skipped < len(h.tokens) && h.tokens[h.skipped].At.Line == t.At.Line; h.skipped++ {
 			}
 		}
 	case "!":
@@ -221,12 +222,12 @@ func (h *habitFinder) lookOp(i int, t token) {
 
 // lookLambda finds a statement as the body of a lambda.
 func (h *habitFinder) lookLambda(i int) {
-	depth := h.tokens[i].depth
-	for j := i + 1; j < len(h.tokens) && !h.tokens[j].first; j++ {
-		if h.tokens[j].depth == depth && h.isOp(j, ":") {
-			switch body := h.at(j + 1); body.text {
+	depth := h.tokens[i].Depth
+	for j := i + 1; j < len(h.tokens) && !h.tokens[j].First; j++ {
+		if h.tokens[j].Depth == depth && h.isOp(j, ":") {
+			switch body := h.at(j + 1); body.Text {
 			case "return", "raise", "pass", "for", "while", "if":
-				if body.kind == nameToken {
+				if body.Kind == scan.Name {
 					h.report(body, body, "FC032", "a lambda holds one expression, no statement", "leave return out, or write a def")
 				}
 			}
@@ -237,15 +238,15 @@ func (h *habitFinder) lookLambda(i int) {
 
 // lookDef finds type annotations in the head of a def.
 func (h *habitFinder) lookDef(i int) {
-	base := h.tokens[i].depth
-	for j := i + 2; j < len(h.tokens) && !h.tokens[j].first; j++ {
+	base := h.tokens[i].Depth
+	for j := i + 2; j < len(h.tokens) && !h.tokens[j].First; j++ {
 		t := h.tokens[j]
 		switch {
 		case h.isOp(j, "->"):
 			h.report(t, h.at(j+1), "FC030", "there are no type annotations", "leave the type out")
-		case h.isOp(j, ":") && t.depth == base:
+		case h.isOp(j, ":") && t.Depth == base:
 			return // the head ends here
-		case h.isOp(j, ":") && t.depth == base+1 && h.at(j-1).kind == nameToken && (h.isOp(j-2, "(") || h.isOp(j-2, ",") || h.isOp(j-2, "*") || h.isOp(j-2, "**")):
+		case h.isOp(j, ":") && t.Depth == base+1 && h.at(j-1).Kind == scan.Name && (h.isOp(j-2, "(") || h.isOp(j-2, ",") || h.isOp(j-2, "*") || h.isOp(j-2, "**")):
 			h.report(t, h.at(j+1), "FC030", "there are no type annotations", "leave the type out; the types of inputs stand in app.handler and WorkflowBuilder")
 		}
 	}

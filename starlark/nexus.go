@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
@@ -141,7 +142,7 @@ func (l *loader) checkServedName(name string, at dataflow.Span) bool {
 
 func cleanName(name string) string {
 	s := strings.Trim(strings.Map(func(r rune) rune {
-		if r < 128 && isNameRune(r) || r == '-' {
+		if r < 128 && scan.IsNameRune(r) || r == '-' {
 			return r
 		}
 		if r == ' ' || r == '/' || r == '.' {

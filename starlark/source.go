@@ -2,7 +2,6 @@ package starlark
 
 import (
 	"strings"
-	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
@@ -100,19 +99,8 @@ func (s *source) within(e syntax.Expr, whole dataflow.Span) func(from, to int) d
 	start := pos(lit.TokenPos)
 	start.Col += open + quotes
 	return func(from, to int) dataflow.Span {
-		return dataflow.Span{File: s.name, Start: advance(start, value[:from]), End: advance(start, value[:to])}
+		return dataflow.Span{File: s.name, Start: tree.Advance(start, value[:from]), End: tree.Advance(start, value[:to])}
 	}
-}
-
-// advance returns the place after text that begins at p.
-func advance(p dataflow.Pos, text string) dataflow.Pos {
-	if n := strings.Count(text, "\n"); n > 0 {
-		p.Line += n
-		p.Col = 1
-		text = text[strings.LastIndexByte(text, '\n')+1:]
-	}
-	p.Col += utf8.RuneCountInString(text)
-	return p
 }
 
 // literal follows a name to the literal that a top-level assignment gives it,

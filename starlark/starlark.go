@@ -26,6 +26,9 @@ type Options struct {
 	// Print receives what print() is given, while the file is loaded and when
 	// its functions are called. nil discards it.
 	Print func(at dataflow.Span, text string)
+	// Begun, if set, receives every workflow that a file begins, those too that
+	// are not registered, or not yet. An editor asks about them.
+	Begun func(*dataflow.Workflow)
 }
 
 // The default limits.

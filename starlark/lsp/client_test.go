@@ -12,6 +12,10 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/nodes"
+	"github.com/flowctl/flowctl/starlark"
 	"github.com/google/go-cmp/cmp"
 )
 
@@ -42,13 +46,24 @@ func open(t testing.TB, files map[string]string) *client {
 	r, out := io.Pipe()
 	c.in, c.out = w, bufio.NewReader(r)
 	go func() {
-		err := Serve(context.Background(), in, out, Options{Version: "test"})
+		err := Serve(context.Background(), in, out, options())
 		out.Close()
 		in.Close()
 		c.end <- err
 	}()
 	t.Cleanup(func() { w.Close(); r.Close() })
 	return c
+}
+
+// options are those of flowctl, less its rules on databases and servers.
+func options() Options {
+	o := Options{Version: "test", NodeTypes: nodes.Types(), Modules: []starlark.Module{{Name: "@stdlib//half.star", Source: "def half(n):\n    return n // 2\n"}},
+		Library: []Module{{Name: "@stdlib//half.star", Doc: "Halves.", Functions: []Function{{Name: "half", Params: "n", Doc: "Half of it.", Example: "half(4)"}}}}}
+	o.Plan = func(app *dataflow.App, _ string) []dataflow.Diagnostic {
+		_, ds := engine.NewPlan(app, o.NodeTypes)
+		return ds
+	}
+	return o
 }
 
 // ready is open, initialized.
@@ -196,8 +211,8 @@ func TestBrokenFramingEndsTheConversation(t *testing.T) {
 }
 
 func TestCancelledRequest(t *testing.T) {
-	p := pending{cancels: map[string]context.CancelFunc{}}
-	s := &server{started: true, pending: p}
+	s := &server{started: true}
+	s.pending.cancels = map[string]context.CancelFunc{}
 	var out strings.Builder
 	s.out.w = &out
 	msg := incoming{ID: json.RawMessage("7"), Method: "textDocument/formatting", Params: json.RawMessage(`{}`)}

@@ -10,6 +10,7 @@ import (
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/starlark"
 )
 
@@ -18,6 +19,9 @@ type Options struct {
 	Version string
 	Env     func(string) (string, bool)
 	Modules []starlark.Module
+	Library []Module // what there is to say about Modules
+	// NodeTypes are those besides the models' own.
+	NodeTypes []engine.NodeType
 	// Plan finds what is wrong with an app beyond what loading it finds. dir is
 	// the app's folder.
 	Plan func(app *dataflow.App, dir string) []dataflow.Diagnostic
@@ -33,8 +37,9 @@ type server struct {
 	docs map[string]*document // by URI
 
 	started, stopping, ended bool
-	dirty                    bool               // what was published is not of the text there is
-	known                    map[string]*result // the last that could be evaluated, by the app's path
+	rev                      int                // of the text there is, counted
+	dirty                    bool               // what was published is not of that
+	loaded, known            map[string]*result // the last, and the last that was whole, by the app's path
 	shown                    map[string]bool    // URIs with diagnostics
 
 	pending pending
@@ -53,7 +58,7 @@ func Serve(ctx context.Context, in io.Reader, out io.Writer, o Options) error {
 	defer cancel()
 	s := &server{
 		o: o, out: sender{w: out}, docs: map[string]*document{},
-		known: map[string]*result{}, shown: map[string]bool{},
+		loaded: map[string]*result{}, known: map[string]*result{}, shown: map[string]bool{},
 		pending: pending{cancels: map[string]context.CancelFunc{}},
 	}
 	queue := make(chan job, 1024)
@@ -251,15 +256,23 @@ type method func(s *server, ctx context.Context, params json.RawMessage) (any, e
 // methods is the table of what is answered.
 func methods() map[string]method {
 	return map[string]method{
-		"initialize":              (*server).initialize,
-		"initialized":             nothing,
-		"shutdown":                (*server).shutdown,
-		"textDocument/didOpen":    with((*server).didOpen),
-		"textDocument/didChange":  with((*server).didChange),
-		"textDocument/didSave":    with((*server).didSave),
-		"textDocument/didClose":   with((*server).didClose),
-		"textDocument/formatting": with((*server).formatting),
-		"textDocument/codeAction": with((*server).codeActions),
+		"initialize":                      (*server).initialize,
+		"initialized":                     nothing,
+		"shutdown":                        (*server).shutdown,
+		"textDocument/didOpen":            with((*server).didOpen),
+		"textDocument/didChange":          with((*server).didChange),
+		"textDocument/didSave":            with((*server).didSave),
+		"textDocument/didClose":           with((*server).didClose),
+		"workspace/didChangeWatchedFiles": with((*server).didSave),
+		"textDocument/formatting":         with((*server).formatting),
+		"textDocument/codeAction":         with((*server).codeActions),
+		"textDocument/completion":         with((*server).completion),
+		"textDocument/hover":              with((*server).hover),
+		"textDocument/definition":         with((*server).definition),
+		"textDocument/references":         with((*server).references),
+		"textDocument/documentSymbol":     with((*server).symbols),
+		"textDocument/prepareRename":      with((*server).prepareRename),
+		"textDocument/rename":             with((*server).rename),
 	}
 }
 
@@ -293,6 +306,12 @@ func capabilities() map[string]any {
 		"textDocumentSync":           map[string]any{"openClose": true, "change": 2, "save": true},
 		"documentFormattingProvider": true,
 		"codeActionProvider":         map[string]any{"codeActionKinds": []string{"quickfix"}},
+		"completionProvider":         map[string]any{"triggerCharacters": []string{".", "\"", "'", "{", "$", "-"}},
+		"hoverProvider":              true,
+		"definitionProvider":         true,
+		"referencesProvider":         true,
+		"documentSymbolProvider":     true,
+		"renameProvider":             map[string]any{"prepareProvider": true},
 	}
 }
 

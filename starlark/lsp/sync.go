@@ -17,7 +17,7 @@ func (s *server) didOpen(_ context.Context, p didOpen) (any, error) {
 		return nil, invalidParams("only files can be opened")
 	}
 	s.docs[p.TextDocument.URI] = &document{p.TextDocument.URI, path, p.TextDocument.Version, p.TextDocument.Text}
-	s.dirty = true
+	s.touch()
 	return nil, nil
 }
 
@@ -38,19 +38,25 @@ func (s *server) didChange(_ context.Context, p didChange) (any, error) {
 	if p.TextDocument.Version != nil {
 		d.version = *p.TextDocument.Version
 	}
-	s.dirty = true
+	s.touch()
 	return nil, nil
+}
+
+// touch notes that the text is another than what is known is of.
+func (s *server) touch() {
+	s.rev++
+	s.dirty = true
 }
 
 // didSave checks again: files that are not open may have changed as well.
 func (s *server) didSave(context.Context, struct{}) (any, error) {
-	s.dirty = true
+	s.touch()
 	return nil, nil
 }
 
 func (s *server) didClose(_ context.Context, p atPosition) (any, error) {
 	delete(s.docs, p.TextDocument.URI)
-	s.dirty = true
+	s.touch()
 	return nil, nil
 }
 
@@ -84,7 +90,6 @@ func (s *server) publish(ctx context.Context, queue <-chan job) error {
 			return nil
 		}
 		done = append(done, r)
-		s.remember(r)
 		for _, diag := range r.diags {
 			if !strings.HasPrefix(diag.Span.File, "@") {
 				to := s.uriOf(r.path(diag.Span.File))
@@ -114,14 +119,6 @@ func (s *server) publish(ctx context.Context, queue <-chan job) error {
 		}
 	}
 	return nil
-}
-
-// remember keeps an app that could be evaluated, for the time in which what is
-// being typed can't be.
-func (s *server) remember(r *result) {
-	if r.app != nil {
-		s.known[r.path(r.main)] = r
-	}
 }
 
 func (s *server) convert(r *result, d dataflow.Diagnostic) diagnostic {

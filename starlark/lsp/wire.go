@@ -83,6 +83,7 @@ const (
 	codeInternal       = -32603
 	codeNotInitialized = -32002
 	codeCancelled      = -32800
+	codeRequestFailed  = -32803
 )
 
 func invalidParams(message string) error { return &wireError{codeInvalidParams, message} }

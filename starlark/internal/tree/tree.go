@@ -4,6 +4,8 @@ package tree
 
 import (
 	"slices"
+	"strings"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/syntax"
@@ -49,4 +51,15 @@ func Comments(f *syntax.File) []syntax.Comment {
 		return int(a.Start.Col - b.Start.Col)
 	})
 	return slices.CompactFunc(all, func(a, b syntax.Comment) bool { return a.Start == b.Start })
+}
+
+// Advance returns the place after text that begins at p.
+func Advance(p dataflow.Pos, text string) dataflow.Pos {
+	if n := strings.Count(text, "\n"); n > 0 {
+		p.Line += n
+		p.Col = 1
+		text = text[strings.LastIndexByte(text, '\n')+1:]
+	}
+	p.Col += utf8.RuneCountInString(text)
+	return p
 }

@@ -1,4 +1,7 @@
-package starlark
+// Package scan splits source text into tokens, more coarsely than the parser
+// and without ever failing: it serves to find what a parser would stumble over,
+// and to look at what is only half typed.
+package scan
 
 import (
 	"strings"
@@ -6,76 +9,86 @@ import (
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/internal/tree"
 )
 
-// tokenKind is the sort of a token.
-type tokenKind uint8
+// Kind is the sort of a token.
+type Kind uint8
 
+// The sorts.
 const (
-	nameToken tokenKind = iota
-	numberToken
-	stringToken // with its prefix in text
-	opToken
-	commentToken
+	Name Kind = iota
+	Number
+	String // with its prefix in Text
+	Op
+	Comment
 )
 
-// token is a piece of source text. The scan is coarser than the parser's and
-// never fails: it serves to find what a parser would stumble over.
-type token struct {
-	kind  tokenKind
-	text  string // of a string: its prefix only
-	at    dataflow.Pos
-	end   dataflow.Pos
-	depth int  // of brackets around it
-	first bool // of its statement
+// Token is a piece of source text.
+type Token struct {
+	Kind     Kind
+	Text     string // of a string: its prefix only
+	At, End  dataflow.Pos
+	From, To int  // the same in bytes
+	Depth    int  // of brackets around it
+	First    bool // of its statement
 }
 
-func (t token) span(src *source) dataflow.Span {
-	return dataflow.Span{File: src.name, Start: t.at, End: t.end}
+// Span is the token's place in a file.
+func (t Token) Span(file string) dataflow.Span {
+	return dataflow.Span{File: file, Start: t.At, End: t.End}
 }
 
-// scanned is a file as tokens.
-type scanned struct {
-	tokens   []token
-	unclosed *token // the innermost bracket that is open at the end
+// File is a file as tokens.
+type File struct {
+	Tokens []Token
+	Open   []Token // the brackets that are open at the end, the innermost last
+}
+
+// Unclosed is the innermost bracket that is open at the end, or nil.
+func (f *File) Unclosed() *Token {
+	if n := len(f.Open); n > 0 {
+		return &f.Open[n-1]
+	}
+	return nil
 }
 
 type scanner struct {
 	rest  string
 	at    dataflow.Pos
 	first bool
-	open  []token
-	out   []token
+	from  int // what rest starts at
+	open  []Token
+	out   []Token
 }
 
-func isNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
+// IsNameRune reports whether a name may contain the character.
+func IsNameRune(r rune) bool { return r == '_' || unicode.IsLetter(r) || unicode.IsDigit(r) }
 
-func scanTokens(text string) *scanned {
+// Text splits a text.
+func Text(text string) *File {
 	s := &scanner{rest: text, at: dataflow.Pos{Line: 1, Col: 1}, first: true}
 	for s.rest != "" {
 		s.next()
 	}
-	out := &scanned{tokens: s.out}
-	if n := len(s.open); n > 0 {
-		out.unclosed = &s.open[n-1]
-	}
-	return out
+	return &File{s.out, s.open}
 }
 
 // take moves on by n bytes and returns them.
 func (s *scanner) take(n int) string {
 	text := s.rest[:n]
 	s.rest = s.rest[n:]
-	s.at = advance(s.at, text)
+	s.from += n
+	s.at = tree.Advance(s.at, text)
 	return text
 }
 
-func (s *scanner) emit(kind tokenKind, n int) {
-	t := token{kind: kind, at: s.at, depth: len(s.open), first: s.first}
-	t.text = s.take(n)
-	t.end = s.at
+func (s *scanner) emit(kind Kind, n int) {
+	t := Token{Kind: kind, At: s.at, From: s.from, Depth: len(s.open), First: s.first}
+	t.Text = s.take(n)
+	t.End, t.To = s.at, s.from
 	s.out = append(s.out, t)
-	if kind != commentToken {
+	if kind != Comment {
 		s.first = false
 	}
 }
@@ -93,18 +106,18 @@ func (s *scanner) next() {
 	case r == ' ' || r == '\t' || r == '\r':
 		s.take(1)
 	case r == '#':
-		s.emit(commentToken, lineEnd(s.rest))
+		s.emit(Comment, lineEnd(s.rest))
 	case r == '"' || r == '\'':
 		s.str(0)
 	case unicode.IsDigit(r):
-		s.emit(numberToken, runLen(s.rest, func(r rune) bool { return isNameRune(r) || r == '.' }))
-	case isNameRune(r):
-		n := runLen(s.rest, isNameRune)
+		s.emit(Number, runLen(s.rest, func(r rune) bool { return IsNameRune(r) || r == '.' }))
+	case IsNameRune(r):
+		n := runLen(s.rest, IsNameRune)
 		if n <= 2 && n < len(s.rest) && (s.rest[n] == '"' || s.rest[n] == '\'') {
 			s.str(n)
 			return
 		}
-		s.emit(nameToken, n)
+		s.emit(Name, n)
 	default:
 		s.op(size)
 	}
@@ -126,7 +139,7 @@ func runLen(s string, in func(rune) bool) int {
 
 // str takes a string literal with a prefix of n bytes.
 func (s *scanner) str(n int) {
-	t := token{kind: stringToken, text: s.rest[:n], at: s.at, depth: len(s.open), first: s.first}
+	t := Token{Kind: String, Text: s.rest[:n], At: s.at, From: s.from, Depth: len(s.open), First: s.first}
 	quote := s.rest[n : n+1]
 	size := n + 1
 	if strings.HasPrefix(s.rest[n:], quote+quote+quote) {
@@ -148,7 +161,7 @@ func (s *scanner) str(n int) {
 		size++
 	}
 	s.take(min(size, len(s.rest)))
-	t.end = s.at
+	t.End, t.To = s.at, s.from
 	s.out = append(s.out, t)
 	s.first = false
 }
@@ -171,7 +184,7 @@ func (s *scanner) op(size int) {
 	}
 	opens := strings.ContainsRune("([{", rune(s.rest[0]))
 	semicolon := s.rest[0] == ';' && len(s.open) == 0
-	s.emit(opToken, size)
+	s.emit(Op, size)
 	if opens {
 		s.open = append(s.open, s.out[len(s.out)-1])
 	}
