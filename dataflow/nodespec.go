@@ -47,3 +47,17 @@ const (
 	EffectWrite                 // writes it
 	EffectOutside               // reaches beyond it
 )
+
+// NodeOutline is what is known of a node.
+type NodeOutline struct {
+	Spec   *NodeSpec // nil: its type is not known
+	Output *Type
+	Ports  []string // outputs of which only some are active in a run
+}
+
+// Outline is what is known of the nodes of workflows, whatever else is wrong
+// with those: for an editor, whose user is not done yet.
+type Outline struct {
+	Types []*NodeSpec // besides those of models, by name
+	Nodes map[*Node]NodeOutline
+}

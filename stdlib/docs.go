@@ -13,7 +13,7 @@ func Markdown() string {
 			b.WriteString("\n")
 		}
 		fmt.Fprintf(&b, "### %s\n\n%s\n\n| function | what it gives | example |\n|---|---|---|\n", m.LoadName(), m.Doc)
-		for _, f := range m.public() {
+		for _, f := range m.Public() {
 			call := f.Name
 			if f.constant == nil {
 				call += "(" + f.Params + ")"

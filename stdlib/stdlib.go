@@ -25,6 +25,9 @@ type Function struct {
 	constant sl.Value // set for a constant
 }
 
+// IsConstant reports whether it is a value rather than a function.
+func (f Function) IsConstant() bool { return f.constant != nil }
+
 // Example is an expression and what it is worth, as str() shows it.
 type Example struct{ Expr, Result string }
 
@@ -73,9 +76,9 @@ func (m Module) module() starlark.Module {
 	return starlark.Module{Name: m.LoadName(), Doc: m.Doc, Source: string(source), Members: members, Capability: m.Capability}
 }
 
-// public lists the functions that files may use; those whose names begin with
+// Public lists the functions that files may use; those whose names begin with
 // "_" serve the .star file alone.
-func (m Module) public() []Function {
+func (m Module) Public() []Function {
 	return slices.DeleteFunc(slices.Clone(m.Functions), func(f Function) bool { return f.Name[0] == '_' })
 }
 

@@ -4,6 +4,8 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/starlark/lsp"
 	"github.com/flowctl/flowctl/stdlib"
@@ -21,7 +23,10 @@ start it themselves: docs/editors.md says how to tell yours.`,
 			err := lsp.Serve(cmd.Context(), w.in, w.out, lsp.Options{
 				Version: thisBuild().Version,
 				Env:     w.env,
-				Modules: stdlib.Modules(),
+				Modules: stdlib.Modules(), Library: library(),
+				Outline: func(app *dataflow.App, ws []*dataflow.Workflow) *dataflow.Outline {
+					return engine.NewOutline(app, nodes.Types(), ws)
+				},
 				Plan: func(app *dataflow.App, dir string) []dataflow.Diagnostic {
 					return nexus.Check(app, nexus.Options{Version: thisBuild().Version, Dir: dir, Env: w.env, Logger: w.logger(false)})
 				},
@@ -32,4 +37,21 @@ start it themselves: docs/editors.md says how to tell yours.`,
 			return nil
 		},
 	}
+}
+
+// library is what an editor shows of the modules.
+func library() []lsp.Module {
+	var out []lsp.Module
+	for _, m := range stdlib.Table() {
+		module := lsp.Module{Name: m.LoadName(), Doc: m.Doc}
+		for _, f := range m.Public() {
+			shown := lsp.Function{Name: f.Name, Params: f.Params, Value: f.IsConstant(), Doc: f.Doc}
+			if len(f.Examples) > 0 {
+				shown.Example = f.Examples[0].Expr + "  # " + f.Examples[0].Result
+			}
+			module.Functions = append(module.Functions, shown)
+		}
+		out = append(out, module)
+	}
+	return out
 }

@@ -39,7 +39,7 @@ func (rd *reader) call(e *syntax.CallExpr, at slot) meaning {
 
 // arguments reads the arguments of a call, each in its slot. names lists what
 // can be given by name.
-func (rd *reader) arguments(e *syntax.CallExpr, slotOf func(name *syntax.Ident, i int) slot, names []candidate) []meaning {
+func (rd *reader) arguments(e *syntax.CallExpr, slotOf func(name *syntax.Ident, i int) slot, names func() []candidate) []meaning {
 	var out []meaning
 	for i, a := range e.Args {
 		switch a := a.(type) {
@@ -54,8 +54,8 @@ func (rd *reader) arguments(e *syntax.CallExpr, slotOf func(name *syntax.Ident, 
 				continue
 			}
 		}
-		if id, ok := a.(*syntax.Ident); ok && rd.to.cursor.at(id.Name) {
-			rd.to.cursor.arguments = names
+		if id, ok := a.(*syntax.Ident); ok && names != nil && rd.to.cursor.at(id.Name) {
+			rd.to.cursor.arguments = names()
 		}
 		out = append(out, rd.expr(a, slotOf(nil, i)))
 	}
@@ -115,15 +115,16 @@ type callSite struct {
 func (rd *reader) builtinCall(b *spec.Builtin, fn meaning, e *syntax.CallExpr) meaning {
 	c := &callSite{rd: rd, b: b, fn: fn, call: e, flow: fn.flow}
 	gives := c.prepare()
-	names := paramCandidates(b)
 	if b.Name == "db.model" {
 		defer func(outer *dataflow.Model) { rd.modelAround = outer }(rd.modelAround)
 		rd.modelAround = c.mod
 	}
-	if b.Name == "ctx.run" && c.spec != nil {
-		names = argumentCandidates(c.spec.Params)
-	}
-	rd.arguments(e, c.slotOf, names)
+	rd.arguments(e, c.slotOf, func() []candidate {
+		if b.Name == "ctx.run" && c.spec != nil {
+			return argumentCandidates(c.spec.Params)
+		}
+		return paramCandidates(b)
+	})
 	return gives
 }
 
@@ -362,7 +363,6 @@ func (rd *reader) typeCall(name string, e *syntax.CallExpr) meaning {
 // functionCall reads the call of a function of the app, and learns what the
 // function is given, and gives.
 func (rd *reader) functionCall(fn meaning, e *syntax.CallExpr) meaning {
-	var names []candidate
 	var params []string
 	for _, p := range fn.def.Params {
 		id, ok := p.(*syntax.Ident)
@@ -371,10 +371,15 @@ func (rd *reader) functionCall(fn meaning, e *syntax.CallExpr) meaning {
 		}
 		if ok {
 			params = append(params, id.Name)
-			names = append(names, candidate{label: id.Name + " =", insert: id.Name + " = ", kind: kindProperty})
 		}
 	}
-	given := rd.arguments(e, func(*syntax.Ident, int) slot { return slot{} }, names)
+	given := rd.arguments(e, func(*syntax.Ident, int) slot { return slot{} }, func() []candidate {
+		var out []candidate
+		for _, name := range params {
+			out = append(out, candidate{label: name + " =", insert: name + " = ", kind: kindProperty})
+		}
+		return out
+	})
 	at := tree.Span(fn.file, fn.def.Name)
 	if rd.to.quiet {
 		for i, m := range given {
@@ -434,6 +439,8 @@ func (rd *reader) dict(e *syntax.DictExpr, at slot) {
 // key notes the key of a dict and returns the slot of its value.
 func (rd *reader) key(name string, at dataflow.Span, in slot) slot {
 	switch in.kind {
+	case slotAny:
+		rd.maybe(name, at)
 	case slotConfig:
 		if in.spec != nil {
 			if f := in.spec.Param(name); f != nil {
@@ -550,6 +557,8 @@ func (rd *reader) text(lit *syntax.Literal, at slot) meaning {
 		return meaning{}
 	}
 	switch at.kind {
+	case slotAny:
+		rd.maybe(strings.TrimPrefix(value, "-"), inside)
 	case slotNodeType:
 		if s, op := rd.ix.nodeType(value); op != nil {
 			rd.note(inside, entity{entOp, *op, ""}, meaning{})

@@ -57,11 +57,14 @@ func open(t testing.TB, files map[string]string) *client {
 
 // options are those of flowctl, less its rules on databases and servers.
 func options() Options {
-	o := Options{Version: "test", NodeTypes: nodes.Types(), Modules: []starlark.Module{{Name: "@stdlib//half.star", Source: "def half(n):\n    return n // 2\n"}},
+	o := Options{Version: "test", Modules: []starlark.Module{{Name: "@stdlib//half.star", Source: "def half(n):\n    return n // 2\n"}},
 		Library: []Module{{Name: "@stdlib//half.star", Doc: "Halves.", Functions: []Function{{Name: "half", Params: "n", Doc: "Half of it.", Example: "half(4)"}}}}}
 	o.Plan = func(app *dataflow.App, _ string) []dataflow.Diagnostic {
-		_, ds := engine.NewPlan(app, o.NodeTypes)
+		_, ds := engine.NewPlan(app, nodes.Types())
 		return ds
+	}
+	o.Outline = func(app *dataflow.App, ws []*dataflow.Workflow) *dataflow.Outline {
+		return engine.NewOutline(app, nodes.Types(), ws)
 	}
 	return o
 }

@@ -89,7 +89,9 @@ def net(gross):
     return gross - gross / 6
 `
 
-func appFiles() map[string]string { return map[string]string{"app.star": app, "lib/prices.star": prices} }
+func appFiles() map[string]string {
+	return map[string]string{"app.star": app, "lib/prices.star": prices}
+}
 
 func TestTheAppOfTheTestsIsSound(t *testing.T) {
 	c := ready(t, appFiles())

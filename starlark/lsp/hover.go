@@ -190,23 +190,23 @@ func specDoc(s *dataflow.NodeSpec) string {
 		if p.Required() {
 			need = ", required"
 		}
-		fmt.Fprintf(&takes, "\n- `%s`%s%s", signature(p), need, after(": ", p.Doc))
+		fmt.Fprintf(&takes, "\n- `%s`%s%s", signature(p), need, behind(": ", p.Doc))
 	}
 	if s.Rest != nil {
 		takes.WriteString("\n- any other name")
 	}
 	if s.Output != nil && s.Output.Fields != nil {
 		for _, f := range s.Output.Fields {
-			fmt.Fprintf(&gives, "\n- `%s`%s", signature(f), after(": ", f.Doc))
+			fmt.Fprintf(&gives, "\n- `%s`%s", signature(f), behind(": ", f.Doc))
 		}
 	} else if s.Output != nil {
 		gives.WriteString(" " + s.Output.String())
 	}
-	return code(s.Name) + joined(s.Doc, after("Takes", takes.String()), after("Gives", gives.String()))
+	return code(s.Name) + joined(s.Doc, behind("Takes", takes.String()), behind("Gives", gives.String()))
 }
 
-// after is text with something before it, or nothing.
-func after(before, text string) string {
+// behind is text with something before it, or nothing.
+func behind(before, text string) string {
 	if text == "" {
 		return ""
 	}

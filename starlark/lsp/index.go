@@ -7,7 +7,6 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 	"go.starlark.net/syntax"
 )
@@ -17,7 +16,7 @@ import (
 type index struct {
 	app     *dataflow.App
 	flows   []*dataflow.Workflow // registered ones and others
-	outline *engine.Outline
+	outline *dataflow.Outline
 	modules []Module
 	files   map[string]*file
 	specs   map[dataflow.Op]*dataflow.NodeSpec
@@ -58,9 +57,9 @@ type global struct {
 	is          meaning
 }
 
-func newIndex(r *result, modules []Module, types []engine.NodeType) *index {
+func newIndex(r *result, o Options) *index {
 	ix := &index{
-		app: r.app, modules: modules, files: map[string]*file{}, specs: map[dataflow.Op]*dataflow.NodeSpec{}, ops: map[string]dataflow.Op{},
+		app: r.app, modules: o.Library, files: map[string]*file{}, specs: map[dataflow.Op]*dataflow.NodeSpec{}, ops: map[string]dataflow.Op{},
 		models: map[dataflow.Span]*dataflow.Model{}, builders: map[dataflow.Span]*dataflow.Workflow{},
 		nodes: map[dataflow.Span]*dataflow.Node{}, flowOf: map[*dataflow.Node]*dataflow.Workflow{}, params: map[place]map[string]meaning{}, gives: map[place]meaning{},
 	}
@@ -70,7 +69,10 @@ func newIndex(r *result, modules []Module, types []engine.NodeType) *index {
 			ix.flows = append(ix.flows, w)
 		}
 	}
-	ix.outline = engine.NewOutline(r.app, types, ix.flows)
+	ix.outline = &dataflow.Outline{}
+	if o.Outline != nil {
+		ix.outline = o.Outline(r.app, ix.flows)
+	}
 	for _, m := range r.app.Models() {
 		ix.models[m.Span] = m
 		for _, kind := range dataflow.AllOps() {

@@ -32,26 +32,24 @@ func (s *server) locate(ctx context.Context, p atPosition) (*found, error) {
 	if !ok {
 		return nil, nil
 	}
-	offset := offsetOf(r.texts[name], at)
-	here := dataflow.Span{}
+	cursor := posOf(r.texts[name], at)
 	best := -1
 	for i, m := range ix.mentions {
-		if m.at.File != name {
+		if m.at.File != name || after(m.at.Start, cursor) || after(cursor, m.at.End) {
 			continue
 		}
-		from, to := byteOf(r.texts[name], m.at.Start), byteOf(r.texts[name], m.at.End)
-		if from <= offset && offset <= to && (best < 0 || offset < to) {
-			best, here = i, m.at
-			if offset < to {
-				break
-			}
+		if best = i; after(m.at.End, cursor) { // else it may be the next that begins here
+			break
 		}
 	}
 	if best < 0 {
 		return nil, nil
 	}
-	return &found{ix.mentions[best], ix, r, d, r.now(s, here)}, nil
+	return &found{ix.mentions[best], ix, r, d, r.now(s, ix.mentions[best].at)}, nil
 }
+
+// after reports whether a comes after b.
+func after(a, b dataflow.Pos) bool { return a.Line > b.Line || a.Line == b.Line && a.Col > b.Col }
 
 func (s *server) definition(ctx context.Context, p atPosition) (any, error) {
 	at, err := s.locate(ctx, p)

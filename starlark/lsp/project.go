@@ -302,7 +302,7 @@ func begins(line string) bool {
 // indexOf is the index of an app, made when somebody first asks.
 func (s *server) indexOf(r *result) *index {
 	if r.index == nil {
-		r.index = newIndex(r, s.o.Library, s.o.NodeTypes)
+		r.index = newIndex(r, s.o)
 	}
 	return r.index
 }

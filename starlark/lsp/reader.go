@@ -53,6 +53,14 @@ func (rd *reader) declare(at dataflow.Span, what entity, is meaning) {
 	}
 }
 
+// maybe notes a name in a function that may be one of a field, for all the text
+// tells.
+func (rd *reader) maybe(name string, at dataflow.Span) {
+	if rd.scope != nil && !rd.to.quiet {
+		rd.to.uncertain = append(rd.to.uncertain, mention{at: at, what: entity{entPart, nil, name}})
+	}
+}
+
 func (rd *reader) stmts(list []syntax.Stmt) {
 	for _, st := range list {
 		rd.stmt(st)
@@ -404,9 +412,7 @@ func (rd *reader) attr(x meaning, name string, at dataflow.Span) meaning {
 	case aValue:
 		return rd.part(x.typ, name, at)
 	case unknown:
-		if !rd.to.quiet {
-			rd.to.uncertain = append(rd.to.uncertain, mention{at: at, what: entity{entPart, nil, name}})
-		}
+		rd.maybe(name, at)
 	}
 	return meaning{}
 }

@@ -1,6 +1,7 @@
 package lsp
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"path/filepath"
@@ -126,6 +127,9 @@ func (at *found) edits(name string) ([]dataflow.Edit, error) {
 	if at.what.kind == entField {
 		edits = append(edits, at.keepRows()...)
 	}
+	slices.SortStableFunc(edits, func(a, b dataflow.Edit) int {
+		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Start.Line, b.Span.Start.Line), cmp.Compare(a.Span.Start.Col, b.Span.Start.Col))
+	})
 	return edits, nil
 }
 
@@ -234,5 +238,5 @@ func (s *server) tellUncertain(at *found) error {
 		return nil
 	}
 	return s.out.notify("window/showMessage", map[string]any{"type": 2, // a warning
-		"message": fmt.Sprintf("look at %s yourself: whether .%s is this field can't be told", strings.Join(slices.Compact(places), ", "), at.what.name)})
+		"message": fmt.Sprintf("look at %s yourself: whether %q is this field there can't be told", strings.Join(slices.Compact(places), ", "), at.what.name)})
 }

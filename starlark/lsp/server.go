@@ -10,7 +10,6 @@ import (
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/starlark"
 )
 
@@ -20,8 +19,8 @@ type Options struct {
 	Env     func(string) (string, bool)
 	Modules []starlark.Module
 	Library []Module // what there is to say about Modules
-	// NodeTypes are those besides the models' own.
-	NodeTypes []engine.NodeType
+	// Outline says what is known of the nodes of workflows.
+	Outline func(app *dataflow.App, workflows []*dataflow.Workflow) *dataflow.Outline
 	// Plan finds what is wrong with an app beyond what loading it finds. dir is
 	// the app's folder.
 	Plan func(app *dataflow.App, dir string) []dataflow.Diagnostic

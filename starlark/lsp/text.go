@@ -52,6 +52,12 @@ func positionOf(text string, offset int) position {
 	return p
 }
 
+// posOf is a place as our spans have it.
+func posOf(text string, p position) dataflow.Pos {
+	start := lineStart(text, p.Line)
+	return dataflow.Pos{Line: p.Line + 1, Col: utf8.RuneCountInString(text[start:offsetOf(text, p)]) + 1}
+}
+
 // byteOf finds a place of ours, counted from 1 in code points, in the text.
 func byteOf(text string, p dataflow.Pos) int {
 	at := lineStart(text, p.Line-1)
