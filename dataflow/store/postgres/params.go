@@ -21,7 +21,7 @@ func (p *params) encode(args []any) (values [][]byte, formats []int16) {
 	if cap(p.buf) > maxKept || cap(p.values) > maxKept/16 {
 		*p = params{}
 	}
-	need := 0
+	need := 1 // of no buffer an empty text would be nil, which is null
 	for _, v := range args {
 		if s, ok := v.(string); ok {
 			need += len(s)
