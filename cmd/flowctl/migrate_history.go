@@ -55,7 +55,7 @@ func standing(st *migrate.Status) string {
 		return "unfinished"
 	case len(st.Drift) > 0:
 		return "drifted"
-	case len(st.Pending) == 0:
+	case !st.Behind:
 		return "up to date"
 	case st.New:
 		return "new"

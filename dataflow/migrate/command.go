@@ -68,7 +68,10 @@ func (r *Runner) Apply(ctx context.Context) (*Result, []dataflow.Diagnostic) {
 // Status is how a database stands to its app.
 type Status struct {
 	New bool `json:"new,omitempty"` // nothing has been made yet
-	// Pending are the steps that the next start takes, or refuses.
+	// Behind says that the next start has something to do, or refuses it.
+	Behind bool `json:"behind,omitempty"`
+	// Pending are the steps that takes, but for those about the runtime's own
+	// tables.
 	Pending []string `json:"pending,omitempty"`
 	// Drift is what somebody else has changed since the last migration.
 	Drift []string `json:"drift,omitempty"`
@@ -85,8 +88,11 @@ func (r *Runner) Status(ctx context.Context) (*Status, []dataflow.Diagnostic) {
 	}
 	st := &Status{Kept: p.Kept}
 	for _, s := range p.Steps {
-		st.Pending = append(st.Pending, s.Step)
+		if !Internal(s.Table) {
+			st.Pending = append(st.Pending, s.Step)
+		}
 	}
+	st.Behind = len(p.Steps) > 0
 	if err := r.look(ctx, st); err != nil {
 		return nil, append(ds, r.DB.Failure(ctx, err))
 	}
@@ -200,23 +206,14 @@ const Latest = -1
 // Rollback undoes all migrations that came after the one with the id to, or
 // the Latest alone, the last one first, and returns them in that order: all of
 // them, in one transaction, or none. What that would throw away must be allowed
-// by name. With dry set they are only listed, and only of the first it is known
-// what it throws away.
+// by name. With dry set they are only listed, with what they would throw away of
+// what is there now.
 func (r *Runner) Rollback(ctx context.Context, to int64, dry bool) ([]Applied, []dataflow.Diagnostic) {
 	if ds := r.unmanaged(); ds != nil {
 		return nil, ds
 	}
 	if dry {
-		undone, ds, err := r.undoable(ctx, to)
-		if err == nil && len(undone) > 0 {
-			u := undoing{Runner: r, used: map[string]bool{}}
-			for i := range undone {
-				u.name(&undone[i])
-			}
-			if err = u.losses(ctx, &undone[0]); err == nil {
-				ds = append(ds, u.finish()...)
-			}
-		}
+		undone, ds, err := r.wouldUndo(ctx, to)
 		return undone, r.orFailure(ctx, ds, err)
 	}
 	release, err := r.DB.Alone(ctx, r.timeout())
@@ -269,17 +266,61 @@ func (r *Runner) undoable(ctx context.Context, to int64) ([]Applied, []dataflow.
 	return undo, nil, nil
 }
 
+// wouldUndo looks at what undo would do, under the names that tables and
+// columns have now.
+func (r *Runner) wouldUndo(ctx context.Context, to int64) ([]Applied, []dataflow.Diagnostic, error) {
+	list, ds, err := r.undoable(ctx, to)
+	if ds != nil || err != nil {
+		return list, ds, err
+	}
+	have, err := r.DB.Inspect(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	u := newUndoing(r, list)
+	seen := map[string]bool{} // what an entry has thrown away is not there for an earlier one
+	for i := range list {
+		err := u.losses(ctx, &list[i], func(l Loss) (Loss, bool) {
+			l = today(l, list[:i])
+			t := have.Table(l.Table)
+			place := l.Table + "." + l.Column
+			there := t != nil && (l.Column == "" || t.Column(l.Column) != nil) && !seen[place]
+			seen[place] = true
+			return l, there
+		})
+		if err != nil {
+			return nil, nil, err
+		}
+	}
+	return list, u.finish(), nil
+}
+
+// today is a loss under the names it has after later entries, the latest of
+// them first.
+func today(l Loss, later []Applied) Loss {
+	for _, a := range slices.Backward(later) {
+		for _, s := range a.Steps {
+			switch n := s.Renamed; {
+			case n == nil:
+			case n.Column == "" && l.Table == n.Was:
+				l.Table = n.Table
+			case n.Column != "" && l.Table == n.Table && l.Column == n.Was:
+				l.Column = n.Column
+			}
+		}
+	}
+	return l
+}
+
 func (r *Runner) undo(ctx context.Context, to int64) ([]Applied, []dataflow.Diagnostic, error) {
 	list, ds, err := r.undoable(ctx, to)
 	if ds != nil || err != nil {
 		return nil, ds, err
 	}
-	u := undoing{Runner: r, used: map[string]bool{}}
+	u := newUndoing(r, list)
+	now := func(l Loss) (Loss, bool) { return l, true } // the later entries have been undone
 	for i := range list {
-		u.name(&list[i])
-	}
-	for i := range list {
-		if err := u.losses(ctx, &list[i]); err != nil {
+		if err := u.losses(ctx, &list[i], now); err != nil {
 			return nil, nil, err
 		}
 		if ds, err := r.reverse(ctx, &list[i]); ds != nil || err != nil {
@@ -297,6 +338,14 @@ type undoing struct {
 	refused []dataflow.Diagnostic
 }
 
+func newUndoing(r *Runner, list []Applied) *undoing {
+	u := &undoing{Runner: r, used: map[string]bool{}}
+	for i := range list {
+		u.name(&list[i])
+	}
+	return u
+}
+
 // name takes note of the words that are about an entry.
 func (u *undoing) name(a *Applied) {
 	for _, s := range a.Steps {
@@ -307,18 +356,22 @@ func (u *undoing) name(a *Applied) {
 	}
 }
 
-// losses refuses to throw away what was not allowed. Names are those in the
-// database as it is once the later entries have been undone.
-func (u *undoing) losses(ctx context.Context, a *Applied) error {
+// losses refuses to throw away what was not allowed. now says where it is, and
+// whether it is there at all.
+func (u *undoing) losses(ctx context.Context, a *Applied, now func(Loss) (Loss, bool)) error {
 	data := u.DB.Data(ctx)
 	for _, s := range a.Steps {
-		if s.Loses == nil || Internal(s.Table) || u.used[s.Loses.Allow] {
+		if s.Loses == nil || Internal(s.Table) {
 			continue
 		}
-		n, err := data.Rows(s.Loses.Table)
-		if err == nil && s.Loses.Column != "" && n > 0 {
+		l, there := now(*s.Loses)
+		if !there || u.used[s.Loses.Allow] {
+			continue
+		}
+		n, err := data.Rows(l.Table)
+		if err == nil && l.Column != "" && n > 0 {
 			var nulls int64
-			nulls, err = data.Nulls(s.Loses.Table, s.Loses.Column)
+			nulls, err = data.Nulls(l.Table, l.Column)
 			n -= nulls
 		}
 		if err != nil {

@@ -52,7 +52,20 @@ func Convert(v any, have, want *Column) (out any, same bool) {
 	case "float":
 		return toFloat(v)
 	}
+	if s, ok := v.(string); ok && want.Kind == "int" {
+		return whole(s)
+	}
 	return toNumber(v, want)
+}
+
+// whole takes text that is written as ints are, and so comes back as it was:
+// "007" is a code more often than a number.
+func whole(s string) (any, bool) {
+	n, err := strconv.ParseInt(s, 10, 64)
+	if err != nil || strconv.FormatInt(n, 10) != s {
+		return nil, false
+	}
+	return n, true
 }
 
 // textOf is how JSON has a value, without quotes.

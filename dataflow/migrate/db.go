@@ -112,6 +112,15 @@ type Done struct {
 	Loses *Loss `json:"reverse_loses,omitempty"`
 	// Final says that what the step threw away does not come back.
 	Final bool `json:"final,omitempty"`
+	// Renamed is what has had another name before the step.
+	Renamed *Renamed `json:"renamed,omitempty"`
+}
+
+// Renamed is a table, or with Column one of its columns, that was called Was.
+type Renamed struct {
+	Table  string `json:"table"`
+	Column string `json:"column,omitempty"`
+	Was    string `json:"was"`
 }
 
 // Show works out the statements of a plan's steps and of their reverse.
@@ -121,6 +130,12 @@ func Show(db DB, steps []Step) []Done {
 	for i, s := range steps {
 		out[i] = Done{Step: s.String(), Table: s.Table.Name, SQL: work[i].SQL, Aside: work[i].Aside,
 			Final: s.Action == DropTable || s.Action == DropColumn || s.Action == FillNulls}
+		switch s.Action {
+		case RenameTable:
+			out[i].Renamed = &Renamed{Table: s.Table.Name, Was: s.Was}
+		case RenameColumn:
+			out[i].Renamed = &Renamed{Table: s.Table.Name, Column: s.Column.Name, Was: s.Was}
+		}
 		if back, loss, ok := s.Reverse(); ok {
 			back.Busy = false // a rollback is one transaction
 			for _, w := range db.Work(append([]Step{back}, s.lostIndexes()...)) {

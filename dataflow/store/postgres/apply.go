@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -27,7 +28,26 @@ func (m *migrator) Work(steps []migrate.Step) []migrate.Work {
 	if last >= 0 {
 		out[last].SQL = append(out[last].SQL, refs...)
 	}
+	if i := lastSearchGone(steps); i >= 0 {
+		out[i].SQL = append(out[i].SQL, dropUnusedFunctions)
+	}
 	return out
+}
+
+// lastSearchGone is the last step that drops an index of words, if none makes
+// one: what those are by may be needed no more. Where one is replaced, apps
+// that are still running search without it meanwhile.
+func lastSearchGone(steps []migrate.Step) int {
+	last := -1
+	for i, s := range steps {
+		switch {
+		case s.Action == migrate.CreateIndex && s.Index.Search:
+			return -1
+		case s.Action == migrate.DropIndex && s.Index.Search, s.Action == migrate.DropTable && slices.ContainsFunc(s.Table.Indexes, func(ix migrate.Index) bool { return ix.Search }):
+			last = i
+		}
+	}
+	return last
 }
 
 func workOf(s *migrate.Step) migrate.Work {

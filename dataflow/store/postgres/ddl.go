@@ -40,6 +40,8 @@ func text(s string) string {
 	return quoted
 }
 
+const hashDigits = 10
+
 // shortened returns a name that PostgreSQL keeps whole: one that is too long
 // ends in a hash of it.
 func shortened(name string) string {
@@ -47,8 +49,18 @@ func shortened(name string) string {
 		return name
 	}
 	sum := sha256.Sum256([]byte(name))
-	const hash = 10
-	return strings.ToValidUTF8(name[:maxName-hash-1], "") + "~" + hex.EncodeToString(sum[:hash/2])
+	return strings.ToValidUTF8(name[:maxName-len("~")-hashDigits], "") + "~" + hex.EncodeToString(sum[:hashDigits/2])
+}
+
+// indexName is shortened of an index's name, by which the runtime knows its
+// own: the point in it stays, whatever is cut off.
+func indexName(name string) string {
+	short := shortened(name)
+	if !migrate.Own(name) || migrate.Own(short) {
+		return short
+	}
+	mark := len(short) - len("~") - hashDigits
+	return strings.ToValidUTF8(short[:mark-1], "") + "." + short[mark:]
 }
 
 func createTable(t *migrate.Table) string {

@@ -116,6 +116,9 @@ func TestMigrate(t *testing.T) {
 			field("words", dataflow.ListOf(str)), field("n", dataflow.ListOf(decimalType(3, 1))))
 	}
 	long := strings.Repeat("long_", 11)
+	longTable := func(name string, fields ...*dataflow.Field) []*dataflow.Model {
+		return []*dataflow.Model{model("Thing", name, fields...)}
+	}
 
 	for _, test := range []struct {
 		name   string
@@ -130,6 +133,13 @@ func TestMigrate(t *testing.T) {
 		{name: "a field of every type is found again", before: everything(), after: everything()},
 		{name: "an index with a name that PostgreSQL would cut off is found again",
 			before: thing(unique(field(long, str))), after: thing(unique(field(long, str)))},
+		{name: "an index of a table whose name leaves no room for more is known for its own",
+			before: longTable(long+"_tables", unique(field("a", str)), unique(field("b", str))), after: longTable(long+"_tables", unique(field("a", str)), field("b", str)),
+			steps: []string{"drop index ux_" + long[:48] + ".~b7efd2830e of " + long + "_tables"},
+			query: `SELECT count(*) FROM pg_indexes WHERE indexname LIKE 'ux%'`, want: []string{"[1]"}},
+		{name: "a name is not cut off within a letter",
+			before: longTable(strings.Repeat("ä", 30), unique(field("a", str))), after: longTable(strings.Repeat("ä", 30), field("a", str)),
+			steps: []string{"drop index ux_" + strings.Repeat("ä", 23) + ".~bb9ca42e04 of " + strings.Repeat("ä", 30)}},
 		{name: "an optional field is added",
 			before: thing(field("a", str)), rows: []string{`INSERT INTO things VALUES (1, 'x')`},
 			after: thing(field("a", str), optional(field("b", decimalType(12, 2)))),

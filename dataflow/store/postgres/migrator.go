@@ -59,7 +59,7 @@ func (m *migrator) Desired(models []*dataflow.Model) *migrate.Schema {
 	for i := range s.Tables {
 		for j := range s.Tables[i].Indexes {
 			ix := &s.Tables[i].Indexes[j]
-			ix.Name = shortened(ix.Name)
+			ix.Name = indexName(ix.Name)
 		}
 	}
 	return s
@@ -303,7 +303,7 @@ func converted(column string, have, want *migrate.Column) string {
 	case "str enum", "enum str":
 		return column
 	case "str bool":
-		return "CASE " + column + " WHEN 'true' THEN true WHEN 'false' THEN false END"
+		return "CASE " + column + " WHEN 'true' THEN true WHEN 'false' THEN false ELSE ('neither true nor false: ' || " + column + ")::boolean END"
 	case "bool str":
 		return "CASE WHEN " + column + " THEN 'true' WHEN NOT " + column + " THEN 'false' END"
 	case "int bool":

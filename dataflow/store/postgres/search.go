@@ -25,7 +25,20 @@ const (
 	maxIndexed   = 1 << 18 // bytes of a text that is indexed
 	tooMuch      = "*"     // stands for the words of a longer one
 	functionMark = "_flow_words_"
+	textMark     = "_flow_text_"
 )
+
+// dropUnusedFunctions drops the functions of words that no index is by. That of
+// the text is known by its namesake: an index is not by it.
+const dropUnusedFunctions = `DO $flow$DECLARE f record; BEGIN
+FOR f IN SELECT w.oid::regprocedure AS words, t.oid::regprocedure AS text
+  FROM pg_proc w LEFT JOIN pg_proc t ON t.pronamespace = w.pronamespace AND t.proname = '` + textMark + `' || substr(w.proname, length('` + functionMark + `') + 1)
+  WHERE w.proname ~ '^` + functionMark + `[0-9a-f]{8}$' AND w.pronamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+  AND NOT EXISTS (SELECT 1 FROM pg_depend d WHERE d.refclassid = 'pg_proc'::regclass AND d.refobjid = w.oid)
+LOOP
+  EXECUTE 'DROP FUNCTION ' || f.words;
+  IF f.text IS NOT NULL THEN EXECUTE 'DROP FUNCTION ' || f.text; END IF;
+END LOOP; END$flow$`
 
 // wordFunctions are the functions of words. Their names say what they do by a
 // hash, so that a database has those that its indexes were made with.
@@ -45,7 +58,7 @@ RETURN (SELECT coalesce(array_to_tsvector(array_agg(DISTINCT left(w, %d))), ''::
 		maxIndexed, tooMuch, maxLexeme, text)
 	sum := sha256.Sum256([]byte(textBody + wordsBody))
 	hash := hex.EncodeToString(sum[:4])
-	f := wordFunctions{text: "_flow_text_" + hash, words: functionMark + hash}
+	f := wordFunctions{text: textMark + hash, words: functionMark + hash}
 	f.create = []string{
 		"CREATE OR REPLACE FUNCTION " + ident(f.text) + "(t text)" + textBody,
 		"CREATE OR REPLACE FUNCTION " + ident(f.words) + "(t text)" + wordsBody,

@@ -18,6 +18,8 @@ const convertFunction = migrate.OwnFunction
 
 // converted is the expression of a stored value of have as one of want. Where
 // plain SQL says it, so that other programs can run the statement too, it does.
+// They may run it later, over other rows: text that can't be the number is given
+// as text, which a column of a STRICT table refuses.
 func converted(column string, have, want *migrate.Column) string {
 	if have.Kind == want.Kind && have.Scale == want.Scale && have.Storage == want.Storage {
 		return column
@@ -32,7 +34,8 @@ func converted(column string, have, want *migrate.Column) string {
 	case "int str":
 		return "CAST(" + column + " AS TEXT)"
 	case "str int":
-		return "CAST(" + column + " AS INTEGER)"
+		n := "CAST(" + column + " AS INTEGER)"
+		return "CASE WHEN CAST(" + n + " AS TEXT) = " + column + " THEN " + n + " ELSE 'not a whole number: ' || " + column + " END"
 	case "int float":
 		return "CAST(" + column + " AS REAL)"
 	case "int bool":
@@ -40,7 +43,7 @@ func converted(column string, have, want *migrate.Column) string {
 	case "bool str":
 		return "CASE " + column + " WHEN 1 THEN 'true' WHEN 0 THEN 'false' END"
 	case "str bool":
-		return "CASE " + column + " WHEN 'true' THEN 1 WHEN 'false' THEN 0 END"
+		return "CASE " + column + " WHEN 'true' THEN 1 WHEN 'false' THEN 0 ELSE 'neither true nor false: ' || " + column + " END"
 	case "datetime date":
 		return "substr(" + column + ", 1, 10)"
 	case "date datetime":

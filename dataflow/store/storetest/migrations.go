@@ -32,11 +32,13 @@ func RunMigrations(t *testing.T, e Engine) {
 	}{
 		{"types follow", testTypesFollow},
 		{"types that can't follow", testTypesThatCant},
+		{"rows that came after the plan", testLateRows},
 		{"what would be altered is allowed by name", testLossyType},
 		{"references come, change and go", testReferencesChange},
 		{"columns and tables go when they are allowed to", testDrops},
 		{"backfill", testBackfill},
 		{"rollback", testRollback},
+		{"a dry rollback of several", testDryRollback},
 		{"killed at every statement", testKilled},
 		{"random schemas", testRandomSchemas},
 		{"drift", testDrift},
@@ -267,7 +269,7 @@ func testTypesThatCant(t *testing.T, e Engine) {
 		values   []any
 		want     string
 	}{
-		{dataflow.String, dataflow.Int, []any{"12", "1e1", "x", " 3"}, "FC611 Thing.v changes from str to int, but the value in 3 rows of the table things can't be one"},
+		{dataflow.String, dataflow.Int, []any{"12", "1e1", "x", " 3", "007", "1.0", "+5", "-0", "9223372036854775808", ""}, "FC611 Thing.v changes from str to int, but the value in 9 rows of the table things can't be one"},
 		{dataflow.String, decimalType(4, 2), []any{"100", "1e3"}, "FC611 Thing.v changes from str to decimal(4, 2), but the value in 2 rows of the table things can't be one"},
 		{dataflow.String, enumOf("a"), []any{"a", "A"}, "FC611 Thing.v changes from str to enum, but the value in 1 row of the table things can't be one"},
 		{dataflow.String, dateType, []any{"2026-02-30", "28.2.2026"}, "FC611 Thing.v changes from str to date, but the value in 2 rows of the table things can't be one"},
@@ -292,6 +294,67 @@ func testTypesThatCant(t *testing.T, e Engine) {
 			}
 		})
 	}
+}
+
+// testLateRows: the statements of a plan may be run by another program, later.
+// A row that can't follow makes them fail; it is not made another.
+func testLateRows(t *testing.T, e Engine) {
+	ctx := context.Background()
+	for _, tt := range []struct {
+		to   *dataflow.Type
+		late []any
+	}{
+		{dataflow.Int, []any{"x", "", "1.5", "99999999999999999999"}},
+		{dataflow.Bool, []any{"yes", "", "TRUE!"}},
+		{enumOf("1", "2"), []any{"3", ""}},
+	} {
+		t.Run(tt.to.String(), func(t *testing.T) {
+			a := newApp(t, e)
+			before := thing(optField("v", dataflow.String))
+			a.add(before, "v", any(nil))
+			r := a.runner(thing(optField("v", tt.to)))
+			p, ds := r.Preview(ctx)
+			if ds != nil {
+				t.Fatal(ds)
+			}
+			for _, late := range tt.late {
+				a.add(before, "v", late)
+				if err := runLate(r, p); err == nil {
+					t.Errorf("%q has followed", late)
+				}
+				if err := r.DB.Exec(ctx, "DELETE FROM things"); err != nil {
+					t.Fatal(err)
+				}
+			}
+			a.add(before, "v", nil, "1", "true")
+			if err := runLate(r, p); err == nil {
+				t.Errorf("all of %v have followed", []string{"1", "true"})
+			}
+			if err := r.DB.Exec(ctx, fmt.Sprintf("DELETE FROM things WHERE v = '%s'", map[bool]string{true: "1", false: "true"}[tt.to.Kind == dataflow.KindBool])); err != nil {
+				t.Fatal(err)
+			}
+			if err := runLate(r, p); err != nil {
+				t.Errorf("what can follow: %v", err)
+			}
+		})
+	}
+}
+
+// runLate runs the statements of a plan as another program does: all, or none.
+func runLate(r *migrate.Runner, p *migrate.Preview) error {
+	ctx := context.Background()
+	if err := r.DB.Begin(ctx); err != nil {
+		return err
+	}
+	defer r.DB.Rollback()
+	for _, s := range p.Steps {
+		for _, sql := range s.SQL {
+			if err := r.DB.Exec(ctx, sql); err != nil {
+				return err
+			}
+		}
+	}
+	return r.DB.Commit(ctx)
 }
 
 func testLossyType(t *testing.T, e Engine) {
@@ -473,6 +536,65 @@ func testRollback(t *testing.T, e Engine) {
 	}
 	a.mustApply(nil, second()) // and forward again
 	a.sameAsFresh(func() []*dataflow.Model { return []*dataflow.Model{second()} })
+}
+
+// testDryRollback: what would be thrown away is told of every migration, under
+// the names that things had when it was made.
+func testDryRollback(t *testing.T, e Engine) {
+	ctx := context.Background()
+	a := newApp(t, e)
+	a.mustApply(nil, thing())
+	a.mustApply(nil, thing(optField("a", dataflow.String), optField("gone", dataflow.Int)))
+	renamed := func(fields ...*dataflow.Field) *dataflow.Model {
+		m := modelOf("Item", "items", fields...)
+		m.Was = "Thing"
+		return m
+	}
+	b := optField("b", dataflow.String)
+	b.Was = "a"
+	a.mustApply([]string{"drop_column:Item.gone"}, renamed(b))
+	last := func() *dataflow.Model {
+		return renamed(optField("b", dataflow.String), optField("a", dataflow.String), optField("gone", dataflow.String))
+	}
+	a.mustApply(nil, last())
+	m := last()
+	a.with(func(s store.Store) {
+		insert(t, s, m, "a", "1", "b", "2")
+		insert(t, s, m, "b", "3")
+		insert(t, s, m, "gone", "4")
+	}, m)
+	was := a.schema(last())
+	refused := func(dry bool, allow ...string) (out []string) {
+		t.Helper()
+		r := a.runner(last())
+		r.Allow = allow
+		list, ds := r.Rollback(ctx, 1, dry)
+		if dry && len(list) != 3 {
+			t.Errorf("it would undo %d", len(list))
+		}
+		for _, d := range ds {
+			out = append(out, d.Message+"; "+d.Hint)
+		}
+		return out
+	}
+	want := []string{
+		`undoing "add column items.a" throws away the values of 1 row; if that is meant: --allow drop_column:Item.a`,
+		`undoing "add column items.gone" throws away the values of 1 row; if that is meant: --allow drop_column:Item.gone`,
+		`undoing "add column things.a" throws away the values of 2 rows; if that is meant: --allow drop_column:Thing.a`,
+	}
+	if diff := cmp.Diff(want, refused(true)); diff != "" {
+		t.Errorf("dry (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(want, refused(false)); diff != "" {
+		t.Errorf("in earnest (-want +got):\n%s", diff)
+	}
+	words := []string{"drop_column:Item.a", "drop_column:Item.gone", "drop_column:Thing.a"}
+	if got := refused(true, words...); got != nil {
+		t.Errorf("allowed: %v", got)
+	}
+	if diff := cmp.Diff(was, a.schema(last())); diff != "" {
+		t.Errorf("the schema has changed:\n%s", diff)
+	}
 }
 
 // killer is a connection that is lost before a statement.
