@@ -59,7 +59,7 @@ func TestMeasurements(t *testing.T) {
 	dir := t.TempDir()
 	var out strings.Builder
 	c, err := build(context.Background(), config{
-		rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, scales: []int{3}, out: &out,
+		ldflags: "-s -w", rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, scales: []int{3}, out: &out,
 	}, dir)
 	if err != nil {
 		t.Fatal(err)

@@ -39,7 +39,7 @@ func (l load) run(ctx context.Context) (time.Duration, error) {
 	var wg sync.WaitGroup
 	errs := make(chan error, l.conns)
 	begin := time.Now()
-	for range l.conns {
+	for range min(l.conns, l.n) {
 		wg.Go(func() {
 			if err := l.connection(ctx, &next); err != nil {
 				errs <- err

@@ -24,12 +24,14 @@ import (
 	"os/signal"
 	"path/filepath"
 	"runtime"
+	"time"
 )
 
 // config is what a measurement needs to know.
 type config struct {
 	flowctl     string // the binaries
 	handwritten string
+	ldflags     string // that both are linked with
 	dir         string // for databases; emptied afterwards
 	rounds      int
 	requests    int    // a round, of each read; creates are a quarter of it
@@ -40,12 +42,13 @@ type config struct {
 	starts      int
 	tables      int // that are unchanged
 	scales      []int
+	settle      time.Duration // how long an idle server is left alone before its memory is read
 	out         io.Writer
 }
 
 func main() {
 	log.SetFlags(0)
-	c := config{out: os.Stdout, scales: []int{10, 100, 1000}}
+	c := config{out: os.Stdout, scales: []int{10, 100, 1000}, settle: 2 * time.Second}
 	flag.IntVar(&c.rounds, "rounds", 7, "rounds of each measurement of requests; medians are shown")
 	flag.IntVar(&c.requests, "n", 20000, "requests a round")
 	flag.IntVar(&c.rows, "rows", 100_000, "rows that postgres and sqlite compare on")
@@ -103,7 +106,7 @@ func build(ctx context.Context, c config, dir string) (config, error) {
 		c.flowctl:     "github.com/flowctl/flowctl/cmd/flowctl",
 		c.handwritten: "github.com/flowctl/flowctl/bench/handwritten",
 	} {
-		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-o", bin, pkg)
+		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", c.ldflags, "-o", bin, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
 		if out, err := cmd.CombinedOutput(); err != nil {
 			return c, fmt.Errorf("building %s: %w\n%s", pkg, err, out)

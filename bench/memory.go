@@ -46,7 +46,7 @@ func memoryOn(ctx context.Context, c config, url string) ([]string, error) {
 	if _, err := p.answered(ctx, "/health/ready"); err != nil {
 		return nil, err
 	}
-	time.Sleep(settle)
+	time.Sleep(c.settle)
 	idle, err := p.rss()
 	if err != nil {
 		return nil, err

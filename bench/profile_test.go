@@ -9,6 +9,7 @@ import (
 	"testing"
 	"testing/fstest"
 
+	"github.com/flowctl/flowctl/bench/handwritten/orders"
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/starlark"
@@ -109,6 +110,34 @@ func BenchmarkRequest(b *testing.B) {
 			l.addr, l.conns, l.n = addr, 16, b.N
 			if _, err := l.run(b.Context()); err != nil {
 				b.Fatal(err)
+			}
+		})
+	}
+}
+
+// BenchmarkOrder runs three data nodes in one transaction, as a workflow and
+// by hand.
+func BenchmarkOrder(b *testing.B) {
+	dir := b.TempDir()
+	gen, err := generation(b.Context(), dir)
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { gen.Close() })
+	if err := seedRun(b.Context(), gen.Engine()); err != nil {
+		b.Fatal(err)
+	}
+	hand, err := orders.Open(filepath.Join(dir, "hand.db"))
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { hand.Close() })
+	for name, do := range map[string]func(int) error{"workflow": placing(b.Context(), gen.Engine()), "by hand": hand.Place} {
+		b.Run(name, func(b *testing.B) {
+			for i := 0; b.Loop(); i++ {
+				if err := do(i); err != nil {
+					b.Fatal(err)
+				}
 			}
 		})
 	}

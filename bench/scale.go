@@ -36,8 +36,10 @@ func scaleRow(ctx context.Context, c config, n int) ([]string, error) {
 	if err := os.WriteFile(app, []byte(scaleApp(n)), 0o644); err != nil {
 		return nil, err
 	}
+	few := c
+	few.starts = min(c.starts, 5)
 	var wall, cpu []time.Duration
-	for range 5 {
+	for range few.starts {
 		cmd := exec.CommandContext(ctx, c.flowctl, "check", app)
 		begin := time.Now()
 		if out, err := cmd.CombinedOutput(); err != nil {
@@ -46,8 +48,6 @@ func scaleRow(ctx context.Context, c config, n int) ([]string, error) {
 		wall = append(wall, time.Since(begin))
 		cpu = append(cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	}
-	few := c
-	few.starts = min(c.starts, 5)
 	path := "/api/item" + last(n) + "?limit=1"
 	first, err := manyStarts(ctx, few, app, path, true)
 	if err != nil {
@@ -89,7 +89,7 @@ func scaleRequests(ctx context.Context, c config, app string, n int) (rss int64,
 	if _, err := p.answered(ctx, "/health/ready"); err != nil {
 		return 0, 0, 0, err
 	}
-	time.Sleep(settle)
+	time.Sleep(c.settle)
 	if rss, err = p.rss(); err != nil {
 		return 0, 0, 0, err
 	}

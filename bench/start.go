@@ -8,9 +8,6 @@ import (
 	"time"
 )
 
-// settle is how long an idle server is left alone before its memory is read.
-const settle = 2 * time.Second
-
 // starts measures from process start to the first request answered, on the
 // shop: with no database yet, and with one that is there.
 func starts(ctx context.Context, c config) error {
@@ -68,7 +65,7 @@ func idle(ctx context.Context, c config, app string) error {
 	if _, err := p.answered(ctx, "/api/products"); err != nil {
 		return err
 	}
-	time.Sleep(settle)
+	time.Sleep(c.settle)
 	rss, err := p.rss()
 	if err != nil {
 		return err

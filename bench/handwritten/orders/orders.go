@@ -15,7 +15,8 @@ type Database struct{ conn *sqlite.Conn }
 // Close closes it.
 func (d *Database) Close() error { return d.conn.Close() }
 
-// Open makes a database of the tables of bench/workflows.star, kept as safe.
+// Open makes a database of the tables that flowctl makes for
+// bench/workflows.star, kept as safe: an id is never given again.
 func Open(path string) (*Database, error) {
 	conn, err := sqlite.OpenConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate|sqlite.OpenWAL)
 	if err != nil {
@@ -23,10 +24,11 @@ func Open(path string) (*Database, error) {
 	}
 	statements := []string{
 		"PRAGMA synchronous = FULL", "PRAGMA foreign_keys = ON",
-		`CREATE TABLE products (id INTEGER PRIMARY KEY, sku TEXT NOT NULL UNIQUE, name TEXT NOT NULL, price INTEGER NOT NULL,
-			stock INTEGER NOT NULL, active INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT`,
-		`CREATE TABLE lines (id INTEGER PRIMARY KEY, product INTEGER NOT NULL REFERENCES products, qty INTEGER NOT NULL,
-			created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT`,
+		`CREATE TABLE products (id INTEGER PRIMARY KEY AUTOINCREMENT, sku TEXT NOT NULL UNIQUE, name TEXT NOT NULL,
+			price INTEGER NOT NULL CHECK (price BETWEEN -9999999999 AND 9999999999), stock INTEGER NOT NULL,
+			active INTEGER NOT NULL CHECK (active IN (0, 1)), created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT`,
+		`CREATE TABLE lines (id INTEGER PRIMARY KEY AUTOINCREMENT, product INTEGER NOT NULL REFERENCES products (id) ON DELETE RESTRICT,
+			qty INTEGER NOT NULL, created_at TEXT NOT NULL, updated_at TEXT NOT NULL) STRICT`,
 		"CREATE INDEX lines_product ON lines (product)",
 	}
 	for i := range 100 {
