@@ -17,6 +17,7 @@ type checkFlags struct {
 	only, without     []string
 	strict            bool
 	fix, unsafe, diff bool
+	against           []string
 }
 
 func checkCommand(w *world) *cobra.Command {
@@ -29,6 +30,10 @@ a database or a network. flowctl explain CODE says more about a finding.
 
 Warnings that are meant to be are marked in the file, with the reason:
   "rate": float,  # flowctl: ignore[FC230] an exchange rate
+
+--against URL also compares the models with a database that is there, and says
+what migrating it would do: what is refused, with the rows that are in the way,
+and what would stay behind. It reads, and writes nothing.
 
 Formats: text` + formatNames() + `.
 
@@ -46,8 +51,12 @@ warnings. 2: the command or the file could not be read.`,
 			if o.fix || o.unsafe || o.diff {
 				return a.fix(cmd.Context(), w, o)
 			}
-			app, diags := a.check(cmd.Context(), w)
-			return a.reportCheck(w, app, check.Select(diags, o.only, o.without), o)
+			app, diags := a.load(cmd.Context(), w)
+			c, diags, err := a.against(cmd.Context(), w, app, diags, o.against)
+			if err != nil {
+				return err
+			}
+			return a.reportCheck(w, app, check.Select(a.checkLoaded(w, app, diags), o.only, o.without), c, o)
 		},
 	}
 	f := cmd.Flags()
@@ -57,6 +66,7 @@ warnings. 2: the command or the file could not be read.`,
 	f.BoolVar(&o.strict, "strict", false, "let warnings fail the check too")
 	f.BoolVar(&o.fix, "fix", false, "mend what can be without changing what the app does")
 	f.BoolVar(&o.unsafe, "unsafe-fixes", false, "mend what may change what the app does, too")
+	f.StringArrayVar(&o.against, "against", nil, "look at the database at this URL too; of an app with several: db=URL")
 	f.BoolVar(&o.diff, "diff", false, "show what --fix would change, and change nothing")
 	return cmd
 }
@@ -71,6 +81,9 @@ func formatNames() string {
 
 // check finds what is wrong with the flags.
 func (o *checkFlags) check() error {
+	if len(o.against) > 0 && (o.fix || o.unsafe || o.diff) {
+		return &usageError{"--against is of no use to --fix", "mend first, then compare"}
+	}
 	if o.format != "text" && o.write(nil) == nil {
 		names := []string{"text"}
 		for _, f := range report.Formats() {
@@ -101,7 +114,7 @@ func (o *checkFlags) write(w io.Writer) func([]dataflow.Diagnostic) error {
 }
 
 // reportCheck writes what check was asked for.
-func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diagnostic, o checkFlags) error {
+func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diagnostic, c *comparison, o checkFlags) error {
 	write := o.write(w.out)
 	if write == nil {
 		write = func(ds []dataflow.Diagnostic) error { return a.report(w, w.out, ds) }
@@ -112,6 +125,9 @@ func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diag
 	failed := dataflow.HasErrors(diags) || o.strict && warned(diags)
 	if o.format == "text" && !dataflow.HasErrors(diags) {
 		fmt.Fprintf(w.out, "%s: no errors in %s\n", a.display+a.base, inventory(app))
+	}
+	if o.format == "text" {
+		c.write(w.out)
 	}
 	if failed {
 		return exitError(exitFailed)

@@ -46,7 +46,7 @@ func (a *appFile) fix(ctx context.Context, w *world, o checkFlags) error {
 	}
 	fmt.Fprintf(w.err, "mended %s\n", plural(total, "finding"))
 	app, diags := a.check(ctx, w)
-	return a.reportCheck(w, app, check.Select(diags, o.only, o.without), o)
+	return a.reportCheck(w, app, check.Select(diags, o.only, o.without), &comparison{}, o)
 }
 
 // mend works out one round of fixes.
