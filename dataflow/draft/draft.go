@@ -135,6 +135,16 @@ var types = map[string]string{
 	"character varying": "str", "text": "str",
 }
 
+// foreignTypes are those that a table of the runtime's own would not keep so.
+var foreignTypes = map[string]string{"timestamp without time zone": "datetime", "jsonb": "json", "NUMERIC": "float"}
+
+// remarks are what to know of a column of such a type.
+var remarks = map[string]string{
+	"timestamp without time zone": "%s is kept without a time zone: it is read and written as UTC",
+	"jsonb":                       "%s is a jsonb: the order of its keys, and which of two equal ones counts, is the database's",
+	"NUMERIC":                     "%s is a NUMERIC of SQLite, which keeps a binary fraction: 0.1 is not exact",
+}
+
 // typeOf is the type of a column's field, or "".
 func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 	switch declared := strings.ToUpper(w.Columns[t.Name+"."+c.Name].Type); {
@@ -144,14 +154,23 @@ func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 		return "enum(" + quoted(c.Values) + ")"
 	case c.Kind != "":
 		return c.Kind
-	case strings.HasPrefix(c.Storage, "text in the order of"):
+	case strings.HasPrefix(c.Storage, "text in the order of") && w.Own:
 		return "str"
 	case c.Storage == "BLOB" && declared == "":
 		return ""
 	case c.Storage == "INTEGER" && (declared == "BOOLEAN" || declared == "BOOL"):
 		return "bool"
+	case w.Own:
+		return types[c.Storage]
 	}
-	return types[c.Storage]
+	typ := cmp.Or(types[c.Storage], foreignTypes[c.Storage])
+	if strings.HasPrefix(c.Storage, "text in the order of") {
+		typ = "str"
+	}
+	if values := w.Columns[t.Name+"."+c.Name].Values; typ == "str" && len(values) > 0 {
+		return "enum(" + quoted(values) + ")"
+	}
+	return typ
 }
 
 // untyped says why a column has no field, or "".
@@ -304,6 +323,9 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 		options = options[1:]
 	} else if c.Ref != nil || n.RefWide {
 		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
+	}
+	if remark := remarks[c.Storage]; remark != "" && !w.Own {
+		w.comment(remark, name)
 	}
 	if c.Optional {
 		options = append(options, "optional = True")

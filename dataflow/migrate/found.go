@@ -13,12 +13,13 @@ type Found struct {
 
 // FoundColumn is what a Column leaves out.
 type FoundColumn struct {
-	Type      string // as the database declares it: "varchar(20)"
-	Default   string // the expression, or ""
-	Generated bool   // the database works the value out itself
-	RefTo     string // the column a foreign key leads to
-	RefAction string // on delete, as the engine calls it
-	RefWide   bool   // the foreign key is over several columns
+	Type      string   // as the database declares it: "varchar(20)"
+	Default   string   // the expression, or ""
+	Generated bool     // the database works the value out itself
+	Values    []string // what a CHECK lets it be: these texts, and nothing else
+	RefTo     string   // the column a foreign key leads to
+	RefAction string   // on delete, as the engine calls it
+	RefWide   bool     // the foreign key is over several columns
 }
 
 // NewFound collects what an engine finds.

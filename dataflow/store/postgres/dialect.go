@@ -114,8 +114,12 @@ func prefixRange(b *query.Builder, column, prefix string) {
 // Element looks into the list's JSON text. Items are compared as they are
 // written, which is one way for each value, but for floats: -0 is 0.
 func (d dialect) Element(b *query.Builder, column string, elem *dataflow.Type, v any) {
+	as := ""
+	if d.foreign {
+		as = "::json" // it may be jsonb
+	}
 	b.Raw("EXISTS (SELECT 1 FROM json_array_elements_text(CASE WHEN json_typeof(").Ident(column).
-		Raw(") = 'array' THEN ").Ident(column).Raw(" END) AS item WHERE item")
+		Raw(as + ") = 'array' THEN ").Ident(column).Raw(as + " END) AS item WHERE item")
 	if elem.Scalar().Kind == dataflow.KindFloat {
 		b.Raw("::double precision = ").Arg(v).Raw(")")
 		return

@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -19,12 +20,29 @@ CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS c (here, there)
 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.here
 JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = c.there`
 
+	foundChecksQuery = `SELECT t.relname, a.attname, pg_get_expr(k.conbin, k.conrelid)
+FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'c' AND array_length(k.conkey, 1) = 1
+JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.conkey[1]`
+
 	foundIndexesQuery = `SELECT t.relname, c.relname FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary
 JOIN pg_class c ON c.oid = i.indexrelid ORDER BY c.relname`
 
 	foundOthersQuery = `SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'foreign table ' END || relname
 FROM pg_class WHERE relkind IN ('v', 'm', 'f') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY relname`
 )
+
+// listCheck is how pg_get_expr writes a CHECK that a column has one of some
+// texts, and no other.
+var listCheck = regexp.MustCompile(`^\(+(?:"(?:[^"]|"")+"|\w+)\)?(?:::text)? = ANY \(+ARRAY\[((?:'(?:[^']|'')*'::[a-z ]+(?:, )?)+)\]\)?(?:::text\[\])?\)+$`)
+
+// readListCheck returns the texts, or nil if the CHECK asks for something else.
+func readListCheck(expr string) []string {
+	m := listCheck.FindStringSubmatch(expr)
+	if m == nil {
+		return nil
+	}
+	return readLiterals(m[1])
+}
 
 // Inspect reads the schema of a database, in a transaction that can't write.
 func (o Opener) Inspect(ctx context.Context, db *dataflow.Database, _ string) (*migrate.Found, []dataflow.Diagnostic) {
@@ -78,6 +96,11 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
 				c.RefTo, c.RefAction, c.RefWide = string(r[2]), string(r[3]), isTrue(r[4])
 			})
+		}},
+		{foundChecksQuery, func(r [][]byte) {
+			if values := readListCheck(string(r[2])); values != nil {
+				f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) { c.Values = values })
+			}
 		}},
 		{foundIndexesQuery, func(r [][]byte) { f.Indexes[string(r[0])] = append(f.Indexes[string(r[0])], string(r[1])) }},
 		{foundOthersQuery, func(r [][]byte) { f.Others = append(f.Others, string(r[0])) }},

@@ -72,11 +72,20 @@ func (c *column) appendJSON(dst, raw []byte) []byte {
 	case formUUID:
 		return append(appendUUID(append(dst, '"'), raw), '"')
 	case formJSON, formList:
-		return append(dst, raw...)
+		return append(dst, jsonText(raw)...)
 	case formBytes:
 		return append(base64.StdEncoding.AppendEncode(append(dst, '"'), raw), '"')
 	}
 	return appendText(dst, raw)
+}
+
+// jsonText is the text of a json value, or of a jsonb, which is the same behind
+// the number of its format.
+func jsonText(raw []byte) []byte {
+	if len(raw) > 0 && raw[0] == 1 {
+		return raw[1:]
+	}
+	return raw
 }
 
 // appendText appends text as a JSON string. Text that needs no escape, which
@@ -141,7 +150,7 @@ func (c *column) value(raw []byte) any {
 	case formUUID:
 		return string(appendUUID(make([]byte, 0, 36), raw))
 	case formJSON:
-		return dataflow.RawJSON(raw)
+		return dataflow.RawJSON(jsonText(raw))
 	case formList:
 		return c.list(raw)
 	case formBytes:
@@ -156,7 +165,7 @@ func (c *column) value(raw []byte) any {
 // list reads the text of a list. Items that are not of its type, which only
 // another program can have written, are returned as they are.
 func (c *column) list(raw []byte) any {
-	v, problems := codec.ParseJSON(raw, codec.MaxDepth)
+	v, problems := codec.ParseJSON(jsonText(raw), codec.MaxDepth)
 	if list, problems := codec.CoerceType(c.typ, v, ""); len(problems) == 0 {
 		return list
 	}

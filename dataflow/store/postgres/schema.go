@@ -35,7 +35,8 @@ func tooLong(models []*dataflow.Model) (diags []dataflow.Diagnostic) {
 var errReadOnly = errors.New("it takes no writes")
 
 // widen takes for the same what can be read and written alike where the
-// tables are not of our making: text of any collation, ints of any size.
+// tables are not of our making: text of any collation, ints of any size,
+// json in either form, and times without a zone, which are taken for UTC.
 func widen(s *migrate.Schema) {
 	for i := range s.Tables {
 		for j := range s.Tables[i].Columns {
@@ -51,6 +52,10 @@ func widen(s *migrate.Schema) {
 				c.Storage = "bigint"
 			case c.Storage == "real":
 				c.Storage = "double precision"
+			case c.Storage == "timestamp without time zone": // sessions are in UTC
+				c.Storage = "timestamp with time zone"
+			case c.Storage == "jsonb":
+				c.Storage = "json"
 			}
 		}
 	}

@@ -4,6 +4,8 @@ import (
 	"context"
 	"net/url"
 	"os"
+	"regexp"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -60,6 +62,24 @@ func openUntouched(p place) (*conn, error) {
 	return openConn(u.String(), sqlite.OpenReadOnly|sqlite.OpenURI, busyTimeout)
 }
 
+// listCheck is a CHECK that a column has one of some texts, and no other, as
+// people write it.
+var listCheck = regexp.MustCompile(`(?i)\bCHECK\s*\(\s*(\w+|"[^"]+"|\[[^\]]+\]|` + "`[^`]+`" + `)\s+IN\s*\(\s*((?:'(?:[^']|'')*'\s*,?\s*)+)\)\s*\)`)
+
+var literalText = regexp.MustCompile(`'((?:[^']|'')*)'`)
+
+// readChecks finds what CHECKs let columns be, in the text of a table.
+func readChecks(sql string) map[string][]string {
+	checks := map[string][]string{}
+	for _, m := range listCheck.FindAllStringSubmatch(sql, -1) {
+		column := strings.Trim(m[1], "\"[]`")
+		for _, v := range literalText.FindAllStringSubmatch(m[2], -1) {
+			checks[column] = append(checks[column], strings.ReplaceAll(v[1], "''", "'"))
+		}
+	}
+	return checks
+}
+
 func found(c *conn) (*migrate.Found, error) {
 	s, err := inspect(c)
 	if err != nil {
@@ -77,6 +97,13 @@ func found(c *conn) (*migrate.Found, error) {
 	}
 	f := migrate.NewFound(s, before)
 	f.Own = m.there
+	if err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
+		for column, values := range readChecks(r.ColumnText(1)) {
+			f.Note(r.ColumnText(0), column, func(c *migrate.FoundColumn) { c.Values = values })
+		}
+	}); err != nil {
+		return nil, err
+	}
 	for _, q := range []struct {
 		sql string
 		row func(*sqlite.Stmt)

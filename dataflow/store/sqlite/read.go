@@ -41,7 +41,11 @@ func (r session) Get(ctx context.Context, m *dataflow.Model, id any, fields []in
 	if err != nil || !found {
 		return false, toError(ctx, err)
 	}
-	return true, f(&row{stmt: stmt, table: t, fields: fields})
+	current := &row{stmt: stmt, table: t, fields: fields}
+	if err := current.legible(); err != nil {
+		return false, err
+	}
+	return true, f(current)
 }
 
 // Select implements store.Reader.
@@ -71,6 +75,9 @@ func (r session) Select(ctx context.Context, q *query.Select, f func(store.Row) 
 		more, err := stmt.Step()
 		if err != nil || !more {
 			return toError(ctx, err)
+		}
+		if err := current.legible(); err != nil {
+			return err
 		}
 		if err := f(current); err != nil {
 			return err

@@ -16,6 +16,7 @@ type table struct {
 	getTail   string // FROM table WHERE id = ?, live rows only
 	id        int
 	autoID    bool // the database picks ids
+	foreign   bool // it is not of our making
 	refs      []int
 	referrers []referrer
 }
@@ -79,7 +80,7 @@ func formOf(t *dataflow.Type) form {
 }
 
 func newTable(m *dataflow.Model, foreign bool) *table {
-	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID)}
+	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID), foreign: foreign}
 	t.autoID = m.ID().Type.Kind == dataflow.KindInt
 	for i, f := range m.Fields {
 		t.addColumn(f, foreign)

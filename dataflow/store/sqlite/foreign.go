@@ -1,0 +1,77 @@
+package sqlite
+
+import (
+	"fmt"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"zombiezen.com/go/sqlite"
+)
+
+// A column of a table that is not STRICT takes any value, whatever its type
+// says: text in an INTEGER would be read as 0. So each value of a table that is
+// not of our making is looked at before it is read.
+
+// legible refuses a row with a value that is none of its field's type.
+func (r *row) legible() error {
+	if !r.table.foreign {
+		return nil
+	}
+	for i, f := range r.fields {
+		c := &r.table.columns[f]
+		if c.fits(r.stmt.Stmt, i) {
+			continue
+		}
+		return &dataflow.Error{Code: "stored_misfit", Status: dataflow.StatusInternal, Model: r.table.model.Name,
+			Message: fmt.Sprintf("a row of the table %s has %s in the column %s, which %s.%s can't be", r.table.model.Table, c.found(r.stmt.Stmt, i),
+				c.field.ColumnName(), r.table.model.Name, c.field.Name),
+			Hint: fmt.Sprintf("the field is %s; SELECT DISTINCT typeof(%s) FROM %s shows what there is: change those rows, or the field", c.typ,
+				ident(c.field.ColumnName()), ident(r.table.model.Table))}
+	}
+	return nil
+}
+
+// fits reports whether what is stored in a column is a value of its field.
+func (c *column) fits(stmt *sqlite.Stmt, i int) bool {
+	stored := stmt.ColumnType(i)
+	switch {
+	case stored == sqlite.TypeNull:
+		return c.field.Optional
+	case c.form == formInt, c.form == formBool, c.form == formScaled:
+		return stored == sqlite.TypeInteger
+	case c.form == formFloat:
+		return stored == sqlite.TypeInteger || stored == sqlite.TypeFloat
+	case c.form == formBytes:
+		return stored == sqlite.TypeBlob || stored == sqlite.TypeText
+	case stored == sqlite.TypeBlob:
+		return false
+	}
+	switch c.typ.Kind {
+	case dataflow.KindDateTime, dataflow.KindDate, dataflow.KindTime:
+		text := stmt.ColumnText(i)
+		v, problems := codec.CoerceType(c.typ, text, "")
+		return len(problems) == 0 && string(codec.AppendValue(nil, v)) == `"`+text+`"`
+	case dataflow.KindDecimal, dataflow.KindList:
+		return stored == sqlite.TypeText
+	}
+	return true // a number in a column of text reads as it is written
+}
+
+// found names what is stored, without the value.
+func (c *column) found(stmt *sqlite.Stmt, i int) string {
+	switch stmt.ColumnType(i) {
+	case sqlite.TypeNull:
+		return "null"
+	case sqlite.TypeInteger:
+		return "a whole number"
+	case sqlite.TypeFloat:
+		return "a number"
+	case sqlite.TypeBlob:
+		return "bytes"
+	}
+	switch c.typ.Kind {
+	case dataflow.KindDateTime, dataflow.KindDate, dataflow.KindTime:
+		return "text of another form"
+	}
+	return "text"
+}
