@@ -1,6 +1,11 @@
 package dataflow
 
-import "fmt"
+import (
+	"fmt"
+	"strings"
+	"unicode"
+	"unicode/utf8"
+)
 
 // Pos is a place in a source file. Line and Col count from 1; Col counts
 // Unicode code points, as editors and Starlark do. The zero Pos is unknown.
@@ -30,6 +35,40 @@ func (s Span) String() string {
 		return s.File
 	}
 	return fmt.Sprintf("%s:%d:%d", s.File, s.Start.Line, s.Start.Col)
+}
+
+// Within returns the place at an offset, in bytes, of a text that is written
+// as one literal with this span. Where the literal has escapes, or is none, that
+// is the span itself.
+func (s Span) Within(text string, offset int) Span {
+	lines := strings.Count(text, "\n")
+	last := utf8.RuneCountInString(text[strings.LastIndexByte(text, '\n')+1:])
+	var quote int
+	switch {
+	case lines == 0 && s.Start.Line == s.End.Line && s.End.Col-s.Start.Col == last+2:
+		quote = 1
+	case lines == 0 && s.Start.Line == s.End.Line && s.End.Col-s.Start.Col == last+6, // """…"""
+		lines > 0 && s.End.Line-s.Start.Line == lines && s.End.Col == 1+last+3:
+		quote = 3
+	default:
+		return s
+	}
+	at := s.Start
+	at.Col += quote
+	before := text[:min(offset, len(text))]
+	if n := strings.Count(before, "\n"); n > 0 {
+		at.Line += n
+		at.Col = 1
+		before = before[strings.LastIndexByte(before, '\n')+1:]
+	}
+	at.Col += utf8.RuneCountInString(before)
+	end := at
+	rest := text[min(offset, len(text)):]
+	if n := strings.IndexFunc(rest, func(r rune) bool { return r != '_' && !unicode.IsLetter(r) && !unicode.IsDigit(r) }); n >= 0 {
+		rest = rest[:n]
+	}
+	end.Col += max(1, utf8.RuneCountInString(rest))
+	return Span{File: s.File, Start: at, End: end}
 }
 
 // Spans gives the place of each part of a nested value. Keys are JSON

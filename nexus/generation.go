@@ -67,6 +67,10 @@ func Build(ctx context.Context, app *dataflow.App, o Options) (*Generation, []da
 			Message: "the app can't be made ready to serve, through a fault of flowctl's own", Hint: "the log has the cause; please report it"})
 		return nil, dataflow.SortDiagnostics(ds)
 	}
+	if ds = append(ds, g.engine.Inspect(ctx)...); dataflow.HasErrors(ds) {
+		_ = g.Close()
+		return nil, dataflow.SortDiagnostics(ds)
+	}
 	return g, dataflow.SortDiagnostics(ds)
 }
 

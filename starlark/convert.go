@@ -3,6 +3,7 @@ package starlark
 import (
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/value"
@@ -70,12 +71,36 @@ func (c *converter) convert(v sl.Value, e syntax.Expr, at dataflow.Span, ptr str
 	case sl.Tuple:
 		return c.list(v, e, at, ptr)
 	}
+	if name := typeName(v); name != "" && typed(ptr) {
+		return name
+	}
 	out, err := value.ToGo(v)
 	if err != nil {
 		c.l.error("FC411", at, fmt.Sprintf("%s can't stand here", describe(v)), c.hint(v, err))
 		return nil
 	}
 	return out
+}
+
+// typed reports whether types may stand at a place of a config: where a
+// SQLQueryNode says what its parameters and columns are.
+func typed(ptr string) bool {
+	return strings.HasPrefix(ptr, "/config/columns/") || strings.HasPrefix(ptr, "/config/types/")
+}
+
+// typeName is the name of a type without options, or "".
+func typeName(v sl.Value) string {
+	switch v := v.(type) {
+	case *typeValue:
+		if t := basicTypes[v.name]; t != nil {
+			return t.String()
+		}
+	case *fieldType:
+		if v.ref == nil && len(v.opts) == 0 {
+			return v.typ.String()
+		}
+	}
+	return ""
 }
 
 func (c *converter) hint(v sl.Value, err error) string {

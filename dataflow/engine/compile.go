@@ -20,6 +20,7 @@ func (w *wfPlanner) compileNode(n *nodePlan) {
 		return
 	}
 	w.compileConfig(n)
+	w.asks(n)
 	if n.op != nil {
 		w.checkOp(n)
 	}

@@ -76,6 +76,13 @@ func (w *wfPlanner) effectsOf(n *nodePlan) {
 		n.effects.add(&n.target.effects)
 	case n.spec != nil:
 		n.effects = w.specEffects(n.spec, n.raw)
+		if asker, ok := n.typ.(Asker); ok {
+			_, name := asker.Statement(n.raw)
+			if db, err := w.planner.plan.databaseNamed(name); err == nil {
+				n.anyDB = false
+				n.setDatabase([]*dataflow.Database{db})
+			}
+		}
 	}
 	if r := n.node.Retry; r != nil && r.Max > 0 && r.Backoff > 0 {
 		n.pauses = true

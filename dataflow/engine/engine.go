@@ -47,6 +47,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/rawsql"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
 
@@ -132,6 +133,9 @@ type Runtime interface {
 	NewID() string
 	Logger() *slog.Logger
 	HTTPClient() *http.Client
+	// Query runs a statement of the app's own in the run's transaction or
+	// snapshot of a database, given by its name ("": the only one).
+	Query(ctx context.Context, database string, s *rawsql.Statement, args []any) (*store.Answer, error)
 	// Files is the folder that the app declares for files. It fails if there is
 	// none.
 	Files() (*os.Root, error)

@@ -339,8 +339,12 @@ func (r *run) operation(ctx context.Context, op *opNode, args *dataflow.Object) 
 
 // reader returns what an operation runs on: the run's transaction or snapshot.
 func (r *run) reader(op dataflow.Op) (store.Reader, error) {
-	db := op.Model.Database
-	if !op.Kind.Writes() {
+	return r.readerOn(op.Model.Database, op.Kind.Writes(), op.Model.Name+"."+op.Kind.String())
+}
+
+// readerOn returns what runs on a database; what names it in an error.
+func (r *run) readerOn(db *dataflow.Database, writes bool, what string) (store.Reader, error) {
+	if !writes {
 		switch {
 		case r.tx != nil && db == r.txDB:
 			return r.tx, nil
@@ -352,20 +356,20 @@ func (r *run) reader(op dataflow.Op) (store.Reader, error) {
 	switch {
 	case r.readOnly != "":
 		return nil, &dataflow.Error{Code: "read_only_workflow", Status: dataflow.StatusInternal,
-			Message: fmt.Sprintf("%s is declared read_only, so %s.%s can't run in it", r.readOnly, op.Model.Name, op.Kind),
+			Message: fmt.Sprintf("%s is declared read_only, so %s can't run in it", r.readOnly, what),
 			Hint:    "leave out read_only where it is registered"}
 	case r.tx != nil && db == r.txDB:
 		return r.tx, nil
 	case r.tx != nil:
 		return nil, &dataflow.Error{Code: "second_database", Status: dataflow.StatusInternal,
-			Message: fmt.Sprintf("%s.%s writes to another database than the run began with", op.Model.Name, op.Kind),
+			Message: what + " writes to another database than the run began with",
 			Hint:    "a run is all or nothing on one database: make a workflow for each"}
 	case r.probing:
 		r.wanted = db
 		return nil, errRestart
 	}
 	return nil, &dataflow.Error{Code: "undeclared_write", Status: dataflow.StatusInternal,
-		Message: fmt.Sprintf("%s.%s writes, but the node type that runs it does not say so", op.Model.Name, op.Kind),
+		Message: what + " writes, but the node type that runs it does not say so",
 		Hint:    "set Effect to EffectWrite in the NodeSpec of the type"}
 }
 

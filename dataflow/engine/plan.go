@@ -18,6 +18,7 @@ type Plan struct {
 	dbIndex    map[*dataflow.Database]int
 	modelIndex map[*dataflow.Model]int
 	byName     map[string][]*dataflow.Model
+	asking     []asking
 	workflows  map[string]*workflowPlan // registered ones
 	opNodes    map[dataflow.Op]*opNode
 	env        []envUse

@@ -12,7 +12,7 @@ import (
 
 // laterTypes are node types that the design has and this version has not.
 var laterTypes = []string{
-	"SQLQueryNode", "WaitNode", "SignalNode", "EmitNode",
+	"WaitNode", "SignalNode", "EmitNode",
 }
 
 // kailashTypes are node types of Kailash that go by another name here.
@@ -24,6 +24,8 @@ var kailashTypes = map[string]string{
 	"AsyncSwitchNode":      `"SwitchNode"`,
 	"AsyncMergeNode":       `"MergeNode"`,
 	"SubWorkflowNode":      `"WorkflowNode"`,
+	"SQLDatabaseNode":      `"SQLQueryNode" with {"sql": "…", "params": {…}}`,
+	"AsyncSQLDatabaseNode": `"SQLQueryNode" with {"sql": "…", "params": {…}}`,
 	"DataTransformer":      `"StarlarkNode" with {"fn": function, …}`,
 	"FileReaderNode":       `"TextReaderNode"`,
 	"FileWriterNode":       `"TextWriterNode"`,

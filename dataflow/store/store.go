@@ -17,6 +17,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/rawsql"
 )
 
 // Reader answers questions. Outside a transaction each call sees the latest
@@ -33,6 +34,17 @@ type Reader interface {
 	// Aggregate hands f each group, in order, as a row of q.Out. A sum beyond
 	// its type is the error "overflow".
 	Aggregate(ctx context.Context, q *query.Aggregate, f func(Row) error) error
+	// Query runs a statement of the app's own with a value for each of its
+	// parameters, in their order. One that writes is run by a Tx alone, and only
+	// if the statement says that it does; the engine enforces that.
+	Query(ctx context.Context, s *rawsql.Statement, args []any) (*Answer, error)
+}
+
+// Answer is what a statement of the app's own gave.
+type Answer struct {
+	Columns  []string
+	Rows     []*dataflow.Object // over one shape, of canonical values
+	Affected int64              // rows that were written
 }
 
 // Row is one row of an answer. It is valid only until the function it was
@@ -80,6 +92,9 @@ type Store interface {
 	// transaction to be retried. It must read through its Tx: a read of the
 	// Store itself sees what was committed before, or waits for f to end.
 	Write(ctx context.Context, f func(Tx) error) error
+	// Inspect returns what is wrong with a statement of the app's own, without
+	// running it.
+	Inspect(ctx context.Context, s *rawsql.Statement) ([]rawsql.Flaw, error)
 	// Ping reports whether the database answers.
 	Ping(ctx context.Context) error
 	// Close waits for what is under way and closes the database.

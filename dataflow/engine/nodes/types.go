@@ -16,6 +16,7 @@ func Types() []engine.NodeType {
 		newSwitch(),
 		newMerge(),
 		newHTTPRequest(),
+		newSQLQuery(),
 		newTransaction(),
 		newWorkflow(),
 		newMap(),

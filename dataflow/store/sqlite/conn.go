@@ -17,7 +17,8 @@ const busyTimeout = 5 * time.Second
 type conn struct {
 	*sqlite.Conn
 	stmts statements
-	b     query.Builder // scratch
+	owns  map[ownKey]*own // statements of the app's own
+	b     query.Builder   // scratch
 	born  time.Time
 	done  chan struct{} // closed to interrupt what runs
 	fire  func()        // closes done
@@ -48,6 +49,9 @@ func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, e
 
 func (c *conn) close() error {
 	c.stmts.finalize()
+	for _, o := range c.owns {
+		_ = o.Finalize()
+	}
 	return c.Close()
 }
 
@@ -99,4 +103,14 @@ func (c *conn) unwatch(stop func() bool) {
 		<-c.done // the interrupt is on its way: let it be over
 		c.arm()
 	}
+}
+
+// within interrupts the connection when ctx is done, which is a part of the
+// time that watch looks at, until what it returns is called.
+func (c *conn) within(ctx context.Context) (end func()) {
+	if ctx.Done() == nil {
+		return func() {}
+	}
+	c.SetInterrupt(ctx.Done())
+	return func() { c.SetInterrupt(c.done) }
 }

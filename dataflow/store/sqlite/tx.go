@@ -18,6 +18,8 @@ type tx struct {
 	failed error // of the statement that spoilt it
 	depth  int   // of savepoints
 	over   bool  // the function it was handed to has returned
+	first  bool  // of its group: it may be interrupted
+	alone  bool  // is to be run again, not in a group
 }
 
 // ready reports why a statement can't be run.
@@ -25,6 +27,8 @@ func (t *tx) ready(ctx context.Context) error {
 	switch {
 	case t.over:
 		return dataflow.Internal(fmt.Errorf("a transaction is used after its end"))
+	case t.alone:
+		return errAlone
 	case t.failed != nil:
 		return t.failed
 	case ctx.Err() != nil:
@@ -216,6 +220,9 @@ func (t *tx) Savepoint(ctx context.Context, f func() error) (err error) {
 	}
 	if err = f(); err == nil {
 		err = t.failed
+	}
+	if t.alone {
+		return errAlone
 	}
 	if t.c.AutocommitEnabled() { // SQLite has undone everything: there is nothing to go back to
 		if t.failed == nil {

@@ -176,12 +176,13 @@ func (w *writer) rollback() {
 	}
 }
 
-// write runs f in a turn of its own.
+// write runs f in a turn of its own: in a group, and again outside one if that
+// is what it takes.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
-	if err := w.acquire(ctx, true); err != nil {
-		return err
+	g, alone, err := w.turn(ctx, true, s, f)
+	if alone {
+		g, _, err = w.turn(ctx, false, s, f)
 	}
-	g, err := w.serve(ctx, s, f)
 	if g == nil {
 		return err
 	}
@@ -193,24 +194,33 @@ func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) er
 	return err
 }
 
+// turn waits for a turn and serves f. alone says that f asks to be run again in
+// a transaction of its own, and that nothing is left of what it did.
+func (w *writer) turn(ctx context.Context, joins bool, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
+	if err := w.acquire(ctx, joins); err != nil {
+		return nil, false, err
+	}
+	return w.serve(ctx, s, f)
+}
+
 // serve runs f and ends the turn, whatever f does. g is nil if f ran in a
 // transaction that ended with it.
-func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g *group, err error) {
+func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
 	defer w.release(ctx)
 	first := w.cur == nil
 	if first {
 		if err := w.begin(); err != nil {
-			return nil, toError(ctx, err)
+			return nil, false, toError(ctx, err)
 		}
 		w.cur = &group{began: time.Now(), done: make(chan struct{})}
 	} else if err := w.c.run("SAVEPOINT turn"); err != nil {
 		g = w.cur // before abort takes it away
-		return g, w.abort(ctx, err)
+		return g, false, w.abort(ctx, err)
 	}
 	g = w.cur
 	g.turns++
 
-	t := &tx{session: session{s, w.c}}
+	t := &tx{session: session{s, w.c}, first: first}
 	ended := false
 	defer func() {
 		if !ended { // f has left by runtime.Goexit
@@ -219,7 +229,8 @@ func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g
 	}()
 	err = w.call(ctx, t, first, f)
 	ended = true
-	return w.settle(ctx, t, first, err)
+	g, err = w.settle(ctx, t, first, err)
+	return g, t.alone && w.cur == g, err
 }
 
 // call runs f. Only the first of a group may be interrupted: an interrupted
@@ -237,6 +248,9 @@ func (w *writer) call(ctx context.Context, t *tx, first bool, f func(store.Tx) e
 	}()
 	if err := f(t); err != nil {
 		return err
+	}
+	if t.alone {
+		return errAlone
 	}
 	return t.failed
 }
