@@ -19,6 +19,8 @@ type file struct {
 	binds   map[*syntax.Ident]bool // identifiers that set a name, rather than use it
 	bound   map[*syntax.Ident]int  // how often a name is set, by its first identifier
 	isParam map[*syntax.Ident]bool // first identifiers of parameters
+
+	defs map[dataflow.Pos]*syntax.DefStmt // by the place of their names
 }
 
 func parse(s Source) *file {
@@ -43,6 +45,7 @@ func (f *file) resolve() {
 	anything := func(string) bool { return true }
 	_ = resolve.File(f.tree, anything, func(string) bool { return false }) // what is wrong has been reported
 	f.binds, f.bound, f.isParam = map[*syntax.Ident]bool{}, map[*syntax.Ident]int{}, map[*syntax.Ident]bool{}
+	f.defs = map[dataflow.Pos]*syntax.DefStmt{}
 	f.walk(func(n syntax.Node) {
 		switch n := n.(type) {
 		case *syntax.AssignStmt:
@@ -52,6 +55,7 @@ func (f *file) resolve() {
 		case *syntax.ForClause:
 			f.bind(n.Vars, false)
 		case *syntax.DefStmt:
+			f.defs[f.span(n.Name).Start] = n
 			f.bind(n.Name, false)
 			for _, p := range n.Params {
 				f.bind(p, true)

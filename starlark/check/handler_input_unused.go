@@ -55,16 +55,9 @@ app.start()
 // definition finds the def of a function of the app.
 func (p *pass) definition(fn dataflow.Func) (*file, *syntax.DefStmt) {
 	for _, f := range p.files {
-		if f.Path != fn.Span().File {
-			continue
+		if f.Path == fn.Span().File {
+			return f, f.defs[fn.Span().Start]
 		}
-		var found *syntax.DefStmt
-		f.walk(func(n syntax.Node) {
-			if def, ok := n.(*syntax.DefStmt); ok && f.span(def.Name) == fn.Span() {
-				found = def
-			}
-		})
-		return f, found
 	}
 	return nil, nil
 }

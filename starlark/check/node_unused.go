@@ -51,21 +51,17 @@ func fails(p *pass, n *dataflow.Node) bool {
 	if !ok || !isFunc {
 		return true
 	}
-	found := false
-	for _, file := range p.files {
-		file.walk(func(n syntax.Node) {
-			def, ok := n.(*syntax.DefStmt)
-			if !ok || file.span(def.Name) != f.Span() {
-				return
-			}
-			syntax.Walk(def, func(n syntax.Node) bool {
-				if call, ok := n.(*syntax.CallExpr); ok {
-					found = found || !calculates[callee(call)]
-				}
-				return true
-			})
-		})
+	_, def := p.definition(f)
+	if def == nil {
+		return false
 	}
+	found := false
+	syntax.Walk(def, func(n syntax.Node) bool {
+		if call, ok := n.(*syntax.CallExpr); ok {
+			found = found || !calculates[callee(call)]
+		}
+		return true
+	})
 	return found
 }
 
