@@ -78,6 +78,11 @@ func displayName(prefix, path string) string {
 
 // run loads the app and returns it with everything there is to say about it.
 func (l *loader) run(path string) (app *dataflow.App, diags []dataflow.Diagnostic) {
+	return l.runWith(path, func() {})
+}
+
+// runWith is run, with something more that is evaluated once the app is.
+func (l *loader) runWith(path string, more func()) (app *dataflow.App, diags []dataflow.Diagnostic) {
 	defer func() {
 		if p := recover(); p != nil { // a bug of ours must not end the program that loads
 			l.error("FC108", dataflow.Span{File: l.app.Path}, fmt.Sprintf("the app can't be loaded: %v", p),
@@ -86,6 +91,9 @@ func (l *loader) run(path string) (app *dataflow.App, diags []dataflow.Diagnosti
 		}
 	}()
 	main := l.loadFile(path, dataflow.Span{File: l.app.Path})
+	if !main.failed {
+		more()
+	}
 	l.done = true
 	if main.failed {
 		return nil, dataflow.SortDiagnostics(l.diags)

@@ -70,21 +70,36 @@ func (a *appFile) source(path string) string {
 	return string(text)
 }
 
-func (a *appFile) load(ctx context.Context, w *world) (*dataflow.App, []dataflow.Diagnostic) {
-	root, err := os.OpenRoot(a.dir) // which no path and no link leaves
+func (a *appFile) load(ctx context.Context, w *world) (app *dataflow.App, diags []dataflow.Diagnostic) {
+	err := a.within(func(files fs.FS) { app, diags = starlark.Load(ctx, a.base, a.loading(w, files, w.err)) })
 	if err != nil {
 		return nil, []dataflow.Diagnostic{{Code: "FC110", Span: dataflow.Span{File: a.display + a.base}, Message: a.display + " can't be read: " + reason(err)}}
 	}
+	return app, diags
+}
+
+// within gives f the app's folder, which no path and no link leaves.
+func (a *appFile) within(f func(fs.FS)) error {
+	root, err := os.OpenRoot(a.dir)
+	if err != nil {
+		return err
+	}
 	defer root.Close()
-	return starlark.Load(ctx, a.base, starlark.Options{
-		FS:      root.FS(),
+	f(root.FS())
+	return nil
+}
+
+// loading are the options of loading the app. print() writes to out.
+func (a *appFile) loading(w *world, files fs.FS, out io.Writer) starlark.Options {
+	return starlark.Options{
+		FS:      files,
 		Display: a.display,
 		Env:     w.env,
 		Modules: stdlib.Modules(),
 		Print: func(at dataflow.Span, text string) {
-			_ = report.Print(w.err, at, text) // where it can't be written, nobody can be told
+			_ = report.Print(out, at, text) // where it can't be written, nobody can be told
 		},
-	})
+	}
 }
 
 // check loads the app and returns it with everything that can be found without
@@ -123,12 +138,14 @@ func (a *appFile) options(w *world, verbose bool) nexus.Options {
 }
 
 // logger writes to standard error, whatever the command.
-func (w *world) logger(verbose bool) *slog.Logger {
+func (w *world) logger(verbose bool) *slog.Logger { return newLogger(w.err, verbose) }
+
+func newLogger(out io.Writer, verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(w.err, &slog.HandlerOptions{Level: level}))
+	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
 }
 
 // report writes diagnostics to out.

@@ -79,7 +79,7 @@ over MCP.`,
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), migrateCommand(w), execCommand(w),
-		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), lspCommand(w), versionCommand(w))
+		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), versionCommand(w))
 	return root
 }
 

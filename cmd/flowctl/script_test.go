@@ -250,6 +250,8 @@ var changing = []struct {
 	{regexp.MustCompile(`"request_id": ?"[^"]+"`), `"request_id": "REQUEST"`},
 	{regexp.MustCompile(`"run_id": ?"[^"]+"`), `"run_id": "RUN"`},
 	{regexp.MustCompile(`ready in \d+ ms`), "ready in N ms"},
+	{regexp.MustCompile(`"ms": [\d.]+`), `"ms": N`},
+	{regexp.MustCompile(` time="[\d.]+"`), ` time="N"`},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), "UUID"},
 }
 

@@ -120,13 +120,16 @@ func (rd *reader) builtinCall(b *spec.Builtin, fn meaning, e *syntax.CallExpr) m
 		rd.modelAround = c.mod
 	}
 	rd.arguments(e, c.slotOf, func() []candidate {
-		if b.Name == "ctx.run" && c.spec != nil {
+		if c.runs() && c.spec != nil {
 			return argumentCandidates(c.spec.Params)
 		}
 		return paramCandidates(b)
 	})
 	return gives
 }
+
+// runs reports whether the call runs what it names.
+func (c *callSite) runs() bool { return c.b.Name == "ctx.run" || c.b.Name == "t.run" }
 
 // prepare finds out what a call makes.
 func (c *callSite) prepare() meaning {
@@ -155,7 +158,7 @@ func (c *callSite) prepare() meaning {
 		return valueOf(c.output())
 	case "wf.build":
 		return meaning{sort: aWorkflow, flow: c.fn.flow}
-	case "ctx.run":
+	case "ctx.run", "t.run":
 		c.what("what")
 		return valueOf(c.output())
 	}
@@ -230,7 +233,7 @@ func (c *callSite) slotOf(name *syntax.Ident, i int) slot {
 	if name != nil {
 		if p = c.b.Param(name.Name); p != nil {
 			c.rd.note(c.rd.span(name), entity{entParam, c.b, p.Name}, meaning{})
-		} else if c.b.Name == "ctx.run" {
+		} else if c.runs() {
 			return c.named(name)
 		}
 	}
@@ -292,11 +295,11 @@ func (c *callSite) special(param string) (slot, bool) {
 		s.kind = slotFields
 	case "WorkflowBuilder input", "app.handler input":
 		s.kind = slotInputs
-	case "wf.add_node type", "ctx.run what":
+	case "wf.add_node type", "ctx.run what", "t.run what":
 		s.kind = slotNodeType
 	case "wf.add_node id":
 		s.kind, s.spec = slotNodeID, &dataflow.NodeSpec{} // a new one
-	case "wf.add_node config", "ctx.run args":
+	case "wf.add_node config", "ctx.run args", "t.run args":
 		s.kind, s.spec, s.op = slotConfig, c.spec, c.op
 	case "wf.add_node compensate", "wf.add_connection source", "wf.add_connection target":
 		s.kind = slotNodeID
@@ -306,7 +309,7 @@ func (c *callSite) special(param string) (slot, bool) {
 		s.kind, s.node = slotOutput, c.nodeAt("source")
 	case "wf.add_connection input":
 		s.kind, s.node = slotTarget, c.nodeAt("target")
-	case "ctx.workflow name":
+	case "ctx.workflow name", "t.workflow name":
 		s.kind = slotWorkflow
 	case "app.expose operations":
 		s.kind = slotOneOf

@@ -357,7 +357,7 @@ func receiverCandidates(name string) []candidate {
 		return nil
 	}
 	var out []candidate
-	for _, m := range spec.Methods(name) {
+	for _, m := range methodsOf(name) {
 		b := methodOf(name, m)
 		out = append(out, candidate{label: m, kind: kindMethod, detail: b.Signature(), doc: b.Doc})
 	}

@@ -170,3 +170,21 @@ func TestCompletion(t *testing.T) {
 		})
 	}
 }
+
+func TestATestFileIsKnownToo(t *testing.T) {
+	const tests = "load(\"app.star\", \"Order\")\n\ndef test_total(t):\n    order = t.run(Order.read, id = 1)\n    t.equal(order.total, 1)\n"
+	files := appFiles()
+	files["app_test.star"] = tests
+	c := ready(t, files)
+	same(t, `{"uri":"DIR/app_test.star","version":1,"diagnostics":[]}`, c.edit("app_test.star", tests))
+	for _, tt := range []struct{ text, want string }{
+		{tests + "    t.‸", "mock_http"},
+		{tests + "    order.‸", "total"},
+		{tests + "    t.workflow(\"‸", "place"},
+		{tests + "    t.run(Order.list, fil‸", "filter ="},
+	} {
+		if labels, _ := c.completed("app_test.star", tt.text, ""); !slices.Contains(labels, tt.want) {
+			t.Errorf("%q: %s is not offered: %q", tt.text, tt.want, labels)
+		}
+	}
+}

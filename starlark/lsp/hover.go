@@ -280,7 +280,7 @@ func (ix *index) nameDoc(name string, is meaning) string {
 	case aFunction:
 		return code("def "+functionHead(is.def)) + joined(docstring(is.def))
 	case aReceiver:
-		return code(name) + joined("Its methods: "+strings.Join(spec.Methods(is.name), ", ")+".")
+		return code(name) + joined("Its methods: "+strings.Join(methodsOf(is.name), ", ")+".")
 	case anOp:
 		return specDoc(ix.specOf(dataflow.Op{Model: is.model, Kind: is.op}))
 	case aWorkflow:
@@ -350,7 +350,7 @@ func (m meaning) detail() string {
 	case aFunction:
 		return functionHead(m.def)
 	case aReceiver:
-		return map[string]string{"db": "a database", "app": "the server", "wf": "a workflow", "ctx": "the run"}[m.name]
+		return map[string]string{"db": "a database", "app": "the server", "wf": "a workflow", "ctx": "the run", "t": "the test"}[m.name]
 	case aWorkflow:
 		return "a workflow, built"
 	case aValue:

@@ -1,6 +1,8 @@
 package lsp
 
 import (
+	"strings"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/starlark/spec"
@@ -14,7 +16,7 @@ const (
 	unknown sort = iota
 	aBuiltin
 	aType
-	aReceiver // that has methods: name is "db", "app", "wf" or "ctx"
+	aReceiver // that has methods: name is "db", "app", "wf", "ctx" or "t"
 	aModel
 	anOp
 	aNode
@@ -198,10 +200,23 @@ func (ix *index) nodeType(name string) (*dataflow.NodeSpec, *dataflow.Op) {
 func methodOf(recv, name string) *spec.Builtin { return builtin(recv + "." + name) }
 
 func builtin(name string) *spec.Builtin {
-	for _, b := range spec.Builtins() {
-		if b.Name == name {
-			return b
+	for _, table := range [][]*spec.Builtin{spec.Builtins(), spec.TestBuiltins()} {
+		for _, b := range table {
+			if b.Name == name {
+				return b
+			}
 		}
 	}
 	return nil
+}
+
+// methodsOf lists the names of the methods of a receiver.
+func methodsOf(recv string) []string {
+	names := spec.Methods(recv)
+	for _, b := range spec.TestBuiltins() {
+		if name, ok := strings.CutPrefix(b.Name, recv+"."); ok {
+			names = append(names, name)
+		}
+	}
+	return names
 }

@@ -180,6 +180,9 @@ func (s *server) judged(r *result) *result {
 			r.diags = append(r.diags, s.o.Plan(r.app, r.dir)...)
 		}
 		for _, name := range namesOf(r.main, r.app, r.diags) {
+			if isTestFile(r.main) { // the rules are about apps
+				break
+			}
 			sources = append(sources, check.Source{Path: name, Text: r.texts[name]})
 		}
 	}

@@ -187,8 +187,8 @@ func (rd *reader) parameters(params []syntax.Expr, fn dataflow.Pos) {
 		switch p := p.(type) {
 		case *syntax.Ident:
 			is := known[p.Name]
-			if is.sort == unknown && p.Name == "ctx" {
-				is = meaning{sort: aReceiver, name: "ctx"}
+			if is.sort == unknown && (p.Name == "ctx" || p.Name == "t" && isTestFile(rd.file.path)) {
+				is = meaning{sort: aReceiver, name: p.Name}
 			}
 			rd.assign(p, is, true)
 		case *syntax.BinaryExpr:
@@ -206,6 +206,9 @@ func (rd *reader) parameters(params []syntax.Expr, fn dataflow.Pos) {
 		}
 	}
 }
+
+// isTestFile reports whether a file is one of tests, by its name.
+func isTestFile(path string) bool { return strings.HasSuffix(path, "_test.star") }
 
 // items is what a loop over something gives.
 func (rd *reader) items(m meaning) meaning {

@@ -29,6 +29,7 @@ type (
 		Class   string        `xml:"classname,attr"`
 		File    string        `xml:"file,attr,omitempty"`
 		Line    int           `xml:"line,attr,omitempty"`
+		Time    string        `xml:"time,attr,omitempty"`
 		Failure *junitFailure `xml:"failure,omitempty"`
 		Out     string        `xml:"system-out,omitempty"`
 	}

@@ -30,6 +30,18 @@ func Markdown() string {
 	return b.String()
 }
 
+// TestMarkdown renders what a test can do, for docs/testing.md.
+func TestMarkdown() string {
+	var b strings.Builder
+	for i, x := range testBuiltins {
+		if i > 0 {
+			b.WriteString("\n")
+		}
+		writeBuiltin(&b, x)
+	}
+	return b.String()
+}
+
 func forTypes(s string) string {
 	switch s {
 	case "":

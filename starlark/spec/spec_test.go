@@ -3,38 +3,43 @@ package spec_test
 import (
 	"flag"
 	"os"
+	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 
 	"github.com/flowctl/flowctl/starlark/spec"
 )
 
-var update = flag.Bool("update", false, "rewrite the generated part of docs/language.md")
+var update = flag.Bool("update", false, "rewrite the generated parts of docs/language.md and docs/testing.md")
 
-const languagePage = "../../docs/language.md"
-
-func TestTheLanguagePageIsUpToDate(t *testing.T) {
-	page, err := os.ReadFile(languagePage)
-	if err != nil {
-		t.Fatal(err)
-	}
-	want, ok := spec.ReplaceSection(string(page), "builtins", spec.Markdown())
-	if !ok {
-		t.Fatal("docs/language.md has no section for the builtins")
-	}
-	if want == string(page) {
-		return
-	}
-	if !*update {
-		t.Fatal("docs/language.md is out of date: go test ./starlark/spec -update")
-	}
-	if err := os.WriteFile(languagePage, []byte(want), 0o644); err != nil {
-		t.Fatal(err)
+func TestThePagesAreUpToDate(t *testing.T) {
+	for _, p := range []struct{ file, section, content string }{
+		{"language.md", "builtins", spec.Markdown()},
+		{"testing.md", "tests", spec.TestMarkdown()},
+	} {
+		file := filepath.Join("..", "..", "docs", p.file)
+		page, err := os.ReadFile(file)
+		if err != nil {
+			t.Fatal(err)
+		}
+		want, ok := spec.ReplaceSection(string(page), p.section, p.content)
+		switch {
+		case !ok:
+			t.Errorf("docs/%s has no section %s", p.file, p.section)
+		case want == string(page):
+		case !*update:
+			t.Errorf("docs/%s is out of date: go test ./starlark/spec -update", p.file)
+		default:
+			if err := os.WriteFile(file, []byte(want), 0o644); err != nil {
+				t.Fatal(err)
+			}
+		}
 	}
 }
 
 func TestEveryRowIsComplete(t *testing.T) {
-	for _, b := range spec.Builtins() {
+	for _, b := range slices.Concat(spec.Builtins(), spec.TestBuiltins()) {
 		if b.Doc == "" || b.Example == "" {
 			t.Errorf("%s: no doc or no example", b.Name)
 		}

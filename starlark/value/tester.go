@@ -1,0 +1,495 @@
+package value
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"slices"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	sl "go.starlark.net/starlark"
+	"go.starlark.net/syntax"
+)
+
+// Tester is the app that a test runs against.
+type Tester interface {
+	// Run runs an operation in a transaction of its own.
+	Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) (any, error)
+	// Workflow runs a registered workflow.
+	Workflow(ctx context.Context, name string, inputs *dataflow.Object) (any, error)
+	// Now is the app's clock, which SetNow sets.
+	Now() time.Time
+	SetNow(time.Time)
+	// Caller says who asks from here on.
+	Caller(user *dataflow.Object, tenant string)
+	// MockHTTP declares an answer: the arguments of t.mock_http.
+	MockHTTP(answer *dataflow.Object) error
+	// HTTPCalls are those made so far.
+	HTTPCalls() []any
+	// Finish says what is wrong once the test has ended otherwise well, or "".
+	Finish() string
+}
+
+// test is the parameter of a test.
+type test struct {
+	ctx context.Context
+	of  Tester
+	env *Env
+}
+
+var _ sl.HasAttrs = (*test)(nil)
+
+// String returns "t".
+func (t *test) String() string { return "t" }
+
+// Type returns "test".
+func (t *test) Type() string { return "test" }
+
+// Freeze does nothing: a test has no parts that change.
+func (t *test) Freeze() {}
+
+// Truth is always true.
+func (t *test) Truth() sl.Bool { return true }
+
+// Hash fails: t belongs to one test.
+func (t *test) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: test") }
+
+type testMethod func(t *test, thread *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error)
+
+// testMethods is what t offers; spec.TestBuiltins says the same for people.
+var testMethods = []struct {
+	name string
+	call testMethod
+}{
+	{"advance", (*test).advance},
+	{"caller", (*test).caller},
+	{"equal", (*test).equal},
+	{"fails", (*test).fails},
+	{"has", (*test).has},
+	{"http_calls", (*test).httpCalls},
+	{"mock_http", (*test).mockHTTP},
+	{"now", (*test).now},
+	{"run", (*test).run},
+	{"set_now", (*test).setNow},
+	{"true", (*test).isTrue},
+	{"workflow", (*test).workflow},
+}
+
+// Attr returns a method.
+func (t *test) Attr(name string) (sl.Value, error) {
+	for _, m := range testMethods {
+		if m.name == name {
+			return sl.NewBuiltin("t."+name, func(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+				return m.call(t, thread, b.Name(), args, kwargs)
+			}), nil
+		}
+	}
+	return nil, nil
+}
+
+// AttrNames lists the methods.
+func (t *test) AttrNames() []string { return TestNames() }
+
+// TestNames lists what the parameter of a test has.
+func TestNames() []string {
+	names := make([]string, len(testMethods))
+	for i, m := range testMethods {
+		names[i] = m.name
+	}
+	return names
+}
+
+// unmet is an assertion that does not hold.
+type unmet struct {
+	message string
+	details []string
+}
+
+func (u *unmet) Error() string { return u.message }
+
+// Test runs the function as a test. It returns nil if the test passes.
+func (f *Func) Test(ctx context.Context, of Tester) *dataflow.Diagnostic {
+	g := guard{ctx: ctx, env: f.env}
+	thread := &sl.Thread{Name: f.fn.Name(), Print: f.env.print}
+	g.watch(thread)
+	_, err := sl.Call(thread, f.fn, sl.Tuple{&test{ctx, of, f.env}}, nil)
+	problem := of.Finish()
+	switch {
+	case err != nil:
+		d := f.testFailed(&g, err)
+		if problem != "" { // which may be why
+			d.Related = append(d.Related, dataflow.Related{Message: problem})
+		}
+		return d
+	case problem != "":
+		return &dataflow.Diagnostic{Message: problem, Span: f.span}
+	}
+	return nil
+}
+
+// testFailed words the failure of a test: what went wrong, where in the test,
+// and from where that was called.
+func (f *Func) testFailed(g *guard, err error) *dataflow.Diagnostic {
+	evalErr, _ := errors.AsType[*sl.EvalError](err)
+	d := &dataflow.Diagnostic{Span: f.place(evalErr), Message: strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")}
+	u, isUnmet := errors.AsType[*unmet](err)
+	e, isRun := errors.AsType[*dataflow.Error](err)
+	switch {
+	case errors.Is(g.ctx.Err(), context.DeadlineExceeded):
+		d.Message, d.Hint = "the test ran out of time", "give it more with --timeout"
+	case isUnmet:
+		d.Message = u.message
+		for _, text := range u.details {
+			d.Related = append(d.Related, dataflow.Related{Message: text})
+		}
+	case isRun:
+		f.runFailed(d, e)
+	case g.broken != "":
+		d.Message = g.broken
+	default:
+		d.Hint = Tip(d.Message)
+	}
+	if evalErr != nil {
+		d.Related = append(d.Related, f.callers(evalErr, d.Span)...)
+	}
+	return d
+}
+
+// runFailed words that something of the app failed, which the test did not
+// expect.
+func (f *Func) runFailed(d *dataflow.Diagnostic, e *dataflow.Error) {
+	d.Message, d.Hint = e.Message, e.Hint
+	if e.Code != "" {
+		d.Message = e.Code + ": " + e.Message
+	}
+	if !e.Span.IsZero() && e.Span != d.Span {
+		d.Related = append(d.Related, dataflow.Related{Message: "it failed here", Span: e.Span})
+	}
+	if e.Private != "" {
+		d.Related = append(d.Related, dataflow.Related{Message: e.Private})
+	}
+	for _, p := range e.Problems {
+		text := p.Detail
+		if p.Pointer != "" {
+			text = p.Pointer + ": " + text
+		}
+		d.Related = append(d.Related, dataflow.Related{Message: text})
+	}
+}
+
+// callers are the places that led to an error, but for its own.
+func (f *Func) callers(err *sl.EvalError, own dataflow.Span) []dataflow.Related {
+	var out []dataflow.Related
+	for i := range err.CallStack {
+		if fr := err.CallStack.At(i); fr.Pos.Line > 0 {
+			if at := f.env.Locate(fr.Pos); at != own {
+				out = append(out, dataflow.Related{Message: "called from here", Span: at})
+			}
+		}
+	}
+	return out
+}
+
+func (t *test) run(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	if len(args) == 0 {
+		return nil, errors.New("t.run: say what to run, as t.run(Order.create, total = …)")
+	}
+	op, ok := args[0].(Op)
+	if !ok {
+		return nil, fmt.Errorf("t.run: want an operation, as Order.create, not %s; a workflow is run by t.workflow", args[0].Type())
+	}
+	in, err := arguments(name, args[1:], kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(t.of.Run(t.ctx, op.O, in))
+}
+
+func (t *test) workflow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var of string
+	if len(args) > 0 {
+		switch what := args[0].(type) {
+		case sl.String:
+			of = string(what)
+		case Workflow:
+			of = what.W.Name
+		}
+	}
+	if of == "" {
+		return nil, errors.New(`t.workflow: name a registered workflow, as t.workflow("place_order", {…})`)
+	}
+	in, err := arguments(name, args[1:], kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(t.of.Workflow(t.ctx, of, in))
+}
+
+func answerOf(v any, err error) (sl.Value, error) {
+	if err != nil {
+		return nil, dataflow.AsError(err)
+	}
+	return FromGo(v), nil
+}
+
+func (t *test) equal(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var got, want sl.Value
+	var message string
+	if err := sl.UnpackArgs(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
+		return nil, err
+	}
+	return held(differences("", got, want, false), message, "the values are not equal")
+}
+
+func (t *test) has(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var got sl.Value
+	var want *sl.Dict
+	var message string
+	if err := sl.UnpackArgs(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
+		return nil, err
+	}
+	return held(differences("", got, want, true), message, "the value has not what it ought to")
+}
+
+func held(differ []string, message, otherwise string) (sl.Value, error) {
+	if len(differ) == 0 {
+		return sl.None, nil
+	}
+	if message == "" {
+		message = otherwise
+	}
+	return nil, &unmet{message, differ}
+}
+
+func (t *test) isTrue(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	var message string
+	if err := sl.UnpackArgs(name, args, kwargs, "value", &v, "message?", &message); err != nil {
+		return nil, err
+	}
+	if v.Truth() {
+		return sl.None, nil
+	}
+	if message == "" {
+		message = "the value is not true: " + shown(v)
+	}
+	return nil, &unmet{message: message}
+}
+
+func (t *test) fails(thread *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var fn sl.Callable
+	var code, message string
+	if err := sl.UnpackArgs(name, args, kwargs, "fn", &fn, "code?", &code, "message?", &message); err != nil {
+		return nil, err
+	}
+	v, err := sl.Call(thread, fn, nil, nil)
+	if err == nil {
+		return nil, &unmet{"it did not fail", []string{"it gave " + shown(v)}}
+	}
+	e, ok := errors.AsType[*dataflow.Error](err)
+	if !ok || code == "" && e.Status == dataflow.StatusInternal {
+		return nil, err // a mistake of the test, or of the app
+	}
+	switch {
+	case code != "" && e.Code != code:
+		return nil, &unmet{"it failed in another way", []string{"got the code " + e.Code + ": " + e.Message, "want the code " + code}}
+	case !strings.Contains(e.Message, message):
+		return nil, &unmet{"it failed with another message", []string{"got  " + e.Message, "want " + message}}
+	}
+	var problems []any
+	for _, p := range e.Problems {
+		problems = append(problems, dataflow.ObjectOf("code", p.Code, "pointer", p.Pointer, "detail", p.Detail))
+	}
+	return FromGo(dataflow.ObjectOf("code", e.Code, "message", e.Message, "problems", problems)), nil
+}
+
+func (t *test) mockHTTP(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	if len(args) == 1 {
+		args, kwargs = nil, append([]sl.Tuple{{sl.String("url"), args[0]}}, kwargs...)
+	}
+	var url, method, body string
+	var answer, headers sl.Value
+	status, times, breaks := 200, 0, false
+	if err := sl.UnpackArgs(name, args, kwargs, "url", &url, "method?", &method, "status?", &status, "json?", &answer, "body?", &body,
+		"headers?", &headers, "fails?", &breaks, "times?", &times); err != nil {
+		return nil, err
+	}
+	o, err := arguments(name, nil, kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return sl.None, t.of.MockHTTP(o)
+}
+
+func (t *test) httpCalls(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	if err := sl.UnpackArgs(name, args, kwargs); err != nil {
+		return nil, err
+	}
+	return FromGo(t.of.HTTPCalls()), nil
+}
+
+func (t *test) now(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	if err := sl.UnpackArgs(name, args, kwargs); err != nil {
+		return nil, err
+	}
+	return NewDateTime(t.of.Now())
+}
+
+func (t *test) setNow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	if err := sl.UnpackArgs(name, args, kwargs, "moment", &v); err != nil {
+		return nil, err
+	}
+	moment, ok := v.(DateTime)
+	if !ok {
+		return nil, fmt.Errorf(`t.set_now: want a datetime, as datetime("2026-01-31T09:30:00Z"), not a %s`, v.Type())
+	}
+	t.of.SetNow(moment.T)
+	return sl.None, nil
+}
+
+func (t *test) advance(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var v sl.Value
+	if err := sl.UnpackArgs(name, args, kwargs, "duration", &v); err != nil {
+		return nil, err
+	}
+	var d time.Duration
+	var err error
+	switch v := v.(type) {
+	case Duration:
+		d = v.D
+	case sl.String:
+		d, err = ParseDuration(string(v))
+	default:
+		err = fmt.Errorf("not a %s", v.Type())
+	}
+	if err != nil || d < 0 {
+		return nil, fmt.Errorf(`t.advance: want a duration, as "90s" or "2h": %s`, shown(v))
+	}
+	t.of.SetNow(t.of.Now().Add(d))
+	return sl.None, nil
+}
+
+func (t *test) caller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var tenant, user sl.Value = sl.None, sl.None
+	if err := sl.UnpackArgs(name, args, kwargs, "tenant?", &tenant, "user?", &user); err != nil {
+		return nil, err
+	}
+	who := ""
+	if tenant != sl.None {
+		s, ok := sl.AsString(tenant)
+		if !ok {
+			return nil, fmt.Errorf("t.caller: tenant is a string, not a %s", tenant.Type())
+		}
+		who = s
+	}
+	v, err := ToGo(user)
+	if err != nil {
+		return nil, err
+	}
+	o, ok := v.(*dataflow.Object)
+	if !ok && v != nil {
+		return nil, fmt.Errorf("t.caller: user is a dict, not a %s", user.Type())
+	}
+	t.of.Caller(o, who)
+	return sl.None, nil
+}
+
+// differences lists where a value is not what it ought to be. With part, what
+// is asked for must be there, and more may be.
+func differences(path string, got, want sl.Value, part bool) []string {
+	if g, w := items(got), items(want); g != nil && w != nil {
+		return mapDifferences(path, g, w, part)
+	}
+	g, gok := got.(sl.Indexable)
+	w, wok := want.(sl.Indexable)
+	if _, isText := got.(sl.String); gok && wok && !isText {
+		var out []string
+		if g.Len() != w.Len() {
+			out = append(out, fmt.Sprintf("%sgot %d items, want %d", at(path), g.Len(), w.Len()))
+		}
+		for i := range min(g.Len(), w.Len()) {
+			out = append(out, differences(fmt.Sprintf("%s[%d]", path, i), g.Index(i), w.Index(i), part)...)
+		}
+		return out
+	}
+	if same, err := Compare(syntax.EQL, got, want); err == nil && same {
+		return nil
+	}
+	return []string{fmt.Sprintf("%sgot  %s", at(path), typed(got, want)), fmt.Sprintf("%swant %s", at(path), typed(want, got))}
+}
+
+func at(path string) string {
+	if path == "" {
+		return ""
+	}
+	return strings.TrimPrefix(path, ".") + ": "
+}
+
+// items are the pairs of a dict or a record; nil of anything else.
+func items(v sl.Value) map[string]sl.Value {
+	m, ok := v.(sl.IterableMapping)
+	if !ok {
+		return nil
+	}
+	out := map[string]sl.Value{}
+	for _, kv := range m.Items() {
+		name, ok := sl.AsString(kv[0])
+		if !ok {
+			name = kv[0].String()
+		}
+		out[name] = kv[1]
+	}
+	return out
+}
+
+func mapDifferences(path string, got, want map[string]sl.Value, part bool) []string {
+	var out []string
+	for _, name := range sortedNames(got, want) {
+		here := path + "." + name
+		g, has := got[name]
+		w, asked := want[name]
+		switch {
+		case !asked && part:
+		case !asked:
+			out = append(out, fmt.Sprintf("%sgot  %s, which is not wanted", at(here), shown(g)))
+		case !has:
+			out = append(out, fmt.Sprintf("%swant %s, and it is not there", at(here), shown(w)))
+		default:
+			out = append(out, differences(here, g, w, part)...)
+		}
+	}
+	return out
+}
+
+func sortedNames(maps ...map[string]sl.Value) []string {
+	var names []string
+	for _, m := range maps {
+		for name := range m {
+			names = append(names, name)
+		}
+	}
+	slices.Sort(names)
+	return slices.Compact(names)
+}
+
+// typed shows a value, with its type where another of the same looks differs.
+func typed(v, other sl.Value) string {
+	text := shown(v)
+	if v.Type() != other.Type() {
+		text += " (" + v.Type() + ")"
+	}
+	return text
+}
+
+// shown is a value in a failure: not all of a long one.
+func shown(v sl.Value) string {
+	const most = 300
+	text := v.String()
+	if r := []rune(text); len(r) > most {
+		text = string(r[:most]) + "…"
+	}
+	return text
+}
