@@ -36,6 +36,7 @@ var readmes = []struct {
 	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080", ""},
 	{"docs/migrations.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
+	{"docs/existing-databases.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
 }
 
 func flowctlPorts(api, mcp string) []string { return []string{"--api-port", api, "--mcp-port", mcp} }
