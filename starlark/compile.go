@@ -152,7 +152,7 @@ func typedWrong(message string) string {
 func (l *loader) undefinedNames(src *source, predeclared sl.StringDict, undefined map[string]bool) {
 	others := slices.Concat(spec.Globals(), universeNames())
 	for name := range predeclared {
-		if !undefined[name] && name != compareName && name != timesName {
+		if !undefined[name] && !slices.Contains(hiddenNames, name) {
 			others = append(others, name)
 		}
 	}

@@ -29,9 +29,15 @@ func (l *loader) predeclared() sl.StringDict {
 		"abs":             sl.NewBuiltin("abs", abs),
 		"min":             sl.NewBuiltin("min", extreme(syntax.LT)),
 		"max":             sl.NewBuiltin("max", extreme(syntax.GT)),
+		"print":           sl.NewBuiltin("print", printed),
 		"range":           sl.NewBuiltin("range", rangeOf),
+		"repr":            sl.NewBuiltin("repr", writtenOut("repr")),
 		compareName:       sl.NewBuiltin("comparison", l.compare),
 		timesName:         sl.NewBuiltin("multiplication", times),
+		plusName:          sl.NewBuiltin("addition", plus),
+		formatName:        sl.NewBuiltin("formatting", formatted),
+		methodName:        sl.NewBuiltin("method", method),
+		extendName:        sl.NewBuiltin("addition", extended),
 	}
 	for _, t := range spec.Types() {
 		d[t.Name] = &typeValue{l: l, name: t.Name}

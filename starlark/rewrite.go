@@ -12,8 +12,21 @@ const compareName = "<compare>"
 // Starlark makes a gigabyte of "a" * n without a word.
 const timesName = "<times>"
 
+// The hidden names of what else can make much of little in one step: sums,
+// "%s" % x, and methods such as join.
+const (
+	plusName   = "<plus>"
+	formatName = "<format>"
+	methodName = "<method>"
+	extendName = "<extend>"
+)
+
+// hiddenNames are the names that no file can use.
+var hiddenNames = []string{compareName, timesName, plusName, formatName, methodName, extendName}
+
 // rewriteOperators replaces x < y by a call of the compare builtin, and x * y
-// by one of the times builtin. Comparisons in functions with a string, None,
+// by one of the times builtin; and so the other things that can make much of
+// little. Comparisons in functions with a string, None,
 // True or False on one side stay as they are, for speed; outside they might
 // concern a reference, which has no value yet.
 func rewriteOperators(stmts []syntax.Stmt) { rewriter{}.statements(stmts) }
@@ -26,7 +39,7 @@ func (r rewriter) statements(stmts []syntax.Stmt) {
 		case *syntax.AssignStmt:
 			r.rewrite(&st.LHS)
 			r.rewrite(&st.RHS)
-			rewriteTimesAssign(st)
+			rewriteAssign(st)
 		case *syntax.DefStmt:
 			r.params(st.Params)
 			rewriter{inDef: true}.statements(st.Body)
@@ -70,8 +83,13 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 		if isComparison(e.Op) && !(r.inDef && (plain(e.X) || plain(e.Y))) {
 			*p = comparison(e)
 		}
-		if e.Op == syntax.STAR {
-			*p = product(e.OpPos, e.X, e.Y)
+		switch {
+		case e.Op == syntax.STAR:
+			*p = hidden(timesName, e.OpPos, e.X, e.Y)
+		case e.Op == syntax.PLUS && !isNumber(e.X) && !isNumber(e.Y):
+			*p = hidden(plusName, e.OpPos, e.X, e.Y)
+		case e.Op == syntax.PERCENT && !isNumber(e.Y):
+			*p = hidden(formatName, e.OpPos, e.X, e.Y)
 		}
 	case *syntax.CallExpr:
 		r.rewrite(&e.Fn)
@@ -82,6 +100,7 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 				r.rewrite(&e.Args[i])
 			}
 		}
+		rewriteMethod(e)
 	case *syntax.Comprehension:
 		r.rewrite(&e.Body)
 		for _, c := range e.Clauses {
@@ -155,21 +174,46 @@ func comparison(e *syntax.BinaryExpr) syntax.Expr {
 	}
 }
 
-func product(at syntax.Position, x, y syntax.Expr) syntax.Expr {
-	return &syntax.CallExpr{
-		Fn:     &syntax.Ident{NamePos: at, Name: timesName},
-		Lparen: at, Rparen: at,
-		Args: []syntax.Expr{x, y},
-	}
+// hidden is a call of one of the hidden builtins, at the place of an operator.
+func hidden(name string, at syntax.Position, args ...syntax.Expr) syntax.Expr {
+	return &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: name}, Lparen: at, Rparen: at, Args: args}
 }
 
-// rewriteTimesAssign makes x = x * y of x *= y. Of a[f()] *= y it can't:
-// f would be called twice.
-func rewriteTimesAssign(st *syntax.AssignStmt) {
-	id, ok := st.LHS.(*syntax.Ident)
-	if !ok || st.Op != syntax.STAR_EQ {
+// isNumber reports whether an operand is written as a number: then nothing
+// becomes longer.
+func isNumber(e syntax.Expr) bool {
+	lit, ok := e.(*syntax.Literal)
+	return ok && (lit.Token == syntax.INT || lit.Token == syntax.FLOAT)
+}
+
+// growing are the methods that can make much of little.
+var growing = map[string]bool{"join": true, "replace": true, "format": true, "extend": true}
+
+// rewriteMethod makes a call of the method builtin of x.join(…).
+func rewriteMethod(e *syntax.CallExpr) {
+	dot, ok := e.Fn.(*syntax.DotExpr)
+	if !ok || !growing[dot.Name.Name] {
 		return
 	}
+	start, _ := dot.X.Span()
+	name := &syntax.Literal{Token: syntax.STRING, TokenPos: start, Raw: dot.Name.Name, Value: dot.Name.Name}
+	e.Fn = &syntax.Ident{NamePos: start, Name: methodName}
+	e.Args = append([]syntax.Expr{dot.X, name}, e.Args...)
+}
+
+// rewriteAssign makes x = x * y of x *= y, and likewise of x %= y. Of
+// a[f()] *= y it can't: f would be called twice. x += y may change a list in
+// place, so there what is added is counted instead.
+func rewriteAssign(st *syntax.AssignStmt) {
+	if st.Op == syntax.PLUS_EQ && !isNumber(st.RHS) {
+		st.RHS = hidden(extendName, st.OpPos, st.RHS)
+		return
+	}
+	id, ok := st.LHS.(*syntax.Ident)
+	names := map[syntax.Token]string{syntax.STAR_EQ: timesName, syntax.PERCENT_EQ: formatName}
+	if !ok || names[st.Op] == "" {
+		return
+	}
+	st.RHS = hidden(names[st.Op], st.OpPos, &syntax.Ident{NamePos: id.NamePos, Name: id.Name}, st.RHS)
 	st.Op = syntax.EQ
-	st.RHS = product(st.OpPos, &syntax.Ident{NamePos: id.NamePos, Name: id.Name}, st.RHS)
 }

@@ -81,6 +81,8 @@ func (t *typeValue) CallInternal(thread *sl.Thread, args sl.Tuple, kwargs []sl.T
 		return parseWith(t.name, args, kwargs, value.ParseTimeOfDay)
 	case "uuid", "json":
 		return nil, fmt.Errorf("%s is a type; write field(%s, optional = True) to give it options", t.name, t.name)
+	case "str":
+		return writtenOut("str")(thread, nil, args, kwargs)
 	case "int", "float":
 		if len(args) == 1 && len(kwargs) == 0 {
 			if d, ok := args[0].(value.Decimal); ok {

@@ -110,6 +110,9 @@ func toGo(v sl.Value, depth int) (any, *problem) {
 	if depth > maxDepth {
 		return nil, refuse("too_deep", "nests deeper than %d levels", maxDepth)
 	}
+	if depth == 0 && Weigh(v, MaxWritten) > MaxWritten {
+		return nil, refuse("too_large", "it is larger than %d MiB when it is written out", MaxWritten>>20)
+	}
 	switch v := v.(type) {
 	case sl.NoneType:
 		return nil, nil

@@ -305,6 +305,10 @@ func Fail(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Val
 	if err := sl.UnpackArgs(b.Name(), nil, kwargs, "sep?", &sep); err != nil {
 		return nil, err
 	}
+	const most = 64 << 10
+	if Weigh(args, most) > most {
+		return nil, TooLarge(b.Name(), most)
+	}
 	parts := make([]string, len(args))
 	for i, a := range args {
 		if s, ok := sl.AsString(a); ok {
