@@ -79,7 +79,8 @@ over MCP.`,
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), migrateCommand(w), execCommand(w),
-		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), versionCommand(w))
+		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), completionCommand(w), versionCommand(w))
+	complete(root, w)
 	return root
 }
 
@@ -127,6 +128,9 @@ func unknownCommand(root *cobra.Command, args []string) error {
 		return nil
 	}
 	names := []string{"help"}
+	if args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd { // which a shell asks for
+		return nil
+	}
 	for _, c := range root.Commands() {
 		names = append(names, c.Name())
 	}
