@@ -47,15 +47,22 @@ type Database struct {
 	Span    Span
 	Spans   Spans // of its options, by name
 
-	systemOnce sync.Once
-	system     []*Model
+	systemLock sync.Mutex
+	system     map[string][]*Model
 }
 
-// System returns the runtime's own models beside the database's, as build
-// made them on the first call: a model is known by its pointer.
-func (d *Database) System(build func() []*Model) []*Model {
-	d.systemOnce.Do(func() { d.system = build() })
-	return d.system
+// System returns models of the runtime's own beside the database's, as build
+// made them when their owner first asked: a model is known by its pointer.
+func (d *Database) System(owner string, build func() []*Model) []*Model {
+	d.systemLock.Lock()
+	defer d.systemLock.Unlock()
+	if d.system == nil {
+		d.system = map[string][]*Model{}
+	}
+	if _, ok := d.system[owner]; !ok {
+		d.system[owner] = build()
+	}
+	return d.system[owner]
 }
 
 // URLSpan is where the file says which database it is.
@@ -100,6 +107,7 @@ type Server struct {
 	CORSOrigins    []string
 	MaxBody        int64 // bytes
 	RequestTimeout time.Duration
+	NotDurable     bool   // enable_durability = False: no workflow is durable unless it says so
 	Files          string // the folder for files of nodes, below the app's; "": none
 	Span           Span
 	Spans          Spans

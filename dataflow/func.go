@@ -1,6 +1,9 @@
 package dataflow
 
-import "context"
+import (
+	"context"
+	"time"
+)
 
 // Func is a function of app.star (or of a Go program that embeds the
 // runtime). It is frozen and may be called from many goroutines at once;
@@ -25,7 +28,8 @@ type Param struct {
 
 // Handler is what a handler function's ctx can do. It is passed as the first
 // argument to the Func of a Workflow with a Handler. Everything runs in the
-// transaction of the call.
+// transaction of the call; in a durable handler each call is a step, and a
+// transaction, of its own.
 type Handler interface {
 	// Run runs one operation of a model.
 	Run(ctx context.Context, op Op, args *Object) (any, error)
@@ -33,6 +37,22 @@ type Handler interface {
 	RunNode(ctx context.Context, nodeType string, args *Object) (any, error)
 	// Workflow runs another workflow and returns its outputs.
 	Workflow(ctx context.Context, name string, inputs *Object) (any, error)
+	// Record returns what f gives, a canonical value that may differ from call to
+	// call: the time, chance, an answer from outside. A run that is kept and run
+	// again returns what f gave the first time. The function calls it for the same
+	// things in the same order each time it runs; what names the thing, as
+	// "now" or "random.int".
+	Record(ctx context.Context, what string, f func(context.Context) (any, error)) (any, error)
+	// Sleep makes a durable run rest for a while, and WaitSignal until it is sent
+	// a signal, which returns the payload: no longer than timeout, if that is not
+	// 0; then it returns other, if hasOther, or fails. The function must return
+	// the error at once: it may say that the run rests, and the function is
+	// called again from its beginning when it goes on.
+	Sleep(ctx context.Context, d time.Duration) error
+	WaitSignal(ctx context.Context, name string, timeout time.Duration, other any, hasOther bool) (any, error)
+	// Now reads the clock of the run. It is for Record, and for what leaves no
+	// trace in the run.
+	Now() time.Time
 	// Info returns what ctx.user, ctx.tenant and ctx.run_id show.
 	Info() Info
 }

@@ -14,6 +14,7 @@ type Workflow struct {
 	Handler    Func          // set instead of Nodes for app.handler
 	ReadOnly   bool          // a handler that promises not to write
 	Timeout    time.Duration // 0: the server's own
+	Durable    *bool         // runs are kept and survive the process; nil: the plan decides
 	Span       Span
 	Spans      Spans
 	InputShape *Shape // of Input; set by SealInput

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/limit"
@@ -27,6 +28,8 @@ type Generation struct {
 	stores     []store.Store
 	files      *os.Root // nil: none
 	migrations []*store.Migration
+	runs       *durable.Runs
+	working    sync.Once
 	api, mcp   *front.Handler
 	stdio      *mcp.Server
 
@@ -125,6 +128,46 @@ func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *
 	return s, mig, ds
 }
 
+// loader makes engines of earlier versions of the app, on databases of their
+// own connections. Their schema is that of the app now: what has been dropped
+// is gone for them, too.
+func (o Options) loader() func(context.Context, durable.Source) (*engine.Engine, func(), error) {
+	if o.Load == nil {
+		return nil
+	}
+	return func(ctx context.Context, s durable.Source) (*engine.Engine, func(), error) {
+		app, ds := o.Load(ctx, s)
+		if err := firstError(ds); err != nil {
+			return nil, nil, err
+		}
+		for _, db := range app.Databases {
+			db.Options.ExistingSchemaMode = true // what it needs must be there; nothing is changed for it
+		}
+		p, ds := plan(app, o)
+		if err := firstError(ds); err != nil {
+			return nil, nil, err
+		}
+		dbs, ds := openAll(ctx, app, o)
+		if err := firstError(ds); err != nil {
+			return nil, nil, errors.Join(err, dbs.close())
+		}
+		e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env, Logger: o.logger()})
+		if err != nil {
+			return nil, nil, errors.Join(err, dbs.close())
+		}
+		return e, func() { _ = dbs.close() }, nil
+	}
+}
+
+func firstError(ds []dataflow.Diagnostic) error {
+	for _, d := range ds {
+		if d.Severity == dataflow.SeverityError {
+			return errors.New(d.Span.String() + ": " + d.Message)
+		}
+	}
+	return nil
+}
+
 // openFiles opens the folder for files. Nothing that it is asked for leads out
 // of it, not even a link. A folder that holds a database is refused.
 func openFiles(app *dataflow.App, o Options) (*os.Root, []dataflow.Diagnostic) {
@@ -165,6 +208,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	}
 	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
 	g.gate.init()
+	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.now(), NewID: e.NewID, Source: o.Source, Load: o.loader()})
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout})
 	if err != nil {
@@ -178,6 +222,8 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	api := rest.New(e, rest.Options{
 		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e.App(), p) }),
 		Now:      o.now(),
+		Runs:     g.runs,
+		Closing:  g.gate.closing, StreamWrite: transferTime,
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout}
@@ -189,6 +235,15 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 
 // Engine runs the app's workflows.
 func (g *Generation) Engine() *engine.Engine { return g.engine }
+
+// Runs are the app's durable runs.
+func (g *Generation) Runs() *durable.Runs { return g.runs }
+
+// Work goes on with durable runs that are due, of this process and of others
+// that have died, until the generation is closed.
+func (g *Generation) Work() {
+	g.working.Do(func() { g.runs.Serve(context.Background()) })
+}
 
 // Migrations says what opening the databases took, in order of declaration.
 func (g *Generation) Migrations() []*store.Migration { return g.migrations }
@@ -205,6 +260,7 @@ func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer
 		return errClosed
 	}
 	defer g.gate.leave()
+	g.Work()
 	return g.stdio.ServeStdio(ctx, in, out)
 }
 
@@ -216,6 +272,7 @@ var errClosed = errors.New("the app has been closed")
 func (g *Generation) Close() error {
 	g.closed.Do(func() {
 		g.gate.close()
+		g.runs.Close()
 		g.err = (&databases{stores: g.stores}).close()
 		if g.files != nil {
 			g.err = errors.Join(g.err, g.files.Close())

@@ -3,9 +3,11 @@ package nexus
 import (
 	"context"
 	"fmt"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
@@ -82,5 +84,6 @@ func (o Options) Dialects() []string {
 }
 
 func (o Options) storeOptions(db *dataflow.Database) store.Options {
-	return store.Options{Dir: o.Dir, Logger: o.logger(), System: access.SystemModels(db)}
+	system := append(slices.Clone(access.SystemModels(db)), durable.Models(db)...)
+	return store.Options{Dir: o.Dir, Logger: o.logger(), System: system}
 }

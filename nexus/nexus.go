@@ -5,6 +5,7 @@
 package nexus
 
 import (
+	"context"
 	"log/slog"
 	"net/http"
 	"slices"
@@ -12,6 +13,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/postgres"
@@ -30,6 +32,11 @@ type Options struct {
 	Client    *http.Client
 	Now       func() time.Time
 	NewID     func() string
+	// Source is the app's own text. It is kept with durable runs, so that one
+	// goes on with the app it began with: Load makes an app of a text. Without
+	// them every run goes on with the app that is served.
+	Source durable.Source
+	Load   func(ctx context.Context, s durable.Source) (*dataflow.App, []dataflow.Diagnostic)
 }
 
 func (o Options) nodeTypes() []engine.NodeType { return append(nodes.Types(), o.NodeTypes...) }

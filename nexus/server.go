@@ -118,6 +118,7 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 	if s.loopback() {
 		h.api, h.mcp = front.Loopback(g.api), cutStreams(front.Loopback(g.mcp), &g.gate)
 	}
+	g.Work()
 	if before := s.current.Swap(h); before != nil {
 		return before.g
 	}

@@ -344,6 +344,15 @@ func (a *args) fail(code string, at dataflow.Span, message, hint string) {
 	a.l.error(code, at, message, hint)
 }
 
+// choice is a bool that was given, or nil.
+func (a *args) choice(name string) *bool {
+	if !a.has(name) {
+		return nil
+	}
+	v := a.bool(name, false)
+	return &v
+}
+
 // has reports whether the argument was given, and was right.
 func (a *args) has(name string) bool { _, ok := a.given[name]; return ok }
 

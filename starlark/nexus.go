@@ -54,8 +54,8 @@ func (l *loader) nexus(a *args) sl.Value {
 		MCPStdioOnly: !a.bool("enable_http_transport", true),
 		CORSOrigins:  a.strings("cors_origins"),
 		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
-		Files: a.str("files", ""),
-		Span:  a.site.at, Spans: a.spans(),
+		Files: a.str("files", ""), NotDurable: !a.bool("enable_durability", true),
+		Span: a.site.at, Spans: a.spans(),
 	}}
 	s.rateLimit(a)
 	s.timeout(a)
@@ -216,7 +216,10 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 	name := a.str("name", "")
 	free := s.claim(name, a)
 	w := &dataflow.Workflow{Name: name, Doc: a.str("doc", ""), ReadOnly: a.bool("read_only", false),
-		Timeout: a.duration("timeout", 0), Span: a.site.at, Spans: a.spans()}
+		Timeout: a.duration("timeout", 0), Durable: a.choice("durable"), Span: a.site.at, Spans: a.spans()}
+	if w.ReadOnly && w.Durable != nil && *w.Durable {
+		a.fail("FC105", a.at("durable"), "a handler that only reads has nothing to keep", "leave out durable or read_only")
+	}
 	if g, ok := a.given["input"]; ok {
 		w.Input = l.inputFields(a.site.src, g)
 		l.inputSpans(w, a.site.src, g)

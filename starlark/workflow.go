@@ -61,6 +61,7 @@ func (l *loader) workflowBuilder(a *args) sl.Value {
 	if a.has("name") {
 		l.checkServedName(b.w.Name, a.at("name"))
 	}
+	b.w.Durable = a.choice("durable")
 	if g, ok := a.given["input"]; ok {
 		b.w.Input = l.inputFields(a.site.src, g)
 		l.inputSpans(b.w, a.site.src, g)

@@ -12,7 +12,7 @@ func Markdown() string {
 		if i > 0 {
 			b.WriteString("\n")
 		}
-		fmt.Fprintf(&b, "### %s\n\n%s\n\n| function | what it gives | example |\n|---|---|---|\n", m.LoadName(), m.Doc)
+		fmt.Fprintf(&b, "### %s\n\n%s %s\n\n| function | what it gives | example |\n|---|---|---|\n", m.LoadName(), m.Doc, needs[m.Capability])
 		for _, f := range m.Public() {
 			call := f.Name
 			if f.constant == nil {
@@ -27,6 +27,13 @@ func Markdown() string {
 		}
 	}
 	return b.String()
+}
+
+// needs says what a capability means to who writes a file.
+var needs = map[string]string{
+	pure:    "*Pure:* the same arguments give the same.",
+	network: "*Reaches the network:* what it hears is recorded in a durable run.",
+	chance:  "*Draws on chance:* what it gives is recorded in a durable run.",
 }
 
 func cell(s string) string { return strings.ReplaceAll(s, "|", "\\|") }

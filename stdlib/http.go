@@ -7,8 +7,6 @@ import (
 	sl "go.starlark.net/starlark"
 )
 
-const network = "net"
-
 func httpModule() Module {
 	verb := func(name, doc string) Function {
 		return Function{Name: name, Params: "ctx, url, **options", Doc: doc}

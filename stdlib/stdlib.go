@@ -46,7 +46,7 @@ type goFunc func(*sl.Thread, *sl.Builtin, sl.Tuple, []sl.Tuple) (sl.Value, error
 
 // Table lists the modules with their docs.
 func Table() []Module {
-	return []Module{cryptoModule(), csvModule(), httpModule(), jsonModule(), mathModule(), moneyModule(), reModule(), retryModule(), stringsModule(), timeModule()}
+	return []Module{cryptoModule(), csvModule(), httpModule(), jsonModule(), mathModule(), moneyModule(), randomModule(), reModule(), retryModule(), stringsModule(), timeModule()}
 }
 
 // Modules returns the modules for starlark.Options.
@@ -82,4 +82,10 @@ func (m Module) Public() []Function {
 	return slices.DeleteFunc(slices.Clone(m.Functions), func(f Function) bool { return f.Name[0] == '_' })
 }
 
-const pure = "pure"
+// The capabilities of modules: what their functions need beside their
+// arguments.
+const (
+	pure    = "pure"
+	network = "net"
+	chance  = "random"
+)

@@ -3,6 +3,7 @@ package stdlib_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"testing"
 	"testing/fstest"
@@ -34,8 +35,8 @@ func eval(t *testing.T, m stdlib.Module, expr string) (any, error) {
 
 func TestEveryExampleOfTheTableHolds(t *testing.T) {
 	for _, m := range stdlib.Table() {
-		if m.Doc == "" || m.Capability == "" {
-			t.Errorf("%s: no doc or no capability", m.Name)
+		if m.Doc == "" || !slices.Contains([]string{"pure", "net", "random"}, m.Capability) {
+			t.Errorf("%s: no doc, or the capability %q", m.Name, m.Capability)
 		}
 		for _, f := range m.Functions {
 			if f.Doc == "" || len(f.Examples) == 0 && f.Name != "now" && m.Capability == "pure" {

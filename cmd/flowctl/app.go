@@ -164,7 +164,9 @@ func (a *appFile) build(ctx context.Context, w *world, verbose bool, change func
 	if err := change(app); err != nil {
 		return nil, err
 	}
-	gen, more := nexus.Build(ctx, app, a.options(w, verbose))
+	o := a.options(w, verbose)
+	o.Source, o.Load = a.versions(w, app)
+	gen, more := nexus.Build(ctx, app, o)
 	diags = check.Run(app, a.sources(app), append(diags, more...))
 	if len(diags) > 0 {
 		if err := a.report(w, w.err, diags); err != nil {

@@ -10,6 +10,8 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/starlark/report"
 	"github.com/spf13/cobra"
 )
@@ -57,7 +59,11 @@ func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []stri
 	if err != nil {
 		return err
 	}
-	res, err := gen.Engine().Run(ctx, engine.Request{Workflow: name, Inputs: values, Caller: access.Caller{Tenant: tenant}})
+	caller := access.Caller{Tenant: tenant}
+	if gen.Engine().Plan().Durable(name) {
+		return a.execDurable(ctx, w, gen, durable.Begin{Workflow: name, Inputs: values, Caller: caller})
+	}
+	res, err := gen.Engine().Run(ctx, engine.Request{Workflow: name, Inputs: values, Caller: caller})
 	if cerr := gen.Close(); err == nil && cerr != nil {
 		err = cerr
 	}
@@ -68,6 +74,32 @@ func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []stri
 		return a.explain(w, err)
 	}
 	return printJSON(w, codec.AppendValue(nil, res.Outputs))
+}
+
+// execDurable runs a durable workflow as far as it goes: one that comes to rest
+// is gone on with by a process that serves the app.
+func (a *appFile) execDurable(ctx context.Context, w *world, gen *nexus.Generation, b durable.Begin) error {
+	r, _, err := gen.Runs().Begin(ctx, b)
+	if cerr := gen.Close(); err == nil && cerr != nil {
+		err = cerr
+	}
+	switch {
+	case err != nil:
+		return a.explain(w, err)
+	case r.Status == durable.Completed:
+		return printJSON(w, codec.AppendValue(nil, r.Output))
+	case r.Error != nil && r.Status.Ended():
+		return a.explain(w, r.Error)
+	}
+	fmt.Fprintf(w.err, "the run %s is %s", r.ID, r.Status)
+	if r.Reason != "" {
+		fmt.Fprintf(w.err, " for %s", r.Reason)
+	}
+	fmt.Fprintf(w.err, "; see it with: flowctl runs show %s%s %s\n", a.display, a.base, r.ID)
+	if ctx.Err() != nil {
+		return exitError(exitInterrupted)
+	}
+	return nil
 }
 
 func findWorkflow(app *dataflow.App, a *appFile, name string) (*dataflow.Workflow, error) {

@@ -43,7 +43,7 @@ const (
 )
 
 func newRepliesModel(db *dataflow.Database) *dataflow.Model {
-	return systemModel(db, "_flow_idempotency", dataflow.String,
+	return SystemModel(db, "_flow_idempotency", dataflow.String,
 		&dataflow.Field{Name: "request", Type: dataflow.String},
 		&dataflow.Field{Name: "status", Type: dataflow.Int},
 		&dataflow.Field{Name: "header", Type: &dataflow.Type{Kind: dataflow.KindJSON}, Optional: true},

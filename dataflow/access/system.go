@@ -11,7 +11,7 @@ import (
 // SystemModels returns the models of the runtime's own tables in db: the audit
 // log and the store of idempotency keys. They belong to no file.
 func SystemModels(db *dataflow.Database) []*dataflow.Model {
-	return db.System(func() []*dataflow.Model {
+	return db.System("access", func() []*dataflow.Model {
 		return []*dataflow.Model{newAuditModel(db), newRepliesModel(db)}
 	})
 }
@@ -19,8 +19,8 @@ func SystemModels(db *dataflow.Database) []*dataflow.Model {
 func auditModel(db *dataflow.Database) *dataflow.Model   { return SystemModels(db)[0] }
 func repliesModel(db *dataflow.Database) *dataflow.Model { return SystemModels(db)[1] }
 
-// systemModel builds a model of the runtime's own. Its name is its table's.
-func systemModel(db *dataflow.Database, table string, id *dataflow.Type, fields ...*dataflow.Field) *dataflow.Model {
+// SystemModel builds a model of the runtime's own. Its name is its table's.
+func SystemModel(db *dataflow.Database, table string, id *dataflow.Type, fields ...*dataflow.Field) *dataflow.Model {
 	m := &dataflow.Model{Name: table, Table: table, Database: db, ClientID: id.Kind != dataflow.KindInt}
 	m.Fields = append([]*dataflow.Field{{Name: "id", Type: id, System: dataflow.RoleID}}, fields...)
 	m.Fields = append(m.Fields,
@@ -52,7 +52,7 @@ const (
 
 // newAuditModel makes the log of every change to the models that have audit_log.
 func newAuditModel(db *dataflow.Database) *dataflow.Model {
-	return systemModel(db, "_flow_audit", dataflow.Int,
+	return SystemModel(db, "_flow_audit", dataflow.Int,
 		&dataflow.Field{Name: "model", Type: dataflow.String, Doc: "whose row changed"},
 		&dataflow.Field{Name: "row", Type: dataflow.String, Doc: "the row's id, as text"},
 		&dataflow.Field{Name: "action", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"create", "update", "delete"}}},

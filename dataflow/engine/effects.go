@@ -104,6 +104,10 @@ func (n *opNode) effects() effects {
 
 // specEffects is what a node of a type does with a config.
 func (w *wfPlanner) specEffects(spec *dataflow.NodeSpec, config *dataflow.Object) effects {
+	return w.planner.plan.effectsOf(spec, config)
+}
+
+func (p *Plan) effectsOf(spec *dataflow.NodeSpec, config *dataflow.Object) effects {
 	effect := spec.Effect
 	if spec.EffectOf != nil {
 		effect = spec.EffectOf(config)
@@ -114,14 +118,15 @@ func (w *wfPlanner) specEffects(spec *dataflow.NodeSpec, config *dataflow.Object
 		outside: effect == dataflow.EffectOutside,
 	}
 	if e.reads {
-		e.setDatabase(w.planner.plan.databases)
+		e.setDatabase(p.databases)
 	}
 	return e
 }
 
-// divide separates what runs before the transaction from what runs in it.
-func (w *wfPlanner) divide() {
-	held := make([]bool, len(w.wp.nodes)) // needs the transaction, or what happens in it
+// held says of each node whether it needs the transaction, or what happens in
+// it.
+func (w *wfPlanner) held() []bool {
+	held := make([]bool, len(w.wp.nodes))
 	for _, n := range w.wp.order {
 		held[n.pos] = held[n.pos] || n.data()
 		for _, d := range n.deps {
@@ -134,6 +139,12 @@ func (w *wfPlanner) divide() {
 			held[m.pos] = held[n.pos]
 		}
 	}
+	return held
+}
+
+// divide separates what runs before the transaction from what runs in it.
+func (w *wfPlanner) divide() {
+	held := w.held()
 	for _, stage := range w.wp.stages {
 		var early []*nodePlan
 		for _, pos := range stage {
@@ -152,7 +163,11 @@ func (w *wfPlanner) divide() {
 		if n.scope == nil {
 			w.wp.inside = append(w.wp.inside, n)
 		}
-		if n.outside && w.wp.writes {
+		if w.wp.durable && n.scope == nil && n.outside && !n.data() {
+			w.warnStays(n) // it has a unit of its own, and no transaction is open
+			continue
+		}
+		if n.outside && w.wp.writes && !(w.wp.durable && n.isChild()) {
 			w.warnOutside(n)
 		}
 		if n.pauses && w.wp.writes {
@@ -188,6 +203,26 @@ func (w *wfPlanner) skippable() {
 			n.skippable = n.skippable || len(n.gates) > 0 && !slices.ContainsFunc(n.gates, func(g gate) bool { return !closes(g) })
 		} else {
 			n.skippable = n.skippable || slices.ContainsFunc(n.gates, closes)
+		}
+	}
+}
+
+// warnStays tells of what stays if a later node fails, where the file does not
+// say that it wants the workflow durable.
+func (w *wfPlanner) warnStays(n *nodePlan) {
+	if w.wp.wf.Durable != nil {
+		return
+	}
+	for _, before := range w.wp.order {
+		if before == n {
+			return
+		}
+		if before.writes && before.undo == nil {
+			w.diags = append(w.diags, dataflow.Diagnostic{Code: "FC380", Severity: dataflow.SeverityWarning, Span: n.node.Span,
+				Message: "what " + before.node.ID + " wrote is committed before " + n.node.ID + " calls out, and stays if a later node fails",
+				Related: []dataflow.Related{{Span: before.node.Span, Message: before.node.ID + " writes here"}},
+				Hint:    "write WorkflowBuilder(…, durable = True) if that is as it should be, or a compensate for " + before.node.ID})
+			return
 		}
 	}
 }

@@ -129,7 +129,6 @@ type Call struct {
 // Runtime is what a node may use of the run it is in.
 type Runtime interface {
 	dataflow.Handler
-	Now() time.Time
 	NewID() string
 	Logger() *slog.Logger
 	HTTPClient() *http.Client
@@ -198,6 +197,9 @@ func New(p *Plan, o Options) (*Engine, error) {
 	}
 	return e, nil
 }
+
+// NewID returns a new id, of the kind that runs have.
+func (e *Engine) NewID() string { return e.opts.NewID() }
 
 // App returns the app.
 func (e *Engine) App() *dataflow.App { return e.plan.app }

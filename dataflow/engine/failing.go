@@ -165,7 +165,7 @@ func (w *wfPlanner) checkCompensations() {
 		if n.undo == nil {
 			continue
 		}
-		if !n.outside && n.spec != nil {
+		if !n.outside && n.spec != nil && !(w.wp.durable && n.writes) {
 			w.errorf("FC346", partSpan(n.node, "/compensate"), "%s does nothing outside the database", n.node.ID).
 				Hint = "leave out compensate: if the run fails, the transaction undoes what the node did"
 		}

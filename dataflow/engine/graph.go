@@ -53,8 +53,10 @@ func (w *wfPlanner) build() {
 	for _, n := range w.wp.nodes {
 		w.effectsOf(n)
 	}
+	w.durability()
 	w.checkCompensations()
 	w.divide()
+	w.units()
 	w.skippable()
 	w.exclusive()
 	for _, n := range w.wp.nodes {
@@ -105,7 +107,9 @@ func (w *wfPlanner) callee(n *nodePlan) {
 		return
 	}
 	target, _ := caller.Callee(n.raw)
-	n.callee = w.called(n, target)
+	if n.callee = w.called(n, target); n.callee != nil {
+		n.registered = w.workflows[n.callee.wf.Name] == n.callee.wf
+	}
 }
 
 // called plans a workflow that a node runs, given as it is or by its name. It

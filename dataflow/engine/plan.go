@@ -46,6 +46,9 @@ type workflowPlan struct {
 	output     expr // nil: every node's output by id
 	outputType *dataflow.Type
 	shape      *dataflow.Shape // of the outputs by id
+	durable    bool            // runs are kept, unit by unit
+	waits      bool            // and rest: there is no other way to run it
+	units      []*unit
 	effects
 }
 
@@ -76,9 +79,12 @@ type nodePlan struct {
 	undoes  *nodePlan   // it is the undo of
 	target  *targetPlan // of a Repeater
 
-	callee  *workflowPlan // of a WorkflowCaller
-	scope   *nodePlan     // the Scoper it is a member of
-	members []*nodePlan   // of a Scoper, in order
+	callee *workflowPlan // of a WorkflowCaller
+	letGo  bool          // the callee runs by itself: nobody waits for its end
+	// registered: the callee is known by its name, so that a run of it can be kept.
+	registered bool
+	scope      *nodePlan   // the Scoper it is a member of
+	members    []*nodePlan // of a Scoper, in order
 	effects
 }
 
@@ -216,6 +222,13 @@ func (p *planner) workflow(wf *dataflow.Workflow, by *dataflow.Node) *workflowPl
 func (p *planner) handler(wp *workflowPlan) {
 	wp.reads, wp.writes = true, !wp.wf.ReadOnly
 	wp.setDatabase(p.plan.databases)
+	if wf := wp.wf; wf.Durable != nil && *wf.Durable {
+		wp.durable = true
+		if len(p.plan.databases) == 0 {
+			p.errorf("FC356", wf.Span, "the handler %s is durable, and the app has no database to keep its runs in", wf.Name).
+				Hint = `declare one: db = DataFlow(database_url = "sqlite:app.db")`
+		}
+	}
 }
 
 // recursion reports that the node at the top of the stack runs wf, which is

@@ -12,7 +12,7 @@ import (
 
 // laterTypes are node types that the design has and this version has not.
 var laterTypes = []string{
-	"WaitNode", "SignalNode", "EmitNode",
+	"EmitNode",
 }
 
 // kailashTypes are node types of Kailash that go by another name here.

@@ -74,6 +74,7 @@ type run struct {
 	// write names it in wanted, and the run starts again in a transaction.
 	probing bool
 	wanted  *dataflow.Database
+	durable *durable // nil: what the run did is not kept
 
 	undoing sync.Mutex
 	undos   []undo // of what was done, in order
@@ -104,6 +105,9 @@ type frame struct {
 
 // top runs the workflow that the caller asked for, in its own transaction.
 func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, error) {
+	if wp.waits {
+		return nil, named(notDurable("the workflow "+wp.wf.Name), wp.wf)
+	}
 	inputs, err := checkInputs(wp.wf, req.Inputs)
 	if err != nil {
 		return nil, named(err, wp.wf)
@@ -306,6 +310,11 @@ func (f *frame) rest(ctx context.Context) (any, error) {
 			return nil, err
 		}
 	}
+	return f.outcome()
+}
+
+// outcome works out the outputs of a graph that has run.
+func (f *frame) outcome() (any, error) {
 	if f.plan.output != nil {
 		v, err := f.plan.output.eval(f)
 		if err != nil {
@@ -332,7 +341,7 @@ func (f *frame) handler(ctx context.Context) (out any, err error) {
 		}
 		err = named(err, wf)
 	}()
-	h := &runtime{run: f.run, key: f.key, depth: f.depth}
+	h := &runtime{run: f.run, key: f.key, depth: f.depth, kept: f.run.durable != nil && f.run.tx == nil, plan: f.plan}
 	out, err = wf.Handler.Call(ctx, []any{h}, dataflow.NewRecord(wf.InputShape, f.inputs))
 	return out, err
 }

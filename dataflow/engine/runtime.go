@@ -20,7 +20,9 @@ type runtime struct {
 	run   *run
 	key   string // of the run and the nodes that led here
 	depth int
-	calls int // of node types and workflows so far, for their keys
+	calls int           // of node types and workflows so far, for their keys
+	kept  bool          // what the handler runs is kept step by step: it is durable
+	plan  *workflowPlan // of the handler
 }
 
 // Run implements dataflow.Handler.
@@ -32,7 +34,14 @@ func (rt *runtime) Run(ctx context.Context, op dataflow.Op, args *dataflow.Objec
 	if args == nil {
 		args = dataflow.NewObject()
 	}
-	out, err := rt.run.operation(ctx, n, args)
+	do := func(ctx context.Context) (any, error) { return rt.run.operation(ctx, n, args) }
+	var out any
+	if rt.kept {
+		e := n.effects()
+		out, err = rt.step(ctx, op.Model.Name+"."+op.Kind.String(), args, &e, do)
+	} else {
+		out, err = do(ctx)
+	}
 	if err != nil {
 		return nil, inHandler(err, op.Model.Name+"."+op.Kind.String())
 	}
@@ -75,8 +84,21 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 	if len(problems) > 0 {
 		return nil, inHandler(dataflow.Invalid(problems...), nodeType)
 	}
-	key := rt.nextKey(nodeType)
-	out, err := t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, depth: rt.depth}})
+	if _, waits := t.(Waiter); waits {
+		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
+			Message: nodeType + " is for workflows", Hint: "a durable handler waits with ctx.sleep and ctx.wait_signal"}
+	}
+	do := func(key string) (any, error) {
+		return t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, depth: rt.depth}})
+	}
+	var out any
+	var err error
+	if rt.kept {
+		effect := e.plan.effectsOf(t.Spec(), config)
+		out, err = rt.step(ctx, nodeType, args, &effect, func(context.Context) (any, error) { return do(rt.key + "/" + nodeType + "#" + strconv.Itoa(rt.calls)) })
+	} else {
+		out, err = do(rt.nextKey(nodeType))
+	}
 	if err != nil {
 		return nil, inHandler(asRunError(ctx, err), nodeType)
 	}
@@ -105,7 +127,16 @@ func (rt *runtime) Workflow(ctx context.Context, name string, inputs *dataflow.O
 	if !ok {
 		return nil, rt.run.engine.unknownWorkflow(name)
 	}
-	out, err := rt.run.nested(ctx, wp, rt.nextKey(name), rt.depth+1, inputs)
+	var out any
+	var err error
+	switch {
+	case rt.kept:
+		out, err = rt.workflow(ctx, wp, inputs)
+	case wp.waits:
+		err = notDurable("the workflow " + name)
+	default:
+		out, err = rt.run.nested(ctx, wp, rt.nextKey(name), rt.depth+1, inputs)
+	}
 	if err != nil {
 		return nil, inHandler(err, "workflow "+name)
 	}
@@ -124,7 +155,16 @@ func (rt *runtime) Info() dataflow.Info {
 	return dataflow.Info{RunID: rt.run.id, User: rt.run.caller.User, Tenant: rt.run.caller.Tenant}
 }
 
-// Now implements Runtime.
+// Record implements dataflow.Handler. Nothing is kept of a run that is one
+// transaction: what fails leaves nothing, and is not run again.
+func (rt *runtime) Record(ctx context.Context, what string, f func(context.Context) (any, error)) (any, error) {
+	if rt.kept {
+		return rt.step(ctx, what, nil, &effects{}, f)
+	}
+	return f(ctx)
+}
+
+// Now implements dataflow.Handler.
 func (rt *runtime) Now() time.Time { return rt.run.engine.opts.Now().UTC() }
 
 // NewID implements Runtime.

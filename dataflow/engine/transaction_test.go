@@ -319,6 +319,7 @@ func TestAGraphStaysOnOneDatabase(t *testing.T) {
 			ft.Node("HTTPRequestNode", "call", ft.Obj("url", "https://example.com/${o.id}")),
 			ft.Node("OrderUpdateNode", "u", ft.Obj("id", 1, "fields", ft.Obj("note", "${call.body}")))),
 	}
+	s.App.Workflows[5].Durable = new(bool)
 	_, ds := engine.NewPlan(s.App, nodes.Types())
 	compareFile(t, "apps", ft.Render(ds))
 }

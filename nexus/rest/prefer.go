@@ -81,3 +81,15 @@ func (p prefer) affected() string {
 	}
 	return ""
 }
+
+// prefersAsync reports whether a Prefer header asks for an answer before the
+// work is done (RFC 7240, 4.1).
+func prefersAsync(line string) bool {
+	for part := range strings.SplitSeq(line, ",") {
+		name, _, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
+			return true
+		}
+	}
+	return false
+}

@@ -15,6 +15,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/gorilla/mux"
@@ -25,6 +26,10 @@ type Options struct {
 	// Document returns the OpenAPI document and its entity tag.
 	Document func() (text []byte, etag string)
 	Now      func() time.Time
+	Runs     *durable.Runs
+	Closing  context.Context // done when streams are to end
+	// StreamWrite is how long a client of a stream may take to take what is sent.
+	StreamWrite time.Duration
 }
 
 // Handler serves REST. Its ResponseWriter must be a *front.Exchange. It is
@@ -90,6 +95,10 @@ func Routes() []Route {
 		{"/workflows", methods("GET"), "List the workflows.", (*Handler).listWorkflows},
 		{"/workflows/{name}", methods("GET"), "Describe a workflow.", (*Handler).describeWorkflow},
 		{"/workflows/{name}/execute", methods("POST"), "Run a workflow.", (*Handler).execute},
+		{"/runs", methods("GET"), "List the durable runs.", (*Handler).listRuns},
+		{"/runs/{id}", methods("GET"), "Show a durable run with its steps.", (*Handler).showRun},
+		{"/runs/{id}/events", methods("GET"), "Follow a durable run as it changes (server-sent events).", (*Handler).followRun},
+		{"/runs/{id}/{action}", methods("POST"), "Signal, cancel or retry a durable run.", (*Handler).changeRun},
 		{"/health/live", methods("GET"), "Whether the server runs.", (*Handler).live},
 		{"/health/ready", methods("GET"), "Whether its databases answer.", (*Handler).ready},
 		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},

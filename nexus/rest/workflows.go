@@ -9,6 +9,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/schema"
@@ -30,6 +31,9 @@ func (h *Handler) summary(wf *dataflow.Workflow) *dataflow.Object {
 		o.Set("description", wf.Doc)
 	}
 	o.Set("read_only", h.engine.ReadOnly(wf.Name))
+	if h.durable(wf.Name) {
+		o.Set("durable", true)
+	}
 	o.Set("execute", "/workflows/"+wf.Name+"/execute")
 	return o
 }
@@ -84,6 +88,14 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if h.durable(wf.Name) {
+		b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
+		if len(x.Request.Header["Idempotency-Key"]) > 0 {
+			key := idempotencyKey(x, c.Tenant, body)
+			b.Key, b.Request = x.Request.Header["Idempotency-Key"][0], key.request
+		}
+		return h.begin(x, b)
+	}
 	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c}
 	if len(x.Request.Header["Idempotency-Key"]) > 0 {
 		return h.executeOnce(x, req, idempotencyKey(x, c.Tenant, body))
@@ -93,6 +105,11 @@ func (h *Handler) execute(x *front.Exchange) error {
 		return belowInputs(err)
 	}
 	return sendValue(x, http.StatusOK, finished(res))
+}
+
+// durable reports whether runs of a workflow are kept.
+func (h *Handler) durable(workflow string) bool {
+	return h.o.Runs != nil && h.engine.Plan().Durable(workflow)
 }
 
 // finished is the answer for a run that reached its end.

@@ -24,7 +24,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Find workflows in files beside the app."},
 			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Serve MCP over SSE."},
 			{Name: "enable_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Announce the server on the network."},
-			{Name: "enable_durability", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Runs that survive a restart."},
+			{Name: "enable_durability", Accept: Bool, Named: true, Default: "True", Doc: "Let the plan decide which workflows are durable. With `False` those are that say so."},
 		},
 		Gone: []Gone{
 			{Name: "title", Instead: "name", Advice: `write name = "…"`},
@@ -58,7 +58,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "read_only", Accept: Bool, Named: true, Default: "False", Doc: "The handler promises not to write: it runs on a snapshot."},
 			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long a run may take. Default: that of the server."},
 			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: the function's docstring."},
-			{Name: "durable", Accept: Bool, Named: true, Later: true, Doc: "Survive a restart in the middle of a run."},
+			{Name: "durable", Accept: Bool, Named: true, Default: "False", Doc: "Keep each run in the database, step by step, so that it survives the process, and can wait. Each call of `ctx` is then a step and a transaction of its own."},
 		},
 		Gone: []Gone{{Name: "inputs", Instead: "input"}, {Name: "description", Instead: "doc"}, {Name: "handler", Instead: "fn"}},
 	},

@@ -10,7 +10,7 @@ var workflowBuiltins = []*Builtin{
 			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each input by its name. A dict is an object with those fields."},
 			{Name: "doc", Accept: Str, Named: true, Doc: "What the workflow does, for callers."},
 			{Name: "timeout", Accept: Duration, Named: true, Doc: "How long a run may take. Default: that of the server."},
-			{Name: "durable", Accept: Bool, Named: true, Later: true, Doc: "Survive a restart in the middle of a run."},
+			{Name: "durable", Accept: Bool, Named: true, Doc: "Keep each run in the database, step by step, so that it survives the process. Default: decided by the plan, which `flowctl explain-plan` shows: yes, if the workflow waits, or calls out after it has used the database it writes to."},
 		},
 		Gone: []Gone{{Name: "inputs", Instead: "input"}, {Name: "description", Instead: "doc"}},
 	},
@@ -90,6 +90,24 @@ var workflowBuiltins = []*Builtin{
 		Example: `ctx.workflow("place_order", email = "ada@example.org", total = "9.90")`,
 		Params:  []Param{{Name: "name", Accept: Str | Workflow, Required: true, Doc: "A registered workflow."}, {Name: "inputs", Accept: Dict, Doc: "Inputs as a dict."}},
 		Extra:   &Param{Name: "kwargs", Accept: Any, Doc: "Inputs by name."},
+	},
+	{
+		Name:    "ctx.sleep",
+		Returns: "None",
+		Doc:     "In a durable handler: the run rests for a while. It rests in the database: nothing waits in the process, and a restart does not matter.",
+		Example: `ctx.sleep("3d")`,
+		Params:  []Param{{Name: "duration", Accept: Duration, Required: true, Doc: "How long."}},
+	},
+	{
+		Name:    "ctx.wait_signal",
+		Returns: "the payload of the signal",
+		Doc:     "In a durable handler: the run rests until somebody sends it the signal, by `POST /runs/{id}/signal`, `flowctl runs signal` or MCP. Once `timeout` is over the call gives `default`, or fails with `signal_timeout` if there is none.",
+		Example: `answer = ctx.wait_signal("approval", timeout = "2d", default = {"approved": False})`,
+		Params: []Param{
+			{Name: "name", Accept: Str, Required: true, Doc: "The signal's name. One that was sent before is taken at once."},
+			{Name: "timeout", Accept: Duration | None, Default: "None", Doc: "How long to wait. Default: for ever."},
+			{Name: "default", Accept: Any, Doc: "What the call gives if no signal comes in time."},
+		},
 	},
 	{
 		Name:    "ctx.now",

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -42,7 +43,7 @@ var ctxAttrs = []struct {
 	{"now", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.now", c.now) }},
 	{"run", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.run", c.run) }},
 	{"run_id", func(c *Ctx) sl.Value { return sl.String(c.handler.Info().RunID) }},
-	{"sleep", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.sleep", notDurable) }},
+	{"sleep", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.sleep", c.sleep) }},
 	{"tenant", func(c *Ctx) sl.Value { return textOrNone(c.handler.Info().Tenant) }},
 	{"user", func(c *Ctx) sl.Value {
 		if u := c.handler.Info().User; u != nil {
@@ -50,7 +51,7 @@ var ctxAttrs = []struct {
 		}
 		return sl.None
 	}},
-	{"wait_signal", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.wait_signal", notDurable) }},
+	{"wait_signal", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.wait_signal", c.waitSignal) }},
 	{"workflow", func(c *Ctx) sl.Value { return sl.NewBuiltin("ctx.workflow", c.workflow) }},
 }
 
@@ -83,8 +84,72 @@ func CtxNames() []string {
 	return names
 }
 
-func notDurable(_ *sl.Thread, b *sl.Builtin, _ sl.Tuple, _ []sl.Tuple) (sl.Value, error) {
-	return nil, fmt.Errorf("%s is not in this version yet: a handler runs in one transaction and can't wait", b.Name())
+// sleep is ctx.sleep(duration).
+func (c *Ctx) sleep(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var length sl.Value
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "duration", &length); err != nil {
+		return nil, err
+	}
+	d, err := lengthOf(b.Name(), "duration", length)
+	if err != nil {
+		return nil, err
+	}
+	return c.answer(thread, nil, c.handler.Sleep(c.ctx, d))
+}
+
+// waitSignal is ctx.wait_signal(name, timeout = duration, default = value).
+func (c *Ctx) waitSignal(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var name string
+	var length, other sl.Value
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "name", &name, "timeout??", &length, "default?", &other); err != nil {
+		return nil, err
+	}
+	if name == "" || len(name) > 100 {
+		return nil, fmt.Errorf("%s: the name of a signal has 1 to 100 bytes", b.Name())
+	}
+	var timeout time.Duration
+	if length != nil {
+		var err error
+		if timeout, err = lengthOf(b.Name(), "timeout", length); err != nil {
+			return nil, err
+		}
+	} else if other != nil {
+		return nil, fmt.Errorf("%s: default is never used without a timeout", b.Name())
+	}
+	var value any
+	if other != nil {
+		v, p := toGo(other, 0)
+		if p != nil {
+			return nil, fmt.Errorf("%s: default: %w", b.Name(), p)
+		}
+		value = v
+	}
+	v, err := c.handler.WaitSignal(c.ctx, name, timeout, value, other != nil)
+	return c.answer(thread, v, err)
+}
+
+// lengthOf reads a length of time that a function gives: more than nothing.
+func lengthOf(fn, name string, v sl.Value) (d time.Duration, err error) {
+	switch v := v.(type) {
+	case Duration:
+		d = v.D
+	case sl.String:
+		if d, err = ParseDuration(string(v)); err != nil {
+			return 0, fmt.Errorf("%s: %s: %w", fn, name, err)
+		}
+	case sl.Int:
+		n, ok := v.Int64()
+		if !ok || n > math.MaxInt64/int64(time.Millisecond) {
+			return 0, fmt.Errorf("%s: %s is too long", fn, name)
+		}
+		d = time.Duration(n) * time.Millisecond
+	default:
+		return 0, fmt.Errorf(`%s: %s is a duration, as "3d" or hours(2), or milliseconds, not %s`, fn, name, v.Type())
+	}
+	if d <= 0 {
+		return 0, fmt.Errorf("%s: %s is more than 0", fn, name)
+	}
+	return d, nil
 }
 
 // run is ctx.run(operation or node type, {arguments}, name = argument, …).
@@ -134,17 +199,31 @@ func (c *Ctx) workflow(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs [
 	return c.answer(thread, result, err)
 }
 
-// now is the time at which the run reads its clock, for handlers whose
-// runtime has one.
-func (c *Ctx) now(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+// now is the time at which the run reads its clock.
+func (c *Ctx) now(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	if err := sl.UnpackArgs(b.Name(), args, kwargs); err != nil {
 		return nil, err
 	}
-	clock, ok := c.handler.(interface{ Now() time.Time })
-	if !ok {
-		return nil, errors.New("ctx.now: this run has no clock")
-	}
-	return NewDateTime(clock.Now())
+	return c.Record(thread, "now", func(context.Context) (sl.Value, error) { return NewDateTime(c.handler.Now()) })
+}
+
+// Record gives a function what f gives: something that may differ from call to
+// call, as the clock or chance. Everything of the kind that a module offers
+// goes through here, so that a run which is kept gets the same when it is run
+// again. what names it.
+func (c *Ctx) Record(thread *sl.Thread, what string, f func(context.Context) (sl.Value, error)) (sl.Value, error) {
+	v, err := c.handler.Record(c.ctx, what, func(ctx context.Context) (any, error) {
+		v, err := f(ctx)
+		if err != nil {
+			return nil, err
+		}
+		out, p := toGo(v, 0)
+		if p != nil {
+			return nil, fmt.Errorf("%s: %w", what, p)
+		}
+		return out, nil
+	})
+	return c.answer(thread, v, err)
 }
 
 // answer keeps the identity of an error and gives it the place of the call.

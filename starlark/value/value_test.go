@@ -420,12 +420,25 @@ func (h *handler) Info() dataflow.Info {
 	return dataflow.Info{RunID: "r1", User: dataflow.ObjectOf("id", "ada"), Tenant: ""}
 }
 
-type clockedHandler struct{ handler }
+func (h *handler) Sleep(_ context.Context, d time.Duration) error {
+	h.calls = append(h.calls, fmt.Sprint("sleep ", d))
+	return h.err
+}
 
-func (h *clockedHandler) Now() time.Time { return time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC) }
+func (h *handler) WaitSignal(_ context.Context, name string, timeout time.Duration, other any, hasOther bool) (any, error) {
+	h.calls = append(h.calls, fmt.Sprint("wait ", name, " ", timeout, " ", other, " ", hasOther))
+	return "came", h.err
+}
+
+func (h *handler) Record(ctx context.Context, what string, f func(context.Context) (any, error)) (any, error) {
+	h.calls = append(h.calls, "record "+what)
+	return f(ctx)
+}
+
+func (h *handler) Now() time.Time { return time.Date(2026, 1, 31, 9, 30, 0, 0, time.UTC) }
 
 func TestAHandlersCtx(t *testing.T) {
-	h := &clockedHandler{}
+	h := &handler{}
 	got, err := function(t, `def f(ctx, n):
     a = ctx.run(Order.create, total = decimal("1.50"), n = n)
     ctx.run("HTTPRequestNode", {"url": "x"}, method = "GET")
@@ -438,7 +451,7 @@ func TestAHandlersCtx(t *testing.T) {
 	if d := cmp.Diff("[1 ada <nil> r1 2026-01-31 09:30:00 +0000 UTC]", fmt.Sprint(got)); d != "" {
 		t.Error(d)
 	}
-	want := []string{`OrderCreateNode {"total": 1.50, "n": 2}`, `HTTPRequestNode {"url": "x", "method": "GET"}`, `place {"a": 1}`}
+	want := []string{`OrderCreateNode {"total": 1.50, "n": 2}`, `HTTPRequestNode {"url": "x", "method": "GET"}`, `place {"a": 1}`, "record now"}
 	if d := cmp.Diff(want, h.calls); d != "" {
 		t.Error(d)
 	}
@@ -457,20 +470,25 @@ func TestAnErrorOfCtxRunKeepsItsIdentityAndGainsThePlaceOfTheCall(t *testing.T) 
 
 func TestWrongUseOfCtx(t *testing.T) {
 	for call, want := range map[string]string{
-		`ctx.run()`:                            "say what to run",
-		`ctx.run(Order)`:                       "name an operation of it, as Order.create",
-		`ctx.run(3)`:                           "want an operation or the name of a node type, not int",
-		`ctx.run(Order.create, 3)`:             "the arguments are a dict, not a int",
-		`ctx.run(Order.create, {"a": 1}, a=2)`: `"a" is given twice`,
-		`ctx.run(Order.create, a = 1 << 64)`:   "/a: 18446744073709551616 does not fit",
-		`ctx.run(Order.create, {1: 2})`:        "the key 1 is no string",
-		`ctx.workflow()`:                       "name a registered workflow",
-		`ctx.sleep("1s")`:                      "not in this version yet",
-		`ctx.wait_signal("x")`:                 "not in this version yet",
-		`ctx.now()`:                            "this run has no clock",
-		`ctx.rum`:                              "did you mean .run?",
-		`Order.create(a = 1)`:                  "write ctx.run(Order.create, …)",
-		`Order.crate`:                          "did you mean .create?",
+		`ctx.run()`:                             "say what to run",
+		`ctx.run(Order)`:                        "name an operation of it, as Order.create",
+		`ctx.run(3)`:                            "want an operation or the name of a node type, not int",
+		`ctx.run(Order.create, 3)`:              "the arguments are a dict, not a int",
+		`ctx.run(Order.create, {"a": 1}, a=2)`:  `"a" is given twice`,
+		`ctx.run(Order.create, a = 1 << 64)`:    "/a: 18446744073709551616 does not fit",
+		`ctx.run(Order.create, {1: 2})`:         "the key 1 is no string",
+		`ctx.workflow()`:                        "name a registered workflow",
+		`ctx.sleep("soon")`:                     "duration",
+		`ctx.sleep("0s")`:                       "more than 0",
+		`ctx.sleep(1 << 60)`:                    "too long",
+		`ctx.sleep([])`:                         "not list",
+		`ctx.wait_signal("")`:                   "1 to 100 bytes",
+		`ctx.wait_signal("x", default = 1)`:     "never used without a timeout",
+		`ctx.wait_signal("x", timeout = "-1s")`: "more than 0",
+		`ctx.now(1)`:                            "ctx.now: got 1 arguments, want at most 0",
+		`ctx.rum`:                               "did you mean .run?",
+		`Order.create(a = 1)`:                   "write ctx.run(Order.create, …)",
+		`Order.crate`:                           "did you mean .create?",
 	} {
 		_, err := function(t, "def f(ctx):\n    "+call+"\n", &value.Env{}).Call(context.Background(), []any{&handler{}}, nil)
 		if e := dataflow.AsError(err); e.Code != "function_failed" || !strings.Contains(e.Message, want) {

@@ -23,6 +23,8 @@ func Types() []engine.NodeType {
 		newLoop(),
 		newCache(),
 		newLog(),
+		newWait(),
+		newSignal(),
 		newFilter(),
 		newSort(),
 	}, documents()...)

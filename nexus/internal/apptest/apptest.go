@@ -194,10 +194,16 @@ func Shop(url string) *dataflow.App {
 		<-ctx.Done()
 		return nil, ctx.Err()
 	})
+	kept := true
+	keep := Workflow("keep_order", email, place.Nodes...)
+	keep.Durable = &kept
+	approve := Workflow("approve", []*dataflow.Field{Field("id", dataflow.Int)},
+		Node("SignalNode", "ok", dataflow.ObjectOf("name", "approval")),
+		Node("CustomerReadNode", "who", dataflow.ObjectOf("id", "${input.id}")))
 	return &dataflow.App{Path: "app.star",
 		Files:     []dataflow.File{{Path: "app.star", Hash: [32]byte{1}}},
 		Databases: []*dataflow.Database{db},
-		Workflows: []*dataflow.Workflow{place, find, refuse, crash, hang},
+		Workflows: []*dataflow.Workflow{place, find, refuse, crash, hang, keep, approve},
 		Exposures: []*dataflow.Exposure{Expose(customer), Expose(order), Expose(product), Expose(invoice, dataflow.OpCreate, dataflow.OpList)},
 		Server: &dataflow.Server{Started: true, Name: "shop", Host: "127.0.0.1", Span: at(50),
 			Spans: dataflow.Spans{"/api_port": at(51), "/mcp_port": at(52), "/host": at(53)}},

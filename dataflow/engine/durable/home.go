@@ -1,0 +1,343 @@
+package durable
+
+import (
+	"context"
+	"crypto/rand"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// home is a database and the runs that are kept in it.
+type home struct {
+	runs   *Runs
+	db     *dataflow.Database
+	store  store.Store
+	tables tables
+	name   string // of this process, among the executors
+
+	bell chan struct{} // rung when there may be something to do
+
+	front *home // of the app's current version, if this one is of another
+
+	arriving sync.Mutex
+	here     atomic.Bool // the process is among the executors
+
+	mu       sync.Mutex
+	beating  bool
+	active   map[string]context.CancelCauseFunc // runs in progress here, by id
+	watchers map[string][]chan struct{}         // who wants to hear of a run
+	seen     map[string]sighting                // other processes
+	versions map[string]*version                // other versions of the app
+}
+
+func newHome(rs *Runs, db *dataflow.Database) *home {
+	return &home{runs: rs, db: db, store: rs.engine.Store(db), tables: tablesOf(db), name: rand.Text() + " " + processName(),
+		bell: make(chan struct{}, 1), active: map[string]context.CancelCauseFunc{}, watchers: map[string][]chan struct{}{},
+		seen: map[string]sighting{}, versions: map[string]*version{}}
+}
+
+// top is the home of the app's current version.
+func (h *home) top() *home {
+	if h.front != nil {
+		return h.front
+	}
+	return h
+}
+
+// now is the clock, in the precision that the database keeps.
+func (h *home) now() time.Time { return h.runs.opts.Now().UTC().Truncate(time.Microsecond) }
+
+// wake has the database looked at without delay.
+func (h *home) wake(something bool) {
+	if !something {
+		return
+	}
+	select {
+	case h.top().bell <- struct{}{}:
+	default: // it is ringing
+	}
+}
+
+// newRun is a run that is due at once.
+func (h *home) newRun(id, workflow string, inputs *dataflow.Object, c access.Caller) *Run {
+	now := h.now()
+	return &Run{ID: id, Workflow: workflow, Version: h.runs.opts.Source.Hash(), Status: Queued, Input: inputs, Caller: c,
+		WakeAt: now, Created: now, Updated: now, poke: id}
+}
+
+// enqueue adds a run, and the app that it begins with.
+func (h *home) enqueue(ctx context.Context, tx store.Tx, r *Run) error {
+	row, err := r.row()
+	if err != nil {
+		return err
+	}
+	if !h.here.Load() && h.front == nil {
+		if err := h.keepSource(ctx, tx); err != nil {
+			return err
+		}
+	}
+	_, err = tx.Insert(ctx, h.tables.runs, runColumns, [][]any{row})
+	return err
+}
+
+// get returns a run, or nil.
+func (h *home) get(ctx context.Context, from store.Reader, id string) (*Run, error) {
+	return h.one(ctx, from, equal(h.tables.runs, runID, id))
+}
+
+func (h *home) byKey(ctx context.Context, key string) (*Run, error) {
+	return h.one(ctx, h.store, equal(h.tables.runs, runKey, key))
+}
+
+func (h *home) one(ctx context.Context, from store.Reader, where query.Expr) (*Run, error) {
+	list, err := h.selectRuns(ctx, from, &query.Select{Where: where, Limit: 1})
+	if len(list) == 0 {
+		return nil, err
+	}
+	return list[0], nil
+}
+
+func (h *home) selectRuns(ctx context.Context, from store.Reader, q *query.Select) ([]*Run, error) {
+	q.Model = h.tables.runs
+	var list []*Run
+	err := from.Select(ctx, q, func(row store.Row) error {
+		r, err := runOf(row)
+		list = append(list, r)
+		return err
+	})
+	return list, err
+}
+
+// list returns one run more than asked for, if there are so many.
+func (h *home) list(ctx context.Context, c access.Caller, f Filter) ([]*Run, error) {
+	t := h.tables.runs
+	where := query.And{}
+	for i, v := range map[int]string{runWorkflow: f.Workflow, runStatus: string(f.Status), runParent: f.Parent, runTenant: c.Tenant} {
+		if v != "" {
+			where = append(where, equal(t, i, v))
+		}
+	}
+	q := &query.Select{Order: []query.Order{{Field: runCreatedAt, Desc: true}, {Field: runID, Desc: true}}, Limit: f.Limit + 1}
+	if f.Before != "" {
+		last, err := h.get(ctx, h.store, f.Before)
+		if err != nil {
+			return nil, err
+		}
+		if last == nil {
+			return nil, nil // it is of another database, or gone
+		}
+		q.After = []any{last.Created, last.ID}
+	}
+	if len(where) > 0 {
+		q.Where = where
+	}
+	return h.selectRuns(ctx, h.store, q)
+}
+
+func sortLatest(list []*Run) {
+	slices.SortStableFunc(list, func(a, b *Run) int {
+		if c := b.Created.Compare(a.Created); c != 0 {
+			return c
+		}
+		return strings.Compare(b.ID, a.ID)
+	})
+}
+
+// stepList is what is kept of a run.
+type stepList struct {
+	steps []*engine.Step
+	seqs  []int64
+}
+
+// loadSteps reads the steps of runs, by run.
+func (h *home) loadSteps(ctx context.Context, ids []any) (map[string]*stepList, error) {
+	t := h.tables.steps
+	by := map[string]*stepList{}
+	err := h.store.Select(ctx, &query.Select{Model: t, Where: oneOf(t, stepRun, ids...), Order: []query.Order{{Field: stepRun}, {Field: stepSeq}}}, func(row store.Row) error {
+		run, seq, s, err := stepOf(row)
+		if err != nil {
+			return err
+		}
+		l := by[run]
+		if l == nil {
+			l = &stepList{}
+			by[run] = l
+		}
+		l.steps, l.seqs = append(l.steps, s), append(l.seqs, seq)
+		return nil
+	})
+	for _, id := range ids {
+		if by[id.(string)] == nil {
+			by[id.(string)] = &stepList{}
+		}
+	}
+	return by, err
+}
+
+// journalOf is the journal of a run that this process has claimed.
+func (h *home) journalOf(r *Run, l *stepList) *journal {
+	j := &journal{home: h, run: r, steps: l.steps, kept: map[string]int64{}}
+	j.saved.Store(true)
+	for i, s := range l.steps {
+		j.kept[s.Key] = l.seqs[i]
+		j.seq = max(j.seq, l.seqs[i])
+	}
+	return j
+}
+
+// alive returns a run that has not ended, with its row locked.
+func (h *home) alive(ctx context.Context, tx store.Tx, id, what string) (*Run, error) {
+	r, err := h.get(ctx, tx, id)
+	switch {
+	case err != nil:
+		return nil, err
+	case r == nil:
+		return nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "the run " + id + " is gone"}
+	case r.Status.Ended():
+		return nil, &dataflow.Error{Code: "run_ended", Status: dataflow.StatusConflict,
+			Message: "the run is " + string(r.Status) + ", so it can't be " + what}
+	}
+	return r, nil
+}
+
+// poke has a run looked at, whoever does that.
+func (h *home) poke(ctx context.Context, tx store.Tx, id string, more ...query.Assign) error {
+	t := h.tables.runs
+	now := h.now()
+	_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1,
+		Where: query.And{equal(t, runID, id), oneOf(t, runStatus, string(Queued), string(Running), string(Waiting))},
+		Set:   append([]query.Assign{set(runPoke, h.runs.opts.NewID()), set(runWakeAt, now)}, more...)})
+	return err
+}
+
+// cancel asks for a run and those that it started to end.
+func (h *home) cancel(ctx context.Context, tx store.Tx, id string) error {
+	t := h.tables.runs
+	if err := h.poke(ctx, tx, id, set(runCancel, true)); err != nil {
+		return err
+	}
+	children, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{below(t, id), equal(t, runParent, id)}})
+	for _, c := range children {
+		if err == nil && !c.Status.Ended() {
+			err = h.cancel(ctx, tx, c.ID)
+		}
+	}
+	return err
+}
+
+// retry queues a run again that has failed, without the steps that did. Where
+// it failed for a run that it waited for, that one is tried again.
+func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
+	t, st := h.tables.runs, h.tables.steps
+	r, err := h.get(ctx, tx, id)
+	if err != nil {
+		return err
+	}
+	if r == nil || r.Status != Failed {
+		e := &dataflow.Error{Code: "run_not_failed", Status: dataflow.StatusConflict, Message: "only a run that failed can be tried again"}
+		if r != nil {
+			e.Message = "the run is " + string(r.Status) + ": " + e.Message
+		}
+		return e
+	}
+	undone, err := tx.Count(ctx, st, query.And{equal(st, stepRun, id), equal(st, stepState, string(engine.StepUndone))})
+	if err != nil {
+		return err
+	}
+	if undone > 0 {
+		return &dataflow.Error{Code: "run_undone", Status: dataflow.StatusConflict,
+			Message: "what the run did has been undone, so it can't go on from there", Hint: "start a new run with the same inputs"}
+	}
+	failed := query.And{equal(st, stepRun, id), &query.Not{Expr: compare(st, stepError, query.Null, true)}}
+	if _, err := tx.Delete(ctx, st, failed); err != nil {
+		return err
+	}
+	children, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{below(t, id), equal(t, runParent, id), equal(t, runStatus, string(Failed))}})
+	if err != nil {
+		return err
+	}
+	for _, c := range children {
+		if err := h.retry(ctx, tx, c.ID); err != nil {
+			return err
+		}
+	}
+	now := h.now()
+	_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Failed))},
+		Set: []query.Assign{set(runStatus, string(Queued)), set(runWakeAt, now), set(runPoke, h.runs.opts.NewID()), set(runError, nil), set(runCancel, false),
+			set(runTakeovers, int64(0)), set(runEndedAt, nil), set(runUpdatedAt, now)}})
+	return err
+}
+
+// purgeBatch is how many runs are forgotten in one transaction.
+const purgeBatch = 500
+
+func (h *home) purge(ctx context.Context, before time.Time, status Status) (n int, err error) {
+	t, st := h.tables.runs, h.tables.steps
+	ended := []any{string(Completed), string(Failed), string(Cancelled)}
+	if status != "" {
+		ended = []any{string(status)}
+	}
+	for {
+		var ids []any
+		err := h.store.Write(ctx, func(tx store.Tx) error {
+			ids = nil
+			q := &query.Select{Model: t, Fields: []int{runID}, Limit: purgeBatch, Lock: true,
+				Where: query.And{oneOf(t, runStatus, ended...), compare(t, runEndedAt, query.Lt, before.UTC())}}
+			if err := tx.Select(ctx, q, func(row store.Row) error { ids = append(ids, row.Value(0)); return nil }); err != nil || len(ids) == 0 {
+				return err
+			}
+			for m, field := range map[*dataflow.Model]int{st: stepRun, h.tables.signals: signalRun, t: runID} {
+				if _, err := tx.Delete(ctx, m, oneOf(m, field, ids...)); err != nil {
+					return err
+				}
+			}
+			return nil
+		})
+		n += len(ids)
+		if err != nil || len(ids) < purgeBatch {
+			return n, err
+		}
+	}
+}
+
+// Watch returns a channel that is told when a run changes in this process, and
+// what ends that.
+func (rs *Runs) Watch(id string) (<-chan struct{}, func()) {
+	ch := make(chan struct{}, 1)
+	for _, h := range rs.homes {
+		h.mu.Lock()
+		h.watchers[id] = append(h.watchers[id], ch)
+		h.mu.Unlock()
+	}
+	return ch, func() {
+		for _, h := range rs.homes {
+			h.mu.Lock()
+			if h.watchers[id] = slices.DeleteFunc(h.watchers[id], func(c chan struct{}) bool { return c == ch }); len(h.watchers[id]) == 0 {
+				delete(h.watchers, id)
+			}
+			h.mu.Unlock()
+		}
+	}
+}
+
+// told tells those who watch a run that it has changed.
+func (h *home) told(r *Run) {
+	h = h.top()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	for _, ch := range h.watchers[r.ID] {
+		select {
+		case ch <- struct{}{}:
+		default: // it has yet to hear of the change before
+		}
+	}
+}

@@ -1,0 +1,365 @@
+// Package durable keeps runs of workflows in the database, so that they
+// survive the process that began them: it implements engine.Journal, claims
+// runs that are due, takes over those of processes that have died, and answers
+// questions about runs.
+//
+// # Who owns a run
+//
+// A run in progress belongs to whoever claimed it last: the claim put a token
+// into its row, and every checkpoint is made on condition that the token is
+// still there, in the transaction of the effects that it tells of. A process
+// that was stopped, or thought dead, and goes on has its next checkpoint
+// refused, and with it the effects.
+//
+// A process that runs something changes its row of _flow_executors every few
+// seconds. Others see that it has not changed for a while by their own clocks,
+// and queue its runs again.
+//
+// # Who wakes a run
+//
+// wake_at says when a queued or waiting run is to be looked at. Whoever has
+// something for a run (a signal, the end of a run it waits for, the wish to
+// cancel it) writes that, changes poke and sets wake_at, in one transaction. A
+// run comes to rest on condition that poke is still what it was, so that
+// nothing is missed in between. A waiting run is a row, and nothing else.
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"sync"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// Options are what Runs need besides an engine.
+type Options struct {
+	Logger *slog.Logger
+	Now    func() time.Time // nil: the clock
+	NewID  func() string    // of processes, claims and signals
+	// Source is the app's own text: it is kept with the runs that begin with it.
+	// Zero: the runs of every version are run by this engine.
+	Source Source
+	// Load makes an engine of a version that runs began with. Nil: runs of
+	// other versions are left to processes that can.
+	Load func(ctx context.Context, s Source) (*engine.Engine, func(), error)
+	// Earlier: the engine is of a version before, for runs that began with it.
+	Earlier bool
+	// Workers bounds how many runs are in progress at a time, for each
+	// database; 0 is 64.
+	Workers int
+	// Pace is how often the database is looked at for work of others; 0 is a
+	// second. Takeovers take a few times as long as Silence.
+	Pace time.Duration
+	// Silence is how long a process may show no life before its runs are
+	// taken over; 0 is 9 seconds.
+	Silence time.Duration
+}
+
+// Runs are the durable runs of an app. They are safe for concurrent use.
+type Runs struct {
+	engine *engine.Engine
+	opts   Options
+	homes  []*home
+	byDB   map[*dataflow.Database]*home
+
+	ctx    context.Context // of every run in progress
+	cancel context.CancelCauseFunc
+	wg     sync.WaitGroup
+}
+
+// errStopping is why runs in progress are left.
+var errStopping = errors.New("the process is about to end")
+
+// New returns the durable runs of an engine's app. Nothing runs until Start
+// or Serve is called.
+func New(e *engine.Engine, o Options) *Runs {
+	if o.Now == nil {
+		o.Now = time.Now
+	}
+	if o.Logger == nil {
+		o.Logger = slog.New(slog.DiscardHandler)
+	}
+	if o.Workers == 0 {
+		o.Workers = 64
+	}
+	if o.Pace == 0 {
+		o.Pace = time.Second
+	}
+	if o.Silence == 0 {
+		o.Silence = 9 * time.Second
+	}
+	rs := &Runs{engine: e, opts: o, byDB: map[*dataflow.Database]*home{}}
+	rs.ctx, rs.cancel = context.WithCancelCause(context.Background())
+	for _, db := range e.App().Databases {
+		if db.Options.ExistingSchemaMode && !o.Earlier {
+			continue // it has no tables of ours
+		}
+		h := newHome(rs, db)
+		rs.homes = append(rs.homes, h)
+		rs.byDB[db] = h
+	}
+	return rs
+}
+
+// Close leaves the runs in progress, for this or another process to go on
+// with, and returns when they have been left.
+func (rs *Runs) Close() {
+	rs.cancel(errStopping)
+	rs.wg.Wait()
+	for _, h := range rs.homes {
+		h.resign()
+	}
+}
+
+// Begin asks for a run.
+type Begin struct {
+	Workflow string
+	Inputs   *dataflow.Object // as the caller gave them
+	Caller   access.Caller
+	// Key, if set, makes begins with the same one one run; Request tells
+	// whether another begin with the key is the same one.
+	Key, Request string
+	// Later: the run is only queued.
+	Later    bool
+	Priority int64
+	Group    string
+}
+
+// keyOf is a begin's key among all.
+func (b *Begin) key() string {
+	if b.Key == "" {
+		return ""
+	}
+	return b.Workflow + "\n" + b.Key + "\n" + b.Caller.Tenant
+}
+
+// Begin starts a run and goes on with it until it has ended, rests, or ctx is
+// done, which does not end the run. old says that there was one with the key.
+// A run whose first unit fails on data has left nothing, and is not kept: the
+// error is then its own.
+func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error) {
+	inputs, err := rs.engine.CheckInputs(b.Workflow, b.Inputs)
+	if err != nil {
+		return nil, false, err
+	}
+	h := rs.byDB[rs.engine.Plan().Home(b.Workflow)]
+	if h == nil {
+		return nil, false, &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Workflow: b.Workflow,
+			Message: "durable runs need tables of the runtime, and existing_schema_mode = True makes none"}
+	}
+	if key := b.key(); key != "" {
+		if r, err := h.byKey(ctx, key); r != nil || err != nil {
+			return r, true, rs.sameBegin(r, b, err)
+		}
+	}
+	if err := h.present(ctx); err != nil {
+		return nil, false, err
+	}
+	r = h.newRun(rs.opts.NewID(), b.Workflow, inputs, b.Caller)
+	r.key, r.request, r.Priority, r.Group = b.key(), b.Request, b.Priority, b.Group
+	over := false
+	if b.Later {
+		err = h.store.Write(ctx, func(tx store.Tx) error { return h.enqueue(ctx, tx, r) })
+		h.wake(err == nil)
+	} else {
+		r.Status, r.token, r.Executor, r.Started, r.WakeAt = Running, rs.opts.NewID(), h.name, r.Created, time.Time{}
+		over, err = h.await(ctx, &journal{home: h, run: r, kept: map[string]int64{}})
+	}
+	if e, ok := errors.AsType[*dataflow.Error](err); ok && e.Code == "unique_violation" && b.Key != "" && e.Node == "" {
+		if r, err := h.byKey(ctx, b.key()); r != nil || err != nil { // somebody was faster
+			return r, true, rs.sameBegin(r, b, err)
+		}
+	}
+	if err != nil || over || b.Later {
+		return r, false, err
+	}
+	now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID) // another goroutine has r
+	return now, false, err
+}
+
+func (rs *Runs) sameBegin(r *Run, b Begin, err error) error {
+	if err != nil {
+		return err
+	}
+	if r.request != b.Request {
+		return &dataflow.Error{Code: "idempotency_key_reused", Status: dataflow.StatusInvalid,
+			Message: "the Idempotency-Key was used for another request", Hint: "take a new key for a new request; to repeat a request, repeat it whole"}
+	}
+	return nil
+}
+
+// Get returns a run, or a not_found error. A caller with a tenant sees those
+// of that tenant.
+func (rs *Runs) Get(ctx context.Context, c access.Caller, id string) (*Run, error) {
+	_, r, err := rs.find(ctx, c, id)
+	return r, err
+}
+
+func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *Run, error) {
+	for _, h := range rs.homes {
+		r, err := h.get(ctx, h.store, id)
+		if err != nil {
+			return nil, nil, err
+		}
+		if r != nil && (c.Tenant == "" || r.Caller.Tenant == c.Tenant) {
+			return h, r, nil
+		}
+	}
+	return nil, nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("there is no run %q", id),
+		Hint: "only durable runs are kept; GET /runs lists them"}
+}
+
+// Steps returns what is kept of a run, in order.
+func (rs *Runs) Steps(ctx context.Context, r *Run) ([]*engine.Step, error) {
+	for _, h := range rs.homes {
+		byRun, err := h.loadSteps(ctx, []any{r.ID})
+		if err != nil || len(byRun) > 0 {
+			return byRun[r.ID].steps, err
+		}
+	}
+	return nil, nil
+}
+
+// Filter picks runs.
+type Filter struct {
+	Workflow string
+	Status   Status
+	Parent   string
+	Before   string // the id of the last run seen
+	Limit    int    // 0 is 20
+}
+
+// List returns runs, the latest first.
+func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Run, more bool, err error) {
+	if f.Limit <= 0 {
+		f.Limit = 20
+	}
+	if f.Before != "" {
+		if _, err := rs.Get(ctx, c, f.Before); err != nil {
+			return nil, false, dataflow.Invalid(dataflow.Problem{Code: "cursor", Pointer: "/cursor", Detail: "there is no such place in the list",
+				Hint: "take next_cursor of the page before"})
+		}
+	}
+	for _, h := range rs.homes {
+		part, err := h.list(ctx, c, f)
+		if err != nil {
+			return nil, false, err
+		}
+		list = append(list, part...)
+	}
+	sortLatest(list)
+	if len(list) > f.Limit {
+		return list[:f.Limit], true, nil
+	}
+	return list, false, nil
+}
+
+// Signal sends a run a signal, which it takes when it waits for one of that
+// name, be it before or after.
+func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, payload any) (*Run, error) {
+	h, _, err := rs.find(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	text, err := encode(payload)
+	if err != nil {
+		return nil, err
+	}
+	err = h.store.Write(ctx, func(tx store.Tx) error {
+		if _, err := h.alive(ctx, tx, id, "signalled"); err != nil {
+			return err
+		}
+		now := h.now()
+		row := []any{rs.opts.NewID(), id, name, text, now, now}
+		if _, err := tx.Insert(ctx, h.tables.signals, fields(signalFields), [][]any{row}); err != nil {
+			return err
+		}
+		return h.poke(ctx, tx, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.wake(true)
+	return rs.Get(ctx, c, id)
+}
+
+// Cancel has a run end: what it did is undone as far as its nodes say how,
+// those that it waits for are cancelled too.
+func (rs *Runs) Cancel(ctx context.Context, c access.Caller, id string) (*Run, error) {
+	h, _, err := rs.find(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	err = h.store.Write(ctx, func(tx store.Tx) error {
+		if _, err := h.alive(ctx, tx, id, "cancelled"); err != nil {
+			return err
+		}
+		return h.cancel(ctx, tx, id)
+	})
+	if err != nil {
+		return nil, err
+	}
+	h.interrupt(id)
+	h.wake(true)
+	return rs.Get(ctx, c, id)
+}
+
+// Retry has a run that failed go on from where it did. One that has been
+// undone can't.
+func (rs *Runs) Retry(ctx context.Context, c access.Caller, id string) (*Run, error) {
+	h, _, err := rs.find(ctx, c, id)
+	if err != nil {
+		return nil, err
+	}
+	if err := h.present(ctx); err != nil {
+		return nil, err
+	}
+	err = h.store.Write(ctx, func(tx store.Tx) error { return h.retry(ctx, tx, id) })
+	if err != nil {
+		return nil, err
+	}
+	h.wake(true)
+	return rs.Get(ctx, c, id)
+}
+
+// Purge forgets runs that ended before a time, of one status or of all, and
+// returns how many. Those that another waits for stay.
+func (rs *Runs) Purge(ctx context.Context, before time.Time, status Status) (n int, err error) {
+	for _, h := range rs.homes {
+		m, err := h.purge(ctx, before, status)
+		if n += m; err != nil {
+			return n, err
+		}
+	}
+	return n, nil
+}
+
+// Start has a workflow run by itself, in a transaction of its home database.
+func (rs *Runs) Start(ctx context.Context, tx store.Tx, workflow string, inputs *dataflow.Object, c access.Caller, key, reason string) (string, error) {
+	checked, err := rs.engine.CheckInputs(workflow, inputs)
+	if err != nil {
+		return "", err
+	}
+	h := rs.byDB[rs.engine.Plan().Home(workflow)]
+	r := h.newRun(rs.opts.NewID(), workflow, checked, c)
+	r.key, r.Reason = key, reason
+	if err := h.enqueue(ctx, tx, r); err != nil {
+		return "", err
+	}
+	h.wake(true) // where it is too soon, the next look is not far
+	return r.ID, nil
+}
+
+// below is the filter for the runs that a run started: their ids begin with
+// its own and a slash, which "0" follows.
+func below(m *dataflow.Model, id string) query.Expr {
+	return query.And{compare(m, runID, query.Gt, id+"/"), compare(m, runID, query.Lt, id+"0")}
+}

@@ -1,0 +1,537 @@
+package durable
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+const (
+	// maxTakeovers is how often a run that gets no further may have its process
+	// die before it is left alone.
+	maxTakeovers = 5
+	// maxBusy is how often a run is put off because the database can't serve it.
+	maxBusy = 10
+	// leaveTime bounds how long a run that is left takes to say so.
+	leaveTime = 5 * time.Second
+)
+
+// present puts the process among the executors, and keeps the app's text, on
+// the first call. From then on it shows life while it has something to run.
+func (h *home) present(ctx context.Context) error {
+	h.arriving.Lock()
+	defer h.arriving.Unlock()
+	if !h.here.Load() {
+		err := h.store.Write(ctx, func(tx store.Tx) error {
+			if err := h.keepSource(ctx, tx); err != nil {
+				return err
+			}
+			t := h.tables.executors
+			if _, err := tx.Delete(ctx, t, equal(t, executorID, h.name)); err != nil {
+				return err
+			}
+			now := h.now()
+			_, err := tx.Insert(ctx, t, fields(executorFields), [][]any{{h.name, h.runs.opts.NewID(), now, now}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		h.here.Store(true)
+	}
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if !h.beating && h.runs.ctx.Err() == nil {
+		h.beating = true
+		h.runs.wg.Go(h.beat)
+	}
+	return nil
+}
+
+// beat shows life until there has been nothing to run for a while.
+func (h *home) beat() {
+	rs := h.runs
+	idle := 0
+	for range ticks(rs.ctx, rs.opts.Silence/4) {
+		h.mu.Lock()
+		idle++
+		if len(h.active) > 0 {
+			idle = 0
+		}
+		if idle > 4 {
+			h.beating = false
+			h.mu.Unlock()
+			return
+		}
+		h.mu.Unlock()
+		ctx, cancel := context.WithTimeout(rs.ctx, rs.opts.Silence)
+		err := h.store.Write(ctx, func(tx store.Tx) error {
+			t := h.tables.executors
+			n, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: equal(t, executorID, h.name),
+				Set: []query.Assign{set(executorBeat, rs.opts.NewID()), set(executorUpdatedAt, h.now())}})
+			if err == nil && n == 0 { // somebody thought this process dead
+				now := h.now()
+				_, err = tx.Insert(ctx, t, fields(executorFields), [][]any{{h.name, rs.opts.NewID(), now, now}})
+			}
+			return err
+		})
+		cancel()
+		if err != nil && rs.ctx.Err() == nil {
+			rs.opts.Logger.Warn("a sign of life could not be given", "database", h.db.Name, "error", err)
+		}
+	}
+}
+
+// ticks yields at intervals until ctx is done.
+func ticks(ctx context.Context, every time.Duration) func(func(struct{}) bool) {
+	return func(yield func(struct{}) bool) {
+		t := time.NewTicker(every)
+		defer t.Stop()
+		for {
+			select {
+			case <-t.C:
+				if !yield(struct{}{}) {
+					return
+				}
+			case <-ctx.Done():
+				return
+			}
+		}
+	}
+}
+
+// resign takes the process from the executors. It owns no run any more.
+func (h *home) resign() {
+	for _, v := range h.versions {
+		if v.close != nil {
+			v.close()
+		}
+	}
+	if !h.here.Load() {
+		return
+	}
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	err := h.store.Write(ctx, func(tx store.Tx) error {
+		_, err := tx.Delete(ctx, h.tables.executors, equal(h.tables.executors, executorID, h.name))
+		return err
+	})
+	if err != nil { // others will see that it shows no life
+		h.runs.opts.Logger.Debug("the process could not be taken from the executors", "error", err)
+	}
+}
+
+// interrupt cuts off a run that is in progress here.
+func (h *home) interrupt(id string) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if cancel := h.active[id]; cancel != nil {
+		cancel(engine.ErrCancelled)
+	}
+}
+
+// busyWorkers is how many runs are in progress here.
+func (h *home) busyWorkers() int {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return len(h.active)
+}
+
+// await goes on with a run, beside the caller, until it rests or has ended:
+// then over is true. The error is that of a run of which nothing is kept.
+func (h *home) await(ctx context.Context, j *journal) (over bool, err error) {
+	done := make(chan error, 1)
+	cancel := h.run(j, func(err error) { done <- err })
+	select {
+	case err := <-done:
+		return true, err
+	case <-ctx.Done():
+	}
+	if j.saved.Load() {
+		return false, nil // it goes on
+	}
+	// Nothing is kept yet, so that its caller could not find it again.
+	cancel(ctx.Err())
+	err = <-done
+	return j.saved.Load(), err
+}
+
+// run goes on with a run in a goroutine of its own.
+func (h *home) run(j *journal, done func(error)) context.CancelCauseFunc {
+	front := h.top()
+	ctx, cancel := context.WithCancelCause(front.runs.ctx)
+	front.mu.Lock()
+	front.active[j.run.ID] = cancel
+	front.mu.Unlock()
+	front.runs.wg.Go(func() {
+		err := j.turn(ctx)
+		front.mu.Lock()
+		delete(front.active, j.run.ID)
+		front.mu.Unlock()
+		cancel(nil)
+		front.told(j.run)
+		front.wake(true) // there is room for another
+		done(err)
+	})
+	return cancel
+}
+
+// turn goes on with a run until it rests or ends, and keeps how. The error is
+// that of a run of which nothing is kept.
+func (j *journal) turn(ctx context.Context) error {
+	h, r := j.home, j.run
+	log := h.runs.opts.Logger.With("run", r.ID, "workflow", r.Workflow)
+	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j}
+	var err error
+	switch {
+	case r.Takeovers > maxTakeovers:
+		err = &dataflow.Error{Code: "run_poisoned", Status: dataflow.StatusInternal, Workflow: r.Workflow,
+			Message: fmt.Sprintf("the process that ran it died %d times, and the run got no further", r.Takeovers),
+			Hint:    "see what the step does that the run is at; then try the run again"}
+	case r.Error != nil: // it was being undone
+		err = r.Error
+	case r.cancel:
+		err = engine.ErrCancelled
+	default:
+		err = h.runs.engine.Advance(ctx, d)
+	}
+	if err == nil || errors.Is(err, engine.ErrLost) {
+		return nil
+	}
+	if errors.Is(context.Cause(ctx), engine.ErrCancelled) && !errors.Is(err, engine.ErrCancelled) {
+		if err = j.reload(context.WithoutCancel(ctx)); err == nil || errors.Is(err, engine.ErrLost) {
+			return nil
+		}
+	}
+	if !j.saved.Load() {
+		return err
+	}
+	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), engine.ErrCancelled) {
+		j.leave(log, time.Time{})
+		return nil
+	}
+	e := dataflow.AsError(err)
+	if r.Error == nil && e.Status == dataflow.StatusBusy && e.Node == "" && r.Takeovers < maxBusy {
+		log.Warn("the run is put off", "error", err)
+		j.leave(log, h.now().Add(100*time.Millisecond<<r.Takeovers))
+		return nil
+	}
+	ctx = context.WithoutCancel(ctx)
+	j.ending = true
+	if err := j.fail(ctx, d, e); err != nil && !errors.Is(err, engine.ErrLost) {
+		log.Error("how the run ended could not be kept", "error", err, "end", e)
+		j.leave(log, h.now().Add(time.Second))
+	}
+	return nil
+}
+
+// undoTime bounds how long it takes to undo a run in one turn.
+const undoTime = 5 * time.Minute
+
+// fail ends a run that has failed or been cancelled: that it has is kept, what
+// it did is undone, and that is kept.
+func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Error) error {
+	h, r := j.home, j.run
+	ctx, cancel := context.WithTimeout(ctx, undoTime)
+	defer cancel()
+	poisoned := e.Code == "run_poisoned"
+	if r.Error == nil {
+		next := *r
+		next.Error, next.Updated = e, h.now()
+		var steps []*engine.Step
+		if e.Node != "" && e.Workflow == r.Workflow {
+			steps = []*engine.Step{{Key: e.Node, State: engine.StepFailed, Error: e, Attempts: 1, Started: next.Updated, Ended: next.Updated}}
+		}
+		if err := j.write(ctx, &next, steps); err != nil {
+			return err
+		}
+	}
+	var left []string
+	if !poisoned {
+		var err error
+		if left, err = h.runs.engine.Compensate(ctx, d); err != nil {
+			return err
+		}
+	}
+	next := *j.run
+	next.Status, next.Ended, next.Updated, next.Reason = Failed, h.now(), h.now(), ""
+	if next.Error.Code == "run_cancelled" {
+		next.Status = Cancelled
+	}
+	if len(left) > 0 {
+		said := *next.Error
+		said.Message += "; what these nodes did could not be undone: " + joined(left)
+		next.Error = &said
+	}
+	next.token, next.Executor, next.WakeAt = "", "", time.Time{}
+	return j.write(ctx, &next, nil)
+}
+
+func joined(names []string) string {
+	out := ""
+	for i, n := range names {
+		if i > 0 {
+			out += ", "
+		}
+		out += n
+	}
+	return out
+}
+
+// write keeps a run and steps as they are given.
+func (j *journal) write(ctx context.Context, next *Run, steps []*engine.Step) error {
+	for {
+		err := j.home.store.Write(ctx, func(tx store.Tx) error {
+			j.spoke = nil
+			return j.keep(ctx, tx, next, steps)
+		})
+		if errors.Is(err, errMoved) {
+			if err = j.reload(ctx); err == nil || errors.Is(err, engine.ErrCancelled) {
+				next.poke = j.run.poke
+				continue
+			}
+		}
+		if err != nil {
+			return err
+		}
+		*j.run = *next
+		for _, s := range steps {
+			j.remember(s)
+		}
+		j.home.told(j.run)
+		j.home.wake(len(j.spoke) > 0)
+		return nil
+	}
+}
+
+// leave gives a run back, to be gone on with at a time.
+func (j *journal) leave(log interface{ Warn(string, ...any) }, at time.Time) {
+	h := j.home
+	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
+	defer cancel()
+	next := *j.run
+	next.Status, next.Updated, next.WakeAt, next.token, next.Executor = Queued, h.now(), at, "", ""
+	if at.IsZero() {
+		next.WakeAt = next.Updated
+	} else {
+		next.Takeovers++
+	}
+	j.ending = true
+	if err := j.write(ctx, &next, nil); err != nil && !errors.Is(err, engine.ErrLost) {
+		log.Warn("the run could not be given back: it is taken over once this process is gone", "error", err)
+	}
+}
+
+// Serve goes on with runs that are due, and takes over those of processes that
+// have died, until ctx is done.
+func (rs *Runs) Serve(ctx context.Context) {
+	for _, h := range rs.homes {
+		rs.wg.Go(func() { h.serve(ctx) })
+	}
+}
+
+func (h *home) serve(ctx context.Context) {
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	stop := context.AfterFunc(h.runs.ctx, cancel)
+	defer stop()
+	pace := time.NewTimer(0)
+	defer pace.Stop()
+	looked := time.Time{}
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-pace.C:
+		case <-h.bell:
+		}
+		next, err := h.claimDue(ctx)
+		if err == nil && time.Since(looked) > h.runs.opts.Silence/3 {
+			looked = time.Now()
+			err = h.takeOver(ctx)
+		}
+		if err != nil && ctx.Err() == nil {
+			h.runs.opts.Logger.Warn("runs that are due could not be looked for", "database", h.db.Name, "error", err)
+			next = h.runs.opts.Pace
+		}
+		pace.Reset(next)
+	}
+}
+
+// claimDue claims runs that are due, as many as there is room for, and goes on
+// with them. It returns when to look again.
+func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
+	pace := h.runs.opts.Pace
+	room := h.runs.opts.Workers - h.busyWorkers()
+	if room <= 0 {
+		return pace, nil // the end of a run rings
+	}
+	t := h.tables.runs
+	now := h.now()
+	where := query.And{oneOf(t, runStatus, string(Queued), string(Waiting))}
+	if strange := h.strange(); len(strange) > 0 {
+		where = append(where, compare(t, runVersion, query.Nin, strange))
+	}
+	var due []any
+	q := &query.Select{Model: t, Fields: []int{runID}, Limit: room, Where: append(where[:len(where):len(where)], compare(t, runWakeAt, query.Lte, now)),
+		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runWakeAt}}}
+	err := h.store.Select(ctx, q, func(row store.Row) error { due = append(due, row.Value(0)); return nil })
+	if err != nil {
+		return 0, err
+	}
+	next := pace
+	soon := append(where[:len(where):len(where)], compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(pace)))
+	err = h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runWakeAt}, Limit: 1, Where: soon, Order: []query.Order{{Field: runWakeAt}}}, func(row store.Row) error {
+		at, _ := row.Value(0).(time.Time)
+		next = at.Sub(now)
+		return nil
+	})
+	if err != nil || len(due) == 0 {
+		return next, err
+	}
+	if err := h.present(ctx); err != nil {
+		return 0, err
+	}
+	claimed, err := h.claim(ctx, due)
+	if err != nil {
+		return 0, err
+	}
+	ids := make([]any, len(claimed))
+	for i, r := range claimed {
+		ids[i] = r.ID
+	}
+	steps, err := h.loadSteps(ctx, ids)
+	if err != nil {
+		return 0, err // the claims are taken over in time
+	}
+	for _, r := range claimed {
+		own, err := h.of(ctx, r.Version)
+		if err == nil && own != nil {
+			own.run(own.journalOf(r, steps[r.ID]), func(error) {})
+			continue
+		}
+		if err != nil {
+			h.runs.opts.Logger.Warn("the version of the app that a run began with could not be read", "run", r.ID, "error", err)
+		}
+		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{})
+	}
+	if len(due) == room {
+		return 0, nil
+	}
+	return next, nil
+}
+
+// claim makes this process the owner of those of runs that are still due.
+func (h *home) claim(ctx context.Context, due []any) ([]*Run, error) {
+	t := h.tables.runs
+	token := h.runs.opts.NewID()
+	var claimed []*Run
+	err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+		now := h.now()
+		_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1,
+			Where: query.And{oneOf(t, runID, due...), oneOf(t, runStatus, string(Queued), string(Waiting)), compare(t, runWakeAt, query.Lte, now)},
+			Set:   []query.Assign{set(runStatus, string(Running)), set(runToken, token), set(runExecutor, h.name), set(runWakeAt, nil), set(runUpdatedAt, now)}})
+		if err == nil {
+			claimed, err = h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, due...), equal(t, runToken, token)}})
+		}
+		return err
+	})
+	return claimed, err
+}
+
+// sighting is what this process saw of another, and since when, by its own
+// clock.
+type sighting struct {
+	beat  string
+	since time.Time
+}
+
+// takeOver queues the runs again of processes that have shown no life for a
+// while.
+func (h *home) takeOver(ctx context.Context) error {
+	t := h.tables.runs
+	owners := map[string]bool{}
+	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runExecutor}, Limit: 10_000,
+		Where: query.And{equal(t, runStatus, string(Running)), compare(t, runExecutor, query.Ne, h.name)}}, func(row store.Row) error {
+		name, _ := row.Value(0).(string)
+		owners[name] = true
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	if len(owners) == 0 {
+		clear(h.seen)
+		return nil
+	}
+	beats := map[string]string{}
+	err = h.store.Select(ctx, &query.Select{Model: h.tables.executors, Fields: []int{executorID, executorBeat}}, func(row store.Row) error {
+		name, _ := row.Value(0).(string)
+		beats[name], _ = row.Value(1).(string)
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	for name := range h.seen {
+		if !owners[name] {
+			delete(h.seen, name)
+		}
+	}
+	for name := range owners {
+		_, process, _ := strings.Cut(name, " ")
+		if gone(process) { // no need to wait
+			if err := h.inherit(ctx, name, beats[name]); err != nil {
+				return err
+			}
+			delete(h.seen, name)
+			continue
+		}
+		s, known := h.seen[name]
+		if !known || s.beat != beats[name] {
+			h.seen[name] = sighting{beats[name], time.Now()}
+			continue
+		}
+		if time.Since(s.since) < h.runs.opts.Silence {
+			continue
+		}
+		if err := h.inherit(ctx, name, s.beat); err != nil {
+			return err
+		}
+		delete(h.seen, name)
+	}
+	return nil
+}
+
+// inherit queues the runs of a process that shows no life.
+func (h *home) inherit(ctx context.Context, name, beat string) error {
+	t, ex := h.tables.runs, h.tables.executors
+	var n int64
+	err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+		// Where it has shown life after all, its row is another.
+		if _, err := tx.Delete(ctx, ex, query.And{equal(ex, executorID, name), equal(ex, executorBeat, beat)}); err != nil {
+			return err
+		}
+		still, err := tx.Count(ctx, ex, equal(ex, executorID, name))
+		if err != nil || still > 0 {
+			return err
+		}
+		now := h.now()
+		n, err = tx.Update(ctx, &query.Update{Model: t, Bump: runTakeovers,
+			Where: query.And{equal(t, runStatus, string(Running)), equal(t, runExecutor, name)},
+			Set:   []query.Assign{set(runStatus, string(Queued)), set(runToken, nil), set(runExecutor, nil), set(runWakeAt, now), set(runUpdatedAt, now)}})
+		return err
+	})
+	if err == nil && n > 0 {
+		h.runs.opts.Logger.Warn("runs of a process that shows no life are taken over", "process", name, "runs", n)
+		h.wake(true)
+	}
+	return err
+}

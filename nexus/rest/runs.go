@@ -1,0 +1,339 @@
+package rest
+
+import (
+	"fmt"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	"github.com/flowctl/flowctl/nexus/front"
+)
+
+// begin starts a durable run, and answers with its outputs if it ends within
+// the request; else with where to look for it.
+func (h *Handler) begin(x *front.Exchange, b durable.Begin) error {
+	b.Later = slices.ContainsFunc(x.Request.Header["Prefer"], prefersAsync)
+	r, old, err := h.o.Runs.Begin(x.Context(), b)
+	if err != nil {
+		return belowInputs(err)
+	}
+	header := x.Header()
+	if old {
+		header["Idempotent-Replayed"] = []string{"true"}
+	}
+	if b.Later && !old {
+		header["Preference-Applied"] = []string{"respond-async"}
+	}
+	switch r.Status {
+	case durable.Completed:
+		return sendValue(x, http.StatusOK, dataflow.ObjectOf("outputs", r.Output, "run_id", r.ID, "status", string(r.Status)))
+	case durable.Failed, durable.Cancelled:
+		return belowInputs(r.Error)
+	}
+	header["Location"] = []string{runPath(r.ID)}
+	o := dataflow.ObjectOf("run_id", r.ID, "status", string(r.Status))
+	if r.Reason != "" {
+		o.Set("waits_for", r.Reason)
+	}
+	return sendValue(x, http.StatusAccepted, o)
+}
+
+func runPath(id string) string { return "/runs/" + url.PathEscape(id) }
+
+// listRuns lists durable runs, the latest first.
+func (h *Handler) listRuns(x *front.Exchange) error {
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	p := params{}
+	var f durable.Filter
+	p.each(x.Request.URL.RawQuery, func(name, value string) {
+		switch name {
+		case "workflow":
+			f.Workflow = value
+		case "parent":
+			f.Parent = value
+		case "status":
+			f.Status = durable.Status(value)
+			if !slices.Contains(durable.Statuses(), value) {
+				p.add(name, "unknown_value", fmt.Sprintf("there is no status %q", value), orOneOf(value, durable.Statuses()))
+			}
+		case "limit":
+			f.Limit = p.number(name, value, 1, 100)
+		case "cursor":
+			f.Before = value
+		default:
+			p.unknown(name, []string{"workflow", "parent", "status", "limit", "cursor"})
+		}
+	})
+	if err := p.err(); err != nil {
+		return err
+	}
+	list, more, err := h.o.Runs.List(x.Context(), c, f)
+	if err != nil {
+		return err
+	}
+	rows := make([]any, len(list))
+	for i, r := range list {
+		rows[i] = runSummary(r)
+	}
+	o := dataflow.ObjectOf("runs", rows, "count", int64(len(rows)), "has_more", more)
+	if more {
+		next := list[len(list)-1].ID
+		o.Set("next_cursor", next)
+		x.Header()["Link"] = []string{nextLink(x.Request.URL, next)}
+	}
+	return sendValue(x, http.StatusOK, o)
+}
+
+func orOneOf(value string, known []string) string {
+	if hint := dataflow.DidYouMean(value, known); hint != "" {
+		return hint
+	}
+	return "one of " + strings.Join(known, ", ")
+}
+
+// runSummary is what a list of runs says of one.
+func runSummary(r *durable.Run) *dataflow.Object {
+	o := dataflow.ObjectOf("run_id", r.ID, "workflow", r.Workflow, "status", string(r.Status), "created_at", r.Created, "updated_at", r.Updated)
+	for _, part := range []struct {
+		name string
+		v    any
+		set  bool
+	}{
+		{"waits_for", r.Reason, r.Status == durable.Waiting && r.Reason != ""},
+		{"cancelling", true, r.Cancelling()},
+		{"wakes_at", r.WakeAt, !r.WakeAt.IsZero()},
+		{"parent", r.Parent, r.Parent != ""},
+		{"ended_at", r.Ended, !r.Ended.IsZero()},
+		{"error", errorValue(r.Error), r.Error != nil},
+	} {
+		if part.set {
+			o.Set(part.name, part.v)
+		}
+	}
+	return o
+}
+
+func errorValue(e *dataflow.Error) any {
+	if e == nil {
+		return nil
+	}
+	o := dataflow.ObjectOf("code", e.Code, "detail", e.Message)
+	if e.Node != "" {
+		o.Set("node", e.Node)
+	}
+	if e.Hint != "" {
+		o.Set("hint", e.Hint)
+	}
+	return o
+}
+
+// showRun serves a run with its steps.
+func (h *Handler) showRun(x *front.Exchange) error {
+	if x.Request.URL.RawQuery != "" {
+		return noParameters(x.Request.URL.RawQuery)
+	}
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	o, err := h.runWithSteps(x, c, variable(x, "id"))
+	if err != nil {
+		return err
+	}
+	x.Header()["Cache-Control"] = noCache
+	return sendValue(x, http.StatusOK, o)
+}
+
+func (h *Handler) runWithSteps(x *front.Exchange, c access.Caller, id string) (*dataflow.Object, error) {
+	r, err := h.o.Runs.Get(x.Request.Context(), c, id)
+	if err != nil {
+		return nil, err
+	}
+	steps, err := h.o.Runs.Steps(x.Request.Context(), r)
+	if err != nil {
+		return nil, err
+	}
+	o := runSummary(r)
+	o.Set("inputs", r.Input)
+	if r.Status == durable.Completed {
+		o.Set("outputs", r.Output)
+	}
+	list := make([]any, len(steps))
+	for i, s := range steps {
+		item := dataflow.ObjectOf("step", s.Key, "state", string(s.State), "attempts", int64(s.Attempts), "started_at", s.Started)
+		for _, part := range []struct {
+			name string
+			v    any
+			set  bool
+		}{
+			{"ended_at", s.Ended, !s.Ended.IsZero()}, {"input", s.Input, s.Input != nil},
+			{"output", s.Result, s.Error == nil}, {"error", errorValue(s.Error), s.Error != nil},
+		} {
+			if part.set {
+				item.Set(part.name, part.v)
+			}
+		}
+		list[i] = item
+	}
+	o.Set("steps", list)
+	return o, nil
+}
+
+// changeRun signals, cancels or retries a run.
+func (h *Handler) changeRun(x *front.Exchange) error {
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	if x.Request.URL.RawQuery != "" {
+		return noParameters(x.Request.URL.RawQuery)
+	}
+	id, action := variable(x, "id"), variable(x, "action")
+	actions := []string{"signal", "cancel", "retry"}
+	if !slices.Contains(actions, action) {
+		return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("a run has no %q", action), Hint: orOneOf(action, actions)}
+	}
+	body, err := jsonBody(x)
+	if err != nil {
+		return err
+	}
+	var name string
+	var payload any
+	if action == "signal" {
+		if name, payload, err = signalBody(body); err != nil {
+			return err
+		}
+	} else if len(body) > 0 {
+		if o, err := objectBody(body); err != nil || o.Len() > 0 {
+			return dataflow.Invalid(dataflow.Problem{Code: "unknown_field", Detail: action + " takes no body"})
+		}
+	}
+	var r *durable.Run
+	switch action {
+	case "signal":
+		r, err = h.o.Runs.Signal(x.Context(), c, id, name, payload)
+	case "cancel":
+		r, err = h.o.Runs.Cancel(x.Context(), c, id)
+	case "retry":
+		r, err = h.o.Runs.Retry(x.Context(), c, id)
+	}
+	if err != nil {
+		return err
+	}
+	x.Header()["Location"] = []string{runPath(r.ID)}
+	return sendValue(x, http.StatusAccepted, runSummary(r))
+}
+
+// signalBody reads {"name": …, "payload": …}.
+func signalBody(body []byte) (name string, payload any, err error) {
+	const form = `the body is {"name": "approval", "payload": …}`
+	if body == nil {
+		return "", nil, dataflow.Invalid(dataflow.Problem{Code: "required", Pointer: "/name", Detail: "name is required", Hint: form})
+	}
+	o, err := objectBody(body)
+	if err != nil {
+		return "", nil, err
+	}
+	var problems []dataflow.Problem
+	for field, v := range o.All {
+		switch field {
+		case "name":
+			var ok bool
+			if name, ok = v.(string); !ok || name == "" || len(name) > 100 {
+				problems = append(problems, dataflow.Problem{Code: "wrong_type", Pointer: "/name", Detail: "must be text of 1 to 100 bytes"})
+			}
+		case "payload":
+			payload = v
+		default:
+			problems = append(problems, dataflow.Problem{Code: "unknown_field", Pointer: pointer(field), Detail: "there is no field " + quote(field), Hint: form})
+		}
+	}
+	if !o.Has("name") {
+		problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/name", Detail: "name is required", Hint: form})
+	}
+	if len(problems) > 0 {
+		return "", nil, dataflow.Invalid(problems...)
+	}
+	return name, payload, nil
+}
+
+// followEvery is how often a stream looks at a run that another process may
+// have in hand.
+const followEvery = time.Second
+
+// followRun streams a run as it changes, until it ends (WHATWG HTML, 9.2:
+// server-sent events). Each event is the run with its steps.
+func (h *Handler) followRun(x *front.Exchange) error {
+	if x.Request.URL.RawQuery != "" {
+		return noParameters(x.Request.URL.RawQuery)
+	}
+	c, err := caller(x)
+	if err != nil {
+		return err
+	}
+	id := variable(x, "id")
+	changed, stop := h.o.Runs.Watch(id)
+	defer stop()
+	o, err := h.runWithSteps(x, c, id)
+	if err != nil {
+		return err
+	}
+	header := x.Header()
+	header["Content-Type"], header["Cache-Control"] = []string{"text/event-stream"}, []string{"no-store"}
+	if x.Request.Method == http.MethodHead {
+		x.Empty(http.StatusOK)
+		return nil
+	}
+	x.WriteHeader(http.StatusOK)
+	control := http.NewResponseController(x)
+	look := time.NewTicker(followEvery)
+	defer look.Stop()
+	quiet := 0
+	for last := ""; ; {
+		text := codec.AppendValue(nil, o)
+		status, _ := o.Get("status")
+		quiet++
+		if string(text) != last || quiet > 15 {
+			line := ": still here\n\n" // so that neither end takes the other for gone
+			if string(text) != last {
+				line = "event: " + status.(string) + "\nid: " + strconv.Itoa(stepCount(o)) + "\ndata: " + string(text) + "\n\n"
+			}
+			last, quiet = string(text), 0
+			_ = control.SetWriteDeadline(time.Now().Add(h.o.StreamWrite)) // not every writer has deadlines
+			if _, err := x.Write([]byte(line)); err != nil {
+				return nil // the client is gone, and nobody is left to tell
+			}
+			x.Flush()
+		}
+		if durable.Status(status.(string)).Ended() {
+			return nil
+		}
+		select {
+		case <-changed:
+		case <-look.C:
+		case <-x.Request.Context().Done():
+			return nil
+		case <-h.o.Closing.Done():
+			return nil
+		}
+		if o, err = h.runWithSteps(x, c, id); err != nil {
+			return nil // the client comes again, and hears then
+		}
+	}
+}
+
+func stepCount(o *dataflow.Object) int {
+	v, _ := o.Get("steps")
+	list, _ := v.([]any)
+	return len(list)
+}
