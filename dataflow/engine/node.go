@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"fmt"
+	"math/rand/v2"
 	"runtime/debug"
 	"slices"
 	"time"
@@ -147,7 +148,8 @@ func worthRetry(r *dataflow.Retry, err error) bool {
 // maxPause bounds the pause between two attempts.
 const maxPause = time.Minute
 
-// delay is the pause after so many attempts: the backoff, doubled each time.
+// delay is the longest pause after so many attempts: the backoff, doubled each
+// time.
 func delay(backoff time.Duration, try int) time.Duration {
 	return min(min(backoff, maxPause)<<min(try, 16), maxPause)
 }
@@ -160,10 +162,10 @@ func (r *run) pause(ctx context.Context, backoff time.Duration, try int) error {
 	if r.tx != nil {
 		d = 0
 	}
-	if d <= 0 {
+	if d <= 1 {
 		return ctx.Err()
 	}
-	t := time.NewTimer(d)
+	t := time.NewTimer(d/2 + rand.N(d/2)) // so that runs which failed together don't come back together
 	defer t.Stop()
 	select {
 	case <-t.C:

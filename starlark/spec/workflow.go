@@ -63,7 +63,7 @@ var workflowBuiltins = []*Builtin{
 		Example: `retry(max = 3, backoff = "200ms")`,
 		Params: []Param{
 			{Name: "max", Accept: Int, Default: "3", Min: bound(1), Max: bound(100), Doc: "How often, beside the first time."},
-			{Name: "backoff", Accept: Duration, Default: `"100ms"`, Doc: "Wait before the first; it doubles each time. In a transaction that writes it must be 0."},
+			{Name: "backoff", Accept: Duration, Default: `"100ms"`, Doc: "Longest wait before the first; it doubles each time. A random part of up to a half is left out, so that runs do not come back together. In a transaction that writes it must be 0."},
 			{Name: "on", Accept: StrList, Default: "[]", Doc: "Codes of errors; empty is those that are worth trying again."},
 		},
 		Gone: []Gone{{Name: "max_retries", Instead: "max"}, {Name: "attempts", Instead: "max"}, {Name: "delay", Instead: "backoff"}},

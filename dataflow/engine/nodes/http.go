@@ -20,7 +20,10 @@ import (
 )
 
 // httpRequest calls a service over HTTP.
-type httpRequest struct{ spec *dataflow.NodeSpec }
+type httpRequest struct {
+	spec  *dataflow.NodeSpec
+	hosts *hosts
+}
 
 // Limits of a call.
 const (
@@ -34,12 +37,13 @@ var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS
 
 func newHTTPRequest() *httpRequest {
 	object := &dataflow.Type{Kind: dataflow.KindObject}
-	return &httpRequest{&dataflow.NodeSpec{
+	return &httpRequest{hosts: newHosts(), spec: &dataflow.NodeSpec{
 		Name: "HTTPRequestNode",
 		Doc: "Calls a service over HTTP. It runs before the transaction is opened if it depends on no data of it. " +
 			"A status other than 2xx fails the node with the code `upstream`, unless `expect` lists it. " +
 			"Every method but GET, HEAD and OPTIONS carries an Idempotency-Key that is the same when the call is tried again. " +
-			"A response has at most 10 MiB; up to 5 redirects are followed.",
+			"A response has at most 10 MiB; up to 5 redirects are followed. " +
+			"At most 64 calls to one host are under way at a time, and 448 wait. A host that has not answered ten calls in a row is left alone for a second, and up to 30 if it stays silent: calls to it then fail at once.",
 		Params: []*dataflow.Field{
 			{Name: "url", Type: dataflow.String, Doc: "http or https"},
 			{Name: "method", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: methods}, Default: "GET", HasDefault: true},
@@ -124,6 +128,20 @@ func (t *httpRequest) Run(ctx context.Context, call *engine.Call) (any, error) {
 	if err != nil {
 		return nil, err
 	}
+	leave, err := t.hosts.enter(timed, req.URL.Host, call.Runtime.Now)
+	if err != nil {
+		if timed.Err() != nil {
+			return nil, callError(ctx, timed, req, limit, err)
+		}
+		return nil, err
+	}
+	went := silent
+	defer func() {
+		if ctx.Err() != nil && went == silent {
+			went = left
+		}
+		leave(went)
+	}()
 	client := *call.Runtime.HTTPClient()
 	client.CheckRedirect = checkRedirect
 	start := call.Runtime.Now()
@@ -131,6 +149,7 @@ func (t *httpRequest) Run(ctx context.Context, call *engine.Call) (any, error) {
 	if err != nil {
 		return nil, callError(ctx, timed, req, limit, err)
 	}
+	went = answered
 	defer resp.Body.Close()
 	body, err := io.ReadAll(io.LimitReader(resp.Body, maxResponse+1))
 	if err != nil {
