@@ -211,7 +211,7 @@ func (s slot) candidates(ix *index, file string, key bool, r *result) []candidat
 	case slotModule:
 		return moduleCandidates(ix, file, r)
 	case slotExport:
-		return exportCandidates(ix, file, s.module)
+		return exportCandidates(ix, file, s.module, r)
 	}
 	return nil
 }
@@ -437,10 +437,15 @@ func moduleCandidates(ix *index, file string, r *result) []candidate {
 	return out
 }
 
-func exportCandidates(ix *index, file, module string) []candidate {
+// exportCandidates are the names that a module or a file has. One that nothing
+// loads yet is read for it.
+func exportCandidates(ix *index, file, module string, r *result) []candidate {
 	f, m := ix.fileOf(file, module)
 	if m != nil {
 		return m.candidates(true)
+	}
+	if f == nil && !strings.HasPrefix(module, "@") {
+		f = r.unloaded(keyOf(file, module))
 	}
 	var out []candidate
 	if f != nil {

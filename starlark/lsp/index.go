@@ -185,11 +185,15 @@ func (ix *index) fileOf(from, name string) (*file, *Module) {
 		}
 		return nil, nil
 	}
-	key := path.Join(path.Dir(from), name)
+	return ix.files[keyOf(from, name)], nil
+}
+
+// keyOf is the path below the app's folder of a file that another loads.
+func keyOf(from, name string) string {
 	if rest, ok := strings.CutPrefix(name, "//"); ok {
-		key = path.Clean(rest)
+		return path.Clean(rest)
 	}
-	return ix.files[key], nil
+	return path.Join(path.Dir(from), name)
 }
 
 // global returns what a name of a file stands for.

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"context"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
@@ -112,9 +113,12 @@ func (s *server) references(ctx context.Context, p referenceParams) (any, error)
 		return nil, err
 	}
 	out := []location{}
-	for _, m := range at.ix.mentions {
-		if m.what == at.what && (p.Context.IncludeDeclaration || !m.sets) {
-			out = append(out, location{s.uriOf(at.r.path(m.at.File)), at.r.now(s, m.at)})
+	for _, at := range s.everywhere(ctx, at) {
+		for _, m := range at.ix.mentions {
+			l := location{s.uriOf(at.r.path(m.at.File)), at.r.now(s, m.at)}
+			if m.what == at.what && (p.Context.IncludeDeclaration || !m.sets) && !slices.Contains(out, l) {
+				out = append(out, l)
+			}
 		}
 	}
 	return out, nil

@@ -1,10 +1,13 @@
 package lsp
 
 import (
+	"context"
 	"encoding/json"
 	"fmt"
+	"path/filepath"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/google/go-cmp/cmp"
 )
@@ -285,5 +288,79 @@ func TestSymbols(t *testing.T) {
 		"wf workflow", "  who CustomerUpsertNode", "  order OrderCreateNode", "  said LogNode", "report report(ctx, low)", "app the server",
 	}, lines); diff != "" {
 		t.Error(diff)
+	}
+}
+
+func TestTestsAreRenamedWithTheApp(t *testing.T) {
+	const tests = "load(\"app.star\", \"Order\")\n\ndef test_total(t):\n    order = t.run(Order.create, total = 1)\n    t.equal(order.total, 1)\n    t.has(order, {\"total\": 1})\n"
+	files := appFiles()
+	files["app_test.star"] = tests
+	files["broken_test.star"] = "def test_x(t:\n"
+	c := ready(t, files)
+	c.edit("app.star", app)
+	_, p := cursorIn(t, mark(t, app, "total\": decimal(12, 2, ge", 0))
+	c.write(strings.ReplaceAll(fmt.Sprintf(`{"jsonrpc":"2.0","id":99,"method":"textDocument/rename","params":%s}`, at("app.star", p, `,"newName":"amount"`)), "DIR", "file://"+c.dir))
+	same(t, `{"jsonrpc":"2.0","method":"window/showMessage","params":{"message":"look at app_test.star:6 yourself: whether \"total\" is this field there can't be told","type":2}}`, c.receive())
+	var out struct{ Result workspaceEdit }
+	if err := json.Unmarshal([]byte(c.receive()), &out); err != nil {
+		t.Fatal(err)
+	}
+	var places []string
+	for _, e := range out.Result.Changes["DIR/app_test.star"] {
+		places = append(places, fmt.Sprintf("%d:%d %s", e.Range.Start.Line, e.Range.Start.Character, e.NewText))
+	}
+	if diff := cmp.Diff([]string{"3:32 amount", "4:18 amount"}, places); diff != "" {
+		t.Error(diff)
+	}
+	if n := len(out.Result.Changes["DIR/app.star"]); n != 10 {
+		t.Errorf("%d edits of the app", n)
+	}
+}
+
+// What a place speaks of is what stands there, in every file that there is.
+func TestNoMentionLies(t *testing.T) {
+	for _, file := range []string{"shop/app.star", "shop/app_test.star", "kailash_port/app.star", "migrations/next.star"} {
+		path := filepath.Join("..", "..", "examples", filepath.FromSlash(file))
+		s := &server{o: options(), docs: map[string]*document{}, loaded: map[string]*result{}, known: map[string]*result{}}
+		s.o.Modules = nil
+		r := s.load(context.Background(), path)
+		if r.app == nil {
+			t.Fatalf("%s: %v", file, r.diags)
+		}
+		seen := 0
+		for _, m := range s.indexOf(r).mentions {
+			if m.what.name == "" || m.what.kind == entFile || m.what.kind == entModule || m.what.kind == entBuiltin {
+				continue
+			}
+			seen++
+			text := r.texts[m.at.File]
+			if got := text[byteOf(text, m.at.Start):byteOf(text, m.at.End)]; got != m.what.name {
+				t.Errorf("%s says %q, and is taken for %s", m.at, got, m.what.name)
+			}
+		}
+		if seen < 10 {
+			t.Errorf("%s: only %d places are known", file, seen)
+		}
+	}
+}
+
+// However far a file has been typed, every question has an answer, and no
+// answer is a fault.
+func TestAFileIsAnsweredWhileItIsTyped(t *testing.T) {
+	c := ready(t, appFiles())
+	c.edit("app.star", app)
+	for i := 0; i < len(app); i += 29 {
+		if !utf8.RuneStart(app[i]) {
+			continue
+		}
+		for _, text := range []string{app[:i] + "‸", app[:i] + "‸" + app[i:], app[:i] + "\"‸" + app[i:], app[:i] + "(‸" + app[i:]} {
+			plain, p := cursorIn(t, text)
+			c.change("app.star", plain)
+			for _, method := range []string{"textDocument/completion", "textDocument/hover", "textDocument/definition", "textDocument/documentSymbol"} {
+				if got := c.ask(method, at("app.star", p, "")); strings.Contains(got, `"error"`) {
+					t.Fatalf("%s after %q: %s", method, app[max(0, i-40):i], got)
+				}
+			}
+		}
 	}
 }

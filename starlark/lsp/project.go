@@ -361,6 +361,25 @@ func shift(from, to string, p position) (position, bool) {
 	return p, p.Line < len(b) && a[p.Line] == b[p.Line]
 }
 
+// unloaded reads a file of the app's folder that the app does not load; nil if
+// there is none, or it can't be read.
+func (r *result) unloaded(name string) *file {
+	root, err := os.OpenRoot(r.dir) // which no path and no link leaves
+	if err != nil {
+		return nil
+	}
+	defer root.Close()
+	text, err := fs.ReadFile(root.FS(), name)
+	if err != nil {
+		return nil
+	}
+	t, err := tree.Options().Parse(name, text, 0)
+	if err != nil {
+		return nil
+	}
+	return newFile(name, t)
+}
+
 // starFiles lists the Starlark files of the app's folder.
 func (r *result) starFiles() []string {
 	var names []string

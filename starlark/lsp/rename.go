@@ -4,7 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
-	"path/filepath"
+	"maps"
 	"slices"
 	"strings"
 
@@ -78,14 +78,28 @@ func (s *server) rename(ctx context.Context, p renameParams) (any, error) {
 	if err := at.clash(p.NewName); err != nil {
 		return nil, err
 	}
-	edits, err := at.edits(p.NewName)
-	if err != nil {
-		return nil, err
+	all := s.everywhere(ctx, at)
+	var edits []dataflow.Edit
+	for _, at := range all {
+		if edits, err = at.edits(edits, p.NewName); err != nil {
+			return nil, err
+		}
 	}
-	if err := s.wouldHold(ctx, at.r, edits); err != nil {
-		return nil, err
+	if at.what.kind == entField {
+		edits = append(edits, at.keepRows()...)
 	}
-	return s.edit(at.r, edits), s.tellUncertain(at)
+	sortEdits(edits)
+	for _, at := range all {
+		if err := s.wouldHold(ctx, at.r, edits); err != nil {
+			return nil, err
+		}
+	}
+	whole := *at.r
+	whole.texts = map[string]string{}
+	for _, at := range all {
+		maps.Copy(whole.texts, at.r.texts)
+	}
+	return s.edit(&whole, edits), s.tellUncertain(all)
 }
 
 // clash refuses a name that something else has.
@@ -111,9 +125,51 @@ func (at *found) clash(name string) error {
 	return nil
 }
 
-// edits changes the name wherever it stands.
-func (at *found) edits(name string) ([]dataflow.Edit, error) {
-	var edits []dataflow.Edit
+// everywhere is the same thing as the app has it, and as the files of tests
+// beside the app do, which load it.
+func (s *server) everywhere(ctx context.Context, at *found) []*found {
+	all := []*found{at}
+	for _, name := range at.r.starFiles() {
+		if !isTestFile(name) || strings.Contains(name, "/") || name == at.r.main {
+			continue
+		}
+		r := s.load(ctx, at.r.path(name))
+		if r == nil || !r.whole { // a test that can't be read is no part of anything
+			continue
+		}
+		other := *at
+		other.r, other.ix = r, s.indexOf(r)
+		if other.what = other.ix.counterpart(at.what); other.what.owner != nil {
+			all = append(all, &other)
+		}
+	}
+	return all
+}
+
+// counterpart is the entity of another state that is the same in the files.
+func (ix *index) counterpart(e entity) entity {
+	switch owner := e.owner.(type) {
+	case *dataflow.Model:
+		if m := ix.models[owner.Span]; m != nil {
+			return entity{e.kind, m, e.name}
+		}
+		return entity{}
+	case *dataflow.Workflow:
+		if w := ix.builders[owner.Span]; w != nil {
+			return entity{e.kind, w, e.name}
+		}
+		return entity{}
+	case dataflow.Op:
+		if m := ix.models[owner.Model.Span]; m != nil {
+			return entity{e.kind, dataflow.Op{Model: m, Kind: owner.Kind}, e.name}
+		}
+		return entity{}
+	}
+	return e // a place, or a name
+}
+
+// edits adds those that change the name wherever it stands.
+func (at *found) edits(edits []dataflow.Edit, name string) ([]dataflow.Edit, error) {
 	for _, m := range at.ix.mentions {
 		if m.what != at.what || slices.ContainsFunc(edits, func(e dataflow.Edit) bool { return e.Span == m.at }) {
 			continue
@@ -124,13 +180,13 @@ func (at *found) edits(name string) ([]dataflow.Edit, error) {
 		}
 		edits = append(edits, dataflow.Edit{Span: m.at, New: name})
 	}
-	if at.what.kind == entField {
-		edits = append(edits, at.keepRows()...)
-	}
+	return edits, nil
+}
+
+func sortEdits(edits []dataflow.Edit) {
 	slices.SortStableFunc(edits, func(a, b dataflow.Edit) int {
 		return cmp.Or(cmp.Compare(a.Span.File, b.Span.File), cmp.Compare(a.Span.Start.Line, b.Span.Start.Line), cmp.Compare(a.Span.Start.Col, b.Span.Start.Col))
 	})
-	return edits, nil
 }
 
 // keepRows says in the field's options what it was called, so that a migration
@@ -224,19 +280,23 @@ func apply(text, file string, edits []dataflow.Edit) string {
 
 // tellUncertain names the places that may speak of a renamed field, where only
 // a run can tell.
-func (s *server) tellUncertain(at *found) error {
-	if at.what.kind != entField {
+func (s *server) tellUncertain(all []*found) error {
+	if all[0].what.kind != entField {
 		return nil
 	}
+	name := all[0].what.name
 	var places []string
-	for _, m := range at.ix.uncertain {
-		if m.what.name == at.what.name {
-			places = append(places, fmt.Sprintf("%s:%d", filepath.Base(m.at.File), m.at.Start.Line))
+	for _, at := range all {
+		for _, m := range at.ix.uncertain {
+			place := fmt.Sprintf("%s:%d", m.at.File, m.at.Start.Line)
+			if m.what.name == name && !slices.Contains(places, place) {
+				places = append(places, place)
+			}
 		}
 	}
 	if len(places) == 0 {
 		return nil
 	}
 	return s.out.notify("window/showMessage", map[string]any{"type": 2, // a warning
-		"message": fmt.Sprintf("look at %s yourself: whether %q is this field there can't be told", strings.Join(slices.Compact(places), ", "), at.what.name)})
+		"message": fmt.Sprintf("look at %s yourself: whether %q is this field there can't be told", strings.Join(places, ", "), name)})
 }

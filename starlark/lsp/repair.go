@@ -45,13 +45,17 @@ type partial struct {
 	tokens *scan.File
 }
 
+// maxNesting is how many brackets may be open around what is completed: nobody
+// writes more, and each costs a look at the text.
+const maxNesting = 100
+
 // statementAt makes a whole statement of the one that stands before the
 // cursor, with a mark in its place. There is none where nothing can be
 // completed: in a comment, or behind what can't be understood.
 func statementAt(name, text string, offset int) []syntax.Stmt {
 	p := partial{text[:offset], scan.Text(text[:offset])}
 	start := p.statement()
-	if start < 0 {
+	if start < 0 || len(p.tokens.Open) > maxNesting {
 		return nil
 	}
 	if stmts := p.parse(name, strings.Repeat("\n", strings.Count(p.text[:start], "\n")), start); stmts != nil {
