@@ -25,14 +25,14 @@ func runOf(n syntax.Node) (c dbCall, ok bool) {
 		return c, false
 	}
 	op, ok := call.Args[0].(*syntax.DotExpr)
-	if !ok || !isOp[op.Name.Name] {
+	if !ok || !operationNames[op.Name.Name] {
 		return c, false
 	}
 	return dbCall{call, op.Name.Name}, true
 }
 
-// isOp are the names of operations.
-var isOp = names(dataflow.AllOps())
+// operationNames are the names of operations.
+var operationNames = names(dataflow.AllOps())
 
 func names(ops []dataflow.OpKind) map[string]bool {
 	names := map[string]bool{}

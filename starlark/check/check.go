@@ -55,6 +55,8 @@ type pass struct {
 	files  []*file
 	errors []dataflow.Span // of what is wrong with the app
 
+	facts map[factKey]*fact // that following values has found; nil before
+
 	code     string
 	severity dataflow.Severity
 	found    []dataflow.Diagnostic

@@ -23,7 +23,7 @@ User = db.model("User", {"email": field(str, format = "email")}, before_create =
 `,
 	find: func(p *pass) {
 		for _, m := range p.app.Models() {
-			for _, fn := range []dataflow.Func{m.BeforeCreate, m.BeforeUpdate, m.BeforeDelete} {
+			for _, fn := range []dataflow.Func{m.BeforeCreate, m.BeforeUpdate, m.BeforeDelete, m.Validate} {
 				if fn == nil {
 					continue
 				}
@@ -38,8 +38,15 @@ User = db.model("User", {"email": field(str, format = "email")}, before_create =
 					}
 					for _, item := range d.List {
 						key := item.(*syntax.DictEntry).Key
-						if name, ok := text(key); ok && m.Field(name) == nil {
-							p.report(f.span(key), fmt.Sprintf("%s has no field %q for %s to set", m.Name, name, def.Name.Name), dataflow.DidYouMean(name, ownFields(m)))
+						name, ok := text(key)
+						near := dataflow.DidYouMean(name, ownFields(m))
+						if !ok || m.Field(name) != nil || fn == m.Validate && near == "" { // which may say more than fields can hold
+							continue
+						}
+						if at := f.span(key); fn == m.Validate {
+							p.report(at, fmt.Sprintf("%s has no field %q for %s to speak of", m.Name, name, def.Name.Name), near)
+						} else {
+							p.report(at, fmt.Sprintf("%s has no field %q for %s to set", m.Name, name, def.Name.Name), near)
 						}
 					}
 				})

@@ -37,10 +37,7 @@ Thing = db.model("Thing", {"side": field(int, default = pow(2, 3))})
 // declares reports whether a file that is loaded declares part of the app: then
 // it is loaded for that, whatever its names are used for.
 func (p *pass) declares(f *file, module string) bool {
-	from := path.Join(path.Dir(f.Path), module)
-	if rest, ok := strings.CutPrefix(module, "//"); ok {
-		from = path.Join(strings.TrimSuffix(p.files[0].Path, p.app.Files[0].Path), rest)
-	}
+	from := p.pathOf(f, module)
 	var spans []dataflow.Span
 	for _, db := range p.app.Databases {
 		spans = append(spans, db.Span)
@@ -55,6 +52,14 @@ func (p *pass) declares(f *file, module string) bool {
 		spans = append(spans, e.Span)
 	}
 	return slices.ContainsFunc(spans, func(s dataflow.Span) bool { return path.Clean(s.File) == from })
+}
+
+// pathOf is the path, as spans have it, of the file that f loads by that name.
+func (p *pass) pathOf(f *file, module string) string {
+	if rest, ok := strings.CutPrefix(module, "//"); ok {
+		return path.Join(strings.TrimSuffix(p.files[0].Path, p.app.Files[0].Path), rest)
+	}
+	return path.Join(path.Dir(f.Path), module)
 }
 
 // usedNames are the names that stand anywhere but where they are bound by load.

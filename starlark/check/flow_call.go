@@ -1,0 +1,464 @@
+package check
+
+import (
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"go.starlark.net/syntax"
+)
+
+// arguments are those of a call.
+type arguments struct {
+	pos   []*val
+	named *val // a dict
+	rest  bool // there may be others by position
+}
+
+func (fr *frame) arguments(list []syntax.Expr) arguments {
+	a := arguments{named: &val{kind: isDict}}
+	for _, e := range list {
+		switch x := e.(type) {
+		case *syntax.UnaryExpr:
+			switch x.Op {
+			case syntax.STAR:
+				fr.eval(x.X)
+				a.rest = true
+				continue
+			case syntax.STARSTAR:
+				if d := asDict(fr.eval(x.X)); d != nil {
+					a.named = merged(a.named, d)
+				} else {
+					a.named.open = true
+				}
+				continue
+			}
+		case *syntax.BinaryExpr:
+			if id, ok := x.X.(*syntax.Ident); ok && x.Op == syntax.EQ {
+				a.named.set(&entry{id.Name, fr.eval(x.Y), fr.f.span(id)})
+				continue
+			}
+		}
+		a.pos = append(a.pos, fr.eval(e))
+	}
+	return a
+}
+
+func (fr *frame) call(c *syntax.CallExpr) *val {
+	var self *val // of a method
+	name := callee(c)
+	if dot, ok := c.Fn.(*syntax.DotExpr); ok {
+		self = fr.eval(dot.X)
+		if self != nil && self.kind == isCtx {
+			return fr.ofCtx(c, name)
+		}
+		fr.attr(dot, self)
+		return fr.method(self, name, fr.arguments(c.Args))
+	}
+	fn := fr.eval(c.Fn)
+	a := fr.arguments(c.Args)
+	if fn != nil && fn.kind == isDef {
+		return fr.inline(fn, a)
+	}
+	if id, ok := c.Fn.(*syntax.Ident); ok && outside(id) {
+		return builtin(id.Name, a)
+	}
+	for _, v := range a.pos {
+		v.escape()
+	}
+	for _, e := range a.named.names {
+		e.val.escape()
+	}
+	return nil
+}
+
+// method follows what a method does to its value and what it gives.
+func (fr *frame) method(self *val, name string, a arguments) *val {
+	switch {
+	case self == nil:
+	case self.isText():
+		return textMethod(name)
+	case self.kind == isList:
+		switch {
+		case name == "append" && len(a.pos) == 1 && !self.open:
+			empty := self.elem == nil
+			self.items = nil
+			if self.elem = a.pos[0]; !empty {
+				self.elem = join(self.elem, a.pos[0])
+			}
+			self.open = self.elem == nil
+		case name == "extend" && len(a.pos) == 1 && a.pos[0] != nil && a.pos[0].kind == isList:
+			j := join(&val{kind: isList, elem: self.elem, open: self.open}, &val{kind: isList, elem: a.pos[0].elem, open: a.pos[0].open})
+			self.items, self.elem, self.open = nil, j.elem, j.open
+		case name == "index":
+			return typed(dataflow.Int)
+		default:
+			self.escape()
+		}
+	case self.kind == isDict:
+		if !slices.Contains([]string{"get", "items", "keys", "values"}, name) {
+			self.open = true
+		}
+	case self.isRecord() && name == "get" && len(a.pos) > 0 && a.pos[0] != nil && a.pos[0].text != nil:
+		key := a.pos[0]
+		if near := dataflow.DidYouMean(*key.text, self.typ.AttrNames()); near != "" && len(a.pos) < 2 {
+			fr.note("FC146", key.at, !slices.Contains(self.typ.AttrNames(), *key.text) && !fr.tested[*key.text], fmt.Sprintf("%s has no %q", described(self.typ), *key.text), near)
+		}
+	}
+	return nil
+}
+
+func textMethod(name string) *val {
+	switch name {
+	case "lower", "upper", "strip", "lstrip", "rstrip", "title", "capitalize", "replace", "format", "join", "removeprefix", "removesuffix":
+		return typed(dataflow.String)
+	case "split", "rsplit", "splitlines":
+		return typed(dataflow.ListOf(dataflow.String))
+	case "startswith", "endswith", "isdigit", "isalpha", "isalnum", "isspace", "islower", "isupper", "istitle":
+		return typed(dataflow.Bool)
+	case "find", "rfind", "index", "rindex", "count":
+		return typed(dataflow.Int)
+	}
+	return nil
+}
+
+func builtin(name string, a arguments) *val {
+	first := (*val)(nil)
+	if len(a.pos) > 0 {
+		first = a.pos[0]
+	}
+	switch name {
+	case "len", "int", "hash":
+		return typed(dataflow.Int)
+	case "str", "repr", "type":
+		return typed(dataflow.String)
+	case "bool", "any", "all", "hasattr":
+		return typed(dataflow.Bool)
+	case "float":
+		return typed(dataflow.Float)
+	case "decimal":
+		if first.isText() {
+			return typed(&dataflow.Type{Kind: dataflow.KindDecimal})
+		}
+	case "range":
+		return typed(dataflow.ListOf(dataflow.Int))
+	case "list", "sorted", "reversed":
+		if first == nil || first.kind == isDict {
+			return nil
+		}
+		item := itemOf(first)
+		return &val{kind: isList, elem: item, open: item == nil && (first.kind != isList || first.open)}
+	case "enumerate":
+		return &val{kind: isList, elem: &val{kind: isTuple, items: []*val{typed(dataflow.Int), itemOf(first)}}}
+	case "dict":
+		if d := asDict(first); d != nil {
+			return merged(d, a.named)
+		}
+		if len(a.pos) == 0 {
+			return a.named
+		}
+	}
+	return nil
+}
+
+// inline follows a function of the app from a call of it.
+func (fr *frame) inline(fn *val, a arguments) *val {
+	inner := &frame{flow: fr.flow, f: fn.file, vars: map[*syntax.Ident]*val{}}
+	taken := map[string]bool{}
+	position, only := 0, false
+	for _, q := range fn.def.Params {
+		id := nameOf(q)
+		star, isStar := q.(*syntax.UnaryExpr)
+		if isStar && star.Op == syntax.STAR {
+			only = true
+		}
+		if id == nil || isStar {
+			continue
+		}
+		key := fn.file.first(id)
+		taken[id.Name] = true
+		switch e := a.named.entry(id.Name); {
+		case !only && position < len(a.pos):
+			inner.vars[key] = a.pos[position]
+			position++
+		case e != nil:
+			inner.vars[key] = e.val
+		case a.rest || a.named.open:
+			inner.vars[key] = nil
+		default:
+			if b, ok := q.(*syntax.BinaryExpr); ok {
+				inner.vars[key] = inner.eval(b.Y)
+			}
+		}
+	}
+	for _, q := range fn.def.Params {
+		star, ok := q.(*syntax.UnaryExpr)
+		if !ok || star.X == nil {
+			continue
+		}
+		var v *val
+		if star.Op == syntax.STARSTAR {
+			v = &val{kind: isDict, open: a.named.open}
+			for _, e := range a.named.names {
+				if !taken[e.name] {
+					v.names = append(v.names, e)
+				}
+			}
+		}
+		inner.vars[fn.file.first(nameOf(q))] = v
+	}
+	return inner.function(fn.def)
+}
+
+// ofCtx follows ctx.run, ctx.workflow and ctx.now.
+func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
+	a := fr.arguments(c.Args)
+	if len(a.pos) > 1 { // as a dict
+		if d := asDict(a.pos[1]); d != nil {
+			a.named = merged(a.named, d)
+		} else {
+			a.named.open = true
+		}
+	}
+	switch name {
+	case "now":
+		return typed(dataflow.DateTime)
+	case "workflow":
+		if len(a.pos) > 0 {
+			fr.runs(c, a)
+		}
+	case "run":
+		if len(a.pos) > 0 && a.pos[0] != nil && a.pos[0].kind == isOp {
+			_, written := c.Args[0].(*syntax.DotExpr)
+			return fr.operation(a.pos[0].op, a, written)
+		}
+	}
+	return nil
+}
+
+// runs looks at ctx.workflow("name", …).
+func (fr *frame) runs(c *syntax.CallExpr, a arguments) {
+	name := a.pos[0]
+	if name == nil || name.text == nil {
+		return
+	}
+	var names []string
+	for _, w := range fr.p.app.Workflows {
+		names = append(names, w.Name)
+		if w.Name == *name.text {
+			fr.inputs(c, w, a)
+		}
+	}
+	fr.note("FC440", name.at, !slices.Contains(names, *name.text), fmt.Sprintf("no workflow or handler is registered as %q", *name.text), dataflow.DidYouMean(*name.text, names))
+}
+
+func (fr *frame) inputs(c *syntax.CallExpr, w *dataflow.Workflow, a arguments) {
+	var names []string
+	for _, in := range w.Input {
+		names = append(names, in.Name)
+	}
+	slip := false
+	for _, e := range a.named.names {
+		wrong := !slices.Contains(names, e.name)
+		slip = slip || wrong
+		fr.note("FC440", e.at, wrong, fmt.Sprintf("%s takes no input %q", w.Name, e.name), or(dataflow.DidYouMean(e.name, names), "it takes "+strings.Join(names, ", ")))
+		if in := inputOf(w, e.name); in != nil {
+			fr.fits(in, e, w.Name)
+		}
+	}
+	for _, in := range w.Input {
+		if in.Required() && !a.named.open && !slip {
+			fr.note("FC440", fr.f.span(c), a.named.entry(in.Name) == nil, fmt.Sprintf("%s needs the input %q", w.Name, in.Name), "")
+		}
+	}
+}
+
+// operation follows an operation of a model. What a call that names it writes
+// out for it was checked when the file was loaded.
+func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
+	spec := access.Spec(op)
+	var names []string
+	for _, q := range spec.Params {
+		names = append(names, q.Name)
+	}
+	for _, e := range a.named.names {
+		q := spec.Param(e.name)
+		fr.note("FC147", e.at, q == nil && !written, fmt.Sprintf("%s.%s takes no %q", op.Model.Name, op.Kind, e.name), or(dataflow.DidYouMean(e.name, names), "it takes "+strings.Join(names, ", ")))
+		if q != nil {
+			fr.argument(op, q, e)
+		}
+	}
+	if op.Kind == dataflow.OpAggregate {
+		fr.problems(query.ParseAggregateStatic(op.Model, objectOf(a.named)), a.named)
+		return aggregated(op, a)
+	}
+	if fields := a.named.entry("fields"); fields != nil && !op.Kind.Writes() && !a.named.open && a.named.entry("expand") == nil {
+		return narrower(op, spec.Output, asked(op.Model, fields.val))
+	}
+	if a.named.open || a.named.entry("expand") != nil {
+		return narrower(op, spec.Output, dataflow.Any)
+	}
+	return typed(spec.Output)
+}
+
+// narrower is the result of a read or list whose rows are of another type.
+func narrower(op dataflow.Op, out, row *dataflow.Type) *val {
+	if op.Kind == dataflow.OpRead {
+		return typed(row)
+	}
+	return typed(with(out, "records", dataflow.ListOf(row)))
+}
+
+// with is the type of an object with one of its fields of another type.
+func with(t *dataflow.Type, name string, of *dataflow.Type) *dataflow.Type {
+	fields := []*dataflow.Field{}
+	for _, f := range t.Fields {
+		if f.Name == name {
+			f = &dataflow.Field{Name: name, Type: of}
+		}
+		fields = append(fields, f)
+	}
+	return dataflow.ObjectType(fields...)
+}
+
+// asked is the type of rows with the fields that a read or list asks for.
+func asked(m *dataflow.Model, fields *val) *dataflow.Type {
+	if fields == nil || fields.kind != isList || fields.items == nil {
+		return dataflow.Any
+	}
+	row := dataflow.ObjectType(m.ID())
+	for _, v := range fields.items {
+		switch {
+		case v == nil || v.text == nil:
+			return dataflow.Any
+		case m.Field(*v.text) != nil && m.Field(*v.text) != m.ID():
+			row.Fields = append(row.Fields, m.Field(*v.text))
+		case m.ComputedField(*v.text) != nil:
+			row.Fields = append(row.Fields, &dataflow.Field{Name: *v.text, Type: dataflow.Any})
+		}
+	}
+	return row
+}
+
+func objectOf(v *val) *dataflow.Object {
+	o := dataflow.NewObject()
+	for _, e := range v.names {
+		o.Set(e.name, e.val.static())
+	}
+	return o
+}
+
+// aggregated is the result of an aggregate whose names are written out.
+func aggregated(op dataflow.Op, a arguments) *val {
+	out := access.Spec(op).Output
+	group := &dataflow.Type{Kind: dataflow.KindObject, Fields: []*dataflow.Field{}}
+	known := !a.named.open
+	if e := a.named.entry("aggregates"); e != nil {
+		d := asDict(e.val)
+		known = known && d != nil && !d.open
+		if known {
+			for _, name := range d.entryNames() {
+				group.Fields = append(group.Fields, &dataflow.Field{Name: name, Type: dataflow.Any})
+			}
+		}
+	}
+	if e := a.named.entry("group_by"); e != nil {
+		by := []*val{e.val}
+		if e.val != nil && (e.val.kind == isList || e.val.kind == isTuple) {
+			by = e.val.items
+			known = known && by != nil
+		}
+		for _, v := range by {
+			if known = known && v != nil && v.text != nil; known {
+				field := &dataflow.Field{Name: *v.text, Type: dataflow.Any}
+				if f := op.Model.Field(*v.text); f != nil {
+					field.Type = f.Type
+				}
+				group.Fields = append(group.Fields, field)
+			}
+		}
+	}
+	if !known {
+		return typed(out)
+	}
+	return typed(with(out, "groups", dataflow.ListOf(group)))
+}
+
+// argument looks at what is given for a parameter of an operation.
+func (fr *frame) argument(op dataflow.Op, q *dataflow.Field, e *entry) {
+	v := e.val
+	if v == nil {
+		return
+	}
+	switch {
+	case q.Name == "filter":
+		fr.problems(query.ParseStatic(op.Model, v.static(), ""), v)
+	case op.Kind == dataflow.OpCreate:
+		fr.fits(q, e, op.Model.Name)
+	case q.Name == "sort":
+		fr.problems(query.ParseSortStatic(op.Model, v.static(), ""), v)
+	case q.Name == "fields" && !op.Kind.Writes():
+		fr.problems(query.ParseFieldsStatic(op.Model, v.static(), ""), v)
+	case q.Name == "data" && v.kind == isList:
+		if v.items != nil {
+			for _, item := range v.items {
+				fr.row(op.Model, item)
+			}
+			return
+		}
+		fr.row(op.Model, v.elem)
+	case q.Name == "where" || q.Name == "fields" || q.Name == "create" || q.Name == "update":
+		fr.row(op.Model, v)
+	}
+}
+
+// row looks at values of a row by the names of their fields.
+func (fr *frame) row(m *dataflow.Model, v *val) {
+	if v == nil || v.kind != isDict {
+		return
+	}
+	for _, e := range v.names {
+		f := m.Field(e.name)
+		fr.note("FC147", e.at, f == nil, fmt.Sprintf("%s has no field %q", m.Name, e.name), dataflow.DidYouMean(e.name, ownFields(m)))
+		if f != nil {
+			fr.fits(f, e, m.Name)
+		}
+	}
+}
+
+// problems takes down what a parser found, where the part it is about has a
+// place of its own.
+func (fr *frame) problems(problems []dataflow.Problem, v *val) {
+	for _, q := range problems {
+		path := strings.Split(strings.TrimPrefix(q.Pointer, "/"), "/")
+		fr.note("FC147", v.place(path), true, q.Detail, q.Hint)
+	}
+}
+
+// fits looks at a text that is written out for a field, and at one of a few
+// words, some of which the field may not take.
+func (fr *frame) fits(f *dataflow.Field, e *entry, of string) {
+	v := e.val
+	switch {
+	case v == nil || f.Type.Kind == dataflow.KindRef:
+	case v.text != nil:
+		_, problems := codec.CoerceType(f.Type, *v.text, "")
+		if len(problems) == 0 {
+			fr.note("FC148", v.at, false, "", "")
+			return
+		}
+		fr.note("FC148", v.at, true, fmt.Sprintf("%s.%s %s", of, f.Name, problems[0].Detail), or(problems[0].Hint, dataflow.DidYouMean(*v.text, f.Type.Values)))
+	case v.is(dataflow.KindEnum) && f.Type.Kind == dataflow.KindEnum:
+		for _, word := range v.typ.Values {
+			if !slices.Contains(f.Type.Values, word) {
+				fr.note("FC148", e.at, true, fmt.Sprintf("the value may be %q, which %s.%s does not take", word, of, f.Name), or(dataflow.DidYouMean(word, f.Type.Values), "it takes "+strings.Join(f.Type.Values, ", ")))
+				return
+			}
+		}
+		fr.note("FC148", e.at, false, "", "")
+	}
+}
