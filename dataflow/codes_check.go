@@ -58,7 +58,7 @@ var checkCodes = []CodeInfo{
 	{"FC434", "an answer that is dropped", "Asking changes nothing, so the line does nothing. A `read` is not reported: it refuses where there is no row."},
 	{"FC435", "a handler that runs itself", "Each run waits for the one within it. Too deep a one fails as a whole, with the code `recursion`."},
 	{"FC436", "a read-only handler that writes", "With `read_only = True` a handler runs on a snapshot, and a write is refused with the code `read_only_workflow`."},
-	{"FC437", "a call out after a write", "The transaction is open from the first write to the end of the handler. While it waits for another service, so do all other writers; and a call can't be undone if the rest fails."},
+	{"FC437", "a call out after a write", "The transaction is open from the first write to the end of the handler. While it waits for another service, so do all other writers; and a call can't be undone if the rest fails. The steps of a durable handler are transactions of their own."},
 	{"FC438", "rows fetched to be counted", "A list has no more rows than its limit, so that the number is wrong where there are more; and all of them are read for it."},
 	{"FC439", "a reference in a function's text", "References are resolved in the config of nodes. In a function `\"${input.n}\"` is text like any other; its parameters are the values."},
 	{"FC440", "a workflow that is not there", "`ctx.workflow` runs what is registered under a name, with the inputs that it declares."},

@@ -33,14 +33,11 @@ app.handler("do", do, input = {"n": int})
 app.start()
 `,
 	find: func(p *pass) {
-		for _, f := range p.files {
-			out := f.loadedFrom("@stdlib//http.star")
-			f.walk(func(n syntax.Node) {
-				if def, ok := n.(*syntax.DefStmt); ok {
-					p.callsAfter(f, out, def.Body, false)
-				}
-			})
-		}
+		p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
+			if w.Durable == nil || !*w.Durable { // of one that is, the steps are transactions of their own
+				p.callsAfter(f, f.loadedFrom("@stdlib//http.star"), def.Body, false)
+			}
+		})
 	},
 }
 
