@@ -19,7 +19,7 @@ func reModule() Module {
 		{Name: "find", Params: "pattern, s", Doc: "The first match, or None.", call: c.function(find), Examples: []Example{{`find(r"\d+", "a 12 b 3")`, "12"}, {`find("x", "a")`, "None"}}},
 		{Name: "find_all", Params: "pattern, s", Doc: "Every match.", call: c.function(findAll), Examples: []Example{{`find_all(r"\d+", "a 12 b 3")`, `["12", "3"]`}}},
 		{Name: "groups", Params: "pattern, s", Doc: "The groups of the first match: a record of them if they have names, else a list; or None.", call: c.function(groups), Examples: []Example{{`groups(r"(\w+)@(\w+)", "ada@home")`, `["ada", "home"]`}, {`groups(r"(?P<user>\w+)@", "ada@home").user`, "ada"}}},
-		{Name: "split", Params: "pattern, s", Doc: "The text between matches.", call: c.function(func(re *regexp.Regexp, s string) (sl.Value, error) { return texts(re.Split(s, -1)), nil }), Examples: []Example{{`split(r",\s*", "a, b,c")`, `["a", "b", "c"]`}}},
+		{Name: "split", Params: "pattern, s", Doc: "The text between matches.", call: c.function(func(re *regexp.Regexp, s string) (sl.Value, error) { return split(re, s) }), Examples: []Example{{`split(r",\s*", "a, b,c")`, `["a", "b", "c"]`}}},
 		{Name: "replace", Params: "pattern, replacement, s", Doc: "The text with every match replaced; `$1` or `${name}` in the replacement is a group.", call: c.replace, Examples: []Example{{`replace(r"(\w+)@(\w+)", "$2 at $1", "ada@home")`, "home at ada"}}},
 		{Name: "escape", Params: "s", Doc: "A pattern that matches the text itself.", call: oneString(regexp.QuoteMeta), Examples: []Example{{`escape("a.b")`, `a\.b`}}},
 	}}
@@ -32,6 +32,9 @@ type patterns struct {
 	compiled map[string]*regexp.Regexp
 }
 
+// maxPattern bounds a pattern: compiled it takes many times its length.
+const maxPattern = 10_000
+
 // maxPatterns bounds what patterns built from input can keep.
 const maxPatterns = 1000
 
@@ -41,6 +44,9 @@ func (c *patterns) compile(text string) (*regexp.Regexp, error) {
 	c.mu.RUnlock()
 	if re != nil {
 		return re, nil
+	}
+	if len(text) > maxPattern {
+		return nil, fmt.Errorf("the pattern is longer than %d bytes", maxPattern)
 	}
 	re, err := regexp.Compile(text)
 	if err != nil {
@@ -82,7 +88,7 @@ func (c *patterns) matchAll(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs [
 	return sl.Bool(re.MatchString(s)), nil
 }
 
-func (c *patterns) replace(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+func (c *patterns) replace(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var pattern, replacement, s string
 	if err := sl.UnpackArgs(b.Name(), args, kwargs, "pattern", &pattern, "replacement", &replacement, "s", &s); err != nil {
 		return nil, err
@@ -91,7 +97,30 @@ func (c *patterns) replace(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []
 	if err != nil {
 		return nil, fmt.Errorf("%s: %w", b.Name(), err)
 	}
-	return sl.String(re.ReplaceAllString(s, replacement)), nil
+	out, err := replaceAll(re, replacement, s)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", b.Name(), err)
+	}
+	value.Charge(thread, len(out))
+	return sl.String(out), nil
+}
+
+// maxReplaced bounds the text that replace makes, as that of string methods is.
+const maxReplaced = 10_000_000
+
+// replaceAll is re.ReplaceAllString of what does not become too long.
+func replaceAll(re *regexp.Regexp, replacement, s string) (string, error) {
+	var out []byte
+	copied := 0
+	for _, loc := range re.FindAllStringSubmatchIndex(s, -1) {
+		out = append(out, s[copied:loc[0]]...)
+		out = re.ExpandString(out, replacement, s, loc)
+		copied = loc[1]
+		if len(out) > maxReplaced {
+			return "", fmt.Errorf("the result has more than %d bytes", maxReplaced)
+		}
+	}
+	return string(append(out, s[copied:]...)), nil
 }
 
 func find(re *regexp.Regexp, s string) (sl.Value, error) {
@@ -103,7 +132,19 @@ func find(re *regexp.Regexp, s string) (sl.Value, error) {
 }
 
 func findAll(re *regexp.Regexp, s string) (sl.Value, error) {
-	return texts(re.FindAllString(s, -1)), nil
+	list := re.FindAllString(s, maxMatches+1)
+	if len(list) > maxMatches {
+		return nil, fmt.Errorf("re.find_all: more than %d matches", maxMatches)
+	}
+	return texts(list), nil
+}
+
+func split(re *regexp.Regexp, s string) (sl.Value, error) {
+	list := re.Split(s, maxMatches+1)
+	if len(list) > maxMatches {
+		return nil, fmt.Errorf("re.split: more than %d parts", maxMatches)
+	}
+	return texts(list), nil
 }
 
 func groups(re *regexp.Regexp, s string) (sl.Value, error) {
@@ -122,6 +163,9 @@ func groups(re *regexp.Regexp, s string) (sl.Value, error) {
 	}
 	return texts(m[1:]), nil
 }
+
+// maxMatches bounds the items of a list of matches.
+const maxMatches = 1_000_000
 
 func texts(list []string) sl.Value {
 	out := make([]sl.Value, len(list))

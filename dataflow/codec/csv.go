@@ -4,7 +4,6 @@ import (
 	"encoding/csv"
 	"errors"
 	"fmt"
-	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -19,7 +18,7 @@ const MaxCSVRows = 100_000
 // that has a meaning of its own.
 func CSVDelimiter(s string) (rune, error) {
 	r, n := utf8.DecodeRuneInString(s)
-	if n != len(s) || r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
+	if n != len(s) || r == 0 || r == '"' || r == '\r' || r == '\n' || r == utf8.RuneError {
 		return 0, fmt.Errorf("%q can't stand between values", s)
 	}
 	return r, nil
@@ -31,12 +30,11 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 	if !utf8.ValidString(text) {
 		return nil, nil, errors.New("is no text in UTF-8")
 	}
-	r := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff"))) // as spreadsheets begin
-	r.Comma = delimiter
+	r := csvReader{rest: strings.TrimPrefix(text, "\ufeff"), comma: delimiter, line: 1} // as spreadsheets begin
 	rows = []any{}
 	if columns == nil {
-		if columns, err = r.Read(); err != nil && !errors.Is(err, io.EOF) {
-			return nil, nil, csvError(err)
+		if columns, err = r.record(); err != nil {
+			return nil, nil, err
 		}
 	}
 	for i, name := range columns {
@@ -44,17 +42,17 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 			return nil, nil, fmt.Errorf("column %d has no name of its own: %q", i+1, name)
 		}
 	}
-	r.FieldsPerRecord = len(columns)
 	shape := dataflow.NewShape(columns...)
 	for {
-		record, err := r.Read()
-		if errors.Is(err, io.EOF) {
+		record, err := r.record()
+		switch {
+		case err != nil:
+			return nil, nil, err
+		case record == nil:
 			return columns, rows, nil
-		}
-		if err != nil {
-			return nil, nil, csvError(err)
-		}
-		if len(rows) == MaxCSVRows {
+		case len(record) != len(columns):
+			return nil, nil, fmt.Errorf("line %d: it has more or fewer values than there are columns", r.began)
+		case len(rows) == MaxCSVRows:
 			return nil, nil, fmt.Errorf("has more than %d rows", MaxCSVRows)
 		}
 		vals := make([]any, len(record))
@@ -65,16 +63,92 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 	}
 }
 
-func csvError(err error) error {
-	pe, ok := errors.AsType[*csv.ParseError](err)
-	if !ok {
-		return errors.New("can't be read as CSV")
+// csvReader reads records. Unlike encoding/csv it leaves what stands in quotes
+// as it is: that makes \n of \r\n.
+type csvReader struct {
+	rest  string
+	comma rune
+	line  int
+	began int // the line of the record
+}
+
+// record returns the next record, nil at the end. Empty lines are passed over.
+func (r *csvReader) record() ([]string, error) {
+	for r.newline() {
 	}
-	what := "the quotes are not closed, or stand within a value"
-	if errors.Is(pe.Err, csv.ErrFieldCount) {
-		what = "it has more or fewer values than there are columns"
+	if r.rest == "" {
+		return nil, nil
 	}
-	return fmt.Errorf("line %d: %s", pe.StartLine, what)
+	r.began = r.line
+	var record []string
+	for {
+		value, err := r.value()
+		if err != nil {
+			return nil, err
+		}
+		record = append(record, value)
+		switch {
+		case strings.HasPrefix(r.rest, string(r.comma)):
+			r.rest = r.rest[utf8.RuneLen(r.comma):]
+		case r.rest == "" || r.newline():
+			return record, nil
+		default: // behind a closing quote
+			return nil, r.misquoted()
+		}
+	}
+}
+
+// newline takes the end of a line, if it comes next.
+func (r *csvReader) newline() bool {
+	for _, end := range []string{"\n", "\r\n"} {
+		if rest, ok := strings.CutPrefix(r.rest, end); ok {
+			r.rest, r.line = rest, r.line+1
+			return true
+		}
+	}
+	return false
+}
+
+func (r *csvReader) value() (string, error) {
+	if !strings.HasPrefix(r.rest, `"`) {
+		return r.bare()
+	}
+	var b strings.Builder
+	rest := r.rest[1:]
+	for {
+		inside, after, closed := strings.Cut(rest, `"`)
+		if !closed {
+			return "", r.misquoted()
+		}
+		r.line += strings.Count(inside, "\n")
+		b.WriteString(inside)
+		if !strings.HasPrefix(after, `"`) {
+			r.rest = after
+			return b.String(), nil
+		}
+		b.WriteByte('"')
+		rest = after[1:]
+	}
+}
+
+// bare takes a value without quotes.
+func (r *csvReader) bare() (string, error) {
+	end := strings.IndexFunc(r.rest, func(c rune) bool { return c == r.comma || c == '\n' })
+	if end < 0 {
+		end = len(r.rest)
+	} else if r.rest[end] == '\n' && end > 0 && r.rest[end-1] == '\r' {
+		end--
+	}
+	value := r.rest[:end]
+	if strings.Contains(value, `"`) {
+		return "", r.misquoted()
+	}
+	r.rest = r.rest[end:]
+	return value, nil
+}
+
+func (r *csvReader) misquoted() error {
+	return fmt.Errorf("line %d: the quotes are not closed, or stand within a value", r.began)
 }
 
 // WriteCSV writes rows, which are objects, as CSV: null and what is not there
@@ -84,6 +158,14 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 	var b strings.Builder // which takes all there is, so that writing to it can't fail
 	w := csv.NewWriter(&b)
 	w.Comma = delimiter
+	write := func(line []string) {
+		if len(line) == 1 && line[0] == "" { // an empty line would be none
+			w.Flush()
+			b.WriteString("\"\"\n")
+			return
+		}
+		_ = w.Write(line)
+	}
 	for i, row := range rows {
 		o, ok := row.(*dataflow.Object)
 		if !ok || o == nil {
@@ -93,7 +175,7 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 			columns = o.Names()
 		}
 		if i == 0 && header {
-			_ = w.Write(columns)
+			write(columns)
 		}
 		line := make([]string, len(columns))
 		for j, name := range columns {
@@ -101,10 +183,10 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 				line[j] = csvText(v)
 			}
 		}
-		_ = w.Write(line)
+		write(line)
 	}
 	if len(rows) == 0 && header && columns != nil {
-		_ = w.Write(columns)
+		write(columns)
 	}
 	w.Flush()
 	return b.String(), nil

@@ -1,8 +1,10 @@
 package codec_test
 
 import (
+	"encoding/csv"
 	"strings"
 	"testing"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -38,25 +40,61 @@ func TestReadCSV(t *testing.T) {
 	}
 }
 
-// What is written is read again as it was, whatever texts are in it.
+// What is written is read again as it was, whatever texts are in it, and
+// however few columns there are.
 func FuzzCSV(f *testing.F) {
-	f.Add("a", "b,\"c\n")
-	f.Add("\r\n", " ")
-	f.Fuzz(func(t *testing.T, x, y string) {
-		valid := func(s string) string { return strings.ToValidUTF8(strings.ReplaceAll(s, "\r", ""), "?") } // a reader takes \r\n for \n
-		x, y = valid(x), valid(y)
-		text, err := codec.WriteCSV([]any{dataflow.ObjectOf("x", x, "y", y)}, ';', nil, true)
+	f.Add("a", "b,\"c\n", ",")
+	f.Add("\r\n", " ", ";")
+	f.Add("", "\r", "\t")
+	f.Add("x\r", "\\.", "é")
+	f.Fuzz(func(t *testing.T, x, y, comma string) {
+		x, y = strings.ToValidUTF8(x, "?"), strings.ToValidUTF8(y, "?")
+		delimiter, err := codec.CSVDelimiter(comma)
 		if err != nil {
-			t.Fatal(err)
+			return
 		}
-		_, rows, err := codec.ReadCSV(text, ';', nil)
-		if err != nil || len(rows) != 1 {
-			t.Fatalf("%q: %v, %v", text, rows, err)
+		for _, row := range []*dataflow.Object{dataflow.ObjectOf("x", x, "y", y), dataflow.ObjectOf("x", x)} {
+			want := []any{row, dataflow.ObjectOf("x", "last", "y", y), row}
+			if row.Len() == 1 {
+				want[1] = row
+			}
+			text, err := codec.WriteCSV(want, delimiter, nil, true)
+			if err != nil {
+				t.Fatal(err)
+			}
+			_, rows, err := codec.ReadCSV(text, delimiter, nil)
+			if err != nil {
+				t.Fatalf("%q: %v", text, err)
+			}
+			if a, b := codec.AppendValue(nil, want), codec.AppendValue(nil, rows); string(a) != string(b) {
+				t.Errorf("%q:\ngot  %s\nwant %s", text, b, a)
+			}
 		}
-		a, _ := rows[0].(*dataflow.Object).Get("x")
-		b, _ := rows[0].(*dataflow.Object).Get("y")
-		if a != x || b != y {
-			t.Errorf("%q became %q and %q", text, a, b)
+	})
+}
+
+// FuzzReadCSV: whatever is read, it is read or refused, as encoding/csv does
+// but for line ends in quotes.
+func FuzzReadCSV(f *testing.F) {
+	f.Add("a,b\n1,\"2\n\"\n")
+	f.Add("a\r\n\"x\"y\r\n")
+	f.Fuzz(func(t *testing.T, text string) {
+		if !utf8.ValidString(text) || strings.Contains(text, "\r") {
+			return
+		}
+		theirs := csv.NewReader(strings.NewReader(strings.TrimPrefix(text, "\ufeff")))
+		theirs.FieldsPerRecord = 2
+		records, failed := theirs.ReadAll()
+		_, rows, err := codec.ReadCSV(text, ',', []string{"x", "y"})
+		if (err == nil) != (failed == nil) || err == nil && len(rows) != len(records) {
+			t.Fatalf("%q: %v (%v), and encoding/csv %v (%v)", text, rows, err, records, failed)
+		}
+		for i, row := range rows {
+			x, _ := row.(*dataflow.Object).Get("x")
+			y, _ := row.(*dataflow.Object).Get("y")
+			if err == nil && (x != records[i][0] || y != records[i][1]) {
+				t.Errorf("%q: %v, want %q", text, row, records[i])
+			}
 		}
 	})
 }
