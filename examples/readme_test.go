@@ -35,6 +35,7 @@ var readmes = []struct {
 	{"examples/shop/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080", ""},
+	{"docs/porting.md", "ready in", flowctlPorts, "8000", "examples/ported"},
 	{"docs/migrations.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
 	{"docs/existing-databases.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
 }
