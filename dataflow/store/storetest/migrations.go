@@ -123,22 +123,25 @@ func (a *app) with(f func(store.Store), models ...*dataflow.Model) {
 // values returns a field of every row of the last of the models, in the order
 // of the ids.
 func (a *app) values(field string, models ...*dataflow.Model) (out []any) {
-	m := models[len(models)-1]
 	a.t.Helper()
-	a.with(func(s store.Store) {
-		i := position(m, field)
-		err := s.Select(context.Background(), &query.Select{Model: m, Fields: []int{i}, Order: []query.Order{{Field: m.RoleIndex(dataflow.RoleID)}}}, func(row store.Row) error {
-			v := row.Value(0)
-			if v != nil {
-				v = string(codec.AppendValue(nil, v))
-			}
-			out = append(out, v)
-			return nil
-		})
-		if err != nil {
-			a.t.Fatal(err)
+	a.with(func(s store.Store) { out = valuesIn(a.t, s, models[len(models)-1], field) }, models...)
+	return out
+}
+
+func valuesIn(t *testing.T, s store.Store, m *dataflow.Model, field string) (out []any) {
+	t.Helper()
+	i := position(m, field)
+	err := s.Select(context.Background(), &query.Select{Model: m, Fields: []int{i}, Order: []query.Order{{Field: m.RoleIndex(dataflow.RoleID)}}}, func(row store.Row) error {
+		v := row.Value(0)
+		if v != nil {
+			v = string(codec.AppendValue(nil, v))
 		}
-	}, models...)
+		out = append(out, v)
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	return out
 }
 
@@ -174,7 +177,7 @@ func (a *app) add(m *dataflow.Model, field string, values ...any) {
 
 func testTypesFollow(t *testing.T, e Engine) {
 	const u = "0196f0a4-7d51-7c1c-8b5a-000000000001"
-	for _, tt := range []struct {
+	tests := []struct {
 		from, to *dataflow.Type
 		values   []any
 		want     []any
@@ -207,22 +210,40 @@ func testTypesFollow(t *testing.T, e Engine) {
 		{dataflow.String, dataflow.DateTime, []any{"2026-02-28T01:02:03.000004Z"}, []any{`"2026-02-28T01:02:03.000004Z"`}},
 		{dataflow.String, uuidType, []any{u}, []any{`"` + u + `"`}},
 		{uuidType, dataflow.String, []any{u}, []any{`"` + u + `"`}},
-	} {
-		t.Run(tt.from.String()+" to "+tt.to.String(), func(t *testing.T) {
-			a := newApp(t, e)
-			indexed := func(typ *dataflow.Type) *dataflow.Model {
-				f := optField("v", typ)
-				f.Index = true
-				return thing(f, optField("other", dataflow.String))
-			}
-			a.add(indexed(tt.from), "v", tt.values...)
-			a.mustApply(nil, indexed(tt.to))
-			if diff := cmp.Diff(tt.want, a.values("v", indexed(tt.to))); diff != "" {
-				t.Errorf("values (-want +got):\n%s", diff)
-			}
-			a.sameAsFresh(func() []*dataflow.Model { return []*dataflow.Model{indexed(tt.to)} })
-		})
 	}
+	var before, after []*dataflow.Type
+	for _, tt := range tests {
+		before, after = append(before, tt.from), append(after, tt.to)
+	}
+	a := newApp(t, e) // all at once: a database for each takes its time
+	old := things(before)
+	a.with(func(s store.Store) {
+		for i, tt := range tests {
+			for _, v := range tt.values {
+				insert(t, s, old[i], "v", v)
+			}
+		}
+	}, old...)
+	a.mustApply(nil, things(after)...)
+	now := things(after)
+	a.with(func(s store.Store) {
+		for i, tt := range tests {
+			if diff := cmp.Diff(tt.want, valuesIn(t, s, now[i], "v")); diff != "" {
+				t.Errorf("%s to %s (-want +got):\n%s", tt.from, tt.to, diff)
+			}
+		}
+	}, now...)
+	a.sameAsFresh(func() []*dataflow.Model { return things(after) })
+}
+
+// things are models with an indexed v of each of the types.
+func things(types []*dataflow.Type) (models []*dataflow.Model) {
+	for i, typ := range types {
+		f := optField("v", typ)
+		f.Index = typ.Kind != dataflow.KindJSON && typ.Kind != dataflow.KindList
+		models = append(models, modelOf(fmt.Sprint("Thing", i), fmt.Sprint("things", i), f, optField("other", dataflow.String)))
+	}
+	return models
 }
 
 // sameAsFresh checks that the schema is the one of a database that was made for
@@ -264,36 +285,51 @@ func (a *app) schema(models ...*dataflow.Model) []string {
 }
 
 func testTypesThatCant(t *testing.T, e Engine) {
-	for _, tt := range []struct {
+	tests := []struct {
 		from, to *dataflow.Type
 		values   []any
-		want     string
+		want     string // with the number of the model for %[1]d
 	}{
-		{dataflow.String, dataflow.Int, []any{"12", "1e1", "x", " 3", "007", "1.0", "+5", "-0", "9223372036854775808", ""}, "FC611 Thing.v changes from str to int, but the value in 9 rows of the table things can't be one"},
-		{dataflow.String, decimalType(4, 2), []any{"100", "1e3"}, "FC611 Thing.v changes from str to decimal(4, 2), but the value in 2 rows of the table things can't be one"},
-		{dataflow.String, enumOf("a"), []any{"a", "A"}, "FC611 Thing.v changes from str to enum, but the value in 1 row of the table things can't be one"},
-		{dataflow.String, dateType, []any{"2026-02-30", "28.2.2026"}, "FC611 Thing.v changes from str to date, but the value in 2 rows of the table things can't be one"},
-		{decimalType(20, 0), dataflow.Int, []any{dec("10000000000000000000")}, "FC611 Thing.v changes from decimal(20, 0) to int, but the value in 1 row of the table things can't be one"},
-		{dataflow.JSON, dataflow.String, []any{dataflow.RawJSON("1")}, "FC611 Thing.v changes from json to str, which the 1 row of the table things can't follow by themselves"},
-		{dataflow.ListOf(dataflow.Int), dataflow.ListOf(dataflow.String), []any{[]any{int64(1)}}, "FC611 Thing.v changes from list(int) to list(str), which the 1 row of the table things can't follow by themselves"},
-	} {
-		t.Run(tt.from.String()+" to "+tt.to.String(), func(t *testing.T) {
-			a := newApp(t, e)
-			before := func() *dataflow.Model { return thing(optField("v", tt.from)) }
-			a.add(before(), "v", tt.values...)
-			was := a.schema(before())
-			said := a.apply(nil, thing(optField("v", tt.to)))
-			if !slices.Equal(said, []string{tt.want}) {
-				t.Errorf("said %q, want %q", said, tt.want)
-			}
-			if diff := cmp.Diff(was, a.schema(before())); diff != "" {
-				t.Errorf("the schema has changed:\n%s", diff)
-			}
-			if got := a.values("v", before()); len(got) != len(tt.values) {
-				t.Errorf("rows are left: %v", got)
-			}
-		})
+		{dataflow.String, dataflow.Int, []any{"12", "1e1", "x", " 3", "007", "1.0", "+5", "-0", "9223372036854775808", ""}, "FC611 Thing%[1]d.v changes from str to int, but the value in 9 rows of the table things%[1]d can't be one"},
+		{dataflow.String, decimalType(4, 2), []any{"100", "1e3"}, "FC611 Thing%[1]d.v changes from str to decimal(4, 2), but the value in 2 rows of the table things%[1]d can't be one"},
+		{dataflow.String, enumOf("a"), []any{"a", "A"}, "FC611 Thing%[1]d.v changes from str to enum, but the value in 1 row of the table things%[1]d can't be one"},
+		{dataflow.String, dateType, []any{"2026-02-30", "28.2.2026"}, "FC611 Thing%[1]d.v changes from str to date, but the value in 2 rows of the table things%[1]d can't be one"},
+		{decimalType(20, 0), dataflow.Int, []any{dec("10000000000000000000")}, "FC611 Thing%[1]d.v changes from decimal(20, 0) to int, but the value in 1 row of the table things%[1]d can't be one"},
+		{dataflow.JSON, dataflow.String, []any{dataflow.RawJSON("1")}, "FC611 Thing%[1]d.v changes from json to str, which the 1 row of the table things%[1]d can't follow by themselves"},
+		{dataflow.ListOf(dataflow.Int), dataflow.ListOf(dataflow.String), []any{[]any{int64(1)}}, "FC611 Thing%[1]d.v changes from list(int) to list(str), which the 1 row of the table things%[1]d can't follow by themselves"},
 	}
+	var before, after []*dataflow.Type
+	for _, tt := range tests {
+		before, after = append(before, tt.from), append(after, tt.to)
+	}
+	a := newApp(t, e)
+	old := things(before)
+	a.with(func(s store.Store) {
+		for i, tt := range tests {
+			for _, v := range tt.values {
+				insert(t, s, old[i], "v", v)
+			}
+		}
+	}, old...)
+	was := a.schema(things(before)...)
+	var want []string
+	for i, tt := range tests {
+		want = append(want, fmt.Sprintf(tt.want, i))
+	}
+	if diff := cmp.Diff(want, a.apply(nil, things(after)...)); diff != "" {
+		t.Errorf("said (-want +got):\n%s", diff)
+	}
+	if diff := cmp.Diff(was, a.schema(things(before)...)); diff != "" {
+		t.Errorf("the schema has changed:\n%s", diff)
+	}
+	same := things(before)
+	a.with(func(s store.Store) {
+		for i, tt := range tests {
+			if got := valuesIn(t, s, same[i], "v"); len(got) != len(tt.values) {
+				t.Errorf("%s to %s: rows are left: %v", tt.from, tt.to, got)
+			}
+		}
+	}, same...)
 }
 
 // testLateRows: the statements of a plan may be run by another program, later.
