@@ -38,7 +38,7 @@ func TestBulkCreateIsAllOrNothing(t *testing.T) {
 }
 
 func TestBulkCreateSkipsAndReports(t *testing.T) {
-	a := open(t, customer())
+	a := open(t, customer()).alone() // on PostgreSQL a row that is refused has used up its id
 	a.want("Customer.bulk_create", `{"on_error": "skip", "return_ids": true, "data": [
 		{"email": "a", "name": "A"}, {"email": "a", "name": "again"}, {"email": "c"}, {"email": "d", "name": "D"}]}`,
 		`{"processed":4,"inserted":2,"ids":[1,2],"errors":[`+

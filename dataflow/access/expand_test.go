@@ -91,6 +91,7 @@ func TestExpandKeepsTenantsApart(t *testing.T) {
 	a.fails("Order.list", `{"expand": "customer"}`, "tenant_required")
 	// A reference across tenants, which only another program can have written,
 	// shows nothing.
+	a.alone()
 	m := a.models["Order"].Declared()
 	customer, _ := m.FieldIndex("customer")
 	if err := a.store.Write(t.Context(), func(tx store.Tx) error {

@@ -24,6 +24,7 @@ type app struct {
 	now    time.Time
 	ids    int
 	caller access.Caller
+	twin   *twin
 }
 
 // open makes the models' tables in a new SQLite database.
@@ -44,6 +45,7 @@ func open(t testing.TB, models ...*dataflow.Model) *app {
 	for _, m := range models {
 		a.models[m.Name] = access.New(m, a.options())
 	}
+	a.twin = openTwin(a)
 	return a
 }
 
@@ -67,24 +69,26 @@ func (a *app) as(tenant string) *app {
 // try runs an operation, "Order.create", with arguments in JSON.
 func (a *app) try(op, args string) (any, error) {
 	a.t.Helper()
-	name, method, _ := strings.Cut(op, ".")
 	v, problems := codec.ParseJSON([]byte(args), codec.MaxDepth)
 	if len(problems) > 0 {
 		a.t.Fatalf("%s: %v", args, problems)
 	}
-	kind := dataflow.OpCreate
-	for _, k := range dataflow.AllOps() {
-		if k.String() == method {
-			kind = k
-		}
-	}
-	in, m := v.(*dataflow.Object), a.models[name]
+	return a.with(op, v.(*dataflow.Object))
+}
+
+// with is try with arguments as they are.
+func (a *app) with(op string, in *dataflow.Object) (any, error) {
+	a.t.Helper()
+	name, method, _ := strings.Cut(op, ".")
+	kind := kindOf(method)
+	m := a.models[name]
 	var out any
 	run := func(r store.Reader) (err error) {
 		out, err = m.Do(context.Background(), r, a.caller, kind, in)
 		return err
 	}
 	err := perform(a.store, kind, run)
+	a.twin.same(a, op, in, out, err)
 	if err == nil {
 		a.fitsSpec(dataflow.Op{Model: m.Declared(), Kind: kind}, in, out)
 	}

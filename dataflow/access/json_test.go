@@ -118,7 +118,7 @@ func TestPutTakesARowAsItWasRead(t *testing.T) {
 
 // A store may run a transaction again after undoing it.
 func TestInsertCanBeRunAgain(t *testing.T) {
-	a := open(t, note())
+	a := open(t, note()).alone()
 	m, ctx := a.models["Note"], context.Background()
 	row, err := m.NewRow(ctx, a.caller, []byte(`{"title": "again"}`))
 	if err != nil {

@@ -280,7 +280,7 @@ func (c *collector) canonical(v any, depth int) (any, bool) {
 	case nil, bool, int64, dataflow.Decimal, dataflow.Date, dataflow.TimeOfDay, dataflow.RawJSON, []byte:
 		return v, true
 	case string:
-		return v, c.noNUL(x)
+		return v, c.utf8(x) && c.noNUL(x)
 	case float64:
 		return v, c.finite(x)
 	case time.Time:
@@ -304,7 +304,7 @@ func (c *collector) canonical(v any, depth int) (any, bool) {
 		c.push("")
 		for name, e := range x.All {
 			c.setName(name)
-			c.noNUL(name)
+			_ = c.utf8(name) && c.noNUL(name)
 			c.canonical(e, depth-1)
 		}
 		c.pop()

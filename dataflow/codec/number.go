@@ -91,7 +91,7 @@ func (c *collector) numeral(t *dataflow.Type, raw string, whole bool) (any, bool
 		if err != nil {
 			return nil, c.add("too_large", "must be a number that a double can hold", "")
 		}
-		return f, true
+		return c.float(t, f)
 	}
 	if whole {
 		if n, ok := smallInt(raw); ok {
@@ -124,6 +124,9 @@ func (c *collector) float(t *dataflow.Type, x float64) (any, bool) {
 	}
 	switch t.Kind {
 	case dataflow.KindFloat:
+		if x == 0 {
+			return 0.0, true // SQLite has no -0
+		}
 		return x, true
 	case dataflow.KindInt:
 		if x != math.Trunc(x) {

@@ -3,7 +3,6 @@ package sqlite
 import (
 	"context"
 	"errors"
-	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
@@ -50,16 +49,4 @@ func toError(ctx context.Context, err error) error {
 			Message: "a value is too large for the database", Err: err}
 	}
 	return dataflow.Internal(err)
-}
-
-// uniqueViolation reads which fields a message "UNIQUE constraint failed:
-// orders.a, orders.b" names.
-func uniqueViolation(m *dataflow.Model, prefix string, err error) *dataflow.Error {
-	var columns []string
-	if _, list, ok := strings.Cut(err.Error(), "UNIQUE constraint failed: "); ok {
-		for part := range strings.SplitSeq(list, ", ") {
-			columns = append(columns, strings.TrimPrefix(part, m.Table+"."))
-		}
-	}
-	return store.Taken(m, columns, prefix, err)
 }

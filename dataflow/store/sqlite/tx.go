@@ -256,7 +256,7 @@ type change struct {
 func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
 	switch sqlite.ErrCode(err) {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
-		return uniqueViolation(tab.model, c.prefix, err)
+		return t.taken(ctx, tab, c, err)
 	case sqlite.ResultConstraintForeignKey, sqlite.ResultConstraintTrigger:
 		if c.deletes {
 			return t.stillReferred(tab, c, err)
