@@ -1,7 +1,8 @@
 package sqlite
 
 import (
-	"os"
+	"errors"
+	"io/fs"
 	"path/filepath"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -12,8 +13,8 @@ import (
 // of that would be there after the next start.
 type file struct {
 	path, log string
-	was       os.FileInfo
-	logWas    os.FileInfo // nil if there was none
+	was       identity
+	logWas    *identity // nil if there was none
 }
 
 // newFile returns nil where the file can't be looked at: then nothing can be
@@ -23,12 +24,14 @@ func newFile(path string) *file {
 	if err != nil {
 		return nil
 	}
-	was, err := os.Stat(path)
+	was, err := identify(path)
 	if err != nil {
 		return nil
 	}
 	f := &file{path: path, log: logOf(real), was: was}
-	f.logWas, _ = os.Stat(f.log)
+	if was, err := identify(f.log); err == nil {
+		f.logWas = &was
+	}
 	return f
 }
 
@@ -42,7 +45,7 @@ func (f *file) lost() error {
 	if !still(f.path, f.was) {
 		return lost("the file of the database was deleted, moved or replaced while the app was running")
 	}
-	if f.logWas != nil && !still(f.log, f.logWas) {
+	if f.logWas != nil && !still(f.log, *f.logWas) {
 		return lost("the log of the database, " + filepath.Base(f.log) + ", was deleted or moved while the app was running")
 	}
 	return nil
@@ -50,12 +53,12 @@ func (f *file) lost() error {
 
 // still is true in doubt: that a file can't be looked at does not mean that it
 // is gone.
-func still(path string, was os.FileInfo) bool {
-	is, err := os.Stat(path)
+func still(path string, was identity) bool {
+	is, err := identify(path)
 	if err != nil {
-		return !os.IsNotExist(err)
+		return !errors.Is(err, fs.ErrNotExist)
 	}
-	return os.SameFile(was, is)
+	return is.same(was)
 }
 
 func lost(message string) error {
