@@ -57,6 +57,7 @@ type Model struct {
 	id, createdAt, updatedAt, version, tenant, deletedAt int
 
 	whole      *reading // every field and computed value
+	raw        *reading // every field
 	insertable []int    // fields of an insert whose id the database picks
 	allFields  []int
 	guarded    []int // references whose target a foreign key alone does not guard
@@ -82,6 +83,7 @@ func New(m *dataflow.Model, o Options) *Model {
 	}
 	a.referrers = newReferrers(m, a.clock)
 	a.whole = a.newReading(nil)
+	a.raw = &reading{tenant: a.tenant, version: a.version}
 	return a
 }
 

@@ -177,7 +177,14 @@ func (a *arguments) expansion(c Caller) *Expansion {
 type target struct {
 	id    any // nil if a filter finds it
 	where query.Expr
-	none  error // if there is no such row
+}
+
+// none is the error if there is no such row.
+func (m *Model) none(t target) error {
+	if t.id != nil {
+		return m.notFound(t.id)
+	}
+	return m.noMatch()
 }
 
 // target reads id or filter, of which one must be given.
@@ -187,14 +194,14 @@ func (a *arguments) target() target {
 	case id != nil && filter != nil:
 		a.add("unknown_parameter", "/filter", "can't go with an id", "give one of them")
 	case id != nil:
-		return target{id: id, where: a.m.byID(id), none: a.m.notFound(id)}
+		return target{id: id, where: a.m.byID(id)}
 	case a.wrong("id") || a.wrong("filter"): // so one was meant
 	case filter == nil:
 		a.add("required", "/id", "an id or a filter is required", "")
 	case filter.Len() == 0:
 		a.add("required", "/filter", "an empty filter picks no row out", "name the row by its id or by values it has")
 	}
-	return target{where: a.filter(), none: a.m.noMatch()}
+	return target{where: a.filter()}
 }
 
 // input reads an object argument as values of a row.

@@ -59,7 +59,11 @@ func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd
 	if err != nil {
 		return nil, err
 	}
-	return m.one(ctx, r, where, rd, true, t.none, m.ambiguous("name one row, or use the list operation"))
+	row, err := m.one(ctx, r, where, rd, true, "name one row, or use the list operation")
+	if row == nil && err == nil {
+		return nil, m.none(t)
+	}
+	return row, err
 }
 
 func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {

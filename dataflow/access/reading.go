@@ -168,9 +168,9 @@ func (m *Model) readOne(ctx context.Context, r store.Reader, c Caller, id any, r
 	return row, err
 }
 
-// one returns the only row that matches. none is the error if there is none,
-// several if there are more.
-func (m *Model) one(ctx context.Context, r store.Reader, where query.Expr, rd *reading, lock bool, none, several error) (*dataflow.Object, error) {
+// one returns the only row that matches, nil if there is none. hint says what
+// to do if there are more.
+func (m *Model) one(ctx context.Context, r store.Reader, where query.Expr, rd *reading, lock bool, hint string) (*dataflow.Object, error) {
 	var found *dataflow.Object
 	n := 0
 	err := r.Select(ctx, &query.Select{Model: m.m, Fields: rd.ask, Where: where, Limit: 2, Lock: lock}, func(row store.Row) (err error) {
@@ -182,10 +182,8 @@ func (m *Model) one(ctx context.Context, r store.Reader, where query.Expr, rd *r
 	switch {
 	case err != nil:
 		return nil, err
-	case n == 0:
-		return nil, none
 	case n > 1:
-		return nil, several
+		return nil, m.ambiguous(hint)
 	}
 	return found, nil
 }

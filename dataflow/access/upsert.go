@@ -63,7 +63,7 @@ func (m *Model) find(ctx context.Context, tx store.Tx, c Caller, where query.Exp
 	if err != nil {
 		return nil, err
 	}
-	return m.one(ctx, tx, where, m.raw(), true, nil, m.ambiguous("an upsert is about one row: name fields that are unique"))
+	return m.one(ctx, tx, where, m.raw, true, "an upsert is about one row: name fields that are unique")
 }
 
 // adopt gives the row to be created the values that where looked for, but

@@ -77,18 +77,9 @@ func placed(err error, pointer string) error {
 	return &e
 }
 
-// raw reads whole rows without their computed values.
-func (m *Model) raw() *reading {
-	return &reading{tenant: m.tenant, version: m.version}
-}
-
 // current reads the row that is about to change.
 func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, version *int64) (*dataflow.Object, error) {
-	where, err := m.scope(c, false, t.where)
-	if err != nil {
-		return nil, err
-	}
-	row, err := m.one(ctx, tx, where, m.raw(), true, t.none, m.ambiguous("name one row, or use the bulk operation"))
+	row, err := m.named(ctx, tx, c, t)
 	if err != nil {
 		return nil, err
 	}
@@ -98,6 +89,22 @@ func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, ve
 		}
 	}
 	return row, nil
+}
+
+// named reads the one row that a target names.
+func (m *Model) named(ctx context.Context, tx store.Tx, c Caller, t target) (*dataflow.Object, error) {
+	if t.id != nil { // the store's quickest way
+		return m.readOne(ctx, tx, c, t.id, m.raw)
+	}
+	where, err := m.scope(c, false, t.where)
+	if err != nil {
+		return nil, err
+	}
+	row, err := m.one(ctx, tx, where, m.raw, true, "name one row, or use the bulk operation")
+	if row == nil && err == nil {
+		return nil, m.none(t)
+	}
+	return row, err
 }
 
 // change changes a row that is there to what the caller gave and returns it.
@@ -239,7 +246,7 @@ func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, b
 		return nil, m.invalid(problems)
 	}
 	in := &input{row: values, problems: problems}
-	row, err = m.current(ctx, tx, c, target{where: m.byID(id), none: m.notFound(id)}, version)
+	row, err = m.current(ctx, tx, c, target{id: id, where: m.byID(id)}, version)
 	if err != nil {
 		return nil, err
 	}
@@ -252,7 +259,7 @@ func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, b
 
 // Delete removes (or, with soft delete, hides) a row.
 func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, version *int64) error {
-	_, err := m.delete(ctx, tx, c, target{id: id, where: m.byID(id), none: m.notFound(id)}, version)
+	_, err := m.delete(ctx, tx, c, target{id: id, where: m.byID(id)}, version)
 	return err
 }
 
@@ -268,8 +275,12 @@ func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, ver
 		if err != nil {
 			return nil, err
 		}
-		if n, err := tx.Delete(ctx, m.m, where); n == 0 || err != nil {
-			return nil, orElse(err, t.none)
+		n, err := tx.Delete(ctx, m.m, where)
+		if n == 0 && err == nil {
+			err = m.none(t)
+		}
+		if err != nil {
+			return nil, err
 		}
 		return t.id, nil
 	}
@@ -278,13 +289,6 @@ func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, ver
 		return nil, err
 	}
 	return row.Vals()[m.id], m.remove(ctx, tx, c, row)
-}
-
-func orElse(err, other error) error {
-	if err != nil {
-		return err
-	}
-	return other
 }
 
 // remove removes a row that has been read.
