@@ -7,6 +7,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -122,22 +123,24 @@ func inProcess(ctx context.Context, c config) error {
 	if err := seedRun(ctx, e); err != nil {
 		return err
 	}
-	n := max(c.requests/10, 1)
+	defer debug.SetGCPercent(debug.SetGCPercent(400)) // as flowctl run has it
+	// Turns are short, so that the machine is the same for all.
+	turns, n := 10*c.rounds, max(c.requests/100, 1)
 	order := placing(ctx, e)
 	chain := running(ctx, e, "chain", func(i int) *dataflow.Object { return dataflow.ObjectOf("x", int64(i)) })
 	var cpu [3][]time.Duration
-	for round := range c.rounds + 1 {
+	for turn := range turns + 1 { // the first warms up
 		for k, do := range []func(int) error{order, hand.Place, chain} {
 			d, err := cpuOf(n, do)
 			if err != nil {
 				return err
 			}
-			if round > 0 {
+			if turn > 0 {
 				cpu[k] = append(cpu[k], d)
 			}
 		}
 	}
-	table(c.out, fmt.Sprintf("In one process, CPU per run, µs, one at a time, median of %d rounds of %d", c.rounds, n),
+	table(c.out, fmt.Sprintf("In one process, CPU per run, µs, one at a time, median of %d turns of %d", turns, n),
 		[]string{"", "workflow", "by hand", "workflow / by hand"}, [][]string{
 			{"3 data nodes, one transaction", micros(median(cpu[0])), micros(median(cpu[1])), ratio(cpu[0], cpu[1])},
 			{"10 nodes of Starlark", micros(median(cpu[2])), "", ""},
