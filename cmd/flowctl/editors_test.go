@@ -87,7 +87,7 @@ func TestEditorsStartACommandThatThereIs(t *testing.T) {
 	}
 }
 
-// rule is a pattern of a grammar.
+// grammarRule is a pattern of a grammar.
 type grammarRule struct {
 	Name, Match, Begin, End, Include string
 	Captures                         map[string]struct{ Name string }

@@ -555,6 +555,9 @@ func (rd *reader) text(lit *syntax.Literal, at slot) meaning {
 		return valueOf(dataflow.String)
 	}
 	if rd.to.cursor.at(value) {
+		if at.kind == slotFields {
+			value = strings.TrimPrefix(value, "-") // of sort
+		}
 		rd.to.cursor.found(at, value)
 		rd.to.cursor.quoted = true
 		return meaning{}

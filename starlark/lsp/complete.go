@@ -57,13 +57,9 @@ type completionList struct {
 const shownAtMost = 300
 
 func (s *server) completion(ctx context.Context, p atPosition) (any, error) {
-	d, err := s.doc(p.TextDocument)
-	if err != nil {
-		return nil, err
-	}
-	r := s.latest(ctx, d)
+	d, r, err := s.stateOf(ctx, p.TextDocument)
 	if r == nil {
-		return nil, ctx.Err()
+		return nil, err
 	}
 	offset := offsetOf(d.text, p.Position)
 	cur := r.look(s, d, offset)

@@ -8,7 +8,7 @@ import (
 	"testing"
 )
 
-// place is where the mark "‸" stands in a text, and the text without it.
+// cursorIn is where the mark "‸" stands in a text, and the text without it.
 func cursorIn(t testing.TB, text string) (string, position) {
 	t.Helper()
 	before, after, ok := strings.Cut(text, "‸")
@@ -18,6 +18,7 @@ func cursorIn(t testing.TB, text string) (string, position) {
 	return before + after, positionOf(before, len(before))
 }
 
+// at are the parameters of a question about a place.
 func at(name string, p position, more string) string {
 	return fmt.Sprintf(`{"textDocument":{"uri":"DIR/%s"},"position":{"line":%d,"character":%d}%s}`, name, p.Line, p.Character, more)
 }
@@ -98,8 +99,7 @@ func TestTheAppOfTheTestsIsSound(t *testing.T) {
 	same(t, `{"uri":"DIR/app.star","version":1,"diagnostics":[]}`, c.edit("app.star", app))
 }
 
-// behind puts text into the app behind the line that begins so, instead of
-// what follows on it.
+// insertBefore is the app with more before a line of it.
 func insertBefore(line, text string) string { return strings.Replace(app, line, text+"\n"+line, 1) }
 
 func TestCompletion(t *testing.T) {
@@ -125,7 +125,7 @@ func TestCompletion(t *testing.T) {
 		{"fields in a filter", `wf.add_node("OrderListNode", "o", {"filter": {"‸`, []string{"total", "status", "customer.email", "$or"}, []string{"filter"}, "", ""},
 		{"operators", `wf.add_node("OrderListNode", "o", {"filter": {"total": {"$g‸`, []string{"$gt", "$gte"}, []string{"$lt", "$like"}, "$gte", `wf.add_node("OrderListNode", "o", {"filter": {"total": {"$gte`},
 		{"values of an enum", `wf.add_node("OrderCreateNode", "o", {"status": "‸`, []string{"new", "paid"}, nil, "paid", `wf.add_node("OrderCreateNode", "o", {"status": "paid`},
-		{"names of fields to sort by", `wf.add_node("OrderListNode", "o", {"sort": "-t‸`, nil, []string{"filter"}, "", ""},
+		{"names of fields to sort by", `wf.add_node("OrderListNode", "o", {"sort": "-t‸`, []string{"total"}, []string{"filter"}, "total", `wf.add_node("OrderListNode", "o", {"sort": "-total`},
 		{"roots of a template", `wf.add_node("LogNode", "l", {"message": "a ${‸`, []string{"who", "order", "said", "input", "env", "ctx"}, nil, "order", `wf.add_node("LogNode", "l", {"message": "a ${order`},
 		{"a path in a template", `wf.add_node("LogNode", "l", {"message": "😀 ${order.‸`, []string{"total", "status", "id", "created_at"}, []string{"email"}, "total", `wf.add_node("LogNode", "l", {"message": "😀 ${order.total`},
 		{"a path in a closed template", `wf.add_node("LogNode", "l", {"message": "a ${who.record.em‸} b"})`, []string{"email"}, nil, "email", `wf.add_node("LogNode", "l", {"message": "a ${who.record.email} b"})`},

@@ -20,13 +20,9 @@ type found struct {
 
 // locate finds what the cursor is on; nil where that is nothing known.
 func (s *server) locate(ctx context.Context, p atPosition) (*found, error) {
-	d, err := s.doc(p.TextDocument)
-	if err != nil {
-		return nil, err
-	}
-	r := s.latest(ctx, d)
+	d, r, err := s.stateOf(ctx, p.TextDocument)
 	if r == nil {
-		return nil, ctx.Err()
+		return nil, err
 	}
 	ix, name := s.indexOf(r), r.file(d)
 	at, ok := r.then(d, p.Position)
@@ -147,13 +143,9 @@ const (
 // symbols lists what a file declares: models with their fields, workflows with
 // their nodes, functions and other names.
 func (s *server) symbols(ctx context.Context, p atPosition) (any, error) {
-	d, err := s.doc(p.TextDocument)
-	if err != nil {
-		return nil, err
-	}
-	r := s.latest(ctx, d)
+	d, r, err := s.stateOf(ctx, p.TextDocument)
 	if r == nil {
-		return nil, ctx.Err()
+		return nil, err
 	}
 	ix := s.indexOf(r)
 	o := outliner{s: s, r: r, ix: ix, flows: map[*dataflow.Workflow]int{}}

@@ -115,6 +115,20 @@ func appOf(path string) string {
 	}
 }
 
+// stateOf is an open document, and what is known of its app. Without an error
+// that is nil only where ctx has ended.
+func (s *server) stateOf(ctx context.Context, id documentID) (*document, *result, error) {
+	d, err := s.doc(id)
+	if err != nil {
+		return nil, nil, err
+	}
+	r := s.latest(ctx, d)
+	if r == nil {
+		return d, nil, ctx.Err()
+	}
+	return d, r, nil
+}
+
 // latest is what is known of the app that a document is part of: as it stands,
 // or else as it stood when it could last be read; nil where ctx ended first.
 func (s *server) latest(ctx context.Context, d *document) *result {

@@ -179,15 +179,7 @@ func (c *Ctx) run(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.T
 
 // workflow is ctx.workflow(name, {inputs}, name = input, …).
 func (c *Ctx) workflow(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	var name string
-	if len(args) > 0 {
-		switch what := args[0].(type) {
-		case sl.String:
-			name = string(what)
-		case Workflow:
-			name = what.W.Name
-		}
-	}
+	name := workflowName(args)
 	if name == "" {
 		return nil, errors.New(`ctx.workflow: name a registered workflow, as ctx.workflow("place_order", {…})`)
 	}
@@ -197,6 +189,20 @@ func (c *Ctx) workflow(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs [
 	}
 	result, err := c.handler.Workflow(c.ctx, name, input)
 	return c.answer(thread, result, err)
+}
+
+// workflowName is the name of the workflow that the first argument is; "" if it
+// is none.
+func workflowName(args sl.Tuple) string {
+	if len(args) > 0 {
+		switch what := args[0].(type) {
+		case sl.String:
+			return string(what)
+		case Workflow:
+			return what.W.Name
+		}
+	}
+	return ""
 }
 
 // now is the time at which the run reads its clock.

@@ -208,15 +208,7 @@ func (t *test) run(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) 
 }
 
 func (t *test) workflow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	var of string
-	if len(args) > 0 {
-		switch what := args[0].(type) {
-		case sl.String:
-			of = string(what)
-		case Workflow:
-			of = what.W.Name
-		}
-	}
+	of := workflowName(args)
 	if of == "" {
 		return nil, errors.New(`t.workflow: name a registered workflow, as t.workflow("place_order", {…})`)
 	}
