@@ -4,6 +4,7 @@ import (
 	"context"
 	"math"
 	"math/big"
+	"slices"
 	"strconv"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -18,9 +19,12 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 	if err != nil {
 		return err
 	}
-	out := &table{model: q.Out}
+	if err := r.summable(ctx, t, q); err != nil {
+		return err
+	}
+	out := &table{model: q.Out, foreign: t.foreign}
 	for _, f := range q.Out.Fields {
-		out.addColumn(f, t.columns[t.id].foreign)
+		out.addColumn(f, t.foreign)
 	}
 	b := &r.c.b
 	b.Reset()
@@ -40,10 +44,53 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 		if err := current.inRange(); err != nil {
 			return err
 		}
+		if err := current.legible(); err != nil {
+			return err
+		}
 		if err := f(current); err != nil {
 			return err
 		}
 	}
+}
+
+// summable refuses sums over values of a table of another's making that are no
+// numbers: SQLite takes them for 0.
+func (r session) summable(ctx context.Context, t *table, q *query.Aggregate) error {
+	var fields []int
+	for _, f := range q.Figures {
+		if (f.Func == query.Sum || f.Func == query.Avg) && !slices.Contains(fields, f.Field) {
+			fields = append(fields, f.Field)
+		}
+	}
+	if !t.foreign || len(fields) == 0 {
+		return nil
+	}
+	b := &r.c.b
+	b.Reset()
+	b.Raw("SELECT ").Columns(q.Model, fields).Raw(" FROM (SELECT * FROM ").Ident(q.Model.Table).Where(q.Where)
+	b.Raw(") WHERE ")
+	for i, f := range fields {
+		if i > 0 {
+			b.Raw(" OR ")
+		}
+		b.Raw("typeof(").Ident(t.columns[f].field.ColumnName()).Raw(") NOT IN ('null', 'integer'")
+		if t.columns[f].form == formFloat {
+			b.Raw(", 'real'")
+		}
+		b.Raw(")")
+	}
+	b.Raw(" LIMIT 1")
+	stmt, err := r.prepared(b)
+	if err != nil {
+		return toError(ctx, err)
+	}
+	began := r.s.started(stmt)
+	defer r.done(stmt, began)
+	found, err := stmt.Step()
+	if err != nil || !found {
+		return toError(ctx, err)
+	}
+	return (&row{stmt: stmt, table: t, fields: fields}).legible()
 }
 
 // A sum beyond its type takes a value that no other has and that sorts where

@@ -101,9 +101,31 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 					t.Errorf("got %s, %v; want %s", got, err, tt.want)
 				}
 			}
+			if k := tt.typ.Kind; k == dataflow.KindInt || k == dataflow.KindFloat {
+				if sum, err := aggregated(t, s, m, "$sum"); tt.want == "" && code(err) != "stored_misfit" || tt.want != "" && (err != nil || sum != tt.want) {
+					t.Errorf("the sum is %s, %v", sum, err)
+				}
+				if most, err := aggregated(t, s, m, "$max"); tt.want == "" && err == nil || tt.want != "" && (err != nil || most != tt.want) {
+					t.Errorf("the greatest is %s, %v", most, err)
+				}
+			}
 			if _, err := s.Get(context.Background(), m, int64(1), []int{0}, func(store.Row) error { return nil }); err != nil {
 				t.Errorf("what is not asked for is in the way: %v", err)
 			}
 		})
 	}
+}
+
+// aggregated is a figure over all rows.
+func aggregated(t *testing.T, s store.Store, m *dataflow.Model, function string) (figure string, err error) {
+	t.Helper()
+	q, problems := query.ParseAggregate(m, dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf(function, "v"))), nil)
+	if len(problems) > 0 {
+		t.Fatal(problems)
+	}
+	err = s.Aggregate(t.Context(), q, func(r store.Row) error {
+		figure = string(codec.AppendValue(nil, r.Value(0)))
+		return nil
+	})
+	return figure, err
 }
