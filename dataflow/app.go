@@ -13,7 +13,10 @@ type App struct {
 	Databases []*Database
 	Workflows []*Workflow // registered ones, in order, handlers among them
 	Exposures []*Exposure
-	Server    *Server // nil if the file makes no Nexus
+	// Subscriptions and Schedules start workflows that nobody asks for.
+	Subscriptions []*Subscription
+	Schedules     []*Schedule
+	Server        *Server // nil if the file makes no Nexus
 }
 
 // Models lists the models of every database, in order of declaration.
@@ -107,8 +110,9 @@ type Server struct {
 	CORSOrigins    []string
 	MaxBody        int64 // bytes
 	RequestTimeout time.Duration
-	NotDurable     bool   // enable_durability = False: no workflow is durable unless it says so
-	Files          string // the folder for files of nodes, below the app's; "": none
+	RunRetention   time.Duration // durable runs that ended so long ago are forgotten; 0: none are
+	NotDurable     bool          // enable_durability = False: no workflow is durable unless it says so
+	Files          string        // the folder for files of nodes, below the app's; "": none
 	Span           Span
 	Spans          Spans
 }

@@ -29,6 +29,31 @@ func (w *Workflow) SealInput() {
 	w.InputShape = NewShape(names...)
 }
 
+// Subscription is app.on(…): a workflow that runs when something has happened,
+// started in the transaction that did it.
+type Subscription struct {
+	// Event is "Order.created", "Order.updated" or "Order.deleted", or a name
+	// that an EmitNode tells.
+	Event    string
+	Workflow *Workflow // nil: the one called Name
+	Name     string
+	Where    any // a filter that the row must match, or nil
+	Span     Span
+	Spans    Spans // "/event", "/workflow", "/where"
+}
+
+// Schedule is app.schedule(…): a workflow that runs at certain times.
+type Schedule struct {
+	Name         string
+	Cron         string    // crontab(5): minute, hour, day of month, month, day of week; or "@daily"
+	TZ           string    // the place whose clock it goes by; "": UTC
+	Workflow     *Workflow // nil: the one called WorkflowName
+	WorkflowName string
+	Input        *Object
+	Span         Span
+	Spans        Spans // "/cron", "/tz", "/workflow", "/input/name"
+}
+
 // Node is one step of a workflow.
 type Node struct {
 	ID     string

@@ -40,6 +40,10 @@ func (s *server) Attr(name string) (sl.Value, error) {
 		return s.l.builtin("app.handler", s.handler), nil
 	case "expose":
 		return s.l.builtin("app.expose", s.expose), nil
+	case "on":
+		return s.l.builtin("app.on", s.on), nil
+	case "schedule":
+		return s.l.builtin("app.schedule", s.schedule), nil
 	case "start":
 		return s.l.builtin("app.start", s.start), nil
 	}
@@ -54,7 +58,7 @@ func (l *loader) nexus(a *args) sl.Value {
 		MCPStdioOnly: !a.bool("enable_http_transport", true),
 		CORSOrigins:  a.strings("cors_origins"),
 		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
-		Files: a.str("files", ""), NotDurable: !a.bool("enable_durability", true),
+		Files: a.str("files", ""), RunRetention: a.duration("run_retention", 0), NotDurable: !a.bool("enable_durability", true),
 		Span: a.site.at, Spans: a.spans(),
 	}}
 	s.rateLimit(a)
@@ -349,6 +353,73 @@ func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []d
 	}
 	s.l.paths[path] = pathAt
 	s.l.app.Exposures = append(s.l.app.Exposures, &dataflow.Exposure{Model: m, Path: path, Ops: ops, Span: a.site.at})
+}
+
+// on implements app.on(…).
+func (s *server) on(l *loader, a *args) sl.Value {
+	sub := &dataflow.Subscription{Event: a.str("event", ""), Span: a.site.at, Spans: a.spans()}
+	sub.Workflow, sub.Name = a.workflow(l)
+	if g, ok := a.given["where"]; ok && g.val != nil {
+		c := &converter{l: l, src: a.site.src, spans: sub.Spans}
+		sub.Where = c.convert(g.val, g.expr, g.at, "/where")
+		if refersTo(sub.Where) {
+			a.fail("FC381", g.at, "where is compared with the row, and can't refer to what a run has", "write the values out")
+			return sl.None
+		}
+	}
+	if a.ok {
+		l.app.Subscriptions = append(l.app.Subscriptions, sub)
+	}
+	return sl.None
+}
+
+// schedule implements app.schedule(…).
+func (s *server) schedule(l *loader, a *args) sl.Value {
+	t := &dataflow.Schedule{Name: a.str("name", ""), Cron: a.str("cron", ""), TZ: a.str("tz", ""), Span: a.site.at, Spans: a.spans()}
+	t.Workflow, t.WorkflowName = a.workflow(l)
+	if g, ok := a.given["input"]; ok && g.val != nil {
+		c := &converter{l: l, src: a.site.src, spans: t.Spans}
+		v := c.convert(g.val, g.expr, g.at, "/input")
+		t.Input, _ = v.(*dataflow.Object)
+		if refersTo(v) {
+			a.fail("FC383", g.at, "the inputs of a schedule are fixed, and can't refer to what a run has", "write the values out")
+			return sl.None
+		}
+	}
+	if a.has("name") && !l.checkServedName(t.Name, a.at("name")) {
+		return sl.None
+	}
+	if a.ok {
+		l.app.Schedules = append(l.app.Schedules, t)
+	}
+	return sl.None
+}
+
+// refersTo reports whether a tree has a reference or a template in it.
+func refersTo(v any) bool {
+	switch v := v.(type) {
+	case dataflow.Ref, *dataflow.Template:
+		return true
+	case []any:
+		return slices.ContainsFunc(v, refersTo)
+	case *dataflow.Object:
+		for _, item := range v.All {
+			if refersTo(item) {
+				return true
+			}
+		}
+	}
+	return false
+}
+
+// workflow reads the argument of that name: a built workflow, or the name of a
+// registered one.
+func (a *args) workflow(l *loader) (*dataflow.Workflow, string) {
+	if w, ok := a.value("workflow").(value.Workflow); ok {
+		l.used(w.W)
+		return w.W, ""
+	}
+	return nil, a.str("workflow", "")
 }
 
 // start implements app.start().

@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
+	"github.com/google/go-cmp/cmp"
 )
 
 // eachEngine runs a test on an empty database of each engine.
@@ -230,5 +231,111 @@ func checkLedger(t *testing.T, c *http.Client, api string, runs map[string]strin
 	}
 	if len(seen) != 2*len(runs) {
 		t.Errorf("%d entries for %d transfers", len(seen), len(runs))
+	}
+}
+
+// listening is an app in which one thing starts another.
+const listening = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+Order = db.model("Order", {"total": decimal(12, 2), "status": enum("new", "shipped", default = "new")}, soft_delete = True)
+Seen = db.model("Seen", {"text": str})
+
+seen = WorkflowBuilder("seen", input = {"id": int, "total": decimal(12, 2), "event": str, "record": json})
+seen.add_node(Seen.create, "seen", {"text": "${input.event} ${input.id} ${input.total} ${input.record.status}"})
+
+note = WorkflowBuilder("note", input = {"text": str})
+note.add_node(Seen.create, "note", {"text": note.input.text})
+
+ship = WorkflowBuilder("ship", input = {"id": int, "fail": bool})
+ship.add_node(Order.update, "o", {"id": "${input.id}", "fields": {"status": "shipped"}})
+ship.add_node("EmitNode", "told", {"event": "order_shipped", "data": {"text": "order ${input.id}"}})
+ship.add_node("WorkflowNode", "go", {"workflow": "note", "inputs": {"text": "let go"}, "wait": False})
+ship.add_node("StarlarkNode", "last", {"fn": lambda bad: fail("no") if bad else {}, "bad": "${input.fail}"})
+
+def heard(ctx, text):
+    ctx.run(Seen.create, text = "heard " + text)
+    ctx.run("WorkflowNode", workflow = "note", inputs = {"text": "by a handler"}, wait = False)
+
+def again(ctx, id):
+    ctx.run(Order.update, id = id, fields = {"total": ctx.run(Order.read, id = id).total + 1})
+
+app = Nexus(name = "listening")
+app.register("seen", seen.build())
+app.register("note", note.build())
+app.register("ship", ship.build())
+app.handler("heard", heard, input = {"text": str})
+app.handler("again", again, input = {"id": int})
+app.on("Order.created", "seen", where = {"total": {"$gte": 10}})
+app.on("Order.updated", "seen", where = {"status": "shipped"})
+app.on("Order.updated", "again", where = {"total": {"$gte": 1000}})
+app.on("Order.deleted", "seen")
+app.on("order_shipped", "heard")
+app.schedule("@every 1s", "note", input = {"text": "tick"})
+app.expose(Order, Seen)
+app.start()
+`
+
+// What is told in a transaction is heard if and only if it is committed.
+func TestEventsAndSchedules(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		p := serveApp(t, writeApp(t, listening), "DATABASE_URL="+url)
+		c := newClient(t, 1)
+		must(t, c, "POST", p.api+"/api/orders", `{"total": "5"}`, 201)
+		must(t, c, "POST", p.api+"/api/orders/bulk_create", `{"data": [{"total": "15"}, {"total": "1"}, {"total": "30"}]}`, 200)
+		must(t, c, "POST", p.api+"/workflows/ship/execute", `{"inputs": {"id": 1, "fail": true}}`, 422)
+		must(t, c, "POST", p.api+"/workflows/ship/execute", `{"inputs": {"id": 2, "fail": false}}`, 200)
+		must(t, c, "DELETE", p.api+"/api/orders/3", "", 204)
+		must(t, c, "POST", p.api+"/api/orders/bulk_update", `{"ids": [1], "fields": {"total": "1000"}}`, 200)
+		want := map[string]int{
+			"Order.created 2 15.00 new": 1, "Order.created 4 30.00 new": 1, "Order.updated 2 15.00 shipped": 1,
+			"Order.deleted 3 1.00 new": 1, "heard order 2": 1, "let go": 1, "by a handler": 1,
+		}
+		var got map[string]int
+		waitUntil(t, "what was told is heard, and the clock has ticked", func() bool {
+			var list struct {
+				Records []struct{ Text string }
+			}
+			if code, err := get(c, p.api+"/api/seens?limit=1000", &list); err != nil || code != 200 {
+				t.Fatal(code, err)
+			}
+			got = map[string]int{}
+			for _, r := range list.Records {
+				got[r.Text]++
+			}
+			ticked := got["tick"] > 1
+			delete(got, "tick")
+			return ticked && len(got) >= len(want)
+		})
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Error(diff)
+		}
+		// What listens to what it does itself is stopped.
+		waitUntil(t, "the loop has ended", func() bool {
+			var list struct {
+				Runs []struct {
+					Error *struct{ Code string }
+				}
+			}
+			if code, err := get(c, p.api+"/runs?workflow=again&status=failed", &list); err != nil || code != 200 {
+				t.Fatal(code, err)
+			}
+			return len(list.Runs) == 1 && list.Runs[0].Error.Code == "event_loop"
+		})
+		var order struct{ Total string }
+		if _, err := get(c, p.api+"/api/orders/1", &order); err != nil || order.Total != "1015.00" {
+			t.Errorf("the total is %s: %v", order.Total, err)
+		}
+	})
+}
+
+// waitUntil asks until something is so.
+func waitUntil(t *testing.T, what string, so func() bool) {
+	t.Helper()
+	again := time.NewTicker(20 * time.Millisecond)
+	defer again.Stop()
+	for deadline := time.Now().Add(3 * patience); !so(); <-again.C {
+		if time.Now().After(deadline) {
+			t.Fatalf("it never came about that %s", what)
+		}
 	}
 }

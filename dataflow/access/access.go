@@ -25,7 +25,17 @@ import (
 type Options struct {
 	Now   func() time.Time // UTC is taken of it
 	NewID func() string    // a new uuid; version 7, RFC 9562
+	// Changed, if set, hears of each change to a row of the model, in the
+	// transaction that makes it: its error undoes the change.
+	Changed func(ctx context.Context, tx store.Tx, c Caller, changes []Change) error
+	// Watch returns Changed of another model, to whose rows something happens
+	// along with those of this one. Nil: of none.
+	Watch func(*dataflow.Model) func(ctx context.Context, tx store.Tx, c Caller, changes []Change) error
 }
+
+// Change is what happened to a row: Before is nil for a new one, After for one
+// that is gone. A row that was deleted softly has both.
+type Change struct{ Before, After *dataflow.Object }
 
 // Caller is who asks.
 type Caller struct {
@@ -34,6 +44,8 @@ type Caller struct {
 	// Sees says of which models rows may be shown beside those of the model
 	// that is asked: nil is all of them, as for the app's own functions.
 	Sees func(*dataflow.Model) bool
+	// Chain is how many events led here, one by what the other started.
+	Chain int
 }
 
 // MaxTenant is how many bytes the name of a tenant has at most.
@@ -62,12 +74,14 @@ type Model struct {
 	allFields  []int
 	guarded    []int // references whose target a foreign key alone does not guard
 	audit      *dataflow.Model
+	changed    func(context.Context, store.Tx, Caller, []Change) error // nil: nobody listens
 	referrers  referrers
 }
 
 // New prepares the operations of m.
 func New(m *dataflow.Model, o Options) *Model {
 	a := positions(m, &clock{now: o.Now})
+	a.changed = o.Changed
 	a.newID, a.decoder = o.NewID, codec.NewDecoder(m.Shape(), m.Fields)
 	for _, op := range dataflow.AllOps() {
 		a.params = append(a.params, newParams(m, op))
@@ -81,7 +95,7 @@ func New(m *dataflow.Model, o Options) *Model {
 			a.guarded = append(a.guarded, i)
 		}
 	}
-	a.referrers = newReferrers(m, a.clock)
+	a.referrers = newReferrers(m, a.clock, o.Watch)
 	a.whole = a.newReading(nil)
 	a.raw = &reading{tenant: a.tenant, version: a.version}
 	return a

@@ -31,7 +31,7 @@ func (m *Model) doBulkUpdate(ctx context.Context, tx store.Tx, c Caller, args *d
 	if err != nil {
 		return nil, err
 	}
-	if m.m.BeforeUpdate == nil && m.m.Validate == nil && m.audit == nil {
+	if m.m.BeforeUpdate == nil && m.m.Validate == nil && !m.noted() {
 		return m.updateTogether(ctx, tx, c, in, s, filters)
 	}
 	rows, err := m.load(ctx, tx, filters, nil)

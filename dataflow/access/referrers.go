@@ -29,7 +29,7 @@ type referrers struct {
 }
 
 // newReferrers follows the references to m from models of its database.
-func newReferrers(m *dataflow.Model, clock *clock) referrers {
+func newReferrers(m *dataflow.Model, clock *clock, watch func(*dataflow.Model) func(context.Context, store.Tx, Caller, []Change) error) referrers {
 	r := referrers{emptied: map[*dataflow.Model][]referrer{}, removed: map[*dataflow.Model][]referrer{}}
 	if m.Database == nil {
 		return r
@@ -42,6 +42,9 @@ func newReferrers(m *dataflow.Model, clock *clock) referrers {
 					continue
 				}
 				ref := referrer{positions(other, clock), j}
+				if watch != nil {
+					ref.from.changed = watch(other)
+				}
 				switch f.OnDelete {
 				case "set_null":
 					r.emptied[seen[i]] = append(r.emptied[seen[i]], ref)
@@ -110,7 +113,7 @@ func (r referrer) ids(ctx context.Context, tx store.Tx, to []any) (ids []any, er
 func (r referrer) empty(ctx context.Context, tx store.Tx, c Caller, to []any) error {
 	m := r.from
 	where := compare(m.m, r.field, query.In, to)
-	if m.audit == nil {
+	if !m.noted() {
 		_, err := tx.Update(ctx, r.update(where))
 		return err
 	}

@@ -67,9 +67,24 @@ func newAuditModel(db *dataflow.Database) *dataflow.Model {
 // delete.
 type change struct{ before, after *dataflow.Object }
 
-// log records changes, if the model keeps an audit log.
+// noted reports whether somebody wants to know what happens to rows.
+func (m *Model) noted() bool { return m.audit != nil || m.changed != nil }
+
+// log records changes, if the model keeps an audit log, and tells who listens.
 func (m *Model) log(ctx context.Context, tx store.Tx, c Caller, changes ...change) error {
-	if m.audit == nil || len(changes) == 0 {
+	if len(changes) == 0 || !m.noted() {
+		return nil
+	}
+	if m.changed != nil {
+		told := make([]Change, len(changes))
+		for i, ch := range changes {
+			told[i] = Change{ch.before, ch.after}
+		}
+		if err := m.changed(ctx, tx, c, told); err != nil {
+			return err
+		}
+	}
+	if m.audit == nil {
 		return nil
 	}
 	fields := make([]int, 0, auditFields-1)

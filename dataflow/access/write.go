@@ -18,7 +18,7 @@ func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 // Add is Insert in a transaction of its own.
 func (m *Model) Add(ctx context.Context, s store.Store, c Caller, row *dataflow.Object) error {
 	adder, ok := s.(store.Adder)
-	if !ok || len(m.guarded) > 0 || m.audit != nil {
+	if !ok || len(m.guarded) > 0 || m.noted() {
 		return s.Write(ctx, func(tx store.Tx) error { return m.Insert(ctx, tx, c, row) })
 	}
 	fields, vals := m.inserted(row)
@@ -265,7 +265,7 @@ func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, versi
 
 // plainDelete reports whether deleting takes no look at the row.
 func (m *Model) plainDelete() bool {
-	return m.m.BeforeDelete == nil && m.audit == nil && !m.m.SoftDelete && !m.referrers.affected
+	return m.m.BeforeDelete == nil && !m.noted() && !m.m.SoftDelete && !m.referrers.affected
 }
 
 // delete removes one row and returns its id.

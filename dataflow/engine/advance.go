@@ -33,9 +33,12 @@ func (e *Engine) Advance(ctx context.Context, d DurableRun) error {
 		defer cancel()
 	}
 	var err error
-	if wp.wf.Handler != nil {
+	switch {
+	case wp.wf.Handler != nil && !wp.durable:
+		err = f.whole(ctx)
+	case wp.wf.Handler != nil:
 		err = f.replay(ctx)
-	} else {
+	default:
 		err = f.advance(ctx)
 	}
 	if over := f.run.durable.over; over != nil {
@@ -141,6 +144,21 @@ func (f *frame) advance(ctx context.Context) error {
 	return f.commit(ctx, func(store.Tx) (*Checkpoint, error) {
 		cp := &Checkpoint{}
 		return cp, f.finish(cp, true)
+	})
+}
+
+// whole runs a handler that is one transaction, and was started by an event or
+// a clock.
+func (f *frame) whole(ctx context.Context) error {
+	r := f.run
+	return f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
+		r.tx, r.txDB, r.failed = tx, r.durable.Home, nil
+		defer func() { r.tx, r.txDB = nil, nil }()
+		out, err := f.handler(ctx)
+		if err == nil {
+			err = r.failed
+		}
+		return &Checkpoint{Done: true, Output: out}, err
 	})
 }
 

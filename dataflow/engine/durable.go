@@ -73,7 +73,7 @@ func (w *wfPlanner) asked() *bool {
 func (w *wfPlanner) waiter() *nodePlan {
 	i := slices.IndexFunc(w.wp.nodes, func(n *nodePlan) bool {
 		_, waits := n.typ.(Waiter)
-		return waits || n.callee != nil && n.callee.waits && n.undoes == nil
+		return waits || n.callee != nil && n.callee.waits && !n.letGo && n.undoes == nil
 	})
 	if i < 0 {
 		return nil
@@ -102,9 +102,9 @@ func (w *wfPlanner) callsBetween() *nodePlan {
 func (w *wfPlanner) checkWaiting(n *nodePlan) {
 	if n.target != nil && n.target.callee != nil && n.target.callee.waits {
 		w.errorf("FC357", n.node.Span, "%s runs %s, which waits", n.node.ID, n.target.callee.wf.Name).
-			Hint = `a WorkflowNode can run it; with "await": False it runs by itself`
+			Hint = `a WorkflowNode can run it; with "wait": False it runs by itself`
 	}
-	if n.callee != nil && n.callee.waits && !n.registered {
+	if n.callee != nil && n.callee.waits && !n.registered && !n.letGo {
 		w.errorf("FC357", n.node.Span, "%s waits for a workflow that is not registered", n.node.ID).
 			Hint = `a workflow that waits is a run of its own: app.register("name", workflow)`
 		return

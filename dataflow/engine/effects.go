@@ -68,6 +68,8 @@ func (e *effects) setDatabase(all []*dataflow.Database) {
 // effectsOf works out what a node may do.
 func (w *wfPlanner) effectsOf(n *nodePlan) {
 	switch {
+	case n.letGo:
+		n.effects = effects{reads: true, writes: true, writeDBs: []*dataflow.Database{w.planner.plan.home(n.callee)}}
 	case n.callee != nil:
 		n.effects.add(&n.callee.effects)
 	case n.op != nil:

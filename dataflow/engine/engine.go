@@ -75,6 +75,13 @@ type WorkflowCaller interface {
 	Callee(config *dataflow.Object) (workflow any, inputs string)
 }
 
+// LetGoer is a WorkflowCaller whose config may say that nobody waits for the
+// workflow's end: it is then a run of its own, started in the transaction of
+// the one that starts it.
+type LetGoer interface {
+	LetGo(config *dataflow.Object) bool
+}
+
 // Scoper is a NodeType whose nodes run other nodes of their workflow, through
 // Call.Scope.
 type Scoper interface {
@@ -131,6 +138,9 @@ type Runtime interface {
 	dataflow.Handler
 	NewID() string
 	Logger() *slog.Logger
+	// Emit tells of an event, in the run's transaction, and returns how many runs
+	// that starts.
+	Emit(ctx context.Context, event string, data *dataflow.Object) (int, error)
 	HTTPClient() *http.Client
 	// Query runs a statement of the app's own in the run's transaction or
 	// snapshot of a database, given by its name ("": the only one).
@@ -159,7 +169,17 @@ type Engine struct {
 	models []*access.Model // by the plan's position
 	stores []store.Store   // by the plan's position
 	env    []string        // values of the plan's env references
+	start  Starter         // nil: nothing can be started
 }
+
+// Starter starts runs by themselves, in a transaction of the database that
+// their workflows write to. engine/durable implements it.
+type Starter interface {
+	Start(ctx context.Context, tx store.Tx, db *dataflow.Database, runs []*Spawned, c access.Caller, reason string) error
+}
+
+// KeepRuns says who starts runs. It is called once, before the engine is used.
+func (e *Engine) KeepRuns(s Starter) { e.start = s }
 
 // New joins a plan with its databases. Every variable that a "${env.X}" of the
 // app names must be in o.Env now: its value is read once, here (Plan.Unset
@@ -186,7 +206,7 @@ func New(p *Plan, o Options) (*Engine, error) {
 		e.stores = append(e.stores, st)
 	}
 	for _, m := range p.models {
-		e.models = append(e.models, access.New(m, access.Options{Now: o.Now, NewID: o.NewID}))
+		e.models = append(e.models, access.New(m, access.Options{Now: o.Now, NewID: o.NewID, Changed: e.changed(m), Watch: e.changed}))
 	}
 	if unset := p.Unset(o.Env); len(unset) > 0 {
 		return nil, errors.New(unset[0].Span.String() + ": " + unset[0].Message)

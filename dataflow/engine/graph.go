@@ -84,6 +84,8 @@ var nodeID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,59}$`)
 
 func (w *wfPlanner) outputOf(n *nodePlan) {
 	switch {
+	case n.letGo:
+		n.output = startedType
 	case n.callee != nil:
 		n.output = n.callee.outputType
 	case n.spec == nil:
@@ -109,6 +111,25 @@ func (w *wfPlanner) callee(n *nodePlan) {
 	target, _ := caller.Callee(n.raw)
 	if n.callee = w.called(n, target); n.callee != nil {
 		n.registered = w.workflows[n.callee.wf.Name] == n.callee.wf
+		if g, ok := n.typ.(LetGoer); ok && g.LetGo(n.raw) {
+			w.letGo(n)
+		}
+	}
+}
+
+// startedType is what a workflow gives that was let go.
+var startedType = dataflow.ObjectType(&dataflow.Field{Name: "run_id", Type: dataflow.String, Doc: "of the run that was started"})
+
+// letGo checks a node whose workflow runs by itself.
+func (w *wfPlanner) letGo(n *nodePlan) {
+	n.letGo = true
+	switch {
+	case !n.registered:
+		w.errorf("FC357", n.node.Span, "%s starts a workflow that is not registered", n.node.ID).
+			Hint = `a run of its own is known by its workflow's name: app.register("name", workflow)`
+	case len(w.planner.plan.databases) == 0:
+		w.errorf("FC356", n.node.Span, "%s starts a run of its own, and the app has no database to keep it in", n.node.ID).
+			Hint = `declare one: db = DataFlow(database_url = "sqlite:app.db")`
 	}
 }
 

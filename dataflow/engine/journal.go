@@ -36,7 +36,7 @@ type Journal interface {
 
 // Spawned is a run that another one starts.
 type Spawned struct {
-	ID       string
+	ID       string // "": a new one
 	Workflow string
 	Inputs   *dataflow.Object // checked
 }

@@ -253,6 +253,13 @@ func (f *frame) callee(ctx context.Context, n *nodePlan, config *dataflow.Object
 	_, param := n.typ.(WorkflowCaller).Callee(n.raw)
 	v, _ := config.Get(param)
 	in, _ := v.(*dataflow.Object)
+	if n.letGo {
+		out, err := (&runtime{run: f.run, key: key}).letGo(ctx, n.callee.wf, in)
+		if err != nil {
+			return nil, reroot(err, "/"+escape(param))
+		}
+		return out, nil
+	}
 	out, err := f.run.nested(ctx, n.callee, key, f.depth+1, in)
 	if err != nil {
 		return nil, reroot(err, "/"+escape(param))

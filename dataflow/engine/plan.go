@@ -22,6 +22,9 @@ type Plan struct {
 	workflows  map[string]*workflowPlan // registered ones
 	opNodes    map[dataflow.Op]*opNode
 	env        []envUse
+	rows       map[*dataflow.Model][]*subscription // by the model that they listen to
+	events     map[string][]*subscription          // by the event that is told
+	timetable  []*Timed
 }
 
 type envUse struct {
@@ -122,6 +125,8 @@ func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic)
 			p.plan.workflows[wf.Name] = wp
 		}
 	}
+	p.subscriptions()
+	p.schedules()
 	diags := dataflow.SortDiagnostics(p.diags)
 	if dataflow.HasErrors(diags) {
 		return nil, diags
@@ -157,6 +162,8 @@ func newPlanner(app *dataflow.App) *planner {
 			workflows:  map[string]*workflowPlan{},
 			opNodes:    map[dataflow.Op]*opNode{},
 			byName:     map[string][]*dataflow.Model{},
+			rows:       map[*dataflow.Model][]*subscription{},
+			events:     map[string][]*subscription{},
 		},
 		workflows: map[string]*dataflow.Workflow{},
 		done:      map[*dataflow.Workflow]*workflowPlan{},

@@ -10,11 +10,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 )
 
-// laterTypes are node types that the design has and this version has not.
-var laterTypes = []string{
-	"EmitNode",
-}
-
 // kailashTypes are node types of Kailash that go by another name here.
 var kailashTypes = map[string]string{
 	"PythonCodeNode":          `"StarlarkNode" with {"fn": function, …}`,
@@ -110,11 +105,6 @@ func (p *planner) resolveType(node *dataflow.Node) NodeType {
 
 func (p *planner) unknownType(node *dataflow.Node) {
 	span := partSpan(node, "/type")
-	if slices.Contains(laterTypes, node.Type) {
-		p.errorf("FC300", span, "%s is not in this version yet", node.Type).
-			Hint = "a handler (app.handler) or a StarlarkNode may do what you need"
-		return
-	}
 	d := p.errorf("FC300", span, "unknown node type %q", node.Type)
 	if ours, ok := kailashTypes[node.Type]; ok {
 		d.Hint = "write " + ours

@@ -112,6 +112,9 @@ func (rt *runtime) runCaller(ctx context.Context, t WorkflowCaller, args *datafl
 	target, param := t.Callee(args)
 	v, _ := args.Get(param)
 	in, _ := v.(*dataflow.Object)
+	if g, ok := t.(LetGoer); ok && g.LetGo(args) {
+		return rt.letGo(ctx, target, in)
+	}
 	switch target := target.(type) {
 	case string:
 		return rt.Workflow(ctx, target, in)
@@ -119,6 +122,50 @@ func (rt *runtime) runCaller(ctx context.Context, t WorkflowCaller, args *datafl
 		return rt.Workflow(ctx, target.Name, in)
 	}
 	return nil, &dataflow.Error{Code: "invalid", Status: dataflow.StatusInvalid, Message: "the node names no workflow"}
+}
+
+// letGo starts a run of a workflow that nobody waits for.
+func (rt *runtime) letGo(ctx context.Context, target any, in *dataflow.Object) (any, error) {
+	name, _ := target.(string)
+	if wf, ok := target.(*dataflow.Workflow); ok {
+		name = wf.Name
+	}
+	e := rt.run.engine
+	wp, ok := e.plan.workflows[name]
+	if !ok {
+		return nil, e.unknownWorkflow(name)
+	}
+	do := func(ctx context.Context) (any, error) {
+		r := rt.run
+		switch home := e.plan.home(wp); {
+		case r.tx == nil && r.probing:
+			r.wanted = home
+			return nil, errRestart
+		case r.tx == nil || e.start == nil:
+			return nil, &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Message: "nobody keeps runs that are let go here"}
+		case home != r.txDB:
+			return nil, &dataflow.Error{Code: "second_database", Status: dataflow.StatusInternal,
+				Message: name + " keeps its runs in another database than this run writes to"}
+		}
+		inputs, err := checkInputs(wp.wf, in)
+		if err != nil {
+			return nil, named(err, wp.wf)
+		}
+		s := &Spawned{ID: e.opts.NewID(), Workflow: name, Inputs: dataflow.NewRecord(wp.wf.InputShape, inputs)}
+		err = e.start.Start(ctx, r.tx, r.txDB, []*Spawned{s}, r.caller, "run "+r.id)
+		return dataflow.ObjectOf("run_id", s.ID), err
+	}
+	var out any
+	var err error
+	if rt.kept {
+		out, err = rt.step(ctx, name, in, &effects{writes: true}, do)
+	} else {
+		out, err = do(ctx)
+	}
+	if err != nil {
+		return nil, inHandler(err, "workflow "+name)
+	}
+	return out, nil
 }
 
 // Workflow implements dataflow.Handler.

@@ -112,6 +112,7 @@ func runSummary(r *durable.Run) *dataflow.Object {
 		{"waits_for", r.Reason, r.Status == durable.Waiting && r.Reason != ""},
 		{"cancelling", true, r.Cancelling()},
 		{"wakes_at", r.WakeAt, !r.WakeAt.IsZero()},
+		{"origin", r.Origin, r.Origin != ""},
 		{"parent", r.Parent, r.Parent != ""},
 		{"ended_at", r.Ended, !r.Ended.IsZero()},
 		{"error", errorValue(r.Error), r.Error != nil},

@@ -18,6 +18,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "max_body", Accept: Int, Named: true, Default: "1048576", Min: bound(1), Max: bound(1 << 30), Doc: "Largest request body, in bytes."},
 			{Name: "request_timeout", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How long a request may take."},
 			{Name: "files", Accept: Str, Named: true, Doc: "A folder below the app's, `\"files\"`: nodes read and write files in it and nowhere else. It must be there."},
+			{Name: "run_retention", Accept: Duration, Named: true, Doc: "How long durable runs are kept after they have ended, as `\"30d\"`. Default: until `flowctl runs purge` is called."},
 			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Ask callers who they are."},
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},
 			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},
@@ -61,6 +62,33 @@ var serverBuiltins = []*Builtin{
 			{Name: "durable", Accept: Bool, Named: true, Default: "False", Doc: "Keep each run in the database, step by step, so that it survives the process, and can wait. Each call of `ctx` is then a step and a transaction of its own."},
 		},
 		Gone: []Gone{{Name: "inputs", Instead: "input"}, {Name: "description", Instead: "doc"}, {Name: "handler", Instead: "fn"}},
+	},
+	{
+		Name: "app.on", Returns: "None",
+		Doc: "Runs a workflow when something has happened: when a row of a model was created, updated or deleted, however that came about, or when an `EmitNode` told of an event. " +
+			"The run is started in the transaction that did it, so that no event is lost and none tells of what was undone. " +
+			"Inputs of the workflow are filled by name: `record` is the row, `before` the row as it was, `event` the event's name, and any other the row's field of that name; for an event of an `EmitNode` they are what its `data` has.",
+		Example: `app.on("Order.created", "notify", where = {"total": {"$gte": 100}})`,
+		Params: []Param{
+			{Name: "event", Accept: Str, Required: true, Doc: "`\"Order.created\"`, `\"Order.updated\"`, `\"Order.deleted\"`, or the name of an event."},
+			{Name: "workflow", Accept: Workflow | Str, Required: true, Doc: "A registered workflow, or its name."},
+			{Name: "where", Accept: Dict, Named: true, Doc: "A filter that the row must match, as it is after the change (for a row that was deleted: before)."},
+		},
+		Gone: []Gone{{Name: "filter", Instead: "where"}, {Name: "handler", Instead: "workflow"}},
+	},
+	{
+		Name: "app.schedule", Returns: "None",
+		Doc: "Runs a workflow at certain times. Of several processes one starts the run; what was due while none ran is made up for once, at the next start. " +
+			"Where the clock of the place skips a time in spring the run comes after it; a time that it shows twice in autumn counts once.",
+		Example: `app.schedule("0 6 * * mon-fri", "send_report", tz = "Europe/Berlin")`,
+		Params: []Param{
+			{Name: "cron", Accept: Str, Required: true, Doc: "Minute, hour, day of month, month, day of week, as crontab has them, or `\"@daily\"`, `\"@every 10m\"`."},
+			{Name: "workflow", Accept: Workflow | Str, Required: true, Doc: "A registered workflow, or its name."},
+			{Name: "tz", Accept: Str, Named: true, Default: `"UTC"`, Doc: "The place whose clock counts, as `\"Europe/Berlin\"`."},
+			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The workflow's inputs."},
+			{Name: "name", Accept: Str, Named: true, Doc: "Tells schedules of one workflow apart. Default: the workflow's name."},
+		},
+		Gone: []Gone{{Name: "timezone", Instead: "tz"}, {Name: "inputs", Instead: "input"}},
 	},
 	{
 		Name: "app.expose", Returns: "None",

@@ -24,6 +24,10 @@ type home struct {
 	tables tables
 	name   string // of this process, among the executors
 
+	schedules []*engine.Timed
+	due       map[string]time.Time // of each, as this process knows; used by serve alone
+	purged    time.Time            // when runs were last looked for that are kept no longer
+
 	bell chan struct{} // rung when there may be something to do
 
 	front *home // of the app's current version, if this one is of another
@@ -40,9 +44,15 @@ type home struct {
 }
 
 func newHome(rs *Runs, db *dataflow.Database) *home {
-	return &home{runs: rs, db: db, store: rs.engine.Store(db), tables: tablesOf(db), name: rand.Text() + " " + processName(),
+	h := &home{runs: rs, due: map[string]time.Time{}, db: db, store: rs.engine.Store(db), tables: tablesOf(db), name: rand.Text() + " " + processName(),
 		bell: make(chan struct{}, 1), active: map[string]context.CancelCauseFunc{}, watchers: map[string][]chan struct{}{},
 		seen: map[string]sighting{}, versions: map[string]*version{}}
+	for _, s := range rs.engine.Plan().Timetable() {
+		if s.Home == db {
+			h.schedules = append(h.schedules, s)
+		}
+	}
+	return h
 }
 
 // top is the home of the app's current version.
@@ -74,18 +84,22 @@ func (h *home) newRun(id, workflow string, inputs *dataflow.Object, c access.Cal
 		WakeAt: now, Created: now, Updated: now, poke: id}
 }
 
-// enqueue adds a run, and the app that it begins with.
-func (h *home) enqueue(ctx context.Context, tx store.Tx, r *Run) error {
-	row, err := r.row()
-	if err != nil {
-		return err
+// enqueue adds runs, and the app that they begin with.
+func (h *home) enqueue(ctx context.Context, tx store.Tx, runs ...*Run) error {
+	rows := make([][]any, len(runs))
+	for i, r := range runs {
+		row, err := r.row()
+		if err != nil {
+			return err
+		}
+		rows[i] = row
 	}
 	if !h.here.Load() && h.front == nil {
 		if err := h.keepSource(ctx, tx); err != nil {
 			return err
 		}
 	}
-	_, err = tx.Insert(ctx, h.tables.runs, runColumns, [][]any{row})
+	_, err := tx.Insert(ctx, h.tables.runs, runColumns, rows)
 	return err
 }
 

@@ -228,7 +228,7 @@ func (j *journal) Receive(ctx context.Context, tx store.Tx, name string) (payloa
 // Spawn implements engine.Journal.
 func (j *journal) Spawn(ctx context.Context, tx store.Tx, s *engine.Spawned, parent bool) error {
 	r := j.home.newRun(s.ID, s.Workflow, s.Inputs, j.run.Caller)
-	r.Reason = "run " + j.run.ID
+	r.Origin = "run " + j.run.ID
 	if parent {
 		r.Parent = j.run.ID
 	}

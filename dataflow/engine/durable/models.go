@@ -36,8 +36,10 @@ const (
 	runError
 	runUser
 	runTenant
+	runChain
 	runParent
 	runReason
+	runOrigin
 	runPriority
 	runGroup
 	runWakeAt
@@ -103,8 +105,10 @@ func newRuns(db *dataflow.Database) *dataflow.Model {
 		optional("error", ""),
 		optional("user", "who started it, as JSON that keeps types"),
 		optional("tenant", ""),
+		&dataflow.Field{Name: "chain", Type: dataflow.Int, Doc: "how many events led to it"},
 		optional("parent", "the run that waits for this one's end"),
-		optional("reason", "what a waiting run waits for; what started one that nobody asked for"),
+		optional("reason", "what a waiting run waits for"),
+		optional("origin", "what started it, if nobody asked for it"),
 		&dataflow.Field{Name: "priority", Type: dataflow.Int, Doc: "larger goes first"},
 		optional("group", "runs of one group share a limit"),
 		moment("wake_at", "when a queued or waiting run is to be looked at; null: not before somebody says so"),

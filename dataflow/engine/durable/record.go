@@ -21,7 +21,8 @@ type Run struct {
 	Error     *dataflow.Error
 	Caller    access.Caller
 	Parent    string
-	Reason    string
+	Reason    string // what a waiting run waits for
+	Origin    string // what started it: "event Order.created", "schedule nightly", "run …"; "": somebody asked for it
 	Priority  int64
 	Group     string
 	WakeAt    time.Time // zero: not before somebody says so
@@ -80,6 +81,8 @@ func (r *Run) row() ([]any, error) {
 	v[runID], v[runWorkflow], v[runVersion], v[runStatus] = r.ID, r.Workflow, r.Version, string(r.Status)
 	v[runKey], v[runRequest], v[runInput], v[runOutput], v[runError] = orNull(r.key), orNull(r.request), input, out, errorText(r.Error)
 	v[runUser], v[runTenant], v[runParent], v[runReason] = user, orNull(r.Caller.Tenant), orNull(r.Parent), orNull(r.Reason)
+	v[runOrigin] = orNull(r.Origin)
+	v[runChain] = int64(r.Caller.Chain)
 	v[runPriority], v[runGroup], v[runWakeAt], v[runToken] = r.Priority, orNull(r.Group), timeOrNull(r.WakeAt), orNull(r.token)
 	v[runExecutor], v[runTakeovers], v[runPoke], v[runCancel] = orNull(r.Executor), r.Takeovers, r.poke, r.cancel
 	v[runStartedAt], v[runEndedAt], v[runCreatedAt], v[runUpdatedAt] = timeOrNull(r.Started), timeOrNull(r.Ended), r.Created, r.Updated
@@ -107,11 +110,11 @@ func runOf(row store.Row) (*Run, error) {
 	at := func(i int) time.Time { t, _ := v[i].(time.Time); return t }
 	num := func(i int) int64 { n, _ := v[i].(int64); return n }
 	r := &Run{ID: str(runID), Workflow: str(runWorkflow), Version: str(runVersion), Status: Status(str(runStatus)),
-		Parent: str(runParent), Reason: str(runReason), Priority: num(runPriority), Group: str(runGroup), WakeAt: at(runWakeAt),
+		Parent: str(runParent), Reason: str(runReason), Origin: str(runOrigin), Priority: num(runPriority), Group: str(runGroup), WakeAt: at(runWakeAt),
 		Executor: str(runExecutor), Takeovers: num(runTakeovers), Created: at(runCreatedAt), Started: at(runStartedAt), Ended: at(runEndedAt),
 		Updated: at(runUpdatedAt), key: str(runKey), request: str(runRequest), token: str(runToken), poke: str(runPoke)}
 	r.cancel, _ = v[runCancel].(bool)
-	r.Caller.Tenant = str(runTenant)
+	r.Caller.Tenant, r.Caller.Chain = str(runTenant), int(num(runChain))
 	in, err := decode(str(runInput))
 	if err != nil {
 		return nil, err

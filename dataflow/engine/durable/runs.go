@@ -58,6 +58,8 @@ type Options struct {
 	// Pace is how often the database is looked at for work of others; 0 is a
 	// second. Takeovers take a few times as long as Silence.
 	Pace time.Duration
+	// Keep is how long runs that have ended are kept; 0: for ever.
+	Keep time.Duration
 	// Silence is how long a process may show no life before its runs are
 	// taken over; 0 is 9 seconds.
 	Silence time.Duration
@@ -106,6 +108,7 @@ func New(e *engine.Engine, o Options) *Runs {
 		rs.homes = append(rs.homes, h)
 		rs.byDB[db] = h
 	}
+	e.KeepRuns(rs)
 	return rs
 }
 
@@ -152,8 +155,7 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	}
 	h := rs.byDB[rs.engine.Plan().Home(b.Workflow)]
 	if h == nil {
-		return nil, false, &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Workflow: b.Workflow,
-			Message: "durable runs need tables of the runtime, and existing_schema_mode = True makes none"}
+		return nil, false, unkept(b.Workflow)
 	}
 	if key := b.key(); key != "" {
 		if r, err := h.byKey(ctx, key); r != nil || err != nil {
@@ -342,20 +344,32 @@ func (rs *Runs) Purge(ctx context.Context, before time.Time, status Status) (n i
 	return n, nil
 }
 
-// Start has a workflow run by itself, in a transaction of its home database.
-func (rs *Runs) Start(ctx context.Context, tx store.Tx, workflow string, inputs *dataflow.Object, c access.Caller, key, reason string) (string, error) {
-	checked, err := rs.engine.CheckInputs(workflow, inputs)
-	if err != nil {
-		return "", err
+// Start implements engine.Starter.
+func (rs *Runs) Start(ctx context.Context, tx store.Tx, db *dataflow.Database, runs []*engine.Spawned, c access.Caller, origin string) error {
+	h := rs.byDB[db]
+	if h == nil {
+		return unkept("")
 	}
-	h := rs.byDB[rs.engine.Plan().Home(workflow)]
-	r := h.newRun(rs.opts.NewID(), workflow, checked, c)
-	r.key, r.Reason = key, reason
-	if err := h.enqueue(ctx, tx, r); err != nil {
-		return "", err
+	list := make([]*Run, len(runs))
+	for i, s := range runs {
+		id := s.ID
+		if id == "" {
+			id = rs.opts.NewID()
+		}
+		list[i] = h.newRun(id, s.Workflow, s.Inputs, c)
+		list[i].Origin = origin
 	}
-	h.wake(true) // where it is too soon, the next look is not far
-	return r.ID, nil
+	if err := h.enqueue(ctx, tx, list...); err != nil {
+		return err
+	}
+	h.wake(true) // if that is before the commit, the next look is not far
+	return nil
+}
+
+// unkept is the error for a database that has no tables of the runtime.
+func unkept(workflow string) error {
+	return &dataflow.Error{Code: "not_available", Status: dataflow.StatusRejected, Workflow: workflow,
+		Message: "durable runs need tables of the runtime, and existing_schema_mode = True makes none"}
 }
 
 // below is the filter for the runs that a run started: their ids begin with

@@ -352,7 +352,13 @@ func (h *home) serve(ctx context.Context) {
 		case <-pace.C:
 		case <-h.bell:
 		}
-		next, err := h.claimDue(ctx)
+		ticks, err := h.tick(ctx, h.now())
+		next := ticks
+		if err == nil {
+			next, err = h.claimDue(ctx)
+			next = min(next, ticks)
+		}
+		h.forget(ctx)
 		if err == nil && time.Since(looked) > h.runs.opts.Silence/3 {
 			looked = time.Now()
 			err = h.takeOver(ctx)

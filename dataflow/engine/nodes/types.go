@@ -25,6 +25,7 @@ func Types() []engine.NodeType {
 		newLog(),
 		newWait(),
 		newSignal(),
+		newEmit(),
 		newFilter(),
 		newSort(),
 	}, documents()...)

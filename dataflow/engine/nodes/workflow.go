@@ -18,6 +18,7 @@ func newWorkflow() *workflow {
 			"Its outputs are the node's.",
 		Params: []*dataflow.Field{
 			{Name: "workflow", Type: dataflow.Any, Doc: "the workflow, or the name it is registered under"},
+			{Name: "wait", Type: dataflow.Bool, Default: true, HasDefault: true, Doc: "wait for its end; with `False` it is let go: a run of its own, which begins when this run's transaction is committed, and whose `run_id` is the node's output"},
 			{Name: "inputs", Type: &dataflow.Type{Kind: dataflow.KindObject}, Optional: true, Doc: "its inputs, by name"},
 		},
 		Effect: dataflow.EffectPure, // the plan takes the workflow's own
@@ -34,8 +35,17 @@ func (t *workflow) Callee(config *dataflow.Object) (workflow any, inputs string)
 	return workflow, "inputs"
 }
 
+// LetGo implements engine.LetGoer.
+func (t *workflow) LetGo(config *dataflow.Object) bool {
+	v, given := config.Get("wait")
+	return given && v == false
+}
+
 // Check implements engine.Checker.
 func (t *workflow) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
+	if v, given := node.Config.Get("wait"); given && !fixed(v) {
+		return []dataflow.Diagnostic{problem("FC347", node, "/wait", "wait must be known when the file is loaded", "write it out")}
+	}
 	switch v, given := node.Config.Get("workflow"); v.(type) {
 	case nil:
 		if !given {

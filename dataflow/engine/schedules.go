@@ -1,0 +1,81 @@
+package engine
+
+import (
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/robfig/cron/v3"
+)
+
+// Timed is a workflow that runs at certain times.
+type Timed struct {
+	Name     string
+	Workflow string
+	Inputs   *dataflow.Object // checked
+	Spec     string           // tells schedules apart that have the name
+	Home     *dataflow.Database
+	next     cron.Schedule
+	at       *time.Location
+}
+
+// Next is the first time after t, by the clock of its place: a time that the
+// clock skips in spring is made up for when it has, one that it shows twice in
+// autumn counts once.
+func (t *Timed) Next(after time.Time) time.Time {
+	return t.next.Next(after.In(t.at)).UTC()
+}
+
+// Timetable lists the app's schedules.
+func (p *Plan) Timetable() []*Timed { return p.timetable }
+
+func (p *planner) schedules() {
+	taken := map[string]dataflow.Span{}
+	for _, s := range p.plan.app.Schedules {
+		wp := p.started(s.Workflow, s.WorkflowName, s.Spans.At("/workflow"))
+		t := &Timed{Name: s.Name, Spec: s.Cron + " " + s.TZ, at: time.UTC}
+		if wp != nil && t.Name == "" {
+			t.Name = wp.wf.Name
+		}
+		if first, there := taken[t.Name]; there && t.Name != "" {
+			d := p.errorf("FC383", s.Span, "two schedules are called %q", t.Name)
+			d.Hint = `give one a name of its own: app.schedule(…, name = "…")`
+			d.Related = []dataflow.Related{{Message: "the first is here", Span: first}}
+		}
+		taken[t.Name] = s.Span
+		if s.TZ != "" {
+			at, err := time.LoadLocation(s.TZ)
+			if err != nil || s.TZ == "Local" {
+				p.errorf("FC383", s.Spans.At("/tz"), "%q is no time zone", s.TZ).Hint = `write the name of the IANA database, as "Europe/Berlin"; without tz it is UTC`
+			} else {
+				t.at = at
+			}
+		}
+		var err error
+		switch {
+		case strings.Contains(s.Cron, "TZ="):
+			p.errorf("FC383", s.Spans.At("/cron"), "the time zone is no part of the times").Hint = `write tz = "Europe/Berlin"`
+		default:
+			if t.next, err = cron.ParseStandard(s.Cron); err != nil {
+				p.errorf("FC383", s.Spans.At("/cron"), "%q is no times: %s", s.Cron, strings.TrimSuffix(err.Error(), ": "+s.Cron)).
+					Hint = `five fields, as "0 6 * * mon-fri": minute, hour, day of month, month, day of week; or "@daily", "@every 10m"`
+			}
+		}
+		if wp == nil || t.next == nil {
+			continue
+		}
+		inputs, err := checkInputs(wp.wf, s.Input)
+		if err != nil {
+			for _, pr := range dataflow.AsError(err).Problems {
+				p.errorf("FC383", s.Spans.At("/input"+pr.Pointer), "the input of %s: %s: %s", wp.wf.Name, partName("input", pr.Pointer), pr.Detail).Hint = pr.Hint
+			}
+			continue
+		}
+		if t.next.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+			p.errorf("FC383", s.Spans.At("/cron"), "%q never comes", s.Cron).Hint = "there is no such day"
+			continue
+		}
+		t.Workflow, t.Inputs, t.Home = wp.wf.Name, dataflow.NewRecord(wp.wf.InputShape, inputs), p.plan.home(wp)
+		p.plan.timetable = append(p.plan.timetable, t)
+	}
+}
