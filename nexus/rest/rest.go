@@ -117,7 +117,11 @@ func (h *Handler) routes() *mux.Router {
 	// Encoded paths, so that an id may hold a slash; no cleaning, which would
 	// redirect and lose the body.
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
-	for _, rt := range Routes() {
+	// The router tries one pattern after another: first those that are asked
+	// for most, which are the longest.
+	routes := Routes()
+	slices.SortStableFunc(routes, func(a, b Route) int { return strings.Count(b.Pattern, "/") - strings.Count(a.Pattern, "/") })
+	for _, rt := range routes {
 		router.Path(rt.Pattern).Handler(h.adapt(rt))
 	}
 	router.NotFoundHandler = h.adapt(Route{serve: (*Handler).noRoute})
