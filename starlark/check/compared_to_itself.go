@@ -63,5 +63,9 @@ func (f *file) same(a, b syntax.Expr) bool {
 	case *syntax.Literal: // 1 - 1 is arithmetic
 		return false
 	}
+	x, y := f.span(a), f.span(b)
+	if x.End.Col-x.Start.Col != y.End.Col-y.Start.Col { // most are told apart by this
+		return false
+	}
 	return f.source(a) == f.source(b) && !calls(a)
 }

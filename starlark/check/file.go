@@ -21,6 +21,7 @@ type file struct {
 	isParam map[*syntax.Ident]bool // first identifiers of parameters
 
 	defs map[dataflow.Pos]*syntax.DefStmt // by the place of their names
+	used map[*syntax.Ident]int            // see uses
 }
 
 func parse(s Source) *file {
@@ -116,6 +117,13 @@ func (f *file) isLocal(id *syntax.Ident) bool {
 
 // uses counts how often each name is used, by the identifier that first sets it.
 func (f *file) uses() map[*syntax.Ident]int {
+	if f.used == nil {
+		f.used = f.countUses()
+	}
+	return f.used
+}
+
+func (f *file) countUses() map[*syntax.Ident]int {
 	used := map[*syntax.Ident]int{}
 	names := map[*syntax.Ident]bool{} // attributes and names of arguments
 	f.walk(func(n syntax.Node) {

@@ -1,9 +1,7 @@
 package check
 
 import (
-	"maps"
 	"path"
-	"slices"
 	"strconv"
 	"strings"
 
@@ -159,8 +157,8 @@ func (fl *flow) note(code string, at dataflow.Span, wrong bool, message, hint st
 // tell reports what was found for the rule that runs.
 func (p *pass) tell() {
 	facts := p.follow()
-	for _, k := range slices.SortedFunc(maps.Keys(facts), func(a, b factKey) int { return strings.Compare(a.at.String(), b.at.String()) }) {
-		if f := facts[k]; k.code == p.code && f.holds && !p.failed(dataflow.Span{File: k.at.File, Start: k.at.Start, End: k.at.Start}) {
+	for k, f := range facts {
+		if k.code == p.code && f.holds && !p.failed(dataflow.Span{File: k.at.File, Start: k.at.Start, End: k.at.Start}) {
 			p.report(k.at, f.message, f.hint)
 		}
 	}
