@@ -61,12 +61,17 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	return prog, predeclared, true
 }
 
-// isText refuses what is no text. The parser would take a NUL for the end of
-// the file, and not look at what follows.
+// isText refuses what is no text, or has lines that not everybody counts. The
+// parser would take a NUL for the end of the file, and not look at what follows.
 func (l *loader) isText(src *source) bool {
 	if i := strings.IndexByte(src.text, 0); i >= 0 {
 		at := tree.Advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:i])
 		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "a NUL character stands in the file", "remove it, and save the file as UTF-8; in a string write \\0")
+		return false
+	}
+	if i := loneReturn(src.text); i >= 0 {
+		at := tree.Advance(dataflow.Pos{Line: 1, Col: 1}, src.text[:i])
+		l.error("FC001", dataflow.Span{File: src.name, Start: at, End: at}, "a carriage return stands in the file without a line feed", "save it with lines that end in a line feed")
 		return false
 	}
 	if !utf8.ValidString(src.text) {
@@ -82,6 +87,22 @@ func (l *loader) isText(src *source) bool {
 		return false
 	}
 	return true
+}
+
+// loneReturn finds a carriage return that ends a line by itself: the parser
+// counts such a line, editors and reports do not, and every place behind it
+// would be another's. It is -1 where there is none.
+func loneReturn(text string) int {
+	for from := 0; ; {
+		i := strings.IndexByte(text[from:], '\r')
+		if i < 0 {
+			return -1
+		}
+		if i += from; !strings.HasPrefix(text[i+1:], "\n") {
+			return i
+		}
+		from = i + 1
+	}
 }
 
 // syntaxError reports where the parser gave up, unless a habit of other

@@ -500,6 +500,7 @@ func BenchmarkLoad(b *testing.B) {
 func TestWhatIsNoTextIsRefusedWhereItStands(t *testing.T) {
 	for text, want := range map[string]string{
 		"x = 1\ny = \"a\x00b\"\nz = nonsense\n": "app.star:2:7 FC001 a NUL character stands in the file",
+		"x = 1\ry = nonsense\n":                 "app.star:1:6 FC001 a carriage return stands in the file without a line feed",
 		"x = 1\n\x00\nclass X:\n":               "app.star:2:1 FC001 a NUL character stands in the file",
 		"x = 1\ny = \"\xff\"\n":                 "app.star:2:6 FC001 the file is not UTF-8 text",
 	} {

@@ -2,6 +2,7 @@ package starlark
 
 import (
 	"strings"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
@@ -60,11 +61,15 @@ func (s *source) index() {
 // span returns the place of a node.
 func (s *source) span(n syntax.Node) dataflow.Span { return tree.Span(s.name, n) }
 
-// point returns the span of n characters from p.
+// point returns the span of n characters from p, or as many as its line has.
+// The parser may stop behind the end of a line, which it takes for a token.
 func (s *source) point(p syntax.Position, n int) dataflow.Span {
-	end := pos(p)
-	end.Col += n
-	return dataflow.Span{File: s.name, Start: pos(p), End: end}
+	start := pos(p)
+	behind := utf8.RuneCountInString(s.line(start.Line)) + 1
+	start.Col = min(start.Col, behind)
+	end := start
+	end.Col = min(start.Col+n, behind)
+	return dataflow.Span{File: s.name, Start: start, End: end}
 }
 
 // locate returns the span of the call whose "(" is at p, else the character at p.

@@ -125,6 +125,13 @@ var rules = []rule{
 		from: below("starlark"),
 		bad:  below("dataflow/store", "dataflow/engine", "net/http", "github.com/gorilla", "github.com/mark3labs"),
 	}, {
+		why:  "rules look at an app and its text: at no file, network, database, clock or chance",
+		from: below("starlark/check", "starlark/internal", "starlark/spec"),
+		bad: func(p string) bool {
+			return slices.Contains([]string{"os", "os/exec", "io/ioutil", "net", "time", "syscall", "math/rand", "math/rand/v2", "crypto/rand", "context"}, p) ||
+				within(p, "net/http", "database/sql", "dataflow/store", "dataflow/engine", "dataflow/migrate", "github.com/jackc", "modernc.org", "zombiezen.com")
+		},
+	}, {
 		why:  "only a store talks to a database engine (bench/handwritten is what stores are measured against)",
 		from: beside("dataflow/store", "bench/handwritten"),
 		bad:  below(sqlDrivers...),
@@ -197,6 +204,11 @@ func TestRulesRefuseWhatTheyName(t *testing.T) {
 		{"nexus/rest", "nexus/mcp", true},
 		{"nexus/mcp", "github.com/gorilla/mux", true},
 		{"starlark", "nexus", true},
+		{"starlark/check", "os", true},
+		{"starlark/check", "time", true},
+		{"starlark/check", "net", true},
+		{"starlark/check", "net/netip", false},
+		{"starlark/report", "os", false},
 		{"starlark/value", "go.starlark.net/starlark", false},
 		{"starlark", "dataflow/store", true},
 		{"stdlib", "starlark", false},
