@@ -44,6 +44,9 @@ type Caller struct {
 	// Sees says of which models rows may be shown beside those of the model
 	// that is asked: nil is all of them, as for the app's own functions.
 	Sees func(*dataflow.Model) bool
+	// Operator: who runs the app at their own terminal. They may see the runs of
+	// every tenant, and nothing else that others may not.
+	Operator bool
 	// Chain is how many events led here, one by what the other started.
 	Chain int
 }

@@ -135,10 +135,17 @@ func (h *home) selectRuns(ctx context.Context, from store.Reader, q *query.Selec
 func (h *home) list(ctx context.Context, c access.Caller, f Filter) ([]*Run, error) {
 	t := h.tables.runs
 	where := query.And{}
-	for i, v := range map[int]string{runWorkflow: f.Workflow, runStatus: string(f.Status), runParent: f.Parent, runTenant: c.Tenant} {
+	for i, v := range map[int]string{runWorkflow: f.Workflow, runStatus: string(f.Status), runParent: f.Parent} {
 		if v != "" {
 			where = append(where, equal(t, i, v))
 		}
+	}
+	switch {
+	case c.Operator:
+	case c.Tenant == "":
+		where = append(where, compare(t, runTenant, query.Null, true))
+	default:
+		where = append(where, equal(t, runTenant, c.Tenant))
 	}
 	q := &query.Select{Order: []query.Order{{Field: runCreatedAt, Desc: true}, {Field: runID, Desc: true}}, Limit: f.Limit + 1}
 	if f.Before != "" {

@@ -198,8 +198,8 @@ func (rs *Runs) sameBegin(r *Run, b Begin, err error) error {
 	return nil
 }
 
-// Get returns a run, or a not_found error. A caller with a tenant sees those
-// of that tenant.
+// Get returns a run, or a not_found error. A caller sees the runs of its own
+// tenant; those that no tenant began are seen by callers without one.
 func (rs *Runs) Get(ctx context.Context, c access.Caller, id string) (*Run, error) {
 	_, r, err := rs.find(ctx, c, id)
 	return r, err
@@ -211,7 +211,7 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 		if err != nil {
 			return nil, nil, err
 		}
-		if r != nil && (c.Tenant == "" || r.Caller.Tenant == c.Tenant) {
+		if r != nil && (c.Operator || r.Caller.Tenant == c.Tenant) {
 			return h, r, nil
 		}
 	}
