@@ -44,7 +44,7 @@ func (w *wfPlanner) asks(n *nodePlan) {
 		if ref, ok := paramOf(v, p.Name, i).(dataflow.Ref); ok && p.Type == nil {
 			before := len(w.diags)
 			if e, from := w.compileRef(ref); e != nil && from != nil && from.Kind == dataflow.KindDecimal {
-				p.Type = from
+				p.Type, p.Taken = from, true
 			}
 			w.diags = w.diags[:before] // known already
 		}

@@ -33,7 +33,11 @@ type Param struct {
 	Name string         // "min"; of one by place its number, "1"
 	Type *dataflow.Type // nil: that of the value
 	List bool           // it stands as IN (:name)
-	At   int            // of its first use in Text, in bytes
+	Rows bool           // it stands behind LIMIT or OFFSET
+	// Taken: Type is that of what the value refers to, and nobody has said that
+	// it fits what the statement is about.
+	Taken bool
+	At    int // of its first use in Text, in bytes
 }
 
 // Column says what the values of a column of the result are.
@@ -166,6 +170,10 @@ func (s *Statement) params(byPlace bool) *Flaw {
 		if in, first, last := s.inList(i); in != notIn {
 			p.in, start, stop = in, s.words[first].from, s.words[last].to
 			s.Params[p.param-1].List = true
+		}
+		if i > 0 {
+			before := strings.ToUpper(s.words[i-1].text(s.Text))
+			s.Params[p.param-1].Rows = before == "LIMIT" || before == "OFFSET"
 		}
 		s.parts = append(s.parts, part{text: s.Text[from:start], at: from}, p)
 		from = stop

@@ -40,7 +40,7 @@ func newSQLQuery() *sqlQuery {
 			"`IN (:ids)` takes a list. The database lets it write only with `write = True`, which then belongs to the run like all that it writes. " +
 			"The text is one literal; the database looks at it when the app is opened. " +
 			"SQL knows nothing of the models' rules: it sees the rows of all tenants and those deleted softly, and what it writes is not validated, versioned, audited or stamped with `updated_at`. " +
-			"SQLite keeps a decimal as a whole number of its smallest unit, a bool as 0 or 1, and times and JSON as text: columns of a table come back as what the model says, of others `columns` says what they are.",
+			"SQLite keeps a decimal as a whole number of its smallest unit, a bool as 0 or 1, and times and JSON as text: columns of a table come back as what the model says, of others `columns` says what they are, and where a statement is about a decimal, `types` says of a parameter that is a number what it counts.",
 		Params: []*dataflow.Field{
 			{Name: "sql", Type: dataflow.String, Doc: "one statement"},
 			{Name: "params", Type: dataflow.Any, Optional: true, Doc: "its values: a dict by name, or a list"},

@@ -41,6 +41,7 @@ type own struct {
 	*sqlite.Stmt
 	columns []string
 	types   []*dataflow.Type // of the columns; nil: as SQLite has the value
+	money   *dataflow.Field  // a decimal that it is about, or nil
 }
 
 // maxOwn bounds how many statements of the app's a connection keeps.
@@ -109,6 +110,10 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 	}()
 	named := &statement{Stmt: st.Stmt, sql: q.Text}
 	for i, p := range q.Params {
+		if st.money != nil && p.Type == nil && !p.Rows && numeric(args[i]) {
+			return nil, store.Unfit(p.Name, fmt.Sprintf(`what it counts is not known: the statement is about the decimal %[1]s, which SQLite keeps as a whole number of its smallest unit; say it: types = {%[2]q: "decimal(%[3]d, %[4]d)"}, or "int", or "str"`,
+				st.money.Name, p.Name, st.money.Type.Precision, st.money.Type.Scale), nil)
+		}
 		v, err := bound(p, args[i])
 		if err != nil {
 			return nil, err
@@ -141,6 +146,20 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 		a.Affected = int64(r.c.Changes())
 	}
 	return a, nil
+}
+
+// numeric reports whether a value is a number, or may be taken for one.
+func numeric(v any) bool {
+	switch v := v.(type) {
+	case int64, float64:
+		return true
+	case string:
+		_, err := strconv.ParseFloat(strings.TrimSpace(v), 64)
+		return err == nil
+	case []any:
+		return slices.ContainsFunc(v, numeric)
+	}
+	return false
 }
 
 // bound is what is bound for a value.
@@ -362,6 +381,7 @@ type witness struct {
 	refused string // why it can't be run
 	hint    string
 	reads   []readOf
+	writes  []readOf
 }
 
 type readOf struct{ table, column string }
@@ -378,6 +398,7 @@ func (w *witness) Authorize(a sqlite.Action) sqlite.AuthResult {
 		w.reads = append(w.reads, readOf{a.Table(), a.Column()})
 		return sqlite.AuthResultOK
 	case sqlite.OpInsert, sqlite.OpUpdate, sqlite.OpDelete:
+		w.writes = append(w.writes, readOf{a.Table(), a.Column()}) // an insert's column is ""
 		switch {
 		case !w.write:
 			return w.refuse("the statement writes to "+a.Table(), "say so: write = True")
@@ -400,7 +421,12 @@ func (w *witness) refuse(why, hint string) sqlite.AuthResult {
 // with them.
 func (r session) describe(o *own, q *rawsql.Statement, seen *witness) []rawsql.Flaw {
 	flaws := ownParams(o, q)
-	money := r.decimalRead(seen)
+	about := r.decimals(seen)
+	if len(about) > 0 {
+		o.money = about[0]
+	}
+	flaws = append(flaws, scaled(q, about)...)
+	money := o.money
 	for i := range o.ColumnCount() {
 		name := o.ColumnName(i)
 		o.columns = append(o.columns, name)
@@ -449,14 +475,49 @@ func (r session) column(table, name string) *dataflow.Field {
 	return nil
 }
 
-// decimalRead returns a decimal that the statement reads, or nil.
-func (r session) decimalRead(seen *witness) *dataflow.Field {
-	for _, c := range seen.reads {
-		if f := r.column(c.table, c.column); f != nil && f.Type.Kind == dataflow.KindDecimal {
-			return f
+// decimals lists the decimals that a statement reads or writes.
+func (r session) decimals(seen *witness) []*dataflow.Field {
+	var out []*dataflow.Field
+	add := func(f *dataflow.Field) {
+		if f != nil && f.Type.Kind == dataflow.KindDecimal && !slices.Contains(out, f) {
+			out = append(out, f)
 		}
 	}
-	return nil
+	for _, c := range slices.Concat(seen.reads, seen.writes) {
+		if c.column != "" {
+			add(r.column(c.table, c.column))
+			continue
+		}
+		for m := range r.s.tables {
+			if !slices.Contains(seen.writes, c) || !strings.EqualFold(m.Table, c.table) {
+				continue
+			}
+			for _, f := range m.Fields {
+				add(f)
+			}
+		}
+	}
+	return out
+}
+
+// scaled reports parameters whose smallest unit is not that of the decimals
+// that the statement is about.
+func scaled(q *rawsql.Statement, about []*dataflow.Field) []rawsql.Flaw {
+	var flaws []rawsql.Flaw
+	for _, p := range q.Params {
+		if p.Type == nil || p.Type.Kind != dataflow.KindDecimal || len(about) == 0 {
+			continue
+		}
+		other := func(f *dataflow.Field) bool { return f.Type.Scale != p.Type.Scale || formOf(f.Type) != formOf(p.Type) }
+		i := slices.IndexFunc(about, other)
+		if i < 0 || !p.Taken && slices.ContainsFunc(about, func(f *dataflow.Field) bool { return !other(f) }) {
+			continue
+		}
+		f := about[i]
+		flaws = append(flaws, rawsql.Flaw{Offset: p.At, Message: fmt.Sprintf("%s is a %s, and the statement is about the %s %s: SQLite compares them as whole numbers of different units", p.Name, p.Type, f.Type, f.Name),
+			Hint: fmt.Sprintf(`say of which column it is: types = {%q: "%s"}`, p.Name, f.Type)})
+	}
+	return flaws
 }
 
 // origin returns the type of the field that a column of the result is, nil

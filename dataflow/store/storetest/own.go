@@ -57,6 +57,7 @@ func testOwnValues(t *testing.T, open Open) {
 		names = append(names, `"`+row[i].(string)+`"`)
 	}
 	all := own(t, "SELECT "+strings.Join(names, ", ")+" FROM things WHERE id = :id", false)
+	all.Params[0].Type = dataflow.Int
 	want := `[{"s":"it's \"x\" \\ é","i":4611686018427387905,"f":-0.5,"b":true,"d":"12.50","big":"1234567890123456789.0123456789",` +
 		`"at":"2026-01-31T09:30:00.000001Z","day":"2026-01-31","time":"09:30:00","u":"0190a5a0-0000-7000-8000-000000000001",` +
 		`"j":{"a":[1,null]},"raw":"AP8=","e":"it's","words":["a","b"],"numbers":[1],"prices":["1.50"]}] 0`
