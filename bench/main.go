@@ -73,12 +73,13 @@ func run(ctx context.Context, c config, what string) error {
 		"memory":    {memory},
 		"start":     {starts},
 		"unchanged": {unchanged},
+		"check":     {checks},
 		"scale":     {scale},
 		"workflows": {workflows},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, scale, workflows or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {
