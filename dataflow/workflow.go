@@ -15,9 +15,19 @@ type Workflow struct {
 	ReadOnly   bool          // a handler that promises not to write
 	Timeout    time.Duration // 0: the server's own
 	Durable    *bool         // runs are kept and survive the process; nil: the plan decides
+	Priority   int           // of its durable runs: larger go first
+	Limit      *RunLimit     // of its durable runs; nil: none
 	Span       Span
 	Spans      Spans
 	InputShape *Shape // of Input; set by SealInput
+}
+
+// RunLimit bounds the durable runs of a workflow.
+type RunLimit struct {
+	Concurrency int           // how many are in progress at a time; 0: any number
+	Rate        int           // how many begin in Per; 0: any number
+	Per         time.Duration //
+	By          string        // an input: each of its values has the bounds for itself; "": all share them
 }
 
 // SealInput works out InputShape once Input is complete.

@@ -6,6 +6,7 @@ import (
 	"net/url"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 	"time"
 
@@ -196,8 +197,39 @@ func (s *server) register(l *loader, a *args) sl.Value {
 	if d := a.str("doc", ""); d != "" {
 		w.Doc = d
 	}
+	a.limits(w)
 	l.app.Workflows = append(l.app.Workflows, w)
 	return sl.None
+}
+
+// limits reads what bounds a workflow's durable runs.
+func (a *args) limits(w *dataflow.Workflow) {
+	w.Priority = a.int("priority", 0)
+	limit := &dataflow.RunLimit{Concurrency: a.int("concurrency", 0), By: a.str("limit_by", "")}
+	if a.has("rate") {
+		n, per, ok := strings.Cut(a.str("rate", ""), "/")
+		count, err := strconv.Atoi(strings.TrimSpace(n))
+		d, err2 := value.ParseDuration(strings.TrimSpace(per))
+		if !ok || err != nil || err2 != nil || count < 1 || count > 10_000 || d <= 0 {
+			a.fail("FC105", a.at("rate"), fmt.Sprintf("%q is no rate", a.str("rate", "")), `write how many runs, from 1 to 10,000, and in which time: "100/1m"`)
+			return
+		}
+		limit.Rate, limit.Per = count, d
+	}
+	bounded := limit.Concurrency > 0 || limit.Rate > 0
+	if limit.By != "" && !bounded {
+		a.fail("FC105", a.at("limit_by"), "limit_by bounds nothing by itself", `write concurrency = 5 or rate = "100/1m" too`)
+		return
+	}
+	if bounded {
+		w.Limit = limit
+	}
+	if a.has("limit_by") {
+		if w.Spans == nil {
+			w.Spans = dataflow.Spans{}
+		}
+		w.Spans["/limit_by"] = a.at("limit_by")
+	}
 }
 
 // used notes that a built workflow is of use, and reports whether that was
@@ -229,6 +261,7 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 		l.inputSpans(w, a.site.src, g)
 	}
 	w.SealInput()
+	a.limits(w)
 	fn := a.fn("fn")
 	if fn == nil {
 		return sl.None

@@ -339,3 +339,98 @@ func waitUntil(t *testing.T, what string, so func() bool) {
 		}
 	}
 }
+
+// bounded is an app whose runs wait for their turn.
+const bounded = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+SERVICE = env("SERVICE")
+Done = db.model("Done", {"name": str})
+
+def call(name):
+    wf = WorkflowBuilder(name, input = {"who": str, "name": str}, durable = True)
+    wf.add_node("HTTPRequestNode", "call", {"url": SERVICE + "/" + name + "/${input.who}"})
+    wf.add_node(Done.create, "done", {"name": "${input.name} ${call.status}"})
+    return wf.build()
+
+app = Nexus(name = "bounded")
+app.register("two", call("two"), concurrency = 2)
+app.register("one_each", call("one_each"), concurrency = 1, limit_by = "who")
+app.register("rated", call("rated"), rate = "3/1s")
+app.expose(Done)
+app.start()
+`
+
+// crowd is a service that knows how many calls to each path it had at a time,
+// and when they came.
+type crowd struct {
+	*httptest.Server
+	mu   sync.Mutex
+	now  map[string]int
+	most map[string]int
+	at   map[string][]time.Time
+}
+
+func newCrowd(t *testing.T) *crowd {
+	s := &crowd{now: map[string]int{}, most: map[string]int{}, at: map[string][]time.Time{}}
+	s.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.mu.Lock()
+		s.now[r.URL.Path]++
+		s.most[r.URL.Path] = max(s.most[r.URL.Path], s.now[r.URL.Path])
+		s.at[r.URL.Path] = append(s.at[r.URL.Path], time.Now())
+		s.mu.Unlock()
+		<-time.After(15 * time.Millisecond) // long enough to meet others
+		s.mu.Lock()
+		s.now[r.URL.Path]--
+		s.mu.Unlock()
+		fmt.Fprint(w, `{}`)
+	}))
+	t.Cleanup(s.Close)
+	return s
+}
+
+func TestRunsWaitForTheirTurn(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		service := newCrowd(t)
+		app := writeApp(t, bounded)
+		p := serveApp(t, app, "DATABASE_URL="+url, "SERVICE="+service.URL)
+		c := newClient(t, 40)
+		var clients sync.WaitGroup
+		begin := func(workflow, who, name string) {
+			clients.Go(func() {
+				a, err := ask(c, http.MethodPost, p.api+"/workflows/"+workflow+"/execute", fmt.Sprintf(`{"inputs": {"who": %q, "name": %q}}`, who, name), "")
+				if err != nil || a.status != 200 {
+					t.Errorf("%s: %v, %v", name, a, err)
+				}
+			})
+		}
+		for i := range 10 {
+			begin("two", "x", fmt.Sprint("two", i))
+			begin("one_each", "ada", fmt.Sprint("ada", i))
+			begin("one_each", "bob", fmt.Sprint("bob", i))
+		}
+		for i := range 7 {
+			begin("rated", "x", fmt.Sprint("rated", i))
+		}
+		clients.Wait()
+		var done struct {
+			Records []struct{ Name string }
+		}
+		if code, err := get(c, p.api+"/api/dones?limit=100", &done); err != nil || code != 200 || len(done.Records) != 37 {
+			t.Errorf("%d runs did what they had to: %d %v", len(done.Records), code, err)
+		}
+		service.mu.Lock()
+		defer service.mu.Unlock()
+		for path, most := range map[string]int{"/two/x": 2, "/one_each/ada": 1, "/one_each/bob": 1} {
+			if service.most[path] > most {
+				t.Errorf("%s had %d calls at a time, and may have %d", path, service.most[path], most)
+			}
+		}
+		at := service.at["/rated/x"]
+		for i := 3; i < len(at); i++ {
+			// A run begins before it calls: the calls can be a little closer.
+			if d := at[i].Sub(at[i-3]); d < 700*time.Millisecond {
+				t.Errorf("the calls %d and %d came within %s", i-3, i, d)
+			}
+		}
+	})
+}

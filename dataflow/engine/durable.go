@@ -56,6 +56,36 @@ func (w *wfPlanner) durability() {
 	}
 }
 
+// checkLimit refuses bounds of runs that are not kept, and of no input.
+func (p *planner) checkLimit(wp *workflowPlan) {
+	wf := wp.wf
+	if wf.Limit == nil && wf.Priority == 0 {
+		return
+	}
+	if !wp.durable {
+		p.errorf("FC385", wf.Span, "%s is bounded, or has a priority, and its runs are not kept", wf.Name).Hint = "write durable = True: a run that has to wait for its turn waits in the database"
+	}
+	if wf.Limit == nil || wf.Limit.By == "" {
+		return
+	}
+	var names []string
+	for _, f := range wf.Input {
+		names = append(names, f.Name)
+		if f.Name == wf.Limit.By {
+			return
+		}
+	}
+	p.errorf("FC385", wf.Spans.At("/limit_by"), "%s has no input %q", wf.Name, wf.Limit.By).Hint = dataflow.DidYouMean(wf.Limit.By, names)
+}
+
+// Workflow returns a registered workflow, or nil.
+func (p *Plan) Workflow(name string) *dataflow.Workflow {
+	if wp, ok := p.workflows[name]; ok {
+		return wp.wf
+	}
+	return nil
+}
+
 // asked is what the file says of a workflow: that it is durable, that it is
 // not, or nothing.
 func (w *wfPlanner) asked() *bool {

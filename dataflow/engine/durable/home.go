@@ -25,6 +25,7 @@ type home struct {
 	name   string // of this process, among the executors
 
 	schedules []*engine.Timed
+	limited   bool                 // a workflow of the app has bounds
 	due       map[string]time.Time // of each, as this process knows; used by serve alone
 	purged    time.Time            // when runs were last looked for that are kept no longer
 
@@ -47,6 +48,7 @@ func newHome(rs *Runs, db *dataflow.Database) *home {
 	h := &home{runs: rs, due: map[string]time.Time{}, db: db, store: rs.engine.Store(db), tables: tablesOf(db), name: rand.Text() + " " + processName(),
 		bell: make(chan struct{}, 1), active: map[string]context.CancelCauseFunc{}, watchers: map[string][]chan struct{}{},
 		seen: map[string]sighting{}, versions: map[string]*version{}}
+	h.limited = h.bounded()
 	for _, s := range rs.engine.Plan().Timetable() {
 		if s.Home == db {
 			h.schedules = append(h.schedules, s)
@@ -80,7 +82,8 @@ func (h *home) wake(something bool) {
 // newRun is a run that is due at once.
 func (h *home) newRun(id, workflow string, inputs *dataflow.Object, c access.Caller) *Run {
 	now := h.now()
-	return &Run{ID: id, Workflow: workflow, Version: h.runs.opts.Source.Hash(), Status: Queued, Input: inputs, Caller: c,
+	priority, group := h.placeOf(workflow, inputs)
+	return &Run{ID: id, Workflow: workflow, Priority: priority, Group: group, Version: h.runs.opts.Source.Hash(), Status: Queued, Input: inputs, Caller: c,
 		WakeAt: now, Created: now, Updated: now, poke: id}
 }
 

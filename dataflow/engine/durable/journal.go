@@ -130,6 +130,11 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 			return err
 		}
 	}
+	if next.Status != Running && j.run.Status == Running {
+		if err := j.home.nextTurn(ctx, tx, next); err != nil {
+			return err
+		}
+	}
 	if next.Parent != "" && next.Status.Ended() {
 		return j.poke(ctx, tx, next.Parent)
 	}

@@ -131,9 +131,7 @@ type Begin struct {
 	// whether another begin with the key is the same one.
 	Key, Request string
 	// Later: the run is only queued.
-	Later    bool
-	Priority int64
-	Group    string
+	Later bool
 }
 
 // keyOf is a begin's key among all.
@@ -166,9 +164,10 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 		return nil, false, err
 	}
 	r = h.newRun(rs.opts.NewID(), b.Workflow, inputs, b.Caller)
-	r.key, r.request, r.Priority, r.Group = b.key(), b.Request, b.Priority, b.Group
+	r.key, r.request = b.key(), b.Request
 	over := false
-	if b.Later {
+	limited := h.limitOf(b.Workflow) != nil
+	if b.Later || limited {
 		err = h.store.Write(ctx, func(tx store.Tx) error { return h.enqueue(ctx, tx, r) })
 		h.wake(err == nil)
 	} else {
@@ -183,8 +182,37 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	if err != nil || over || b.Later {
 		return r, false, err
 	}
+	if limited {
+		r, err = rs.follow(ctx, h, r)
+		return r, false, err
+	}
 	now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID) // another goroutine has r
 	return now, false, err
+}
+
+// follow waits until a run that had to wait for its turn has ended or rests, or
+// ctx is done.
+func (rs *Runs) follow(ctx context.Context, h *home, r *Run) (*Run, error) {
+	changed, stop := rs.Watch(r.ID)
+	defer stop()
+	look := time.NewTicker(rs.opts.Pace)
+	defer look.Stop()
+	for {
+		now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID)
+		if err != nil || now == nil {
+			return r, err
+		}
+		if now.Status.Ended() || now.Status == Waiting && !now.WakeAt.Before(h.now()) || ctx.Err() != nil {
+			return now, nil
+		}
+		select {
+		case <-changed:
+		case <-look.C:
+		case <-ctx.Done():
+		case <-rs.ctx.Done():
+			return now, nil
+		}
+	}
 }
 
 func (rs *Runs) sameBegin(r *Run, b Begin, err error) error {

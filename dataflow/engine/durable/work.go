@@ -441,6 +441,11 @@ func (h *home) claim(ctx context.Context, due []any) ([]*Run, error) {
 	var claimed []*Run
 	err := h.store.Write(ctx, func(tx store.Tx) (err error) {
 		now := h.now()
+		due, err := h.admit(ctx, tx, due, now)
+		if err != nil || len(due) == 0 {
+			claimed = nil
+			return err
+		}
 		_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1,
 			Where: query.And{oneOf(t, runID, due...), oneOf(t, runStatus, string(Queued), string(Waiting)), compare(t, runWakeAt, query.Lte, now)},
 			Set:   []query.Assign{set(runStatus, string(Running)), set(runToken, token), set(runExecutor, h.name), set(runWakeAt, nil), set(runUpdatedAt, now)}})

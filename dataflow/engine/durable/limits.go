@@ -1,0 +1,217 @@
+package durable
+
+import (
+	"context"
+	"strings"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// Bounds of a workflow's runs hold among all processes: a claim of such a run
+// takes a row that stands for the group, looks who is in progress and who
+// began of late, and puts off those for whom there is no room. The end of a
+// run, or its rest, calls up the next.
+
+// itsTurn is what a run waits for that was put off.
+const itsTurn = "its turn"
+
+// putOff is how long a run is put off at most before it is looked at again:
+// whoever should have called it up may have died.
+const putOff = 15 * time.Second
+
+func (h *home) limitOf(workflow string) *dataflow.RunLimit {
+	if wf := h.runs.engine.Plan().Workflow(workflow); wf != nil {
+		return wf.Limit
+	}
+	return nil
+}
+
+// placeOf is the place of a run among others: its workflow's priority, and the
+// group whose bounds it shares.
+func (h *home) placeOf(workflow string, inputs *dataflow.Object) (priority int64, group string) {
+	wf := h.runs.engine.Plan().Workflow(workflow)
+	if wf == nil {
+		return 0, ""
+	}
+	if wf.Limit != nil && wf.Limit.By != "" {
+		v, _ := inputs.Get(wf.Limit.By)
+		group = string(codec.AppendValue(nil, v))
+	}
+	return int64(wf.Priority), group
+}
+
+// bounded reports whether a workflow of the app has bounds.
+func (h *home) bounded() bool {
+	for _, wf := range h.runs.engine.App().Workflows {
+		if wf.Limit != nil {
+			return true
+		}
+	}
+	return false
+}
+
+// group is where bounds are shared.
+type group struct{ workflow, value string }
+
+// admit returns those of runs that are due for which there is room, and puts
+// off the others.
+func (h *home) admit(ctx context.Context, tx store.Tx, due []any, now time.Time) ([]any, error) {
+	if !h.limited {
+		return due, nil
+	}
+	t := h.tables.runs
+	q := &query.Select{Where: query.And{oneOf(t, runID, due...), oneOf(t, runStatus, string(Queued), string(Waiting))},
+		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runCreatedAt}}}
+	runs, err := h.selectRuns(ctx, tx, q)
+	if err != nil {
+		return nil, err
+	}
+	var admitted []any
+	groups := map[group]*room{}
+	for _, r := range runs {
+		limit := h.limitOf(r.Workflow)
+		if limit == nil || r.Error != nil || r.cancel { // what is to end needs no room
+			admitted = append(admitted, r.ID)
+			continue
+		}
+		g := group{r.Workflow, r.Group}
+		if groups[g] == nil {
+			if groups[g], err = h.roomIn(ctx, tx, g, limit, now); err != nil {
+				return nil, err
+			}
+		}
+		if until := groups[g].take(r, now); !until.IsZero() {
+			if err := h.put(ctx, tx, r, until, now); err != nil {
+				return nil, err
+			}
+			continue
+		}
+		admitted = append(admitted, r.ID)
+	}
+	for g, room := range groups {
+		if err := h.keepRoom(ctx, tx, g, room, now); err != nil {
+			return nil, err
+		}
+	}
+	return admitted, nil
+}
+
+// room is what a group has left.
+type room struct {
+	limit   *dataflow.RunLimit
+	running int
+	began   []time.Time // within the time of the rate, the first first
+	changed bool
+}
+
+// take takes a place for a run; until is when to look again if there is none.
+func (m *room) take(r *Run, now time.Time) (until time.Time) {
+	if m.limit.Concurrency > 0 && m.running >= m.limit.Concurrency {
+		return now.Add(putOff)
+	}
+	if m.limit.Rate > 0 && r.Started.IsZero() {
+		if len(m.began) >= m.limit.Rate {
+			return m.began[len(m.began)-m.limit.Rate].Add(m.limit.Per)
+		}
+		m.began, m.changed = append(m.began, now), true
+	}
+	m.running++
+	return time.Time{}
+}
+
+// roomIn looks what a group has left, with its row locked.
+func (h *home) roomIn(ctx context.Context, tx store.Tx, g group, limit *dataflow.RunLimit, now time.Time) (*room, error) {
+	t, runs := h.tables.timetable, h.tables.runs
+	m := &room{limit: limit}
+	there := false
+	err := tx.Select(ctx, &query.Select{Model: t, Where: equal(t, entryID, g.row()), Limit: 1, Lock: true}, func(row store.Row) error {
+		there = true
+		text, _ := row.Value(entrySpec).(string)
+		for part := range strings.SplitSeq(text, " ") {
+			if at, err := time.Parse(time.RFC3339Nano, part); err == nil && now.Before(at.Add(limit.Per)) {
+				m.began = append(m.began, at)
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		return nil, err
+	}
+	if !there {
+		if _, err := tx.Insert(ctx, t, fields(entryFields), [][]any{{g.row(), "", nil, now, now}}); err != nil {
+			return nil, err // another process has it: the claim is made again
+		}
+	}
+	n, err := tx.Count(ctx, runs, query.And{equal(runs, runStatus, string(Running)), equal(runs, runWorkflow, g.workflow), h.inGroup(g)})
+	m.running = int(n)
+	return m, err
+}
+
+func (g group) row() string { return "limit " + g.workflow + " " + g.value }
+
+func (h *home) inGroup(g group) query.Expr {
+	if g.value == "" {
+		return compare(h.tables.runs, runGroup, query.Null, true)
+	}
+	return equal(h.tables.runs, runGroup, g.value)
+}
+
+// keepRoom keeps when the runs of a group began.
+func (h *home) keepRoom(ctx context.Context, tx store.Tx, g group, m *room, now time.Time) error {
+	if !m.changed {
+		return nil
+	}
+	var b strings.Builder
+	for i, at := range m.began {
+		if i > 0 {
+			b.WriteByte(' ')
+		}
+		b.WriteString(at.Format(time.RFC3339Nano))
+	}
+	t := h.tables.timetable
+	_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: equal(t, entryID, g.row()),
+		Set: []query.Assign{set(entrySpec, b.String()), set(entryUpdatedAt, now)}})
+	return err
+}
+
+// put puts a run off.
+func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Time) error {
+	t := h.tables.runs
+	u := &query.Update{Model: t, Bump: -1, Where: equal(t, runID, r.ID), Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now)}}
+	if r.Status == Queued {
+		u.Set = append(u.Set, set(runReason, itsTurn))
+	}
+	_, err := tx.Update(ctx, u)
+	return err
+}
+
+// nextTurn calls up the run that was put off longest for want of a place that
+// this run has left.
+func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) error {
+	limit := h.limitOf(r.Workflow)
+	if limit == nil || limit.Concurrency == 0 {
+		return nil
+	}
+	t, entries := h.tables.runs, h.tables.timetable
+	g := group{r.Workflow, r.Group}
+	// Who is putting others off now has seen this run in progress: its row is
+	// waited for, so that they are found below.
+	lock := &query.Select{Model: entries, Fields: []int{entryID}, Where: equal(entries, entryID, g.row()), Limit: 1, Lock: true}
+	if err := tx.Select(ctx, lock, func(store.Row) error { return nil }); err != nil {
+		return err
+	}
+	now := h.now()
+	var next []any
+	q := &query.Select{Model: t, Fields: []int{runID}, Limit: 1, Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runCreatedAt}},
+		Where: query.And{equal(t, runStatus, string(Queued)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn), compare(t, runWakeAt, query.Gt, now)}}
+	if err := tx.Select(ctx, q, func(row store.Row) error { next = append(next, row.Value(0)); return nil }); err != nil || len(next) == 0 {
+		return err
+	}
+	_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{oneOf(t, runID, next...), equal(t, runStatus, string(Queued))},
+		Set: []query.Assign{set(runWakeAt, now)}})
+	return err
+}
