@@ -87,9 +87,9 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 		case e.Op == syntax.STAR:
 			*p = hidden(timesName, e.OpPos, e.X, e.Y)
 		case e.Op == syntax.PLUS && !isNumber(e.X) && !isNumber(e.Y):
-			*p = hidden(plusName, e.OpPos, e.X, e.Y)
+			*p = spanning(hidden(plusName, e.OpPos, e.X, e.Y), e)
 		case e.Op == syntax.PERCENT && !isNumber(e.Y):
-			*p = hidden(formatName, e.OpPos, e.X, e.Y)
+			*p = spanning(hidden(formatName, e.OpPos, e.X, e.Y), e)
 		}
 	case *syntax.CallExpr:
 		r.rewrite(&e.Fn)
@@ -175,8 +175,17 @@ func comparison(e *syntax.BinaryExpr) syntax.Expr {
 }
 
 // hidden is a call of one of the hidden builtins, at the place of an operator.
-func hidden(name string, at syntax.Position, args ...syntax.Expr) syntax.Expr {
+func hidden(name string, at syntax.Position, args ...syntax.Expr) *syntax.CallExpr {
 	return &syntax.CallExpr{Fn: &syntax.Ident{NamePos: at, Name: name}, Lparen: at, Rparen: at, Args: args}
+}
+
+// spanning gives a hidden call the span of the expression that it stands for,
+// which what is wrong with its value is shown at.
+func spanning(call *syntax.CallExpr, e syntax.Expr) *syntax.CallExpr {
+	start, end := e.Span()
+	end.Col-- // a call ends behind its bracket
+	call.Fn.(*syntax.Ident).NamePos, call.Rparen = start, end
+	return call
 }
 
 // isNumber reports whether an operand is written as a number: then nothing

@@ -166,8 +166,8 @@ func TestTheShopInAnEditor(t *testing.T) {
 		}
 	}
 
-	rename := lspAt(t, uri, text, `stock": field(int`)
-	rename["newName"] = "in_stock"
+	rename := lspAt(t, uri, text, `price": decimal(10, 2, ge = 0, doc = "Without`)
+	rename["newName"] = "unit_price"
 	var edit struct {
 		Changes map[string][]struct {
 			Range   struct{ Start, End lspPosition }
@@ -177,7 +177,7 @@ func TestTheShopInAnEditor(t *testing.T) {
 	e.ask("textDocument/rename", rename, &edit)
 	lines := strings.SplitAfter(text, "\n")
 	edits := edit.Changes[uri]
-	if len(edits) < 8 {
+	if len(edits) < 6 {
 		t.Errorf("only %d edits", len(edits))
 	}
 	for _, ed := range slices.Backward(edits) { // they come in order
