@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/migrate/export"
 	"github.com/flowctl/flowctl/starlark"
 	"github.com/flowctl/flowctl/starlark/check"
@@ -72,6 +73,8 @@ type offer func(ctx context.Context, w *world, args []string) []cobra.Completion
 var ofArguments = map[string]offer{
 	"WORKFLOW": workflowNames,
 	"CODE":     func(context.Context, *world, []string) []cobra.Completion { return codesWithTitles() },
+	"RUN":      func(context.Context, *world, []string) []cobra.Completion { return nil }, // a database is not opened for a keystroke
+	"NAME":     func(context.Context, *world, []string) []cobra.Completion { return nil },
 	"SHELL":    func(context.Context, *world, []string) []cobra.Completion { return shellNames() },
 }
 
@@ -87,6 +90,8 @@ var ofFlags = map[string]offer{
 	},
 	"export --format": func(context.Context, *world, []string) []cobra.Completion { return exportFormats() },
 	"exec --input":    inputNames,
+	"list --status":   func(context.Context, *world, []string) []cobra.Completion { return durable.Statuses() },
+	"list --workflow": workflowNames,
 }
 
 // complete makes the commands below cmd complete their arguments and flags.

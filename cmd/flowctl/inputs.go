@@ -82,7 +82,7 @@ func otherProblems(wf *dataflow.Workflow, fromFiles, byName *dataflow.Object, un
 
 // readObject adds the members of a JSON file to o.
 func readObject(w *world, file string, o *dataflow.Object) ([]dataflow.Problem, error) {
-	text, err := readFile(w, file)
+	text, err := readFile(w, "--input", file)
 	if err != nil {
 		return nil, err
 	}
@@ -109,7 +109,7 @@ func readValue(w *world, wf *dataflow.Workflow, name, text string) (any, []dataf
 	case strings.HasPrefix(text, "@@"):
 		text = text[1:]
 	case strings.HasPrefix(text, "@"):
-		content, err := readFile(w, text[1:])
+		content, err := readFile(w, "--input", text[1:])
 		if err != nil {
 			return nil, nil, err
 		}
@@ -136,9 +136,10 @@ func inputField(wf *dataflow.Workflow, name string) *dataflow.Field {
 	return nil
 }
 
-func readFile(w *world, name string) ([]byte, error) {
+// readFile reads a file that the value of a flag names.
+func readFile(w *world, flag, name string) ([]byte, error) {
 	if name == "" {
-		return nil, &usageError{"the @ in --input names no file", "write --input name=@file, or name=@@text for a value that begins with an @"}
+		return nil, &usageError{"the @ in " + flag + " names no file", namesFile[flag]}
 	}
 	var text []byte
 	var err error
@@ -152,4 +153,10 @@ func readFile(w *world, name string) ([]byte, error) {
 		return nil, &usageError{name + " can't be read: " + reason(err), "check the file and its permissions"}
 	}
 	return text, nil
+}
+
+// namesFile says how a file is named, by flag.
+var namesFile = map[string]string{
+	"--input":   "write --input name=@file, or name=@@text for a value that begins with an @",
+	"--payload": "write --payload @file, or the JSON itself",
 }

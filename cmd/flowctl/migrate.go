@@ -28,7 +28,7 @@ What would throw values away is refused, with the word that allows it:
 		Args: cobra.ArbitraryArgs,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if len(args) > 0 {
-				return unknownVerb(cmd, args[0])
+				return unknownVerb(cmd, args[0], "to see what is to be done", "plan")
 			}
 			cmd.SetOut(w.err)
 			if err := cmd.Help(); err != nil {
@@ -41,8 +41,9 @@ What would throw values away is refused, with the word that allows it:
 	return cmd
 }
 
-// unknownVerb tells of a word that names no command below cmd.
-func unknownVerb(cmd *cobra.Command, word string) error {
+// unknownVerb tells of a word that names no command below cmd. first is the
+// one to begin with, and why.
+func unknownVerb(cmd *cobra.Command, word, why, first string) error {
 	var names []string
 	for _, c := range cmd.Commands() {
 		names = append(names, c.Name())
@@ -50,7 +51,7 @@ func unknownVerb(cmd *cobra.Command, word string) error {
 	hint := dataflow.DidYouMean(word, names)
 	switch {
 	case strings.HasSuffix(word, ".star"):
-		hint = fmt.Sprintf("to see what is to be done, write: %s plan %s", cmd.CommandPath(), word)
+		hint = fmt.Sprintf("%s, write: %s %s %s", why, cmd.CommandPath(), first, word)
 	case hint == "":
 		hint = "the commands are " + strings.Join(names, ", ")
 	}

@@ -33,6 +33,7 @@ func TestMain(m *testing.M) {
 //	halt [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
 //	kill9                    kills the server
 //	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
+//	runid NAME               puts the id of the durable run that the last command told of into $NAME
 //	mcpcall TOOL [JSON]      calls a tool of it
 //	sql DB STATEMENT...      runs SQL on a database: a file, or a URL
 //	lockdb DB [STATEMENT]... begins a transaction on one and keeps it open: an exclusive one on a file
@@ -127,6 +128,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			env.Values[serverKey{}] = new(scriptServer)
 			env.Values[locksKey{}] = make(map[string]func())
 			env.Values[databasesKey{}] = new(databaseNames)
+			env.Values[saidKey{}] = new(string)
 			return setup(env)
 		},
 		Condition: func(cond string) (bool, error) {
@@ -151,6 +153,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"samedb":   cmdSameDB,
 			"goose":    cmdGoose,
 			"repeat":   cmdRepeat,
+			"runid":    cmdRunID,
 		},
 	}
 }
@@ -218,6 +221,7 @@ func runFlowctl(ts *testscript.TestScript, args []string) int {
 	timer := time.AfterFunc(patience, func() { _ = cmd.Process.Kill() })
 	err := cmd.Wait()
 	n := newNormaliser(ts)
+	*ts.Value(saidKey{}).(*string) = out.String() + errOut.String()
 	fmt.Fprint(ts.Stdout(), n.text(out.String()))
 	fmt.Fprint(ts.Stderr(), n.text(errOut.String()))
 	if !timer.Stop() {
@@ -275,6 +279,20 @@ func (n normaliser) json(body []byte) string {
 		s += "\n"
 	}
 	return s
+}
+
+// saidKey is the key of what the last command said, before it was normalised.
+type saidKey struct{}
+
+var runIDPattern = regexp.MustCompile(`(?:"run_id": ?"|the run )([0-9a-f-]{36}[^" ;]*)`)
+
+func cmdRunID(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "runid NAME")
+	m := runIDPattern.FindStringSubmatch(*ts.Value(saidKey{}).(*string))
+	if m == nil {
+		ts.Fatalf("the last command told of no run")
+	}
+	ts.Setenv(args[0], m[1])
 }
 
 func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {

@@ -302,6 +302,7 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	text, err := io.ReadAll(res.Body)
 	ts.Check(err)
 	n := newNormaliser(ts)
+	*ts.Value(saidKey{}).(*string) = string(text)
 	if bodyOnly {
 		fmt.Fprint(ts.Stdout(), n.json(text))
 		return
@@ -335,6 +336,7 @@ func cmdMCPCall(ts *testscript.TestScript, neg bool, args []string) {
 	n := newNormaliser(ts)
 	for _, content := range res.Content {
 		if text, ok := content.(mcp.TextContent); ok {
+			*ts.Value(saidKey{}).(*string) = text.Text
 			fmt.Fprint(ts.Stdout(), n.json([]byte(text.Text)))
 		}
 	}

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/nexus/front"
@@ -81,15 +80,9 @@ func (h *Handler) listRuns(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	rows := make([]any, len(list))
-	for i, r := range list {
-		rows[i] = runSummary(r)
-	}
-	o := dataflow.ObjectOf("runs", rows, "count", int64(len(rows)), "has_more", more)
-	if more {
-		next := list[len(list)-1].ID
-		o.Set("next_cursor", next)
-		x.Header()["Link"] = []string{nextLink(x.Request.URL, next)}
+	o := durable.Page(list, more)
+	if next, ok := o.Get("next_cursor"); ok {
+		x.Header()["Link"] = []string{nextLink(x.Request.URL, next.(string))}
 	}
 	return sendValue(x, http.StatusOK, o)
 }
@@ -101,43 +94,6 @@ func orOneOf(value string, known []string) string {
 	return "one of " + strings.Join(known, ", ")
 }
 
-// runSummary is what a list of runs says of one.
-func runSummary(r *durable.Run) *dataflow.Object {
-	o := dataflow.ObjectOf("run_id", r.ID, "workflow", r.Workflow, "status", string(r.Status), "created_at", r.Created, "updated_at", r.Updated)
-	for _, part := range []struct {
-		name string
-		v    any
-		set  bool
-	}{
-		{"waits_for", r.Reason, r.Status == durable.Waiting && r.Reason != ""},
-		{"cancelling", true, r.Cancelling()},
-		{"wakes_at", r.WakeAt, !r.WakeAt.IsZero()},
-		{"origin", r.Origin, r.Origin != ""},
-		{"parent", r.Parent, r.Parent != ""},
-		{"ended_at", r.Ended, !r.Ended.IsZero()},
-		{"error", errorValue(r.Error), r.Error != nil},
-	} {
-		if part.set {
-			o.Set(part.name, part.v)
-		}
-	}
-	return o
-}
-
-func errorValue(e *dataflow.Error) any {
-	if e == nil {
-		return nil
-	}
-	o := dataflow.ObjectOf("code", e.Code, "detail", e.Message)
-	if e.Node != "" {
-		o.Set("node", e.Node)
-	}
-	if e.Hint != "" {
-		o.Set("hint", e.Hint)
-	}
-	return o
-}
-
 // showRun serves a run with its steps.
 func (h *Handler) showRun(x *front.Exchange) error {
 	if x.Request.URL.RawQuery != "" {
@@ -147,47 +103,12 @@ func (h *Handler) showRun(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	o, err := h.runWithSteps(x, c, variable(x, "id"))
+	o, err := h.o.Runs.Show(x.Request.Context(), c, variable(x, "id"))
 	if err != nil {
 		return err
 	}
 	x.Header()["Cache-Control"] = noCache
 	return sendValue(x, http.StatusOK, o)
-}
-
-func (h *Handler) runWithSteps(x *front.Exchange, c access.Caller, id string) (*dataflow.Object, error) {
-	r, err := h.o.Runs.Get(x.Request.Context(), c, id)
-	if err != nil {
-		return nil, err
-	}
-	steps, err := h.o.Runs.Steps(x.Request.Context(), r)
-	if err != nil {
-		return nil, err
-	}
-	o := runSummary(r)
-	o.Set("inputs", r.Input)
-	if r.Status == durable.Completed {
-		o.Set("outputs", r.Output)
-	}
-	list := make([]any, len(steps))
-	for i, s := range steps {
-		item := dataflow.ObjectOf("step", s.Key, "state", string(s.State), "attempts", int64(s.Attempts), "started_at", s.Started)
-		for _, part := range []struct {
-			name string
-			v    any
-			set  bool
-		}{
-			{"ended_at", s.Ended, !s.Ended.IsZero()}, {"input", s.Input, s.Input != nil},
-			{"output", s.Result, s.Error == nil}, {"error", errorValue(s.Error), s.Error != nil},
-		} {
-			if part.set {
-				item.Set(part.name, part.v)
-			}
-		}
-		list[i] = item
-	}
-	o.Set("steps", list)
-	return o, nil
 }
 
 // changeRun signals, cancels or retries a run.
@@ -232,7 +153,7 @@ func (h *Handler) changeRun(x *front.Exchange) error {
 		return err
 	}
 	x.Header()["Location"] = []string{runPath(r.ID)}
-	return sendValue(x, http.StatusAccepted, runSummary(r))
+	return sendValue(x, http.StatusAccepted, r.Summary())
 }
 
 // signalBody reads {"name": …, "payload": …}.
@@ -285,7 +206,7 @@ func (h *Handler) followRun(x *front.Exchange) error {
 	id := variable(x, "id")
 	changed, stop := h.o.Runs.Watch(id)
 	defer stop()
-	o, err := h.runWithSteps(x, c, id)
+	o, err := h.o.Runs.Show(x.Request.Context(), c, id)
 	if err != nil {
 		return err
 	}
@@ -327,7 +248,7 @@ func (h *Handler) followRun(x *front.Exchange) error {
 		case <-h.o.Closing.Done():
 			return nil
 		}
-		if o, err = h.runWithSteps(x, c, id); err != nil {
+		if o, err = h.o.Runs.Show(x.Request.Context(), c, id); err != nil {
 			return nil // the client comes again, and hears then
 		}
 	}

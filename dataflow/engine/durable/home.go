@@ -281,7 +281,7 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 		return &dataflow.Error{Code: "run_undone", Status: dataflow.StatusConflict,
 			Message: "what the run did has been undone, so it can't go on from there", Hint: "start a new run with the same inputs"}
 	}
-	failed := query.And{equal(st, stepRun, id), &query.Not{Expr: compare(st, stepError, query.Null, true)}}
+	failed := query.And{equal(st, stepRun, id), query.Not{Expr: compare(st, stepError, query.Null, true)}}
 	if _, err := tx.Delete(ctx, st, failed); err != nil {
 		return err
 	}
@@ -301,36 +301,83 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	return err
 }
 
-// purgeBatch is how many runs are forgotten in one transaction.
+// purgeBatch is how many runs are looked at in one transaction.
 const purgeBatch = 500
 
+// purge passes over all runs that ended before a time, a batch at a time.
 func (h *home) purge(ctx context.Context, before time.Time, status Status) (n int, err error) {
-	t, st := h.tables.runs, h.tables.steps
+	last := ""
+	for {
+		forgotten, next := 0, ""
+		err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+			forgotten, next, err = h.purgeSome(ctx, tx, before, status, last)
+			return err
+		})
+		n += forgotten
+		if err != nil || next == "" {
+			return n, err
+		}
+		last = next
+	}
+}
+
+// purgeSome forgets runs whose ids come after last, and returns how many, and
+// where to go on; "" if there are no more.
+func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, status Status, last string) (n int, next string, err error) {
+	t := h.tables.runs
 	ended := []any{string(Completed), string(Failed), string(Cancelled)}
 	if status != "" {
 		ended = []any{string(status)}
 	}
-	for {
-		var ids []any
-		err := h.store.Write(ctx, func(tx store.Tx) error {
-			ids = nil
-			q := &query.Select{Model: t, Fields: []int{runID}, Limit: purgeBatch, Lock: true,
-				Where: query.And{oneOf(t, runStatus, ended...), compare(t, runEndedAt, query.Lt, before.UTC())}}
-			if err := tx.Select(ctx, q, func(row store.Row) error { ids = append(ids, row.Value(0)); return nil }); err != nil || len(ids) == 0 {
-				return err
-			}
-			for m, field := range map[*dataflow.Model]int{st: stepRun, h.tables.signals: signalRun, t: runID} {
-				if _, err := tx.Delete(ctx, m, oneOf(m, field, ids...)); err != nil {
-					return err
-				}
-			}
-			return nil
-		})
-		n += len(ids)
-		if err != nil || len(ids) < purgeBatch {
-			return n, err
+	where := query.And{oneOf(t, runStatus, ended...), compare(t, runEndedAt, query.Lt, before.UTC()), compare(t, runID, query.Gt, last)}
+	list, err := h.selectRuns(ctx, tx, &query.Select{Where: where, Order: []query.Order{{Field: runID}}, Limit: purgeBatch, Lock: true})
+	if err != nil || len(list) == 0 {
+		return 0, "", err
+	}
+	if len(list) == purgeBatch {
+		next = list[len(list)-1].ID
+	}
+	needed, err := h.awaited(ctx, tx, list)
+	if err != nil {
+		return 0, "", err
+	}
+	var ids []any
+	for _, r := range list {
+		if !needed[r.Parent] {
+			ids = append(ids, r.ID)
 		}
 	}
+	if len(ids) == 0 {
+		return 0, next, nil
+	}
+	for m, field := range map[*dataflow.Model]int{h.tables.steps: stepRun, h.tables.signals: signalRun, t: runID} {
+		if _, err := tx.Delete(ctx, m, oneOf(m, field, ids...)); err != nil {
+			return 0, "", err
+		}
+	}
+	return len(ids), next, nil
+}
+
+// awaited returns the parents of runs that have yet to end: they will ask how
+// those ended. A parent that failed may be tried again, and asks no more.
+func (h *home) awaited(ctx context.Context, tx store.Tx, list []*Run) (map[string]bool, error) {
+	t := h.tables.runs
+	var parents []any
+	for _, r := range list {
+		if r.Parent != "" {
+			parents = append(parents, r.Parent)
+		}
+	}
+	if len(parents) == 0 {
+		return nil, nil
+	}
+	alive, err := h.selectRuns(ctx, tx, &query.Select{
+		Where: query.And{oneOf(t, runID, parents...), oneOf(t, runStatus, string(Queued), string(Running), string(Waiting))}})
+	needed := map[string]bool{}
+	for _, r := range alive {
+		needed[r.ID] = true
+	}
+	return needed, err
 }
 
 // Watch returns a channel that is told when a run changes in this process, and

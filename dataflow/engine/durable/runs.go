@@ -244,7 +244,7 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 		}
 	}
 	return nil, nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("there is no run %q", id),
-		Hint: "only durable runs are kept; GET /runs lists them"}
+		Hint: "only durable runs are kept; GET /runs, flowctl runs list and the tool list_runs list them"}
 }
 
 // Steps returns what is kept of a run, in order.
@@ -292,12 +292,18 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 	return list, false, nil
 }
 
+// maxSignal is how long the name of a signal may be.
+const maxSignal = 100
+
 // Signal sends a run a signal, which it takes when it waits for one of that
 // name, be it before or after.
 func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, payload any) (*Run, error) {
 	h, _, err := rs.find(ctx, c, id)
 	if err != nil {
 		return nil, err
+	}
+	if name == "" || len(name) > maxSignal {
+		return nil, dataflow.Invalid(dataflow.Problem{Code: "length", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes"})
 	}
 	text, err := encode(payload)
 	if err != nil {
