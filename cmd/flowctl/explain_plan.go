@@ -25,7 +25,8 @@ func explainPlanCommand(w *world) *cobra.Command {
 		Short: "Show how a workflow will run",
 		Long: `explain-plan shows the plan of a workflow, without opening a database: what
 runs before the transaction and side by side, what shares it, and in which
-order. As a diagram it is for Mermaid or Graphviz:
+order; whether its runs are durable, why, and in which parts they are kept. As a
+diagram it is for Mermaid or Graphviz:
 
   flowctl explain-plan app.star place_order --format dot | dot -Tsvg > plan.svg`,
 		Args: takes("app.star", "WORKFLOW"),

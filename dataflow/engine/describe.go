@@ -28,7 +28,33 @@ type Description struct {
 	Writes      bool              // a database
 	Before      [][]string        // nodes that run before the transaction, group by group
 	Undo        []UndoDescription // nodes that run only to undo others
+	// Durable says that runs are kept, Why for what reason and Home in which
+	// database. A graph is then run unit by unit; Before and Transaction mean
+	// nothing.
+	Durable bool
+	Why     string
+	Home    string
+	Units   []UnitDescription
 }
+
+// UnitDescription is a part of a durable workflow that is kept at once.
+type UnitDescription struct {
+	Kind  UnitKind
+	Nodes []string // in order, members of scopes among them
+}
+
+// UnitKind is what a unit does.
+type UnitKind string
+
+// The kinds of units.
+const (
+	UnitTransaction UnitKind = "transaction" // nodes on data and values, kept with their effects
+	UnitCalls       UnitKind = "calls"       // to the outside, side by side, each kept when it has ended
+	UnitWait        UnitKind = "wait"        // the run rests
+	UnitRun         UnitKind = "run"         // of another workflow, for whose end this one rests
+)
+
+var unitKinds = [...]UnitKind{unitLocal: UnitTransaction, unitOutside: UnitCalls, unitWait: UnitWait, unitChild: UnitRun}
 
 // UndoDescription is a node that runs where the run fails after another.
 type UndoDescription struct{ ID, Type, Undoes string }
@@ -68,10 +94,7 @@ func (p *Plan) Describe(workflow string) *Description {
 	for _, stage := range wp.before {
 		var ids []string
 		for _, n := range stage {
-			ids = append(ids, n.node.ID)
-			for _, m := range n.members {
-				ids = append(ids, m.node.ID)
-			}
+			ids = n.appendIDs(ids)
 		}
 		d.Before = append(d.Before, ids)
 	}
@@ -83,17 +106,41 @@ func (p *Plan) Describe(workflow string) *Description {
 		d.Stages = append(d.Stages, ids)
 	}
 	for _, n := range wp.inside {
-		d.Transaction = append(d.Transaction, n.node.ID)
-		for _, m := range n.members {
-			d.Transaction = append(d.Transaction, m.node.ID)
-		}
+		d.Transaction = n.appendIDs(d.Transaction)
 	}
+	p.describeUnits(wp, d)
 	for _, db := range p.databases {
 		if slices.Contains(wp.readDBs, db) || slices.Contains(wp.writeDBs, db) {
 			d.Databases = append(d.Databases, db.Name)
 		}
 	}
 	return d
+}
+
+func (p *Plan) describeUnits(wp *workflowPlan, d *Description) {
+	if !wp.durable {
+		return
+	}
+	d.Durable, d.Why = true, wp.why
+	if home := p.home(wp); home != nil {
+		d.Home = home.Name
+	}
+	for _, u := range wp.units {
+		var ids []string
+		for _, n := range u.nodes {
+			ids = n.appendIDs(ids)
+		}
+		d.Units = append(d.Units, UnitDescription{unitKinds[u.kind], ids})
+	}
+}
+
+// appendIDs adds the ids of the node and of those that are part of it.
+func (n *nodePlan) appendIDs(ids []string) []string {
+	ids = append(ids, n.node.ID)
+	for _, m := range n.members {
+		ids = append(ids, m.node.ID)
+	}
+	return ids
 }
 
 func (wp *workflowPlan) idsOf(deps []dep) []string {

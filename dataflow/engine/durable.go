@@ -29,10 +29,8 @@ func (w *wfPlanner) durability() {
 	wf, waiter := w.wp.wf, w.waiter()
 	asked := w.asked()
 	w.wp.waits = waiter != nil
-	w.wp.durable = waiter != nil || asked != nil && *asked
-	if asked == nil && !w.wp.durable {
-		w.wp.durable = w.callsBetween() != nil || slices.ContainsFunc(w.wp.nodes, (*nodePlan).isChild)
-	}
+	w.wp.why = w.whyDurable(waiter, asked)
+	w.wp.durable = w.wp.why != ""
 	if !w.wp.durable {
 		return
 	}
@@ -84,6 +82,25 @@ func (p *Plan) Workflow(name string) *dataflow.Workflow {
 		return wp.wf
 	}
 	return nil
+}
+
+// whyDurable says in words why a workflow is durable; "" that it is not.
+func (w *wfPlanner) whyDurable(waiter *nodePlan, asked *bool) string {
+	switch {
+	case waiter != nil:
+		return "it waits at " + waiter.node.ID
+	case asked != nil && *asked:
+		return "it says so"
+	case asked != nil:
+		return ""
+	}
+	if n := w.callsBetween(); n != nil {
+		return "it calls out at " + n.node.ID + ", after it has used the database that it writes to"
+	}
+	if i := slices.IndexFunc(w.wp.nodes, (*nodePlan).isChild); i >= 0 {
+		return "it waits at " + w.wp.nodes[i].node.ID + " for a run of its own"
+	}
+	return ""
 }
 
 // asked is what the file says of a workflow: that it is durable, that it is

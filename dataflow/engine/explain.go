@@ -13,6 +13,10 @@ import (
 func (d *Description) Text() string {
 	var b strings.Builder
 	fmt.Fprintf(&b, "%s: %s\n", d.Name, d.summary())
+	if d.Durable {
+		d.durableText(&b)
+		return b.String()
+	}
 	if d.Handler {
 		b.WriteString("\n  a function: what it runs is known only when it does\n")
 		return b.String()
@@ -50,6 +54,50 @@ func (d *Description) Text() string {
 	}
 	b.WriteString("\ncheckpoints: none. The run ends with its request; one that is cut off leaves nothing in the database\n")
 	return b.String()
+}
+
+// durableText lays out what a durable run does, unit by unit.
+func (d *Description) durableText(b *strings.Builder) {
+	fmt.Fprintf(b, "\ndurable, for %s: each run is kept in %s\n", d.Why, d.Home)
+	if d.Handler {
+		b.WriteString("\n  a function: what it runs is known only when it does; each call of ctx is a step of its own\n" +
+			"\ncheckpoints: one after each step, in the transaction of its effects\n")
+		return
+	}
+	step := 0
+	for i, u := range d.Units {
+		fmt.Fprintf(b, "\n%s\n", d.unitTitle(i))
+		for _, id := range u.Nodes {
+			step++
+			d.line(b, step, id, "")
+		}
+	}
+	if len(d.Undo) > 0 {
+		b.WriteString("\nif the run fails later, or is cancelled, the last first\n")
+		for _, u := range d.Undo {
+			fmt.Fprintf(b, "     %-16s undoes %s\n", u.ID, u.Undoes)
+		}
+	}
+	b.WriteString("\ncheckpoints: one after each part, in the transaction of its effects. A call that was cut off is made again, with the same Idempotency-Key\n")
+}
+
+// unitTitle names a unit of a durable workflow, and where it comes.
+func (d *Description) unitTitle(i int) string {
+	title := ""
+	switch u := d.Units[i]; u.Kind {
+	case UnitTransaction:
+		title = "one transaction of " + d.Home
+	case UnitCalls:
+		title = "a call out"
+		if len(u.Nodes) > 1 {
+			title = "calls side by side, a checkpoint after each"
+		}
+	case UnitWait:
+		title = "a wait, in " + d.Home
+	case UnitRun:
+		title = "a run of another workflow, and a wait for its end"
+	}
+	return fmt.Sprintf("part %d: %s", i+1, title)
 }
 
 // summary says in a few words what a run does.
@@ -106,9 +154,20 @@ func (d *Description) node(id string) NodeDescription {
 	return d.Nodes[i]
 }
 
+// waits reports whether the run rests at a node.
+func (d *Description) waits(id string) bool {
+	return slices.ContainsFunc(d.Units, func(u UnitDescription) bool {
+		return (u.Kind == UnitWait || u.Kind == UnitRun) && slices.Contains(u.Nodes, id)
+	})
+}
+
 func (d *Description) line(b *strings.Builder, step int, id, note string) {
 	n := d.node(id)
-	fmt.Fprintf(b, "%3d  %-16s %-24s %s", step, id, n.Type, effectWords[n.Effect])
+	does := effectWords[n.Effect]
+	if d.waits(id) {
+		does = "waits"
+	}
+	fmt.Fprintf(b, "%3d  %-16s %-24s %s", step, id, n.Type, does)
 	if len(n.After) > 0 {
 		fmt.Fprintf(b, "; after %s", strings.Join(n.After, ", "))
 	}
@@ -163,8 +222,14 @@ func (g *diagram) draw(d *Description) string {
 		}
 		b.WriteString(g.groupEnd)
 	}
-	group(d.beforeTitle(), slices.Concat(d.Before...))
-	group("one "+d.unit(), d.Transaction)
+	if d.Durable {
+		for i, u := range d.Units {
+			group(d.unitTitle(i), u.Nodes)
+		}
+	} else {
+		group(d.beforeTitle(), slices.Concat(d.Before...))
+		group("one "+d.unit(), d.Transaction)
+	}
 	if d.Handler {
 		group("a function", []string{d.Name})
 	}

@@ -50,6 +50,7 @@ type workflowPlan struct {
 	outputType *dataflow.Type
 	shape      *dataflow.Shape // of the outputs by id
 	durable    bool            // runs are kept, unit by unit
+	why        string          // they are, in words
 	waits      bool            // and rest: there is no other way to run it
 	units      []*unit
 	effects
@@ -231,7 +232,7 @@ func (p *planner) handler(wp *workflowPlan) {
 	wp.reads, wp.writes = true, !wp.wf.ReadOnly
 	wp.setDatabase(p.plan.databases)
 	if wf := wp.wf; wf.Durable != nil && *wf.Durable {
-		wp.durable = true
+		wp.durable, wp.why = true, "it says so"
 		if len(p.plan.databases) == 0 {
 			p.errorf("FC356", wf.Span, "the handler %s is durable, and the app has no database to keep its runs in", wf.Name).
 				Hint = `declare one: db = DataFlow(database_url = "sqlite:app.db")`

@@ -303,7 +303,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 		return nil, err
 	}
 	if name == "" || len(name) > maxSignal {
-		return nil, dataflow.Invalid(dataflow.Problem{Code: "length", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes"})
+		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes"})
 	}
 	text, err := encode(payload)
 	if err != nil {
