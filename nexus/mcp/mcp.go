@@ -15,6 +15,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/mark3labs/mcp-go/server"
 )
 
@@ -26,6 +27,7 @@ type Options struct {
 	Origins []string      // of web pages that may call besides those of this host; "*" for all
 	MaxBody int64         // bytes of one message; 0: DefaultMaxBody
 	Timeout time.Duration // of one call; 0: none
+	Runs    *durable.Runs // nil: no workflow is durable
 }
 
 // DefaultMaxBody bounds a message where Options do not.

@@ -7,6 +7,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/schema"
 	"github.com/mark3labs/mcp-go/mcp"
@@ -64,6 +65,12 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops map[string]dataflow.Op)
 		}
 		t.def.RawOutputSchema = rawSchema(o)
 	}
+	if s.o.Runs != nil && s.engine.Plan().Durable(wf.Name) {
+		t.def.RawOutputSchema = nil // a run that waits has no outputs yet
+		t.def.Description += "\nThe run is kept. If it has to wait, returns {run_id, status, waits_for, hint}."
+		t.run = s.begin(wf)
+		return t
+	}
 	t.run = func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error) {
 		res, err := s.engine.Run(ctx, engine.Request{Workflow: wf.Name, Inputs: args, Caller: c})
 		if err != nil {
@@ -72,6 +79,28 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops map[string]dataflow.Op)
 		return answer{res.Outputs, res.RunID}, nil
 	}
 	return t
+}
+
+// begin starts a durable run. One that does not end within the call is told of
+// by its id.
+func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, access.Caller, *dataflow.Object) (answer, error) {
+	return func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error) {
+		r, _, err := s.o.Runs.Begin(ctx, durable.Begin{Workflow: wf.Name, Inputs: args, Caller: c})
+		switch {
+		case err != nil:
+			return answer{}, err
+		case r.Status == durable.Completed:
+			return answer{r.Output, r.ID}, nil
+		case r.Status.Ended():
+			return answer{}, r.Error
+		}
+		o := dataflow.ObjectOf("run_id", r.ID, "status", string(r.Status))
+		if r.Reason != "" {
+			o.Set("waits_for", r.Reason)
+		}
+		o.Set("hint", "the run has begun and goes on by itself; don't call again to begin it. GET /runs/"+r.ID+" shows it, and POST /runs/"+r.ID+"/signal sends it a signal that it waits for")
+		return answer{o, r.ID}, nil
+	}
 }
 
 func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {

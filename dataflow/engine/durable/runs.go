@@ -244,7 +244,7 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 		}
 	}
 	return nil, nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("there is no run %q", id),
-		Hint: "only durable runs are kept; GET /runs, flowctl runs list and the tool list_runs list them"}
+		Hint: "only durable runs are kept; GET /runs and flowctl runs list show them"}
 }
 
 // Steps returns what is kept of a run, in order.
