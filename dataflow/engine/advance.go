@@ -287,10 +287,8 @@ func (f *frame) outside(ctx context.Context, nodes []*nodePlan, last bool) error
 			return
 		}
 		ended++
-		err = f.commit(ctx, func(store.Tx) (*Checkpoint, error) {
-			cp := &Checkpoint{Steps: f.stepsOf(nodes[i:i+1], started)}
-			return cp, f.finish(cp, last && ended == len(nodes))
-		})
+		steps := f.stepsOf(nodes[i:i+1], started)
+		err = f.keepDone(ctx, steps, func(cp *Checkpoint) error { return f.finish(cp, last && ended == len(nodes)) })
 		if errs[i] = err; err != nil {
 			f.forget(n)
 		}
@@ -313,6 +311,45 @@ func (f *frame) outside(ctx context.Context, nodes []*nodePlan, last bool) error
 		}
 	}
 	return nil
+}
+
+// keepTime bounds how long it may take to keep what a call outside gave when
+// the run is already being cut off.
+const keepTime = 5 * time.Second
+
+// keepDone keeps steps that have had an effect outside, which nothing takes
+// back: also where the run has been cancelled, or its time is over, while they
+// had it. Else nobody would know that there is something to undo. finish may
+// add the run's output.
+func (f *frame) keepDone(ctx context.Context, steps []*Step, finish func(*Checkpoint) error) error {
+	if f.run.durable.over != nil {
+		finish = nil
+	}
+	if ctx.Err() != nil {
+		finish = nil
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(context.WithoutCancel(ctx), keepTime)
+		defer cancel()
+	}
+	keep := func(finish func(*Checkpoint) error) error {
+		return f.commit(ctx, func(store.Tx) (*Checkpoint, error) {
+			cp := &Checkpoint{Steps: steps}
+			if finish == nil {
+				return cp, nil
+			}
+			return cp, finish(cp)
+		})
+	}
+	err := keep(finish)
+	if err == nil || errors.Is(err, ErrLost) {
+		return err
+	}
+	over := f.run.durable.over
+	_ = keep(nil) // the run does not go on, and err says why; the journal says once that it was cancelled
+	if over != nil {
+		f.run.durable.over = over
+	}
+	return err
 }
 
 // skips ends a node that is not to run.

@@ -98,7 +98,7 @@ func (rt *runtime) step(ctx context.Context, what string, asked *dataflow.Object
 		}
 		if s.Result, err = do(ctx); err == nil {
 			s.Ended = r.now()
-			err = f.commit(ctx, func(store.Tx) (*Checkpoint, error) { return &Checkpoint{Steps: []*Step{s}}, nil })
+			err = f.keepDone(ctx, []*Step{s}, nil)
 		}
 	default:
 		if s.Result, err = do(ctx); err == nil {

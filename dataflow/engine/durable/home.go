@@ -29,7 +29,9 @@ type home struct {
 	due       map[string]time.Time // of each, as this process knows; used by serve alone
 	purged    time.Time            // when runs were last looked for that are kept no longer
 
-	bell chan struct{} // rung when there may be something to do
+	bell    chan struct{}     // rung when there may be something to do
+	orphans map[string]string // runs that seem to be nobody's, and the tokens they had; used by serve alone
+	looked  time.Time         // when the last look at other processes was; used by serve alone
 
 	front *home // of the app's current version, if this one is of another
 
@@ -39,6 +41,7 @@ type home struct {
 	mu       sync.Mutex
 	beating  bool
 	active   map[string]context.CancelCauseFunc // runs in progress here, by id
+	claimed  int                                // how many of them were claimed, not begun, here
 	watchers map[string][]chan struct{}         // who wants to hear of a run
 	seen     map[string]sighting                // other processes
 	versions map[string]*version                // other versions of the app
@@ -134,8 +137,9 @@ func (h *home) selectRuns(ctx context.Context, from store.Reader, q *query.Selec
 	return list, err
 }
 
-// list returns one run more than asked for, if there are so many.
-func (h *home) list(ctx context.Context, c access.Caller, f Filter) ([]*Run, error) {
+// list returns one run more than asked for, if there are so many. last, if not
+// nil, is the last one seen, of whatever database.
+func (h *home) list(ctx context.Context, c access.Caller, f Filter, last *Run) ([]*Run, error) {
 	t := h.tables.runs
 	where := query.And{}
 	for i, v := range map[int]string{runWorkflow: f.Workflow, runStatus: string(f.Status), runParent: f.Parent} {
@@ -151,14 +155,7 @@ func (h *home) list(ctx context.Context, c access.Caller, f Filter) ([]*Run, err
 		where = append(where, equal(t, runTenant, c.Tenant))
 	}
 	q := &query.Select{Order: []query.Order{{Field: runCreatedAt, Desc: true}, {Field: runID, Desc: true}}, Limit: f.Limit + 1}
-	if f.Before != "" {
-		last, err := h.get(ctx, h.store, f.Before)
-		if err != nil {
-			return nil, err
-		}
-		if last == nil {
-			return nil, nil // it is of another database, or gone
-		}
+	if last != nil {
 		q.After = []any{last.Created, last.ID}
 	}
 	if len(where) > 0 {
@@ -218,60 +215,69 @@ func (h *home) journalOf(r *Run, l *stepList) *journal {
 	return j
 }
 
-// alive returns a run that has not ended, with its row locked.
-func (h *home) alive(ctx context.Context, tx store.Tx, id, what string) (*Run, error) {
+// over says why nothing can be done to a run that poke did not find alive.
+func (h *home) over(ctx context.Context, tx store.Tx, id, what string) error {
 	r, err := h.get(ctx, tx, id)
 	switch {
 	case err != nil:
-		return nil, err
+		return err
 	case r == nil:
-		return nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "the run " + id + " is gone"}
-	case r.Status.Ended():
-		return nil, &dataflow.Error{Code: "run_ended", Status: dataflow.StatusConflict,
-			Message: "the run is " + string(r.Status) + ", so it can't be " + what}
+		return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "the run " + id + " is gone"}
 	}
-	return r, nil
+	return &dataflow.Error{Code: "run_ended", Status: dataflow.StatusConflict,
+		Message: "the run is " + string(r.Status) + ", so it can't be " + what}
 }
 
-// poke has a run looked at, whoever does that.
-func (h *home) poke(ctx context.Context, tx store.Tx, id string, more ...query.Assign) error {
+// poke has a run looked at, whoever does that. The run's row is locked from
+// then on: alive says for certain whether it had not ended.
+func (h *home) poke(ctx context.Context, tx store.Tx, id string, more ...query.Assign) (alive bool, err error) {
 	t := h.tables.runs
 	now := h.now()
-	_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1,
+	n, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1,
 		Where: query.And{equal(t, runID, id), oneOf(t, runStatus, string(Queued), string(Running), string(Waiting))},
 		Set:   append([]query.Assign{set(runPoke, h.runs.opts.NewID()), set(runWakeAt, now)}, more...)})
-	return err
+	return n > 0, err
 }
 
-// cancel asks for a run and those that it started to end.
-func (h *home) cancel(ctx context.Context, tx store.Tx, id string) error {
-	t := h.tables.runs
-	if err := h.poke(ctx, tx, id, set(runCancel, true)); err != nil {
-		return err
+// cancel asks for a run and those that it waits for to end, and returns those
+// that it asked.
+func (h *home) cancel(ctx context.Context, tx store.Tx, id string) (asked []string, err error) {
+	alive, err := h.poke(ctx, tx, id, set(runCancel, true))
+	if err != nil || !alive {
+		return nil, err
 	}
+	below, err := h.cancelBelow(ctx, tx, id)
+	return append(below, id), err
+}
+
+// cancelBelow asks for the runs to end that a run waits for.
+func (h *home) cancelBelow(ctx context.Context, tx store.Tx, id string) (asked []string, err error) {
+	t := h.tables.runs
 	children, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{below(t, id), equal(t, runParent, id)}})
 	for _, c := range children {
 		if err == nil && !c.Status.Ended() {
-			err = h.cancel(ctx, tx, c.ID)
+			var more []string
+			more, err = h.cancel(ctx, tx, c.ID)
+			asked = append(asked, more...)
 		}
 	}
-	return err
+	return asked, err
 }
 
 // retry queues a run again that has failed, without the steps that did. Where
 // it failed for a run that it waited for, that one is tried again.
 func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	t, st := h.tables.runs, h.tables.steps
-	r, err := h.get(ctx, tx, id)
+	now := h.now()
+	// First of all, so that the row is locked: of two who try again one does.
+	n, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Failed))},
+		Set: []query.Assign{set(runStatus, string(Queued)), set(runWakeAt, now), set(runPoke, h.runs.opts.NewID()), set(runError, nil), set(runCancel, false),
+			set(runTakeovers, int64(0)), set(runEndedAt, nil), set(runUpdatedAt, now)}})
 	if err != nil {
 		return err
 	}
-	if r == nil || r.Status != Failed {
-		e := &dataflow.Error{Code: "run_not_failed", Status: dataflow.StatusConflict, Message: "only a run that failed can be tried again"}
-		if r != nil {
-			e.Message = "the run is " + string(r.Status) + ": " + e.Message
-		}
-		return e
+	if n == 0 {
+		return h.notFailed(ctx, tx, id)
 	}
 	undone, err := tx.Count(ctx, st, query.And{equal(st, stepRun, id), equal(st, stepState, string(engine.StepUndone))})
 	if err != nil {
@@ -281,24 +287,41 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 		return &dataflow.Error{Code: "run_undone", Status: dataflow.StatusConflict,
 			Message: "what the run did has been undone, so it can't go on from there", Hint: "start a new run with the same inputs"}
 	}
-	failed := query.And{equal(st, stepRun, id), query.Not{Expr: compare(st, stepError, query.Null, true)}}
-	if _, err := tx.Delete(ctx, st, failed); err != nil {
+	// The runs that it still waits for, or that failed it: those whose end it
+	// has taken for what it is are left alone.
+	open := query.And{equal(st, stepRun, id), query.Or{equal(st, stepState, string(engine.StepWaiting)), query.Not{Expr: compare(st, stepError, query.Null, true)}}}
+	var children []any
+	if err := tx.Select(ctx, &query.Select{Model: st, Fields: []int{stepID}, Where: open}, func(row store.Row) error {
+		children = append(children, row.Value(0)) // a run that a step started has the step's id
+		return nil
+	}); err != nil {
 		return err
 	}
-	children, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{below(t, id), equal(t, runParent, id), equal(t, runStatus, string(Failed))}})
+	if len(children) > 0 {
+		failed, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, children...), equal(t, runParent, id), equal(t, runStatus, string(Failed))}})
+		if err != nil {
+			return err
+		}
+		for _, c := range failed {
+			if err := h.retry(ctx, tx, c.ID); err != nil {
+				return err
+			}
+		}
+	}
+	_, err = tx.Delete(ctx, st, query.And{equal(st, stepRun, id), query.Not{Expr: compare(st, stepError, query.Null, true)}})
+	return err
+}
+
+func (h *home) notFailed(ctx context.Context, tx store.Tx, id string) error {
+	e := &dataflow.Error{Code: "run_not_failed", Status: dataflow.StatusConflict, Message: "only a run that failed can be tried again"}
+	r, err := h.get(ctx, tx, id)
 	if err != nil {
 		return err
 	}
-	for _, c := range children {
-		if err := h.retry(ctx, tx, c.ID); err != nil {
-			return err
-		}
+	if r != nil {
+		e.Message = "the run is " + string(r.Status) + ": " + e.Message
 	}
-	now := h.now()
-	_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Failed))},
-		Set: []query.Assign{set(runStatus, string(Queued)), set(runWakeAt, now), set(runPoke, h.runs.opts.NewID()), set(runError, nil), set(runCancel, false),
-			set(runTakeovers, int64(0)), set(runEndedAt, nil), set(runUpdatedAt, now)}})
-	return err
+	return e
 }
 
 // purgeBatch is how many runs are looked at in one transaction.

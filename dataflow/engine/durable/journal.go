@@ -207,7 +207,8 @@ func (j *journal) remember(s *engine.Step) {
 // poke has another run looked at.
 func (j *journal) poke(ctx context.Context, tx store.Tx, id string) error {
 	j.spoke = append(j.spoke, id)
-	return j.home.poke(ctx, tx, id)
+	_, err := j.home.poke(ctx, tx, id)
+	return err
 }
 
 // Receive implements engine.Journal.

@@ -251,8 +251,11 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 func (rs *Runs) Steps(ctx context.Context, r *Run) ([]*engine.Step, error) {
 	for _, h := range rs.homes {
 		byRun, err := h.loadSteps(ctx, []any{r.ID})
-		if err != nil || len(byRun) > 0 {
-			return byRun[r.ID].steps, err
+		if err != nil {
+			return nil, err
+		}
+		if steps := byRun[r.ID].steps; len(steps) > 0 {
+			return steps, nil
 		}
 	}
 	return nil, nil
@@ -272,14 +275,15 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 	if f.Limit <= 0 {
 		f.Limit = 20
 	}
+	var last *Run
 	if f.Before != "" {
-		if _, err := rs.Get(ctx, c, f.Before); err != nil {
+		if last, err = rs.Get(ctx, c, f.Before); err != nil {
 			return nil, false, dataflow.Invalid(dataflow.Problem{Code: "cursor", Pointer: "/cursor", Detail: "there is no such place in the list",
 				Hint: "take next_cursor of the page before"})
 		}
 	}
 	for _, h := range rs.homes {
-		part, err := h.list(ctx, c, f)
+		part, err := h.list(ctx, c, f, last)
 		if err != nil {
 			return nil, false, err
 		}
@@ -310,15 +314,15 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 		return nil, err
 	}
 	err = h.store.Write(ctx, func(tx store.Tx) error {
-		if _, err := h.alive(ctx, tx, id, "signalled"); err != nil {
+		if alive, err := h.poke(ctx, tx, id); err != nil {
 			return err
+		} else if !alive {
+			return h.over(ctx, tx, id, "signalled")
 		}
 		now := h.now()
 		row := []any{rs.opts.NewID(), id, name, text, now, now}
-		if _, err := tx.Insert(ctx, h.tables.signals, fields(signalFields), [][]any{row}); err != nil {
-			return err
-		}
-		return h.poke(ctx, tx, id)
+		_, err := tx.Insert(ctx, h.tables.signals, fields(signalFields), [][]any{row})
+		return err
 	})
 	if err != nil {
 		return nil, err
@@ -334,16 +338,19 @@ func (rs *Runs) Cancel(ctx context.Context, c access.Caller, id string) (*Run, e
 	if err != nil {
 		return nil, err
 	}
-	err = h.store.Write(ctx, func(tx store.Tx) error {
-		if _, err := h.alive(ctx, tx, id, "cancelled"); err != nil {
-			return err
+	var asked []string
+	err = h.store.Write(ctx, func(tx store.Tx) (err error) {
+		if asked, err = h.cancel(ctx, tx, id); err == nil && len(asked) == 0 {
+			err = h.over(ctx, tx, id, "cancelled")
 		}
-		return h.cancel(ctx, tx, id)
+		return err
 	})
 	if err != nil {
 		return nil, err
 	}
-	h.interrupt(id)
+	for _, id := range asked {
+		h.interrupt(id)
+	}
 	h.wake(true)
 	return rs.Get(ctx, c, id)
 }

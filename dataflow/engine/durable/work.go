@@ -14,11 +14,10 @@ import (
 )
 
 const (
-	// maxTakeovers is how often a run that gets no further may have its process
-	// die before it is left alone.
-	maxTakeovers = 5
-	// maxBusy is how often a run is put off because the database can't serve it.
-	maxBusy = 10
+	// maxAgain is how often a run may be begun again without getting further,
+	// because its process died or the database could not serve it, before it is
+	// left alone.
+	maxAgain = 10
 	// leaveTime bounds how long a run that is left takes to say so.
 	leaveTime = 5 * time.Second
 )
@@ -137,18 +136,18 @@ func (h *home) interrupt(id string) {
 	}
 }
 
-// busyWorkers is how many runs are in progress here.
+// busyWorkers is how many runs are in progress here that were claimed.
 func (h *home) busyWorkers() int {
 	h.mu.Lock()
 	defer h.mu.Unlock()
-	return len(h.active)
+	return h.claimed
 }
 
 // await goes on with a run, beside the caller, until it rests or has ended:
 // then over is true. The error is that of a run of which nothing is kept.
 func (h *home) await(ctx context.Context, j *journal) (over bool, err error) {
 	done := make(chan error, 1)
-	cancel := h.run(j, func(err error) { done <- err })
+	cancel := h.run(j, 0, func(err error) { done <- err })
 	select {
 	case err := <-done:
 		return true, err
@@ -163,17 +162,20 @@ func (h *home) await(ctx context.Context, j *journal) (over bool, err error) {
 	return j.saved.Load(), err
 }
 
-// run goes on with a run in a goroutine of its own.
-func (h *home) run(j *journal, done func(error)) context.CancelCauseFunc {
+// run goes on with a run in a goroutine of its own. claimed is 1 if it takes
+// the room of a claim.
+func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCauseFunc {
 	front := h.top()
 	ctx, cancel := context.WithCancelCause(front.runs.ctx)
 	front.mu.Lock()
 	front.active[j.run.ID] = cancel
+	front.claimed += claimed
 	front.mu.Unlock()
 	front.runs.wg.Go(func() {
 		err := j.turn(ctx)
 		front.mu.Lock()
 		delete(front.active, j.run.ID)
+		front.claimed -= claimed
 		front.mu.Unlock()
 		cancel(nil)
 		front.told(j.run)
@@ -191,9 +193,9 @@ func (j *journal) turn(ctx context.Context) error {
 	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j}
 	var err error
 	switch {
-	case r.Takeovers > maxTakeovers:
+	case r.Takeovers > maxAgain:
 		err = &dataflow.Error{Code: "run_poisoned", Status: dataflow.StatusInternal, Workflow: r.Workflow,
-			Message: fmt.Sprintf("the process that ran it died %d times, and the run got no further", r.Takeovers),
+			Message: fmt.Sprintf("its process died, or its database could not serve it, %d times in a row, and the run got no further", r.Takeovers),
 			Hint:    "see what the step does that the run is at; then try the run again"}
 	case r.Error != nil: // it was being undone
 		err = r.Error
@@ -218,7 +220,7 @@ func (j *journal) turn(ctx context.Context) error {
 		return nil
 	}
 	e := dataflow.AsError(err)
-	if r.Error == nil && e.Status == dataflow.StatusBusy && e.Node == "" && r.Takeovers < maxBusy {
+	if r.Error == nil && passing(e) && r.Takeovers < maxAgain {
 		log.Warn("the run is put off", "error", err)
 		j.leave(log, h.now().Add(100*time.Millisecond<<r.Takeovers))
 		return nil
@@ -232,6 +234,13 @@ func (j *journal) turn(ctx context.Context) error {
 	return nil
 }
 
+// passing reports whether an error says nothing of the run: the database or
+// the network could not serve it just now. A commit of which nobody knows
+// whether it happened is one too, for the journal tells.
+func passing(e *dataflow.Error) bool {
+	return e.Status == dataflow.StatusBusy || e.Code == "commit_unknown"
+}
+
 // undoTime bounds how long it takes to undo a run in one turn.
 const undoTime = 5 * time.Minute
 
@@ -241,7 +250,12 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 	h, r := j.home, j.run
 	ctx, cancel := context.WithTimeout(ctx, undoTime)
 	defer cancel()
-	poisoned := e.Code == "run_poisoned"
+	poisoned := r.Takeovers > maxAgain
+	if poisoned && r.Error != nil {
+		said := *r.Error
+		said.Message += "; it could not be undone: that was begun again too often without getting further"
+		r.Error = &said
+	}
 	if r.Error == nil {
 		next := *r
 		next.Error, next.Updated = e, h.now()
@@ -253,6 +267,9 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 			return err
 		}
 	}
+	if err := j.abandon(ctx); err != nil {
+		return err
+	}
 	var left []string
 	if !poisoned {
 		var err error
@@ -262,7 +279,7 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 	}
 	next := *j.run
 	next.Status, next.Ended, next.Updated, next.Reason = Failed, h.now(), h.now(), ""
-	if next.Error.Code == "run_cancelled" {
+	if next.Error.Code == "run_cancelled" && next.cancel {
 		next.Status = Cancelled
 	}
 	if len(left) > 0 {
@@ -272,6 +289,23 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 	}
 	next.token, next.Executor, next.WakeAt = "", "", time.Time{}
 	return j.write(ctx, &next, nil)
+}
+
+// abandon has the runs end that this one waits for no longer.
+func (j *journal) abandon(ctx context.Context) error {
+	var asked []string
+	err := j.home.store.Write(ctx, func(tx store.Tx) (err error) {
+		asked, err = j.home.cancelBelow(ctx, tx, j.run.ID)
+		return err
+	})
+	if err != nil {
+		return err
+	}
+	for _, id := range asked {
+		j.home.top().interrupt(id)
+	}
+	j.home.wake(len(asked) > 0)
+	return nil
 }
 
 func joined(names []string) string {
@@ -361,7 +395,9 @@ func (h *home) serve(ctx context.Context) {
 		h.forget(ctx)
 		if err == nil && time.Since(looked) > h.runs.opts.Silence/3 {
 			looked = time.Now()
-			err = h.takeOver(ctx)
+			if err = h.takeOver(ctx); err == nil {
+				err = h.collect(ctx)
+			}
 		}
 		if err != nil && ctx.Err() == nil {
 			h.runs.opts.Logger.Warn("runs that are due could not be looked for", "database", h.db.Name, "error", err)
@@ -375,7 +411,7 @@ func (h *home) serve(ctx context.Context) {
 // with them. It returns when to look again.
 func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	pace := h.runs.opts.Pace
-	room := h.runs.opts.Workers - h.busyWorkers()
+	room := h.runs.opts.Workers - h.busyWorkers() // those begun here take no room from them
 	if room <= 0 {
 		return pace, nil // the end of a run rings
 	}
@@ -415,12 +451,15 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	}
 	steps, err := h.loadSteps(ctx, ids)
 	if err != nil {
-		return 0, err // the claims are taken over in time
+		for _, r := range claimed {
+			h.journalOf(r, &stepList{}).leave(h.runs.opts.Logger, now.Add(time.Second))
+		}
+		return 0, err
 	}
 	for _, r := range claimed {
 		own, err := h.of(ctx, r.Version)
 		if err == nil && own != nil {
-			own.run(own.journalOf(r, steps[r.ID]), func(error) {})
+			own.run(own.journalOf(r, steps[r.ID]), 1, func(error) {})
 			continue
 		}
 		if err != nil {
@@ -478,6 +517,13 @@ func (h *home) takeOver(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	// What was seen before a time in which this process did not look says
+	// nothing: it was stopped, or the database was away and nobody could show
+	// life.
+	if time.Since(h.looked) > h.runs.opts.Silence {
+		clear(h.seen)
+	}
+	h.looked = time.Now()
 	if len(owners) == 0 {
 		clear(h.seen)
 		return nil
@@ -517,6 +563,49 @@ func (h *home) takeOver(ctx context.Context) error {
 			return err
 		}
 		delete(h.seen, name)
+	}
+	return nil
+}
+
+// collect queues the runs again that this process owns and does not run: a
+// claim whose commit was not heard of, or a run that could not be given back.
+// One is only taken for such if it is at two looks, with one token: between
+// its claim and its beginning it is not in progress yet.
+func (h *home) collect(ctx context.Context) error {
+	t := h.tables.runs
+	found := map[string]string{}
+	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runID, runToken}, Limit: 10_000,
+		Where: query.And{equal(t, runStatus, string(Running)), equal(t, runExecutor, h.name)}}, func(row store.Row) error {
+		id, _ := row.Value(0).(string)
+		token, _ := row.Value(1).(string)
+		found[id] = token
+		return nil
+	})
+	if err != nil {
+		return err
+	}
+	h.mu.Lock()
+	for id := range h.active {
+		delete(found, id)
+	}
+	h.mu.Unlock()
+	before := h.orphans
+	h.orphans = found
+	for id, token := range found {
+		if before[id] != token {
+			continue
+		}
+		now := h.now()
+		err := h.store.Write(ctx, func(tx store.Tx) error {
+			_, err := tx.Update(ctx, &query.Update{Model: t, Bump: runTakeovers,
+				Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Running)), equal(t, runToken, token)},
+				Set:   []query.Assign{set(runStatus, string(Queued)), set(runToken, nil), set(runExecutor, nil), set(runWakeAt, now), set(runUpdatedAt, now)}})
+			return err
+		})
+		if err != nil {
+			return err
+		}
+		h.wake(true)
 	}
 	return nil
 }
