@@ -390,6 +390,9 @@ func (f *frame) settle(ctx context.Context, n *nodePlan, out any, failed error, 
 // waitFor runs a node that waits, as far as it can be. rests: it waits on.
 func (f *frame) waitFor(ctx context.Context, n *nodePlan, last bool) (rests bool, err error) {
 	d := f.run.durable
+	if !last && f.passed(n) {
+		return false, nil
+	}
 	err = f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
 		f.forget(n)
 		rests = false
@@ -430,6 +433,33 @@ func (f *frame) waitFor(ctx context.Context, n *nodePlan, last bool) (rests bool
 		return cp, f.finish(cp, last)
 	})
 	return rests, err
+}
+
+// passed ends a wait for a time that has come. That has no effect, so that it
+// is kept with what comes next: half the transactions of a run that a timer
+// wakes.
+func (f *frame) passed(n *nodePlan) bool {
+	d := f.run.durable
+	step := d.steps[n.node.ID]
+	if step == nil || step.State != StepWaiting || n.undo != nil {
+		return false
+	}
+	w, now := waitingOf(step), f.run.now()
+	if w.Signal != "" || w.Until.IsZero() || now.Before(w.Until) {
+		return false
+	}
+	config, err := f.config(n)
+	if err != nil {
+		return false // and the failure is said where it is kept
+	}
+	key := f.keyOf(n)
+	out, err := n.typ.(Waiter).Came(&Call{Node: n.node, Config: config, Key: key, Runtime: &runtime{run: f.run, key: key, depth: f.depth}}, w, nil, true)
+	if err != nil {
+		return false
+	}
+	f.results[n.pos], f.state[n.pos] = out, stateDone
+	d.carry = append(d.carry, f.stepsOf([]*nodePlan{n}, step.Started)...)
+	return true
 }
 
 // arrived looks whether what is waited for has come: a signal, or the time.

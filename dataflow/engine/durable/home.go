@@ -41,6 +41,7 @@ type home struct {
 	mu       sync.Mutex
 	beating  bool
 	active   map[string]context.CancelCauseFunc // runs in progress here, by id
+	more     bool                               // there may be more runs that are due than were claimed
 	claimed  int                                // how many of them were claimed, not begun, here
 	watchers map[string][]chan struct{}         // who wants to hear of a run
 	seen     map[string]sighting                // other processes

@@ -53,7 +53,7 @@ type Options struct {
 	// Earlier: the engine is of a version before, for runs that began with it.
 	Earlier bool
 	// Workers bounds how many runs are in progress at a time, for each
-	// database; 0 is 64.
+	// database; 0 is 256.
 	Workers int
 	// Pace is how often the database is looked at for work of others; 0 is a
 	// second. Takeovers take a few times as long as Silence.
@@ -90,7 +90,7 @@ func New(e *engine.Engine, o Options) *Runs {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
 	if o.Workers == 0 {
-		o.Workers = 64
+		o.Workers = 256
 	}
 	if o.Pace == 0 {
 		o.Pace = time.Second

@@ -176,10 +176,12 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 		front.mu.Lock()
 		delete(front.active, j.run.ID)
 		front.claimed -= claimed
+		// Many at a time: each look sorts all that is due.
+		room := front.more && front.claimed <= front.runs.opts.Workers/2
 		front.mu.Unlock()
 		cancel(nil)
 		front.told(j.run)
-		front.wake(true) // there is room for another
+		front.wake(room)
 		done(err)
 	})
 	return cancel
@@ -413,6 +415,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	pace := h.runs.opts.Pace
 	room := h.runs.opts.Workers - h.busyWorkers() // those begun here take no room from them
 	if room <= 0 {
+		h.leftMore(true)
 		return pace, nil // the end of a run rings
 	}
 	t := h.tables.runs
@@ -428,6 +431,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	if err != nil {
 		return 0, err
 	}
+	h.leftMore(len(due) == room)
 	next := pace
 	soon := append(where[:len(where):len(where)], compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(pace)))
 	err = h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runWakeAt}, Limit: 1, Where: soon, Order: []query.Order{{Field: runWakeAt}}}, func(row store.Row) error {
@@ -467,10 +471,14 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 		}
 		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{})
 	}
-	if len(due) == room {
-		return 0, nil
-	}
 	return next, nil
+}
+
+// leftMore notes whether there may be more to claim when there is room.
+func (h *home) leftMore(yes bool) {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	h.more = yes
 }
 
 // claim makes this process the owner of those of runs that are still due.
