@@ -44,14 +44,26 @@ func (d *document) workflow(wf *dataflow.Workflow) {
 	o.Set("tags", []any{"workflows"})
 	o.Set("parameters", d.executeParameters())
 	o.Set("requestBody", d.executeBody(wf))
-	o.Set("responses", dataflow.ObjectOf(
-		"200", dataflow.ObjectOf("description", "it ran to its end", "content", jsonContent(d.runSchema(wf))),
-		"400", refTo("responses", "BadRequest"),
-		"404", refTo("responses", "NotFound"),
-		"409", refTo("responses", "Conflict"),
-		"422", refTo("responses", "Invalid"),
-		"default", refTo("responses", "Problem")))
+	responses := dataflow.ObjectOf(
+		"200", dataflow.ObjectOf("description", "it ran to its end", "content", jsonContent(d.runSchema(wf))))
+	if d.plan.Durable(wf.Name) {
+		responses.Set("202", dataflow.ObjectOf("description", "the run is kept, and goes on by itself", "content", jsonContent(begunSchema())))
+	}
+	responses.Set("400", refTo("responses", "BadRequest"))
+	responses.Set("404", refTo("responses", "NotFound"))
+	responses.Set("409", refTo("responses", "Conflict"))
+	responses.Set("422", refTo("responses", "Invalid"))
+	responses.Set("default", refTo("responses", "Problem"))
+	o.Set("responses", responses)
 	d.operation(path+"/execute", "post", o)
+}
+
+// begunSchema is that of the answer for a durable run that has not ended yet.
+func begunSchema() *dataflow.Object {
+	return dataflow.ObjectOf("type", "object",
+		"properties", dataflow.ObjectOf("run_id", typed("string"), "status", typed("string"),
+			"waits_for", described(typed("string"), "what it rests for")),
+		"required", []any{"run_id", "status"})
 }
 
 func (d *document) executeParameters() []any {
