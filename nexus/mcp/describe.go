@@ -10,16 +10,19 @@ import (
 )
 
 // describeWorkflow says what a workflow does, takes and gives.
-func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, readOnly bool) string {
+func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, readOnly, durable bool) string {
 	var b strings.Builder
 	doc := wf.Doc
 	if doc == "" {
 		doc = "Runs the workflow " + wf.Name + "."
 	}
 	b.WriteString(sentence(doc))
-	if readOnly {
+	switch {
+	case durable:
+		b.WriteString(" It goes on step by step, and survives a restart.")
+	case readOnly:
 		b.WriteString(" Changes nothing.")
-	} else {
+	default:
 		b.WriteString(" All of it happens, or nothing.")
 	}
 	fields(&b, wf.Input)

@@ -54,7 +54,7 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops map[string]dataflow.Op)
 	t.def = mcp.Tool{
 		Name:           workflowTool(wf),
 		Title:          wf.Name,
-		Description:    describeWorkflow(wf, out, readOnly),
+		Description:    describeWorkflow(wf, out, readOnly, s.engine.Plan().Durable(wf.Name)),
 		RawInputSchema: rawSchema(schema.Input(wf.Input)),
 		Annotations:    annotate(wf.Name, reachOf(ops, wf, readOnly)),
 	}
