@@ -8,8 +8,11 @@ import (
 	"math/rand/v2"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"path/filepath"
+	"strings"
 	"sync"
+	"syscall"
 	"testing"
 	"time"
 
@@ -433,4 +436,145 @@ func TestRunsWaitForTheirTurn(t *testing.T) {
 			}
 		}
 	})
+}
+
+// A run that waits goes on with the app it began with, whatever is served when
+// it does.
+func TestRunsFinishOnTheAppTheyBeganWith(t *testing.T) {
+	const version = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+Order = db.model("Order", {"by": field(str, optional = True)MORE})
+wf = WorkflowBuilder("graph", input = {})
+order = wf.add_node(Order.create, "order", {})
+wf.add_node("SignalNode", "ok", {"name": "go"})
+wf.add_node(Order.update, "done", {"id": order.id, "fields": {"by": "graph of NAME"}})
+def handler(ctx):
+    order = ctx.run(Order.create)
+    ctx.wait_signal("go")
+    ctx.run(Order.update, id = order.id, fields = {"by": "handler of NAME"})
+app = Nexus(name = "versions")
+app.register("graph", wf.build())
+app.handler("handler", handler, durable = True)
+app.expose(Order)
+app.start()
+`
+	eachEngine(t, func(t *testing.T, url string) {
+		c := newClient(t, 1)
+		begin := func(p *serverProcess) (ids []string) {
+			for _, name := range []string{"graph", "handler"} {
+				a := must(t, c, "POST", p.api+"/workflows/"+name+"/execute", `{}`, 202)
+				var r struct {
+					Run string `json:"run_id"`
+				}
+				if err := json.Unmarshal([]byte(a.body), &r); err != nil {
+					t.Fatal(err)
+				}
+				ids = append(ids, r.Run)
+			}
+			return ids
+		}
+		app := writeApp(t, strings.NewReplacer("MORE", "", "NAME", "one").Replace(version))
+		p := serveApp(t, app, "DATABASE_URL="+url)
+		old := begin(p)
+		if err := p.cmd.Process.Kill(); err != nil {
+			t.Fatal(err)
+		}
+		<-p.exited
+		later := strings.NewReplacer("MORE", `, "note": field(str, optional = True)`, "NAME", "two").Replace(version)
+		if err := os.WriteFile(app, []byte(later), 0o644); err != nil {
+			t.Fatal(err)
+		}
+		p = serveApp(t, app, "DATABASE_URL="+url)
+		all := map[string]string{}
+		for i, id := range append(old, begin(p)...) {
+			must(t, c, "POST", p.api+"/runs/"+id+"/signal", `{"name": "go"}`, 202)
+			all[fmt.Sprint(i)] = id
+		}
+		awaitRuns(t, c, p.api, all)
+		var list struct {
+			Records []struct{ By string }
+		}
+		if code, err := get(c, p.api+"/api/orders", &list); err != nil || code != 200 {
+			t.Fatal(code, err)
+		}
+		var got []string
+		for _, r := range list.Records {
+			got = append(got, r.By)
+		}
+		if diff := cmp.Diff([]string{"graph of one", "handler of one", "graph of two", "handler of two"}, got); diff != "" {
+			t.Error(diff)
+		}
+	})
+}
+
+// A process that stalls has its runs taken over, and does no harm when it goes
+// on: its calls come back, and what it would write is refused.
+func TestAProcessThatStallsDoesNoHarm(t *testing.T) {
+	if err := pgtest.Missing(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	const transfers = 20
+	url := pgtest.URL(t)
+	var mu sync.Mutex
+	seen := map[string]bool{}
+	held, release := make(chan struct{}, transfers), make(chan struct{})
+	letGo := sync.OnceFunc(func() { close(release) })
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		key := r.Header.Get("Idempotency-Key")
+		mu.Lock()
+		first := !seen[key]
+		seen[key] = true
+		mu.Unlock()
+		if first {
+			held <- struct{}{}
+			<-release
+		}
+		fmt.Fprint(w, `{"ok": true}`)
+	}))
+	t.Cleanup(func() { letGo(); service.Close() })
+	app := writeApp(t, bank)
+	env := []string{"DATABASE_URL=" + url, "SERVICE=" + service.URL}
+	c := newClient(t, transfers)
+	stalled := serveApp(t, app, env...)
+	var clients sync.WaitGroup
+	for i := range transfers {
+		clients.Go(func() {
+			workflow := []string{"move", "move_handler"}[i%2]
+			body := fmt.Sprintf(`{"inputs": {"transfer": "t%d", "amount": %d}}`, i, 1+i)
+			// What it is told is of no matter: the runs are looked at below.
+			_, _ = ask(c, http.MethodPost, stalled.api+"/workflows/"+workflow+"/execute", body, "")
+		})
+	}
+	for range transfers {
+		<-held
+	}
+	if err := stalled.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	other := serveApp(t, app, env...)
+	var list struct {
+		Runs []struct {
+			Run string `json:"run_id"`
+		}
+	}
+	if code, err := get(c, other.api+"/runs?limit=100", &list); err != nil || code != 200 || len(list.Runs) != transfers {
+		t.Fatal(code, err, len(list.Runs))
+	}
+	began := time.Now()
+	names := map[string]string{}
+	for i, r := range list.Runs {
+		names[fmt.Sprint(i)] = r.Run
+	}
+	awaitRuns(t, c, other.api, names)
+	t.Logf("taken over and done after %s", time.Since(began).Round(time.Millisecond))
+	if err := stalled.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	letGo()
+	clients.Wait() // what was under way there has ended, one way or the other
+	runs := map[string]string{}
+	for i := range transfers {
+		runs[fmt.Sprint("t", i)] = ""
+	}
+	checkLedger(t, c, stalled.api, runs)
 }
