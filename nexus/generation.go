@@ -14,6 +14,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/mcp"
@@ -227,11 +228,19 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Closing:  g.gate.closing, StreamWrite: transferTime,
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
-		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout}
+		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone}
 	g.api = front.New(api, fo)
 	fo.Timeout = 0 // MCP's answers may be streams
-	g.mcp = front.New(timed(tools.Handler(), g.settings.RequestTimeout), fo)
+	g.mcp = front.New(timed(identified(tools.Handler()), g.settings.RequestTimeout), fo)
 	return g, nil
+}
+
+// identified hands on who asks, as the front has found out.
+func identified(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		x := w.(*front.Exchange)
+		next.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), x.Caller)))
+	})
 }
 
 // Engine runs the app's workflows.

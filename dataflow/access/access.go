@@ -39,8 +39,20 @@ type Change struct{ Before, After *dataflow.Object }
 
 // Caller is who asks.
 type Caller struct {
-	User   *dataflow.Object // nil if nobody is signed in
-	Tenant string           // "" if none is known; multi-tenant models then refuse
+	// User is what ctx.user shows, nil if nobody is signed in: an id, the names
+	// of roles, and whatever else is known.
+	User   *dataflow.Object
+	Tenant string   // "" if none is known; multi-tenant models then refuse
+	Roles  []string // of User
+	// Scopes bound what the caller's credential is good for, if Scoped is set.
+	Scopes []string
+	Scoped bool
+	// Key tells callers apart, in limits and logs: "key:…", "user:…", "" for
+	// who is not known. It is no secret.
+	Key string
+	// Ruled: the models' access rules apply, as they do to whoever asks for an
+	// operation from outside. What a workflow does is the app's own doing.
+	Ruled bool
 	// Sees says of which models rows may be shown beside those of the model
 	// that is asked: nil is all of them, as for the app's own functions.
 	Sees func(*dataflow.Model) bool

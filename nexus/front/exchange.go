@@ -11,6 +11,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/nexus/problem"
 )
 
@@ -20,6 +21,7 @@ type Exchange struct {
 	Request *http.Request
 	Route   string // the pattern that matched, for the log
 	Out     []byte // room to build the answer in; Send sends it
+	Caller  access.Caller
 
 	w      http.ResponseWriter
 	h      *Handler

@@ -20,6 +20,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/nexus/limit"
 )
 
@@ -30,6 +31,8 @@ type Options struct {
 	Origins []string       // that browsers may call from, "*" for all, besides the server's own
 	MaxBody int64          // bytes of a request's body
 	Timeout time.Duration  // of a request; 0: none, for channels that stream
+	// Identify says who asks, or why that can't be said.
+	Identify func(*http.Request) (access.Caller, error)
 }
 
 // Handler puts the front before a channel's handler. It is immutable.
@@ -148,7 +151,10 @@ func (h *Handler) admit(x *Exchange, r *http.Request) (done bool, err error) {
 			return done, err
 		}
 	}
-	if h.o.Limiter != nil && !strings.HasPrefix(r.URL.Path, "/health/") {
+	if strings.HasPrefix(r.URL.Path, "/health/") { // probes are nobody in particular
+		return false, nil
+	}
+	if h.o.Limiter != nil {
 		if ok, wait := h.o.Limiter.Allow(clientAddr(r), x.start); !ok {
 			// Whole seconds, rounded up, so that a client that waits is let in.
 			x.Header()["Retry-After"] = []string{strconv.Itoa(int((wait + time.Second - 1) / time.Second))}
@@ -157,7 +163,10 @@ func (h *Handler) admit(x *Exchange, r *http.Request) (done bool, err error) {
 				Hint:    "wait as long as the Retry-After header says"}
 		}
 	}
-	return false, nil
+	if h.o.Identify != nil {
+		x.Caller, err = h.o.Identify(r)
+	}
+	return false, err
 }
 
 // clientAddr is the address the connection comes from. Forwarding headers are

@@ -14,15 +14,11 @@ import (
 	"strings"
 	"sync"
 
-	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/mark3labs/mcp-go/server"
 )
-
-// TenantHeader names the header that says on behalf of which tenant a call is
-// made.
-const TenantHeader = "X-Tenant-ID"
 
 // requestKey is the context key of the *request a message came with.
 type requestKey struct{}
@@ -68,15 +64,7 @@ func newRequest(r *http.Request) *request {
 		req.caller = c
 		return req
 	}
-	switch tenants := r.Header.Values(TenantHeader); {
-	case len(tenants) == 0:
-	case len(tenants) > 1, !access.ValidTenant(tenants[0]):
-		req.err = &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
-			Message: "the header " + TenantHeader + " must name one tenant",
-			Hint:    fmt.Sprintf("send it once, with 1 to %d bytes of text", access.MaxTenant)}
-	default:
-		req.caller.Tenant = tenants[0]
-	}
+	req.caller, req.err = auth.Anyone(r)
 	return req
 }
 

@@ -137,7 +137,7 @@ func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
 // operate runs an operation in a transaction of its own.
 func (s *Server) operate(ctx context.Context, m *dataflow.Model, op dataflow.OpKind, c access.Caller, args *dataflow.Object) (v any, err error) {
 	model, st := s.engine.Model(m), s.engine.Store(m.Database)
-	c.Sees = s.engine.App().Shows // an agent is shown what is served, however it asks
+	c.Sees, c.Ruled = s.engine.App().Shows, true // an agent is shown what is served, however it asks
 	if op.Writes() {
 		err = st.Write(ctx, func(tx store.Tx) error {
 			v, err = model.Do(ctx, tx, c, op, args)

@@ -15,7 +15,7 @@ import (
 
 // model is what serving an exposed model needs, worked out beforehand.
 type model struct {
-	app        *dataflow.App
+	shows      func(*dataflow.Model) bool
 	exp        *dataflow.Exposure
 	decl       *dataflow.Model
 	ops        *access.Model
@@ -31,7 +31,7 @@ type model struct {
 
 func newModel(h *Handler, exp *dataflow.Exposure) *model {
 	m := &model{
-		app:     h.app,
+		shows:   h.app.Shows,
 		exp:     exp,
 		decl:    exp.Model,
 		ops:     h.engine.Model(exp.Model),
@@ -56,10 +56,11 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 	return m
 }
 
-// seeing returns a caller that is shown rows of other models only if those
-// are served as well.
+// seeing returns a caller as the operations of a model that is served know
+// them: the access rules apply, and rows of other models are shown only if
+// those are served as well.
 func (m *model) seeing(c access.Caller) access.Caller {
-	c.Sees = m.app.Shows
+	c.Sees, c.Ruled = m.shows, true
 	return c
 }
 

@@ -30,8 +30,8 @@ type params struct {
 }
 
 // listQuery reads the query string of a list.
-func (m *model) listQuery(raw string) (access.ListQuery, error) {
-	p := params{m: m.decl, expand: m.expand, sees: m.app.Shows}
+func (m *model) listQuery(c access.Caller, raw string) (access.ListQuery, error) {
+	p := params{m: m.decl, expand: m.expand, sees: c.Sees}
 	p.each(raw, p.listParam)
 	if p.flat != nil {
 		p.where(p.flat, "")
@@ -41,8 +41,8 @@ func (m *model) listQuery(raw string) (access.ListQuery, error) {
 
 // getQuery reads the query string of a read: it may name fields and what to
 // expand.
-func (m *model) getQuery(raw string) ([]int, *access.Expansion, error) {
-	p := params{m: m.decl, expand: m.expand, sees: m.app.Shows}
+func (m *model) getQuery(c access.Caller, raw string) ([]int, *access.Expansion, error) {
+	p := params{m: m.decl, expand: m.expand, sees: c.Sees}
 	p.each(raw, func(name, value string) {
 		switch name {
 		case "fields", "expand":

@@ -18,19 +18,17 @@ var noCache = []string{"private, no-cache"}
 
 // get serves one row.
 func (m *model) get(x *front.Exchange, id any) error {
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := m.seeing(x.Caller)
 	var fields []int
 	if x.Request.URL.RawQuery != "" {
-		var e *access.Expansion
-		if fields, e, err = m.getQuery(x.Request.URL.RawQuery); err != nil {
+		shown, e, err := m.getQuery(c, x.Request.URL.RawQuery)
+		if err != nil {
 			return err
 		}
 		if e != nil {
-			return m.getExpanded(x, c, id, fields, e)
+			return m.getExpanded(x, c, id, shown, e)
 		}
+		fields = shown
 	}
 	out, version, err := m.ops.GetJSON(x.Context(), m.store, c, id, fields, x.Out)
 	if err != nil {
@@ -67,13 +65,11 @@ func (m *model) getExpanded(x *front.Exchange, c access.Caller, id any, fields [
 
 // list serves a page of rows.
 func (m *model) list(x *front.Exchange) error {
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := m.seeing(x.Caller)
 	var q access.ListQuery
 	if x.Request.URL.RawQuery != "" {
-		if q, err = m.listQuery(x.Request.URL.RawQuery); err != nil {
+		var err error
+		if q, err = m.listQuery(c, x.Request.URL.RawQuery); err != nil {
 			return err
 		}
 	}

@@ -167,18 +167,6 @@ func checkMethod(x *front.Exchange, allowed []string) (done bool, err error) {
 	}
 }
 
-// caller says who asks.
-func caller(x *front.Exchange) (access.Caller, error) {
-	tenants := x.Request.Header["X-Tenant-Id"]
-	if len(tenants) == 0 {
-		return access.Caller{}, nil
-	}
-	if len(tenants) > 1 || tenants[0] != "" && !access.ValidTenant(tenants[0]) {
-		return access.Caller{}, badHeader("X-Tenant-ID", "a single tenant of at most 255 bytes of text")
-	}
-	return access.Caller{Tenant: tenants[0]}, nil
-}
-
 // variable returns a part of the path, decoded.
 func variable(x *front.Exchange, name string) string {
 	raw := mux.Vars(x.Request)[name]

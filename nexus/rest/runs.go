@@ -48,10 +48,7 @@ func runPath(id string) string { return "/runs/" + url.PathEscape(id) }
 
 // listRuns lists durable runs, the latest first.
 func (h *Handler) listRuns(x *front.Exchange) error {
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := x.Caller
 	p := params{}
 	var f durable.Filter
 	p.each(x.Request.URL.RawQuery, func(name, value string) {
@@ -99,10 +96,7 @@ func (h *Handler) showRun(x *front.Exchange) error {
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := x.Caller
 	o, err := h.o.Runs.Show(x.Request.Context(), c, variable(x, "id"))
 	if err != nil {
 		return err
@@ -113,10 +107,7 @@ func (h *Handler) showRun(x *front.Exchange) error {
 
 // changeRun signals, cancels or retries a run.
 func (h *Handler) changeRun(x *front.Exchange) error {
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := x.Caller
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
@@ -199,10 +190,7 @@ func (h *Handler) followRun(x *front.Exchange) error {
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := x.Caller
 	id := variable(x, "id")
 	changed, stop := h.o.Runs.Watch(id)
 	defer stop()

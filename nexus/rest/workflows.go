@@ -73,10 +73,7 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err := checkKey(x); err != nil {
 		return err
 	}
-	c, err := caller(x)
-	if err != nil {
-		return err
-	}
+	c := x.Caller
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}

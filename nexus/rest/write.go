@@ -94,10 +94,7 @@ func (m *model) begin(x *front.Exchange) (w mutation, err error) {
 	if err := checkKey(x); err != nil {
 		return w, err
 	}
-	if w.caller, err = caller(x); err != nil {
-		return w, err
-	}
-	w.caller = m.seeing(w.caller)
+	w.caller = m.seeing(x.Caller)
 	w.prefer.maxAffected = -1
 	if len(x.Request.Header["Prefer"]) > 0 {
 		w.prefer = preferences(x)
