@@ -98,8 +98,8 @@ func OpRoute(op dataflow.OpKind) OperationRoute {
 }
 
 // collection serves /api/{model}.
-func (h *Handler) collection(x *front.Exchange) error {
-	m, err := h.model(x)
+func (h *Handler) collection(x *front.Exchange, name string) error {
+	m, err := h.model(name)
 	if err != nil {
 		return err
 	}
@@ -116,12 +116,11 @@ func (h *Handler) collection(x *front.Exchange) error {
 }
 
 // item serves /api/{model}/{id}.
-func (h *Handler) item(x *front.Exchange) error {
-	m, err := h.model(x)
+func (h *Handler) item(x *front.Exchange, name, segment string) error {
+	m, err := h.model(name)
 	if err != nil {
 		return err
 	}
-	segment := variable(x, "id")
 	if x.Request.Method == http.MethodPost {
 		return m.operation(x, segment)
 	}
@@ -152,8 +151,7 @@ func (h *Handler) item(x *front.Exchange) error {
 	return m.get(x, id)
 }
 
-func (h *Handler) model(x *front.Exchange) (*model, error) {
-	name := variable(x, "model")
+func (h *Handler) model(name string) (*model, error) {
 	m := h.models[name]
 	if m == nil {
 		return nil, h.noModel(name)

@@ -44,6 +44,7 @@ type Handler struct {
 	workflows map[string]*dataflow.Workflow
 	stores    []namedStore
 	kept      map[*dataflow.Database]*access.Replies
+	taken     map[string]bool // what below a model's path is no id
 	index     func() []byte
 }
 
@@ -69,6 +70,12 @@ func New(e *engine.Engine, o Options) *Handler {
 	for _, wf := range h.app.Workflows {
 		h.workflows[wf.Name] = wf
 	}
+	h.taken = make(map[string]bool)
+	for _, rt := range Routes() {
+		if word, ok := strings.CutPrefix(rt.Pattern, collectionPattern+"/"); ok && rt.Pattern != itemPattern {
+			h.taken[word] = true
+		}
+	}
 	h.index = sync.OnceValue(h.buildIndex)
 	h.router = h.routes()
 	return h
@@ -84,14 +91,24 @@ type Route struct {
 	serve   func(h *Handler, x *front.Exchange) error
 }
 
+// The routes of models, which are asked for most.
+const (
+	collectionPattern = "/api/{model}"
+	itemPattern       = "/api/{model}/{id}"
+)
+
 // Routes lists every route. Of the methods of models, an app serves those
 // that its exposures allow.
 func Routes() []Route {
 	return []Route{
 		{"/", methods("GET"), "What is served, in short.", (*Handler).serveIndex},
-		{"/api/{model}", methods("GET", "POST"), "List rows; create a row.", (*Handler).collection},
-		{"/api/{model}/{id}", methods("GET", "PATCH", "PUT", "DELETE", "POST"),
-			"Read, change, replace or delete a row; POST with the name of an operation for id runs it.", (*Handler).item},
+		{collectionPattern, methods("GET", "POST"), "List rows; create a row.",
+			func(h *Handler, x *front.Exchange) error { return h.collection(x, variable(x, "model")) }},
+		{itemPattern, methods("GET", "PATCH", "PUT", "DELETE", "POST"),
+			"Read, change, replace or delete a row; POST with the name of an operation for id runs it.",
+			func(h *Handler, x *front.Exchange) error {
+				return h.item(x, variable(x, "model"), variable(x, "id"))
+			}},
 		{"/workflows", methods("GET"), "List the workflows.", (*Handler).listWorkflows},
 		{"/workflows/{name}", methods("GET"), "Describe a workflow.", (*Handler).describeWorkflow},
 		{"/workflows/{name}/execute", methods("POST"), "Run a workflow.", (*Handler).execute},
@@ -116,6 +133,7 @@ func methods(ms ...string) []string {
 func (h *Handler) routes() *mux.Router {
 	// Encoded paths, so that an id may hold a slash; no cleaning, which would
 	// redirect and lose the body.
+	// Those of models are mostly found before (byModel).
 	router := mux.NewRouter().UseEncodedPath().SkipClean(true)
 	// The router tries one pattern after another: first those that are asked
 	// for most, which are the longest.
@@ -133,25 +151,58 @@ func (h *Handler) adapt(rt Route) http.Handler {
 	perModel := strings.HasPrefix(rt.Pattern, "/api/") // their methods depend on the exposure
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*front.Exchange)
-		x.Request, x.Route = r, rt.Pattern
-		err := acceptable(r)
-		if err == nil && !perModel && rt.Methods != nil {
-			var done bool
-			if done, err = checkMethod(x, rt.Methods); done {
-				return
+		x.Request = r
+		respond(x, rt.Pattern, func(x *front.Exchange) error {
+			if !perModel && rt.Methods != nil {
+				if done, err := checkMethod(x, rt.Methods); done || err != nil {
+					return err
+				}
 			}
-		}
-		if err == nil {
-			err = rt.serve(h, x)
-		}
-		if err != nil {
-			x.Fail(err)
-		}
+			return rt.serve(h, x)
+		})
 	})
 }
 
+// respond serves a request of a route.
+func respond(x *front.Exchange, pattern string, serve func(*front.Exchange) error) {
+	x.Route = pattern
+	err := acceptable(x.Request)
+	if err == nil {
+		err = serve(x)
+	}
+	if err != nil {
+		x.Fail(err)
+	}
+}
+
 // ServeHTTP serves one request.
-func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) { h.router.ServeHTTP(w, r) }
+func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
+	if serve, pattern := h.byModel(r); serve != nil {
+		respond(w.(*front.Exchange), pattern, serve)
+		return
+	}
+	h.router.ServeHTTP(w, r)
+}
+
+// byModel finds the route of a model that is served, and plainly asked for,
+// by name. The router comes to the same at the cost of a copy of the request
+// and three µs, a fifth of what reading a row from SQLite takes.
+func (h *Handler) byModel(r *http.Request) (serve func(*front.Exchange) error, pattern string) {
+	path, ok := strings.CutPrefix(r.URL.Path, "/api/")
+	if !ok || r.URL.RawPath != "" { // which holds what is encoded in another way than usual
+		return nil, ""
+	}
+	name, id, isItem := strings.Cut(path, "/")
+	switch {
+	case h.models[name] == nil:
+		return nil, ""
+	case !isItem:
+		return func(x *front.Exchange) error { return h.collection(x, name) }, collectionPattern
+	case id == "" || strings.Contains(id, "/") || h.taken[id]:
+		return nil, ""
+	}
+	return func(x *front.Exchange) error { return h.item(x, name, id) }, itemPattern
+}
 
 // checkMethod answers OPTIONS and refuses methods that are not allowed.
 func checkMethod(x *front.Exchange, allowed []string) (done bool, err error) {
