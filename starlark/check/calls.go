@@ -47,6 +47,52 @@ func (c dbCall) writes() bool {
 	return !slices.Contains([]string{"read", "list", "count", "aggregate"}, c.kind)
 }
 
+// argument returns what an operation is told by a name, as a keyword or in the
+// dict of its arguments; nil if nothing is. It is not known where the arguments
+// are put together elsewhere.
+func (c dbCall) argument(name string) (e syntax.Expr, known bool) {
+	for _, a := range c.Args[1:] {
+		switch a := a.(type) {
+		case *syntax.BinaryExpr:
+			if id, ok := a.X.(*syntax.Ident); ok && a.Op == syntax.EQ && id.Name == name {
+				return a.Y, true
+			}
+		case *syntax.DictExpr:
+			for _, item := range a.List {
+				entry := item.(*syntax.DictEntry)
+				switch key, ok := text(entry.Key); {
+				case !ok:
+					return nil, false
+				case key == name:
+					return entry.Value, true
+				}
+			}
+		default: // **more, or a dict by name
+			return nil, false
+		}
+	}
+	return nil, true
+}
+
+// modelOf returns the model whose operation is called, or nil.
+func (p *pass) modelOf(f *file, c dbCall) *dataflow.Model {
+	id, ok := c.Args[0].(*syntax.DotExpr).X.(*syntax.Ident)
+	if !ok {
+		return nil
+	}
+	var found *dataflow.Model
+	for _, m := range p.app.Models() {
+		if m.Name != f.modelName(id) {
+			continue
+		}
+		if found != nil { // of two databases
+			return nil
+		}
+		found = m
+	}
+	return found
+}
+
 // keyword returns the argument of a call that is given by that name, or nil.
 func keyword(c *syntax.CallExpr, name string) syntax.Expr {
 	for _, a := range c.Args {

@@ -20,8 +20,9 @@ type file struct {
 	bound   map[*syntax.Ident]int  // how often a name is set, by its first identifier
 	isParam map[*syntax.Ident]bool // first identifiers of parameters
 
-	defs map[dataflow.Pos]*syntax.DefStmt // by the place of their names
-	used map[*syntax.Ident]int            // see uses
+	defs  map[dataflow.Pos]*syntax.DefStmt // by the place of their names
+	used  map[*syntax.Ident]int            // see uses
+	holds map[*syntax.Ident]string         // see modelName
 }
 
 func parse(s Source) *file {

@@ -3,9 +3,9 @@ package check
 import (
 	"fmt"
 	"slices"
-	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
 )
 
 var filterUnindexed = Rule{
@@ -14,7 +14,12 @@ var filterUnindexed = Rule{
 Order = db.model("Order", {"status": str})
 wf = WorkflowBuilder("open", input = {})
 wf.add_node(Order.list, "orders", {"filter": {"status": "open"}, "limit": 50})  # here
+
+def how_many(ctx):
+    return {"open": ctx.run(Order.count, {"filter": {"status": "open"}}).count}  # here
+
 app = Nexus()
+app.handler("how_many", how_many)
 app.register("open", wf.build(output = {"orders": "${orders.records}"}))
 app.start()
 `,
@@ -22,7 +27,12 @@ app.start()
 Order = db.model("Order", {"status": str, "day": date}, indexes = [index("status", "day")])
 wf = WorkflowBuilder("open", input = {})
 wf.add_node(Order.list, "orders", {"filter": {"status": "open"}, "limit": 50})
+
+def open_of(ctx, day):
+    return {"open": ctx.run(Order.count, filter = {"status": "open", "day": day}).count}
+
 app = Nexus()
+app.handler("open_of", open_of, input = {"day": date})
 app.register("open", wf.build(output = {"orders": "${orders.records}"}))
 app.start()
 `,
@@ -33,33 +43,59 @@ app.start()
 				if op == nil || op.Kind != dataflow.OpList && op.Kind != dataflow.OpCount {
 					continue
 				}
-				filter, ok := n.Config.Get("filter")
-				fields, ok2 := filter.(*dataflow.Object)
-				if !ok || !ok2 || fields.Len() == 0 || findable(op.Model, fields) {
-					continue
+				filter, _ := n.Config.Get("filter")
+				if fields, ok := filter.(*dataflow.Object); ok {
+					p.unindexed(op.Model, keys(fields), n.Spans.Key("/config/filter"))
 				}
-				at := n.Spans.Key("/config/filter")
-				p.report(at, fmt.Sprintf("no index of %s serves this filter: every row is looked at", op.Model.Name),
-					"give one of its fields index = True, or the model indexes = [index(…)] that begins with it")
 			}
+		}
+		for _, f := range p.files {
+			f.walk(func(n syntax.Node) {
+				c, ok := runOf(n)
+				if !ok || c.kind != "list" && c.kind != "count" {
+					return
+				}
+				filter, _ := c.argument("filter")
+				m := p.modelOf(f, c)
+				if dict, ok := filter.(*syntax.DictExpr); ok && m != nil {
+					p.unindexed(m, textKeys(dict), f.span(dict))
+				}
+			})
 		}
 	},
 }
 
-// findable reports whether an index leads to the rows of a filter: one of the
-// fields that must all hold is the first of one.
-func findable(m *dataflow.Model, filter *dataflow.Object) bool {
-	for name := range filter.All {
-		if strings.HasPrefix(name, "$") || strings.Contains(name, ".") { // which index serves these, only the database can tell
-			return true
-		}
-		f := m.Field(name)
-		if f == nil || f.System == dataflow.RoleID || f.Unique || f.Index || f.Type.Kind == dataflow.KindRef || f.Type.Kind == dataflow.KindBool { // of two values an index finds half the table
-			return true
-		}
-		if slices.ContainsFunc(m.Indexes, func(ix dataflow.Index) bool { return ix.Fields[0] == name }) {
-			return true
-		}
+// unindexed reports a filter over some fields, all of which must hold, that no
+// index leads to. A field "" is one that is not known.
+func (p *pass) unindexed(m *dataflow.Model, fields []string, at dataflow.Span) {
+	if len(fields) == 0 || slices.ContainsFunc(fields, func(name string) bool { return leads(m, name) }) {
+		return
 	}
-	return false
+	p.report(at, fmt.Sprintf("no index of %s serves this filter: every row is looked at", m.Name),
+		"give one of its fields index = True, or the model indexes = [index(…)] that begins with it")
+}
+
+func keys(o *dataflow.Object) (names []string) {
+	for name := range o.All {
+		names = append(names, name)
+	}
+	return names
+}
+
+func textKeys(d *syntax.DictExpr) (names []string) {
+	for _, item := range d.List {
+		name, _ := text(item.(*syntax.DictEntry).Key)
+		names = append(names, name)
+	}
+	return names
+}
+
+// leads reports whether an index leads to rows by a field, as far as can be
+// told: which one serves a path or an operator, only the database knows.
+func leads(m *dataflow.Model, name string) bool {
+	f := m.Field(name)
+	if f == nil || f.System == dataflow.RoleID || f.Unique || f.Index || f.Type.Kind == dataflow.KindRef || f.Type.Kind == dataflow.KindBool { // of two values an index finds half the table
+		return true
+	}
+	return slices.ContainsFunc(m.Indexes, func(ix dataflow.Index) bool { return ix.Fields[0] == name })
 }

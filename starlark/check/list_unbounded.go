@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"go.starlark.net/syntax"
 )
 
 var listUnbounded = Rule{
@@ -13,7 +14,12 @@ var listUnbounded = Rule{
 Order = db.model("Order", {"status": field(str, index = True)})
 wf = WorkflowBuilder("open", input = {})
 wf.add_node(Order.list, "orders", {"filter": {"status": "open"}})  # here
+
+def ids(ctx):
+    return {"ids": [o.id for o in ctx.run(Order.list, filter = {"status": "open"}).records]}  # here
+
 app = Nexus()
+app.handler("ids", ids)
 app.register("open", wf.build(output = {"orders": "${orders.records}"}))
 app.start()
 `,
@@ -21,7 +27,13 @@ app.start()
 Order = db.model("Order", {"status": field(str, index = True)})
 wf = WorkflowBuilder("open", input = {})
 wf.add_node(Order.list, "orders", {"filter": {"status": "open"}, "limit": 50})
+
+def ids(ctx):
+    page = ctx.run(Order.list, filter = {"status": "open"})
+    return {"ids": [o.id for o in page.records], "more": page.has_more}
+
 app = Nexus()
+app.handler("ids", ids)
 app.register("open", wf.build(output = {"orders": "${orders.records}"}))
 app.start()
 `,
@@ -36,5 +48,40 @@ app.start()
 					fmt.Sprintf("say how many are enough: \"limit\": %d; or look at has_more", access.DefaultLimit))
 			}
 		}
+		for _, f := range p.files {
+			f.inFunctions(func(def *syntax.DefStmt, n syntax.Node) {
+				c, ok := runOf(n)
+				if !ok || c.kind != "list" || !c.without("limit", "cursor") || asksForMore(def) {
+					return
+				}
+				p.report(f.span(n), fmt.Sprintf("this lists %d rows at most, and nothing asks whether there are more", access.DefaultLimit),
+					fmt.Sprintf("say how many are enough: limit = %d; or look at has_more", access.DefaultLimit))
+			})
+		}
 	},
+}
+
+// without reports whether an operation is certainly told nothing by some names.
+func (c dbCall) without(names ...string) bool {
+	for _, name := range names {
+		if e, known := c.argument(name); e != nil || !known {
+			return false
+		}
+	}
+	return true
+}
+
+// asksForMore reports whether a function looks at whether a list has more.
+func asksForMore(def *syntax.DefStmt) bool {
+	found := false
+	syntax.Walk(def, func(n syntax.Node) bool {
+		switch n := n.(type) {
+		case *syntax.DotExpr:
+			found = found || n.Name.Name == "has_more" || n.Name.Name == "next_cursor"
+		case *syntax.Literal:
+			found = found || n.Value == "has_more" || n.Value == "next_cursor"
+		}
+		return !found
+	})
+	return found
 }

@@ -72,30 +72,39 @@ func (p *pass) usedModels() map[*dataflow.Model]bool {
 // is declared: in a function, a config.
 func (p *pass) namedModels(names map[string][]*dataflow.Model, used map[*dataflow.Model]bool) {
 	for _, f := range p.files {
-		bound := map[*syntax.Ident]string{} // variables that hold a model
-		f.walk(func(n syntax.Node) {
-			if st, ok := n.(*syntax.AssignStmt); ok {
-				if id, ok := st.LHS.(*syntax.Ident); ok {
-					if call, ok := st.RHS.(*syntax.CallExpr); ok && callee(call) == "model" && len(call.Args) > 0 {
-						if name, ok := text(call.Args[0]); ok {
-							bound[f.first(id)] = name
-						}
-					}
-				}
-			}
-		})
 		f.walk(func(n syntax.Node) {
 			id, ok := n.(*syntax.Ident)
 			if !ok || f.binds[id] {
 				return
 			}
-			name, ok := bound[f.first(id)]
-			if !ok {
-				name = id.Name // loaded from another file
-			}
-			for _, m := range names[name] {
+			for _, m := range names[f.modelName(id)] {
 				used[m] = true
 			}
 		})
 	}
+}
+
+// modelName is the name of the model that a variable holds, if it holds one.
+func (f *file) modelName(id *syntax.Ident) string {
+	if f.holds == nil {
+		f.holds = map[*syntax.Ident]string{}
+		f.walk(func(n syntax.Node) {
+			st, ok := n.(*syntax.AssignStmt)
+			if !ok {
+				return
+			}
+			id, ok := st.LHS.(*syntax.Ident)
+			call, ok2 := st.RHS.(*syntax.CallExpr)
+			if !ok || !ok2 || callee(call) != "model" || len(call.Args) == 0 {
+				return
+			}
+			if name, ok := text(call.Args[0]); ok {
+				f.holds[f.first(id)] = name
+			}
+		})
+	}
+	if name, ok := f.holds[f.first(id)]; ok {
+		return name
+	}
+	return id.Name // loaded from another file
 }
