@@ -16,7 +16,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/front"
-	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/flowctl/flowctl/nexus/openapi"
 	"github.com/flowctl/flowctl/nexus/rest"
@@ -25,6 +24,7 @@ import (
 // Generation is one app, planned, with its databases open, ready to serve.
 type Generation struct {
 	settings   dataflow.Server
+	shared     *Shared
 	engine     *engine.Engine
 	stores     []store.Store
 	files      *os.Root // nil: none
@@ -207,7 +207,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
+	g := &Generation{shared: o.shared(), engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
 	g.gate.init()
 	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.now(), NewID: e.NewID, Source: o.Source, Load: o.loader(),
 		Keep: g.settings.RunRetention})
@@ -217,17 +217,13 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		return nil, err
 	}
 	g.stdio = tools
-	var limiter *limit.Limiter
-	if g.settings.RateLimit > 0 {
-		limiter = limit.New(g.settings.RateLimit)
-	}
 	api := rest.New(e, rest.Options{
 		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e.App(), p) }),
 		Now:      o.now(),
 		Runs:     g.runs,
 		Closing:  g.gate.closing, StreamWrite: transferTime,
 	})
-	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
+	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone}
 	g.api = front.New(api, fo)
 	fo.Timeout = 0 // MCP's answers may be streams

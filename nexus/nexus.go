@@ -32,6 +32,9 @@ type Options struct {
 	Client    *http.Client
 	Now       func() time.Time
 	NewID     func() string
+	// Shared is what the generation is to share with those before it, which its
+	// Server has. Nil: it is the first.
+	Shared *Shared
 	// Source is the app's own text. It is kept with durable runs, so that one
 	// goes on with the app it began with: Load makes an app of a text. Without
 	// them every run goes on with the app that is served.

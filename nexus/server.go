@@ -20,6 +20,7 @@ import (
 type Server struct {
 	current  atomic.Pointer[generationHandlers]
 	settings dataflow.Server
+	shared   *Shared
 	api, mcp net.Listener
 	logger   *slog.Logger
 }
@@ -32,7 +33,7 @@ type generationHandlers struct {
 
 // Listen opens the app's ports. A port in use is a diagnostic.
 func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
-	s := &Server{settings: g.settings, logger: o.logger()}
+	s := &Server{settings: g.settings, shared: g.shared, logger: o.logger()}
 	var ds []dataflow.Diagnostic
 	type listen struct {
 		option   string
@@ -110,19 +111,25 @@ func (s *Server) url(l net.Listener) string {
 // loopback reports whether only this machine can reach the server.
 func (s *Server) loopback() bool { return s.api.Addr().(*net.TCPAddr).IP.IsLoopback() }
 
+// Shared is what the generations that are served one after another share: what
+// Options.Shared of the next one is to be.
+func (s *Server) Shared() *Shared { return s.shared }
+
 // Swap makes g the generation that new requests reach, and returns the one
 // before it, which still serves those it has begun: close it when convenient.
 // Ports and limits of connections stay those of the first.
 func (s *Server) Swap(g *Generation) (old *Generation) {
-	h := &generationHandlers{g: g, api: g.api, mcp: cutStreams(g.mcp, &g.gate)}
+	var api, mcp http.Handler = g.api, g.mcp
 	if s.loopback() {
-		h.api, h.mcp = front.Loopback(g.api), cutStreams(front.Loopback(g.mcp), &g.gate)
+		api, mcp = front.Loopback(g.api), front.Loopback(g.mcp)
 	}
 	g.Work()
-	if before := s.current.Swap(h); before != nil {
-		return before.g
+	before := s.current.Swap(&generationHandlers{g: g, api: streams(api, g, eventStream), mcp: streams(mcp, g, anyRequest)})
+	if before == nil {
+		return nil
 	}
-	return nil
+	s.shared.tell(g)
+	return before.g
 }
 
 // handler serves requests by whatever generation is current when they come.
@@ -188,6 +195,7 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	}
 	g := s.current.Load().g
 	g.gate.begin() // streams have no end of their own
+	s.shared.begin()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err == nil {

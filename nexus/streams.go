@@ -4,22 +4,72 @@ import (
 	"context"
 	"io"
 	"net/http"
+	"strings"
+	"sync"
 	"time"
+
+	"github.com/flowctl/flowctl/nexus/front"
 )
 
-// cutStreams ends a request that only listens when its generation closes: it
+// streams lets requests that may be streams leave the generation (front.Leave).
+// One that only listens and has not left is ended when the generation closes: it
 // would never end by itself. Requests that do something are left to finish.
-func cutStreams(next http.Handler, g *gate) http.Handler {
+func streams(next http.Handler, g *Generation, may func(*http.Request) bool) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if r.Method != http.MethodGet {
+		if !may(r) {
 			next.ServeHTTP(w, r)
 			return
 		}
 		ctx, cancel := context.WithCancel(r.Context())
 		defer cancel()
-		defer context.AfterFunc(g.closing, cancel)()
-		next.ServeHTTP(w, r.WithContext(ctx))
+		s := &stay{g: g, cancel: cancel, stop: func() bool { return true }}
+		if r.Method == http.MethodGet {
+			s.stop = context.AfterFunc(g.gate.closing, cancel)
+		}
+		defer s.end()
+		next.ServeHTTP(w, r.WithContext(front.WithLeave(ctx, s.leave)))
 	})
+}
+
+// stay is the time that a request that may be a stream is in a generation.
+type stay struct {
+	g      *Generation
+	cancel context.CancelFunc
+	stop   func() bool // waiting for the end of the generation, or of the server
+
+	mu   sync.Mutex
+	left bool
+}
+
+func (s *stay) leave() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.left {
+		return
+	}
+	s.left = true
+	s.stop()
+	s.stop = context.AfterFunc(s.g.shared.closing, s.cancel)
+	s.g.gate.leave()
+}
+
+// end ends the stay. Whoever let the request in counts it out: one that has
+// counted itself out comes back for that.
+func (s *stay) end() {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stop()
+	if s.left {
+		s.g.gate.inside.Add(1)
+	}
+}
+
+// anyRequest: any message of MCP may be one to listen.
+func anyRequest(*http.Request) bool { return true }
+
+// eventStream reports whether a request of REST asks for a stream of events.
+func eventStream(r *http.Request) bool {
+	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
 }
 
 // timed limits the time a body may take to arrive, for a channel that reads

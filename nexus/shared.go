@@ -1,0 +1,66 @@
+package nexus
+
+import (
+	"context"
+	"sync"
+
+	"github.com/flowctl/flowctl/nexus/limit"
+)
+
+// Shared is what outlives a generation of an app: what callers have been counted
+// for, whom streams are open to. The first generation makes it; the Server that
+// serves it hands it to those after it, by Options.Shared.
+type Shared struct {
+	closing context.Context // done when nothing is served any more
+	begin   context.CancelFunc
+
+	mu      sync.Mutex
+	limiter *limit.Limiter // nil: none yet
+	rate    float64        // that limiter is of
+	swapped []func(g *Generation)
+}
+
+func newShared() *Shared {
+	s := new(Shared)
+	s.closing, s.begin = context.WithCancel(context.Background())
+	return s
+}
+
+// shared is what the generation to be built shares with those before it.
+func (o Options) shared() *Shared {
+	if o.Shared == nil {
+		return newShared()
+	}
+	return o.Shared
+}
+
+// limiterOf returns the limiter of a rate: the one there is, so that a reload
+// gives nobody a new allowance, unless the rate is another now.
+func (s *Shared) limiterOf(perMinute float64) *limit.Limiter {
+	if perMinute <= 0 {
+		return nil
+	}
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.limiter == nil || s.rate != perMinute {
+		s.limiter, s.rate = limit.New(perMinute), perMinute
+	}
+	return s.limiter
+}
+
+// onSwap has f told of every generation after the first, once it serves.
+func (s *Shared) onSwap(f func(g *Generation)) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.swapped = append(s.swapped, f)
+}
+
+// tell tells who asked to hear of it that g serves now.
+func (s *Shared) tell(g *Generation) {
+	s.mu.Lock()
+	told := s.swapped[:len(s.swapped):len(s.swapped)]
+	s.mu.Unlock()
+	for _, f := range told {
+		f(g)
+	}
+}
