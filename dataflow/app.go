@@ -111,6 +111,7 @@ type Server struct {
 	MaxBody        int64 // bytes
 	RequestTimeout time.Duration
 	RunRetention   time.Duration // durable runs that ended so long ago are forgotten; 0: none are
+	EnableAuth     bool          // callers are asked who they are
 	NotDurable     bool          // enable_durability = False: no workflow is durable unless it says so
 	Files          string        // the folder for files of nodes, below the app's; "": none
 	Span           Span

@@ -231,6 +231,10 @@ var errorCodes = []ErrorCodeInfo{
 	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected` allows. Nothing was changed."},
 	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
 
+	// Who may do what.
+	{"unauthenticated", StatusUnauthorized, "The app asks who calls, and the request does not say, or not so that it could be believed."},
+	{"forbidden", StatusForbidden, "Whoever calls may not do this: `access` of the model or the workflow does not let them."},
+
 	// Operations on models.
 	{"ambiguous", StatusInvalid, "The filter of an operation on one row matches several."},
 	{"tenant_required", StatusForbidden, "The model keeps tenants apart, and the request names none."},

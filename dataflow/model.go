@@ -95,7 +95,8 @@ type Model struct {
 	Doc                                      string
 	Validate                                 Func // validate(row) -> problems
 	Computed                                 []Computed
-	BeforeCreate, BeforeUpdate, BeforeDelete Func // fn(row) -> changed row or None
+	BeforeCreate, BeforeUpdate, BeforeDelete Func    // fn(row) -> changed row or None
+	Access                                   *Access // nil: nobody is asked who they are, see App.AskWho
 	Span                                     Span
 	Spans                                    Spans // of its options, by name: "/versioned"
 

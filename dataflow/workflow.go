@@ -17,6 +17,7 @@ type Workflow struct {
 	Durable    *bool         // runs are kept and survive the process; nil: the plan decides
 	Priority   int           // of its durable runs: larger go first
 	Limit      *RunLimit     // of its durable runs; nil: none
+	Access     *Rule         // who may start it, and see and signal its runs; nil as for a model
 	Span       Span
 	Spans      Spans
 	InputShape *Shape // of Input; set by SealInput

@@ -31,6 +31,9 @@ func (l *loader) finish(main *module) {
 	if s := l.app.Server; s != nil && s.Name == "" {
 		s.Name = defaultName(l.app.Path)
 	}
+	if s := l.app.Server; s != nil && s.EnableAuth {
+		l.app.AskWho()
+	}
 	for fn := range l.funcs {
 		fn.Freeze() // one in a dict or a default is reachable from no global
 	}

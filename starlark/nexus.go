@@ -60,7 +60,8 @@ func (l *loader) nexus(a *args) sl.Value {
 		CORSOrigins:  a.strings("cors_origins"),
 		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
 		Files: a.str("files", ""), RunRetention: a.duration("run_retention", 0), NotDurable: !a.bool("enable_durability", true),
-		Span: a.site.at, Spans: a.spans(),
+		EnableAuth: a.bool("enable_auth", false),
+		Span:       a.site.at, Spans: a.spans(),
 	}}
 	s.rateLimit(a)
 	s.timeout(a)

@@ -1,0 +1,74 @@
+package access
+
+import (
+	"slices"
+
+	"github.com/flowctl/flowctl/dataflow"
+)
+
+// needs lists the rules that an operation needs one grant of each of, by
+// dataflow.OpKind. Whoever changes a row finds it first; whether an upsert adds
+// a row or changes one is not known before.
+var needs = [...][]func(*dataflow.Access) *dataflow.Rule{
+	dataflow.OpCreate:     {toCreate},
+	dataflow.OpRead:       {toRead},
+	dataflow.OpUpdate:     {toRead, toUpdate},
+	dataflow.OpDelete:     {toRead, toDelete},
+	dataflow.OpList:       {toRead},
+	dataflow.OpUpsert:     {toRead, toCreate, toUpdate},
+	dataflow.OpCount:      {toRead},
+	dataflow.OpBulkCreate: {toCreate},
+	dataflow.OpBulkUpdate: {toRead, toUpdate},
+	dataflow.OpBulkDelete: {toRead, toDelete},
+	dataflow.OpBulkUpsert: {toRead, toCreate, toUpdate},
+	dataflow.OpAggregate:  {toRead},
+}
+
+func toRead(a *dataflow.Access) *dataflow.Rule   { return a.Read }
+func toCreate(a *dataflow.Access) *dataflow.Rule { return a.Create }
+func toUpdate(a *dataflow.Access) *dataflow.Rule { return a.Update }
+func toDelete(a *dataflow.Access) *dataflow.Rule { return a.Delete }
+
+// May reports whether a caller may ask for an operation of a model at all: nil,
+// or the error "unauthenticated" for who has not said who they are, "forbidden"
+// for who may not. With which rows is decided when it is done.
+func May(c Caller, m *dataflow.Model, op dataflow.OpKind) error {
+	if m.Access == nil {
+		return nil
+	}
+	for _, rule := range needs[op] {
+		if !lets(c, rule(m.Access)) {
+			return denied(c, op.String()+" rows of "+m.Name, m.Name, "")
+		}
+	}
+	return nil
+}
+
+// MayStart reports whether a caller may start a workflow, and so see and signal
+// the runs of it.
+func MayStart(c Caller, w *dataflow.Workflow) error {
+	if w.Access == nil || lets(c, w.Access) {
+		return nil
+	}
+	return denied(c, "run "+w.Name, "", w.Name)
+}
+
+// lets reports whether one of a rule's grants is for a caller.
+func lets(c Caller, r *dataflow.Rule) bool {
+	return r != nil && slices.ContainsFunc(r.Grants, func(g dataflow.Grant) bool { return g.Lets(c.User != nil, c.Roles) })
+}
+
+// denied is the answer to a caller who may not do something.
+func denied(c Caller, what, model, workflow string) error {
+	e := &dataflow.Error{Code: "forbidden", Status: dataflow.StatusForbidden, Model: model, Workflow: workflow,
+		Message: "you may not " + what, Hint: "ask whoever runs the app for a role that may"}
+	if c.User == nil {
+		e.Code, e.Status = "unauthenticated", dataflow.StatusUnauthorized
+		e.Message, e.Hint = "nobody may "+what+" who has not said who they are", "send an API key or a token"
+	}
+	return e
+}
+
+// May reports whether a caller may ask for an operation of the model at all;
+// see the function of that name.
+func (m *Model) May(c Caller, op dataflow.OpKind) error { return May(c, m.m, op) }

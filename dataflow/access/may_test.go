@@ -1,0 +1,104 @@
+package access_test
+
+import (
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+)
+
+// user is who has signed in with an id and roles.
+func user(id string, roles ...string) access.Caller {
+	list := make([]any, len(roles))
+	for i, r := range roles {
+		list[i] = r
+	}
+	return access.Caller{User: dataflow.ObjectOf("id", id, "roles", list), Roles: roles, Key: "user:" + id, Ruled: true}
+}
+
+var stranger = access.Caller{Ruled: true}
+
+// rule is whoever one of grants lets.
+func rule(grants ...dataflow.Grant) *dataflow.Rule { return &dataflow.Rule{Grants: grants} }
+
+func role(names ...string) dataflow.Grant {
+	return dataflow.Grant{Who: dataflow.WhoRole, Roles: names}
+}
+
+var (
+	anyone   = dataflow.Grant{Who: dataflow.WhoAnyone}
+	signedIn = dataflow.Grant{}
+)
+
+// An operation needs what it may come to do: an update finds its row first, an
+// upsert adds or changes.
+func TestMayAskForWhatTheRulesLet(t *testing.T) {
+	m := note(func(m *dataflow.Model) {
+		m.Access = &dataflow.Access{Read: rule(anyone), Create: rule(signedIn), Update: rule(role("editor", "chief"))}
+	})
+	editor, plain := user("e", "editor"), user("p", "reader")
+	for _, c := range []struct {
+		op                       dataflow.OpKind
+		stranger, plain, editors string
+	}{
+		{dataflow.OpRead, "", "", ""},
+		{dataflow.OpList, "", "", ""},
+		{dataflow.OpCount, "", "", ""},
+		{dataflow.OpAggregate, "", "", ""},
+		{dataflow.OpCreate, "unauthenticated", "", ""},
+		{dataflow.OpBulkCreate, "unauthenticated", "", ""},
+		{dataflow.OpUpdate, "unauthenticated", "forbidden", ""},
+		{dataflow.OpBulkUpdate, "unauthenticated", "forbidden", ""},
+		{dataflow.OpUpsert, "unauthenticated", "forbidden", ""},
+		{dataflow.OpBulkUpsert, "unauthenticated", "forbidden", ""},
+		{dataflow.OpDelete, "unauthenticated", "forbidden", "forbidden"},
+		{dataflow.OpBulkDelete, "unauthenticated", "forbidden", "forbidden"},
+	} {
+		for _, by := range []struct {
+			caller access.Caller
+			want   string
+		}{{stranger, c.stranger}, {plain, c.plain}, {editor, c.editors}} {
+			if got := codeOf(access.May(by.caller, m, c.op)); got != by.want {
+				t.Errorf("%s by %q: got %q, want %q", c.op, by.caller.Key, got, by.want)
+			}
+		}
+	}
+	if err := access.May(stranger, note(), dataflow.OpBulkDelete); err != nil {
+		t.Errorf("a model that says nothing of access: %v", err)
+	}
+}
+
+func TestWhoAsksIsSignedInWhereNothingElseIsSaid(t *testing.T) {
+	m, w := note(), &dataflow.Workflow{Name: "tidy"}
+	open := &dataflow.Workflow{Name: "hello", Access: rule(anyone)}
+	app := &dataflow.App{Databases: []*dataflow.Database{{Models: []*dataflow.Model{m}}}, Workflows: []*dataflow.Workflow{w, open}}
+	app.AskWho()
+	for _, c := range []struct {
+		name string
+		err  error
+		want string
+	}{
+		{"a stranger lists", access.May(stranger, m, dataflow.OpList), "unauthenticated"},
+		{"a stranger deletes", access.May(stranger, m, dataflow.OpDelete), "unauthenticated"},
+		{"a user upserts", access.May(user("u"), m, dataflow.OpUpsert), ""},
+		{"a stranger starts", access.MayStart(stranger, w), "unauthenticated"},
+		{"a user starts", access.MayStart(user("u"), w), ""},
+		{"a stranger starts what is open", access.MayStart(stranger, open), ""},
+	} {
+		if got := codeOf(c.err); got != c.want {
+			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
+		}
+	}
+	// Roles count for who is signed in alone.
+	roles := access.Caller{Roles: []string{"clerk"}}
+	if got := codeOf(access.MayStart(roles, &dataflow.Workflow{Name: "x", Access: rule(role("clerk"))})); got != "unauthenticated" {
+		t.Errorf("roles of nobody: got %q", got)
+	}
+}
+
+func codeOf(err error) string {
+	if err == nil {
+		return ""
+	}
+	return dataflow.AsError(err).Code
+}
