@@ -69,6 +69,14 @@ var languageCodes = []CodeInfo{
 	{"FC221", "model without fields", "A model has at least one field of its own."},
 	{"FC225", "column name", "A column's name has letters, digits, blanks and `_ $ -`. Two fields can't share a column, and SQL does not tell names apart that differ in case only."},
 
+	{"FC265", "access without enable_auth", "`access` says who may do what. Without `Nexus(enable_auth = True)` nobody is asked who they are, so that it could not hold."},
+	{"FC266", "a rule that can't be read", "A rule is `role(\"editor\")`, `signed_in()`, `anyone()`, `nobody()`, a condition on the row such as `\"owner == ctx.user.id\"`, or a list of these, of which one is enough. A condition compares with `== != < <= > >= in` and `not in`, joined by `and`, `or` and `not`; it calls nothing and works nothing out."},
+	{"FC267", "a rule about what is not there", "`access` of a model has `read`, `create`, `update`, `delete` and `fields`. Conditions name fields of the model, `owner`, fields that references lead to, `project.owner`, `ctx.user.id` and whatever else is known of the caller, `ctx.tenant`, and values."},
+	{"FC268", "a comparison that a rule can't make", "A field is compared with a value of its own type, or with something of the caller; two fields are not compared with each other."},
+	{"FC269", "a rule that is always or never true", "What is always true lets everybody in whom the rule is for, what is never true nobody: both are said better by `anyone()`, `signed_in()` and `nobody()`, or left out."},
+	{"FC271", "access of a field", "`\"fields\": {\"salary\": {\"read\": role(\"hr\"), \"write\": role(\"hr\")}}`: a field is there for a caller, or it is not, in every row alike. `id`, `version` and `tenant_id` are always there."},
+	{"FC272", "a condition where there is no row", "A workflow is started or not, and a field is shown or not; only the operations of a model have rows that a condition can be about."},
+
 	{"FC401", "workflow not built", "`app.register` and `WorkflowNode` take what `.build()` returns."},
 	{"FC402", "name of a workflow", "A name has letters, digits, `_` and `-`, begins with a letter and has at most 60 characters: it is part of a path and the name of a tool."},
 	{"FC403", "name registered twice", "Workflows and handlers share one set of names."},

@@ -107,6 +107,7 @@ func (d *database) model(l *loader, a *args) sl.Value {
 	m.Seal()
 	if named && d.add(m, a) {
 		d.db.Models = append(d.db.Models, m)
+		l.access(a, l.readAccess(m))
 	}
 	return value.Model{M: m, Missing: l.missing}
 }

@@ -49,6 +49,8 @@ func matches(a spec.Accept, v sl.Value) bool {
 		return a.Has(spec.Retry)
 	case *indexValue:
 		return a.Has(spec.Index)
+	case *ruleValue:
+		return a.Has(spec.Rule)
 	}
 	return false
 }
@@ -116,6 +118,8 @@ func typeHint(a spec.Accept, v sl.Value) string {
 			return "write False without quotes"
 		case a.Has(spec.Int | spec.Number):
 			return "write the number without quotes, or int(env(…)) for one from the environment"
+		case a.Has(spec.Rule):
+			return fmt.Sprintf("write role(%q)", string(v))
 		case a.Has(spec.Func | spec.Model | spec.Type | spec.Workflow):
 			return fmt.Sprintf("write %s without quotes", string(v))
 		}

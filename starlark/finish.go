@@ -17,6 +17,7 @@ import (
 func (l *loader) finish(main *module) {
 	l.nameDatabases(main)
 	l.linkRefs()
+	l.linkAccess()
 	for _, m := range slices.SortedFunc(maps.Values(l.files), func(a, b *module) int { return strings.Compare(a.key, b.key) }) {
 		if m.src != nil && m.src.file != nil && !strings.HasPrefix(m.key, "@") {
 			l.checkBodies(m)
@@ -124,6 +125,6 @@ func (l *loader) locator() func(syntax.Position) dataflow.Span {
 // the loader reachable through the names they see.
 func (l *loader) release() {
 	l.sources, l.files, l.funcs, l.stack = nil, nil, nil, nil
-	l.thread, l.databases, l.builders, l.pending = nil, nil, nil, nil
+	l.thread, l.databases, l.builders, l.pending, l.rules = nil, nil, nil, nil, nil
 	l.served, l.paths, l.globals = nil, nil, sl.StringDict{}
 }

@@ -42,6 +42,7 @@ type loader struct {
 	builders  []*builder
 	server    *server
 	pending   []pendingRef
+	rules     []func()                 // of access, to be read once references are linked
 	served    map[string]dataflow.Span // registered names
 	paths     map[string]dataflow.Span // exposed paths
 }

@@ -199,6 +199,7 @@ func (s *server) register(l *loader, a *args) sl.Value {
 		w.Doc = d
 	}
 	a.limits(w)
+	l.access(a, l.readStart(w))
 	l.app.Workflows = append(l.app.Workflows, w)
 	return sl.None
 }
@@ -274,6 +275,7 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 	}
 	l.checkHandler(w, f, a)
 	if free {
+		l.access(a, l.readStart(w))
 		l.app.Workflows = append(l.app.Workflows, w)
 	}
 	return sl.None

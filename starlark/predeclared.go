@@ -39,6 +39,9 @@ func (l *loader) predeclared() sl.StringDict {
 		methodName:        sl.NewBuiltin("method", method),
 		extendName:        sl.NewBuiltin("addition", extended),
 	}
+	for name := range ruleBuiltins {
+		d[name] = l.builtin(name, (*loader).ruleOf)
+	}
 	for _, t := range spec.Types() {
 		d[t.Name] = &typeValue{l: l, name: t.Name}
 	}

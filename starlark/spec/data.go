@@ -118,6 +118,7 @@ var dataBuiltins = []*Builtin{
 			{Name: "versioned", Accept: Bool, Named: true, Default: "False", Doc: "Rows have a `version` that every write raises, and writers may ask for the one they read."},
 			{Name: "audit_log", Accept: Bool | None, Named: true, Doc: "Every change is recorded in the same transaction. Default: `audit_logging` of the database."},
 			{Name: "multi_tenant", Accept: Bool | None, Named: true, Doc: "Rows belong to a tenant and no other sees them. Default: that of the database."},
+			{Name: "access", Accept: Dict, Named: true, Doc: "Who may do what with its rows, of those who ask from outside: a rule each for `\"read\"` (lists, counts and all else that shows rows), `\"create\"`, `\"update\"` and `\"delete\"`, and `\"fields\": {\"salary\": {\"read\": role(\"hr\"), \"write\": role(\"hr\")}}`. What it leaves out nobody may do. A rule is `role(…)`, `signed_in()`, `anyone()`, `nobody()`, a condition such as `\"owner == ctx.user.id\"` for the rows for which it is true, or a list of these, of which one is enough. Default: whoever is signed in may do everything."},
 			{Name: "timestamps", Accept: Bool, Named: true, Default: "True", Doc: "Rows have `created_at` and `updated_at`, which the runtime keeps. Without them both names are free for fields of one's own."},
 			{Name: "table", Accept: Str, Named: true, Doc: "The table's name. Default: the plural of the model's name, `order_lines`."},
 			{Name: "was", Accept: Str, Named: true, Doc: "The name the model had before: its table is renamed."},
@@ -185,5 +186,30 @@ var dataBuiltins = []*Builtin{
 			{Name: "unique", Accept: Bool, Named: true, Default: "False", Doc: "No two rows have the same values."},
 			{Name: "where", Accept: Dict | None, Named: true, Doc: "A filter of the rows that the index is over; `unique` is among them. It compares fields of the model with constants, by `$eq $ne $gt $gte $lt $lte $in $nin $between $null $exists`, with `$and $or $not`: `index(\"email\", unique = True, where = {\"status\": \"open\"})`."},
 		},
+	}, {
+		Name: "role", Returns: "a rule",
+		Doc:     "A rule of `access`: whoever is signed in and has one of these roles.",
+		Example: `access = {"read": signed_in(), "update": role("editor", "chief", where = "region == ctx.user.region")}`,
+		Rest:    &Param{Name: "names", Accept: Str, Doc: "The roles; one of them is enough."},
+		Params:  []Param{whereParam},
+	},
+	{
+		Name: "anyone", Returns: "a rule",
+		Doc:     "A rule of `access`: everybody, also who has not said who they are.",
+		Example: `access = {"read": [anyone(where = "published"), "author == ctx.user.id"]}`,
+		Params:  []Param{whereParam},
+	},
+	{
+		Name: "signed_in", Returns: "a rule",
+		Doc:     "A rule of `access`: whoever has said who they are. A condition by itself says the same: `\"owner == ctx.user.id\"` is `signed_in(where = \"owner == ctx.user.id\")`.",
+		Example: `access = {"read": signed_in(), "create": signed_in()}`,
+		Params:  []Param{whereParam},
+	},
+	{
+		Name: "nobody", Returns: "a rule",
+		Doc:     "A rule of `access` that lets nobody in, as leaving the operation out does.",
+		Example: `access = {"read": signed_in(), "delete": nobody()}`,
 	},
 }
+
+var whereParam = Param{Name: "where", Accept: Str, Named: true, Doc: "A condition: only the rows for which it is true. It compares the row's fields, also through references, `ctx.user.…`, `ctx.tenant` and values, with `== != < <= > >= in`, `not in`, `and`, `or`, `not` and `None`."}

@@ -28,6 +28,7 @@ const (
 	Node // a node of the workflow, or its id
 	Retry
 	Index
+	Rule
 	None
 	Any
 )
@@ -40,7 +41,7 @@ var acceptNames = []struct {
 	{Duration, `a duration such as "30s"`}, {StrList, "a list of strings"}, {List, "a list"},
 	{Dict, "a dict"}, {Func, "a function"}, {Type, "a field type"}, {Model, "a model"},
 	{Op, "an operation of a model"}, {Workflow, "a workflow"}, {Node, "a node or its id"},
-	{Retry, "retry(…)"}, {Index, "index(…)"}, {None, "None"}, {Any, "any value"},
+	{Retry, "retry(…)"}, {Index, "index(…)"}, {Rule, "role(…)"}, {None, "None"}, {Any, "any value"},
 }
 
 // String names the sorts: "a string or None".
