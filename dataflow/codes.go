@@ -199,6 +199,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"run_ended", StatusConflict, "The run has ended, so it can't be signalled or cancelled."},
 	{"run_not_failed", StatusConflict, "Only a run that failed can be tried again."},
 	{"run_undone", StatusConflict, "What the run did has been undone, so it can't go on from there. Start a new one."},
+	{"run_unreadable", StatusInternal, "A part of what was kept of the run can't be read: a later version of flowctl wrote it, or somebody changed it by hand. Its rows stay as they are; nothing it did is undone."},
 	{"run_poisoned", StatusInternal, "The process died each time it went on with the run, which has been left alone. See what its step does; then try it again."},
 	{"second_database", StatusInternal, "A run tried to write to a second database; no transaction spans two."},
 	{"undeclared_write", StatusInternal, "A node type that says it does not write tried to."},

@@ -3,6 +3,7 @@ package durable
 import (
 	"context"
 	"crypto/rand"
+	"errors"
 	"slices"
 	"strings"
 	"sync"
@@ -43,6 +44,7 @@ type home struct {
 	active   map[string]context.CancelCauseFunc // runs in progress here, by id
 	more     bool                               // there may be more runs that are due than were claimed
 	claimed  int                                // how many of them were claimed, not begun, here
+	suspect  string                             // the one of them that has been begun again too often; "": none has
 	watchers map[string][]chan struct{}         // who wants to hear of a run
 	seen     map[string]sighting                // other processes
 	versions map[string]*version                // other versions of the app
@@ -131,9 +133,8 @@ func (h *home) selectRuns(ctx context.Context, from store.Reader, q *query.Selec
 	q.Model = h.tables.runs
 	var list []*Run
 	err := from.Select(ctx, q, func(row store.Row) error {
-		r, err := runOf(row)
-		list = append(list, r)
-		return err
+		list = append(list, runOf(row))
+		return nil
 	})
 	return list, err
 }
@@ -176,8 +177,9 @@ func sortLatest(list []*Run) {
 
 // stepList is what is kept of a run.
 type stepList struct {
-	steps []*engine.Step
-	seqs  []int64
+	steps  []*engine.Step
+	seqs   []int64
+	unread error // why one can't be read
 }
 
 // loadSteps reads the steps of runs, by run.
@@ -185,15 +187,13 @@ func (h *home) loadSteps(ctx context.Context, ids []any) (map[string]*stepList, 
 	t := h.tables.steps
 	by := map[string]*stepList{}
 	err := h.store.Select(ctx, &query.Select{Model: t, Where: oneOf(t, stepRun, ids...), Order: []query.Order{{Field: stepRun}, {Field: stepSeq}}}, func(row store.Row) error {
-		run, seq, s, err := stepOf(row)
-		if err != nil {
-			return err
-		}
+		run, seq, s, unread := stepOf(row)
 		l := by[run]
 		if l == nil {
 			l = &stepList{}
 			by[run] = l
 		}
+		l.unread = errors.Join(l.unread, unread)
 		l.steps, l.seqs = append(l.steps, s), append(l.seqs, seq)
 		return nil
 	})
@@ -209,6 +209,9 @@ func (h *home) loadSteps(ctx context.Context, ids []any) (map[string]*stepList, 
 func (h *home) journalOf(r *Run, l *stepList) *journal {
 	j := &journal{home: h, run: r, steps: l.steps, kept: map[string]int64{}}
 	j.saved.Store(true)
+	if j.run.unread == nil {
+		j.run.unread = l.unread
+	}
 	for i, s := range l.steps {
 		j.kept[s.Key] = l.seqs[i]
 		j.seq = max(j.seq, l.seqs[i])

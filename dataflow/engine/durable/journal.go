@@ -67,6 +67,9 @@ func (j *journal) Commit(ctx context.Context, body func(store.Tx) (*engine.Check
 		if err != nil {
 			return err
 		}
+		if j.run.Takeovers >= suspicious {
+			j.home.top().trust(next.ID)
+		}
 		*j.run = next
 		j.saved.Store(true)
 		for _, s := range steps {
@@ -250,6 +253,9 @@ func (j *journal) Child(ctx context.Context, from store.Reader, id string) (*eng
 	}
 	if r == nil {
 		return nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusInternal, Message: "the run " + id + " is gone"}
+	}
+	if r.unread != nil && r.Error == nil {
+		r.Error = unreadable(r.Workflow, r.unread)
 	}
 	e := &engine.Ended{Done: r.Status.Ended(), Output: r.Output, Err: r.Error}
 	if r.Status == Cancelled && e.Err == nil {

@@ -1,6 +1,7 @@
 package durable
 
 import (
+	"errors"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -36,6 +37,7 @@ type Run struct {
 	key, request string
 	token, poke  string
 	cancel       bool
+	unread       error // why a part of it can't be read; the rest stands
 }
 
 // Cancelling reports whether the run is about to end because somebody wants it
@@ -100,8 +102,9 @@ func (r *Run) outputText() any {
 	return s
 }
 
-// runOf reads a run from its row.
-func runOf(row store.Row) (*Run, error) {
+// runOf reads a run from its row. What can't be read is left out of it, and
+// noted in it: one such row must not keep others from being found.
+func runOf(row store.Row) *Run {
 	v := make([]any, runFields)
 	for i := range v {
 		v[i] = row.Value(i)
@@ -115,25 +118,29 @@ func runOf(row store.Row) (*Run, error) {
 		Updated: at(runUpdatedAt), key: str(runKey), request: str(runRequest), token: str(runToken), poke: str(runPoke)}
 	r.cancel, _ = v[runCancel].(bool)
 	r.Caller.Tenant, r.Caller.Chain = str(runTenant), int(num(runChain))
-	in, err := decode(str(runInput))
-	if err != nil {
-		return nil, err
-	}
-	r.Input, _ = in.(*dataflow.Object)
-	if s := str(runOutput); s != "" {
-		if r.Output, err = decode(s); err != nil {
-			return nil, err
+	read := func(i int) any {
+		s := str(i)
+		if s == "" {
+			return nil
 		}
-	}
-	if s := str(runUser); s != "" {
-		user, err := decode(s)
-		if err != nil {
-			return nil, err
+		v, err := decode(s)
+		if err != nil && r.unread == nil {
+			r.unread = err
 		}
-		r.Caller.User, _ = user.(*dataflow.Object)
+		return v
 	}
-	r.Error, err = errorOf(str(runError))
-	return r, err
+	r.Input, _ = read(runInput).(*dataflow.Object)
+	r.Output = read(runOutput)
+	r.Caller.User, _ = read(runUser).(*dataflow.Object)
+	r.Error = errorFrom(read(runError))
+	return r
+}
+
+// unreadable is the end of a run of which a part can't be read.
+func unreadable(workflow string, err error) *dataflow.Error {
+	return &dataflow.Error{Code: "run_unreadable", Status: dataflow.StatusInternal, Workflow: workflow, Err: err,
+		Message: "what was kept of the run can't be read, so it can't go on",
+		Hint:    "its rows are as they were; was it begun by a later version of flowctl, or changed by hand?"}
 }
 
 // errorText keeps what a caller may hear of an error, and no more.
@@ -150,29 +157,19 @@ func errorText(e *dataflow.Error) any {
 		"file", e.Span.File, "line", int64(e.Span.Start.Line), "col", int64(e.Span.Start.Col))))
 }
 
-func errorOf(s string) (*dataflow.Error, error) {
-	if s == "" {
-		return nil, nil
-	}
-	v, err := decode(s)
-	if err != nil {
-		return nil, err
-	}
+// errorFrom reads what errorText wrote; nil where there is no error.
+func errorFrom(v any) *dataflow.Error {
 	o, ok := v.(*dataflow.Object)
 	if !ok {
-		return nil, nil
+		return nil
 	}
-	return errorFrom(o), nil
-}
-
-func errorFrom(o *dataflow.Object) *dataflow.Error {
 	str := func(o *dataflow.Object, name string) string { v, _ := o.Get(name); s, _ := v.(string); return s }
 	num := func(name string) int { v, _ := o.Get(name); n, _ := v.(int64); return int(n) }
 	e := &dataflow.Error{Code: str(o, "code"), Status: dataflow.Status(num("status")), Message: str(o, "message"), Hint: str(o, "hint"),
 		Model: str(o, "model"), Workflow: str(o, "workflow"), Node: str(o, "node"),
 		Span: dataflow.Span{File: str(o, "file"), Start: dataflow.Pos{Line: num("line"), Col: num("col")}}}
-	v, _ := o.Get("problems")
-	list, _ := v.([]any)
+	listed, _ := o.Get("problems")
+	list, _ := listed.([]any)
 	for _, item := range list {
 		if p, ok := item.(*dataflow.Object); ok {
 			e.Problems = append(e.Problems, dataflow.Problem{Code: str(p, "code"), Pointer: str(p, "pointer"), Detail: str(p, "detail"), Hint: str(p, "hint")})
@@ -200,6 +197,7 @@ func stepRow(run string, seq int64, s *engine.Step, now time.Time) ([]any, error
 	return v, nil
 }
 
+// stepOf reads a step from its row. The error says what of it can't be read.
 func stepOf(row store.Row) (run string, seq int64, s *engine.Step, err error) {
 	str := func(i int) string { s, _ := row.Value(i).(string); return s }
 	at := func(i int) time.Time { t, _ := row.Value(i).(time.Time); return t }
@@ -207,14 +205,14 @@ func stepOf(row store.Row) (run string, seq int64, s *engine.Step, err error) {
 	attempts, _ := row.Value(stepAttempts).(int64)
 	s = &engine.Step{Key: str(stepKey), State: engine.StepState(str(stepState)), Digest: str(stepDigest), Attempts: int(attempts),
 		Started: at(stepStartedAt), Ended: at(stepEndedAt)}
-	for i, part := range map[int]*any{stepInput: &s.Input, stepResult: &s.Result} {
+	var failed any
+	for i, part := range map[int]*any{stepInput: &s.Input, stepResult: &s.Result, stepError: &failed} {
 		if text := str(i); text != "" {
-			if *part, err = decode(text); err != nil {
-				return "", 0, nil, err
-			}
+			v, wrong := decode(text)
+			*part, err = v, errors.Join(err, wrong)
 		}
 	}
-	s.Error, err = errorOf(str(stepError))
+	s.Error = errorFrom(failed)
 	return str(stepRun), seq, s, err
 }
 

@@ -18,6 +18,10 @@ const (
 	// because its process died or the database could not serve it, before it is
 	// left alone.
 	maxAgain = 10
+	// suspicious is how often makes a run a suspect: of those one is in progress
+	// at a time, so that one which ends its process does not get others that
+	// were in progress with it taken for the same.
+	suspicious = 3
 	// leaveTime bounds how long a run that is left takes to say so.
 	leaveTime = 5 * time.Second
 )
@@ -170,6 +174,9 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 	front.mu.Lock()
 	front.active[j.run.ID] = cancel
 	front.claimed += claimed
+	if claimed > 0 && j.run.Takeovers >= suspicious {
+		front.suspect = j.run.ID
+	}
 	front.mu.Unlock()
 	front.runs.wg.Go(func() {
 		err := j.turn(ctx)
@@ -180,6 +187,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 		room := front.more && front.claimed <= front.runs.opts.Workers/2
 		front.mu.Unlock()
 		cancel(nil)
+		front.trust(j.run.ID)
 		front.told(j.run)
 		front.wake(room)
 		done(err)
@@ -199,6 +207,8 @@ func (j *journal) turn(ctx context.Context) error {
 		err = &dataflow.Error{Code: "run_poisoned", Status: dataflow.StatusInternal, Workflow: r.Workflow,
 			Message: fmt.Sprintf("its process died, or its database could not serve it, %d times in a row, and the run got no further", r.Takeovers),
 			Hint:    "see what the step does that the run is at; then try the run again"}
+	case r.unread != nil:
+		err = unreadable(r.Workflow, r.unread)
 	case r.Error != nil: // it was being undone
 		err = r.Error
 	case r.cancel:
@@ -273,7 +283,7 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 		return err
 	}
 	var left []string
-	if !poisoned {
+	if !poisoned && r.unread == nil {
 		var err error
 		if left, err = h.runs.engine.Compensate(ctx, d); err != nil {
 			return err
@@ -424,14 +434,29 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	if strange := h.strange(); len(strange) > 0 {
 		where = append(where, compare(t, runVersion, query.Nin, strange))
 	}
+	alone := h.suspected()
+	if alone {
+		where = append(where, compare(t, runTakeovers, query.Lt, int64(suspicious)))
+	}
 	var due []any
-	q := &query.Select{Model: t, Fields: []int{runID}, Limit: room, Where: append(where[:len(where):len(where)], compare(t, runWakeAt, query.Lte, now)),
+	found := 0
+	q := &query.Select{Model: t, Fields: []int{runID, runTakeovers}, Limit: room, Where: append(where[:len(where):len(where)], compare(t, runWakeAt, query.Lte, now)),
 		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runWakeAt}}}
-	err := h.store.Select(ctx, q, func(row store.Row) error { due = append(due, row.Value(0)); return nil })
+	err := h.store.Select(ctx, q, func(row store.Row) error {
+		found++
+		if again, _ := row.Value(1).(int64); again >= suspicious {
+			if alone {
+				return nil
+			}
+			alone = true
+		}
+		due = append(due, row.Value(0))
+		return nil
+	})
 	if err != nil {
 		return 0, err
 	}
-	h.leftMore(len(due) == room)
+	h.leftMore(found == room)
 	next := pace
 	soon := append(where[:len(where):len(where)], compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(pace)))
 	err = h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runWakeAt}, Limit: 1, Where: soon, Order: []query.Order{{Field: runWakeAt}}}, func(row store.Row) error {
@@ -472,6 +497,26 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{})
 	}
 	return next, nil
+}
+
+// suspected reports whether a run is in progress that has been begun again too
+// often.
+func (h *home) suspected() bool {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return h.suspect != ""
+}
+
+// trust notes that a run is none of those any more: it has got further, or has
+// been left.
+func (h *home) trust(id string) {
+	h.mu.Lock()
+	was := h.suspect == id
+	if was {
+		h.suspect = ""
+	}
+	h.mu.Unlock()
+	h.wake(was)
 }
 
 // leftMore notes whether there may be more to claim when there is room.
