@@ -114,6 +114,7 @@ type Server struct {
 	EnableAuth     bool          // callers are asked who they are
 	NotDurable     bool          // enable_durability = False: no workflow is durable unless it says so
 	Files          string        // the folder for files of nodes, below the app's; "": none
+	Auth           Auth          // how they say so
 	Span           Span
 	Spans          Spans
 }

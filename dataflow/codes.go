@@ -78,6 +78,11 @@ var codes = []CodeInfo{
 	{"FC707", "a host that is no address of this machine", "`host` is an address or a name of the machine the app runs on: `127.0.0.1` serves this machine only, `0.0.0.0` every network it is on."},
 	{"FC708", "the folder for files can't be used", "`Nexus(files = \"files\")` names a folder below the app's, which must be there, be no link that leads out of it, and hold no database of the app."},
 	{"FC710", "two MCP tools of one name", "Each workflow is an MCP tool of its own name, and each operation of an exposed model one called `{path}_{operation}`. Agents call tools by name, so two can't share one. Rename the workflow, or expose the model under another path: `app.expose(Order, path = \"all_orders\")`."},
+	{"FC720", "a secret that is not from the environment", "Whoever knows the secret of `jwt(…)` signs tokens for any user. It is read from the environment, `secret = env(\"JWT_SECRET\")`, without a default: one that stands in the file is known to all who read it."},
+	{"FC721", "an issuer of tokens that can't be trusted", "`jwt(…)` takes a `secret` of at least 32 bytes, or `jwks`, the https address of the issuer's public keys, with its `issuer` and the `audience` that tokens for this app have. Which algorithms are taken follows from that, and never from the token."},
+	{"FC722", "users of two issuers can't be told apart", "A user's id is what its issuer says it is. Two issuers may use one id for two people, who would see each other's rows. Write `prefix = \"…\"` in one of the `jwt(…)`."},
+	{"FC723", "nobody could call the app", "With `enable_auth` callers need an API key or a token. Keys are kept in a table of the runtime in the app's first database, which `existing_schema_mode` makes none of. Give `auth` a `jwt(…)`."},
+	{"FC724", "auth that is not asked for", "`auth` says how callers are known, and does nothing unless `enable_auth = True` says that they are asked."},
 
 	// The database and its tables.
 	{"FC601", "the database URL can't be read", "`database_url` of a SQLite database is `\"sqlite:shop.db\"`, a path that starts from the app's folder; `\"sqlite:/var/lib/shop.db\"` or `\"sqlite:///var/lib/shop.db\"`, an absolute one; or `\"sqlite::memory:\"`, a database that is gone when the process ends. Options are arguments of `DataFlow`, never behind a `?`. That of a PostgreSQL database is `\"postgres://user:password@host:5432/name\"`, options of the connection such as `sslmode=verify-full` behind a `?`; `@ : / ? # %` in a user's name or password are written `%40 %3A %2F %3F %23 %25`. `direct_url` is written like it, and leads to the same database by another way. No message ever shows the URL."},
@@ -221,6 +226,10 @@ var errorCodes = []ErrorCodeInfo{
 	{"method_not_allowed", StatusInvalid, "The path is served, but not with this method; the Allow header lists those it has."},
 	{"unknown_parameter", StatusInvalid, "There is no parameter of this name; the hint names the nearest one."},
 	{"request_timeout", StatusTimeout, "The request's body did not arrive in time."},
+	{"invalid_credentials", StatusUnauthorized, "The API key or the token is not good (any more). Of a key no more is said than that."},
+	{"insufficient_scope", StatusForbidden, "The API key or the token is good, but not for this: it lacks a scope."},
+	{"tenant_fixed", StatusForbidden, "The caller's tenant is that of its key or token; the header X-Tenant-ID can't name another. A key that was made with `--tenant '*'` may name any."},
+	{"issuer_unavailable", StatusBusy, "The token can't be checked: its issuer's public keys could not be fetched."},
 	{"rate_limited", StatusBusy, "The address has used up its requests (`rate_limit` of `Nexus(...)`). Retry-After says when there is another."},
 	{"origin_not_allowed", StatusForbidden, "A web page of another origin made the request, and `cors_origins` of `Nexus(...)` does not list it."},
 	{"misdirected", StatusForbidden, "The server listens on this machine only, and the request's Host is not a name of it. This keeps web pages from reaching it by a name that they make resolve to 127.0.0.1."},
@@ -233,7 +242,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
 
 	// Who may do what.
-	{"unauthenticated", StatusUnauthorized, "The app asks who calls, and the request does not say, or not so that it could be believed."},
+	{"unauthenticated", StatusUnauthorized, "The app asks who calls (`enable_auth` of `Nexus(...)`), and the request does not say: it needs an API key or a token."},
 	{"forbidden", StatusForbidden, "Whoever calls may not do this: `access` of the model or the workflow does not let them."},
 
 	// Operations on models.

@@ -6,6 +6,7 @@ package dataflow
 type Access struct {
 	Read, Create, Update, Delete *Rule // nil: nobody
 	Fields                       []FieldAccess
+	Paths                        []string // the model is served at, which scopes of keys name; see App.AskWho
 	Span                         Span
 	Spans                        Spans // of its parts, by name: "/read", "/fields/salary/write"
 }
@@ -164,6 +165,12 @@ func (a *App) AskWho() {
 	for _, m := range a.Models() {
 		if m.Access == nil {
 			m.Access = &Access{Read: signedIn, Create: signedIn, Update: signedIn, Delete: signedIn}
+		}
+		m.Access.Paths = nil
+		for _, e := range a.Exposures {
+			if e.Model == m {
+				m.Access.Paths = append(m.Access.Paths, e.Path)
+			}
 		}
 	}
 	for _, w := range a.Workflows {

@@ -29,6 +29,7 @@ func Validate(app *App) []Diagnostic {
 	}
 	v.exposures()
 	v.workflows()
+	v.auth()
 	return SortDiagnostics(v.found)
 }
 

@@ -11,6 +11,7 @@ import (
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
@@ -24,6 +25,8 @@ import (
 // Generation is one app, planned, with its databases open, ready to serve.
 type Generation struct {
 	settings   dataflow.Server
+	guard      *auth.Guard // nil: nobody is asked who they are
+	keys       *auth.Keys  // nil: there are none
 	shared     *Shared
 	engine     *engine.Engine
 	stores     []store.Store
@@ -107,7 +110,7 @@ func openAll(ctx context.Context, app *dataflow.App, o Options) (*databases, []d
 	diags := make([][]dataflow.Diagnostic, n)
 	var wg sync.WaitGroup
 	for i, db := range app.Databases {
-		wg.Go(func() { dbs.stores[i], dbs.migrations[i], diags[i] = open(ctx, db, o) })
+		wg.Go(func() { dbs.stores[i], dbs.migrations[i], diags[i] = open(ctx, app, db, o) })
 	}
 	wg.Wait()
 	var ds []dataflow.Diagnostic
@@ -118,9 +121,9 @@ func openAll(ctx context.Context, app *dataflow.App, o Options) (*databases, []d
 	return dbs, ds
 }
 
-func open(ctx context.Context, db *dataflow.Database, o Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
+func open(ctx context.Context, app *dataflow.App, db *dataflow.Database, o Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
 	opener := o.opener(scheme(db))
-	s, mig, ds := opener.Open(ctx, db, o.storeOptions(db))
+	s, mig, ds := opener.Open(ctx, db, o.storeOptions(app, db))
 	for i := range ds {
 		if ds[i].Span.IsZero() {
 			ds[i].Span = db.URLSpan()
@@ -225,10 +228,65 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone}
-	g.api = front.New(api, fo)
+	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
+	if g.settings.EnableAuth {
+		g.guardAgainst(dbs, o)
+		fo.Identify, fo.Challenge = g.guard.Identify, g.guard.Challenge
+		g.api, agents = front.New(describing(g.guard, api), fo), describing(g.guard, agents)
+	} else {
+		g.api = front.New(api, fo)
+	}
 	fo.Timeout = 0 // MCP's answers may be streams
-	g.mcp = front.New(timed(identified(tools.Handler()), g.settings.RequestTimeout), fo)
+	g.mcp = front.New(agents, fo)
 	return g, nil
+}
+
+// guardAgainst has callers asked who they are.
+func (g *Generation) guardAgainst(dbs *databases, o Options) {
+	app := g.engine.App()
+	if len(app.Databases) > 0 {
+		g.keys = auth.NewKeys(app, dbs.byDatabase[app.Databases[0]], o.now())
+	}
+	g.guard = auth.New(auth.Options{Auth: &g.settings.Auth, Keys: g.keys, Sets: g.shared.keySets(o), Name: g.settings.Name,
+		Now: o.now(), Logger: o.logger(), Open: openPaths(app)})
+}
+
+// openPaths reports which paths access rules open to whoever has not said who
+// they are. What is done there is for the rules to decide.
+func openPaths(app *dataflow.App) func(path string) bool {
+	models, workflows := map[string]bool{}, map[string]bool{}
+	for _, e := range app.Exposures {
+		if a := e.Model.Access; a != nil && (a.Read.Open() || a.Create.Open() || a.Update.Open() || a.Delete.Open()) {
+			models[e.Path] = true
+		}
+	}
+	for _, w := range app.Workflows {
+		workflows[w.Name+"/execute"] = w.Access.Open()
+	}
+	return func(path string) bool {
+		if name, ok := strings.CutPrefix(path, "/workflows/"); ok {
+			return workflows[name]
+		}
+		name, ok := strings.CutPrefix(path, "/api/")
+		name, _, _ = strings.Cut(name, "/")
+		return ok && models[name]
+	}
+}
+
+// describing serves what tells clients where to sign in, before a channel.
+func describing(guard *auth.Guard, next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		text, ok := guard.Metadata(r)
+		if !ok {
+			next.ServeHTTP(w, r)
+			return
+		}
+		x := w.(*front.Exchange)
+		x.Route = auth.MetadataPath
+		x.Header().Set("Cache-Control", "public, max-age=3600")
+		x.Out = append(x.Out, text...)
+		x.Send(http.StatusOK)
+	})
 }
 
 // identified hands on who asks, as the front has found out.
@@ -241,6 +299,16 @@ func identified(next http.Handler) http.Handler {
 
 // Engine runs the app's workflows.
 func (g *Generation) Engine() *engine.Engine { return g.engine }
+
+// Keys are the app's API keys: nil where nobody is asked who they are, or there
+// is no database to keep any in.
+func (g *Generation) Keys() *auth.Keys { return g.keys }
+
+// Caller returns whose an API key or a token is, of an app that asks. tenant, if
+// it is not "", is the one that its bearer names.
+func (g *Generation) Caller(ctx context.Context, credential, tenant string) (access.Caller, error) {
+	return g.guard.Caller(ctx, credential, tenant)
+}
 
 // Runs are the app's durable runs.
 func (g *Generation) Runs() *durable.Runs { return g.runs }
@@ -279,6 +347,9 @@ func (g *Generation) Close() error {
 	g.closed.Do(func() {
 		g.gate.close()
 		g.runs.Close()
+		if g.guard != nil {
+			g.guard.Close()
+		}
 		g.err = (&databases{stores: g.stores}).close()
 		if g.files != nil {
 			g.err = errors.Join(g.err, g.files.Close())

@@ -10,6 +10,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/auth"
 )
 
 // Migrations opens the databases of an app for their schemas alone, in order
@@ -17,7 +18,7 @@ import (
 // closed. With errors among the diagnostics there are none.
 func Migrations(ctx context.Context, app *dataflow.App, o Options, look bool) ([]*migrate.Runner, []dataflow.Diagnostic) {
 	return runners(app, o, func(op store.Migrator, db *dataflow.Database) (*migrate.Runner, []dataflow.Diagnostic) {
-		return op.Migrate(ctx, db, o.storeOptions(db), look)
+		return op.Migrate(ctx, db, o.storeOptions(app, db), look)
 	})
 }
 
@@ -29,7 +30,7 @@ func Offline(app *dataflow.App, o Options, dialect string) ([]*migrate.Runner, [
 		if other, ok := o.opener(dialect).(store.Migrator); ok {
 			op = other
 		}
-		return op.Offline(db, o.storeOptions(db)), nil
+		return op.Offline(db, o.storeOptions(app, db)), nil
 	})
 }
 
@@ -83,7 +84,7 @@ func (o Options) Dialects() []string {
 	return names
 }
 
-func (o Options) storeOptions(db *dataflow.Database) store.Options {
-	system := append(slices.Clone(access.SystemModels(db)), durable.Models(db)...)
+func (o Options) storeOptions(app *dataflow.App, db *dataflow.Database) store.Options {
+	system := slices.Concat(access.SystemModels(db), durable.Models(db), auth.Models(app, db))
 	return store.Options{Dir: o.Dir, Logger: o.logger(), System: system}
 }

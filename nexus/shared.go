@@ -4,6 +4,7 @@ import (
 	"context"
 	"sync"
 
+	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
 )
 
@@ -17,6 +18,7 @@ type Shared struct {
 	mu      sync.Mutex
 	limiter *limit.Limiter // nil: none yet
 	rate    float64        // that limiter is of
+	sets    *auth.KeySets
 	swapped []func(g *Generation)
 }
 
@@ -46,6 +48,17 @@ func (s *Shared) limiterOf(perMinute float64) *limit.Limiter {
 		s.limiter, s.rate = limit.New(perMinute), perMinute
 	}
 	return s.limiter
+}
+
+// keySets returns the public keys of issuers, so that a reload needs none of
+// them to answer.
+func (s *Shared) keySets(o Options) *auth.KeySets {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.sets == nil {
+		s.sets = auth.NewKeySets(s.closing, o.Client, o.logger())
+	}
+	return s.sets
 }
 
 // onSwap has f told of every generation after the first, once it serves.

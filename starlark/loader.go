@@ -45,6 +45,7 @@ type loader struct {
 	rules     []func()                 // of access, to be read once references are linked
 	served    map[string]dataflow.Span // registered names
 	paths     map[string]dataflow.Span // exposed paths
+	outside   map[string]bool          // what the environment gave
 }
 
 // module is a file that was loaded, or is being.
@@ -62,7 +63,7 @@ func newLoader(ctx context.Context, path string, o Options) *loader {
 		app:     &dataflow.App{Path: displayName(o.Display, path)},
 		sources: map[string]*source{}, files: map[string]*module{},
 		funcs:  map[*sl.Function]*value.Func{},
-		served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{},
+		served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{}, outside: map[string]bool{},
 	}
 	l.env = &value.Env{MaxSteps: o.CallMaxSteps, Timeout: o.CallTimeout, MaxDepth: maxCallDepth, Print: o.Print}
 	l.missing = &value.Missing{Attr: l.noAttr}

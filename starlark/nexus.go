@@ -66,6 +66,7 @@ func (l *loader) nexus(a *args) sl.Value {
 	s.rateLimit(a)
 	s.timeout(a)
 	s.origins(a)
+	s.auth(a)
 	if p := s.s.APIPort; p != 0 && p == s.s.MCPPort && !s.s.MCPStdioOnly {
 		a.fail("FC105", a.at("mcp_port"), fmt.Sprintf("api_port and mcp_port are both %d", p), "give them different ports")
 	}
@@ -119,12 +120,17 @@ func (s *server) origins(a *args) {
 	}
 	for _, item := range listOf(g) {
 		text := string(item.val.(sl.String))
-		u, err := url.Parse(text)
-		if text == "*" || err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.Path == "" && u.RawQuery == "" {
+		if text == "*" || isOrigin(text) {
 			continue
 		}
 		a.fail("FC105", a.site.src.element(item, g), fmt.Sprintf("%q is no origin", text), `write it as "https://shop.example.org", without a path, or "*"`)
 	}
+}
+
+// isOrigin reports whether a text is scheme://host[:port].
+func isOrigin(text string) bool {
+	u, err := url.Parse(text)
+	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
 var servedName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)

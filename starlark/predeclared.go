@@ -24,6 +24,7 @@ func (l *loader) predeclared() sl.StringDict {
 		"field":           l.builtin("field", (*loader).field),
 		"index":           l.builtin("index", (*loader).indexOf),
 		"retry":           l.builtin("retry", (*loader).retry),
+		"jwt":             l.builtin("jwt", (*loader).jwt),
 		"fail":            sl.NewBuiltin("fail", value.Fail),
 		"struct":          sl.NewBuiltin("struct", starlarkstruct.Make),
 		"abs":             sl.NewBuiltin("abs", abs),
@@ -69,6 +70,7 @@ func (l *loader) env_(a *args) sl.Value {
 	v, found := l.o.Env(name)
 	l.app.Env = append(l.app.Env, dataflow.EnvRead{Name: name, Found: found, Span: a.site.at})
 	if found {
+		l.outside[v] = true
 		return sl.String(v)
 	}
 	if dflt, ok := a.given["default"]; ok {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -19,6 +20,7 @@ import (
 func execCommand(w *world) *cobra.Command {
 	var inputs []string
 	var tenant string
+	var roles []string
 	cmd := &cobra.Command{
 		Use:   "exec app.star WORKFLOW",
 		Short: "Run one workflow of an app",
@@ -29,22 +31,27 @@ func execCommand(w *world) *cobra.Command {
   --input @order.json        a JSON object with several inputs
   --input name=@@home        a value that begins with an @
 
-An input by name goes before one in a file.`,
+An input by name goes before one in a file.
+
+Whoever runs the command is trusted. Where the app asks who calls, the key or
+token in FLOWCTL_API_KEY says who it is instead, and --as tries out what access
+rules let somebody do.`,
 		Args: takes("app.star", "WORKFLOW"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := findApp(args[0])
 			if err != nil {
 				return err
 			}
-			return a.exec(cmd.Context(), w, args[1], inputs, tenant)
+			return a.exec(cmd.Context(), w, args[1], inputs, tenant, roles)
 		},
 	}
 	cmd.Flags().StringArrayVar(&inputs, "input", nil, "an input, as name=value, name=@file or @file.json; may be repeated")
 	cmd.Flags().StringVar(&tenant, "tenant", "", "on behalf of this tenant")
+	cmd.Flags().StringSliceVar(&roles, "as", nil, "as somebody who has these roles and no others, where the app asks who calls")
 	return cmd
 }
 
-func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []string, tenant string) error {
+func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []string, tenant string, roles []string) error {
 	ctx, stop := interruptible(ctx, w, "stopping: the run is called off; press Ctrl+C again to stop at once")
 	defer stop()
 	var values *dataflow.Object
@@ -59,7 +66,13 @@ func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []stri
 	if err != nil {
 		return err
 	}
-	caller := access.Caller{Tenant: tenant}
+	caller, err := callerOf(ctx, w, gen, tenant, roles)
+	if err == nil && !caller.Operator {
+		err = access.MayStart(caller, gen.Engine().Plan().Workflow(name))
+	}
+	if err != nil {
+		return errors.Join(a.explain(w, err), gen.Close())
+	}
 	if gen.Engine().Plan().Durable(name) {
 		return a.execDurable(ctx, w, gen, durable.Begin{Workflow: name, Inputs: values, Caller: caller})
 	}

@@ -1,9 +1,9 @@
 package main
 
 import (
+	"errors"
 	"fmt"
 
-	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/spf13/cobra"
 )
@@ -29,7 +29,11 @@ output; the log goes to standard error.`,
 			if err != nil {
 				return err
 			}
-			err = gen.ServeStdio(mcp.WithCaller(ctx, access.Caller{Tenant: tenant}), w.in, w.out)
+			caller, err := callerOf(ctx, w, gen, tenant, nil)
+			if err != nil {
+				return errors.Join(a.explain(w, err), gen.Close())
+			}
+			err = gen.ServeStdio(mcp.WithCaller(ctx, caller), w.in, w.out)
 			if cerr := gen.Close(); err == nil {
 				err = cerr
 			}

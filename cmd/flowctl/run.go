@@ -115,8 +115,15 @@ func (f *runFlags) apply(w *world, cmd *cobra.Command, a *appFile, app *dataflow
 		return nil
 	}
 	if !f.allowPublic {
+		hint := "anyone who reaches the server may use it: listen on 127.0.0.1, or say --allow-public"
+		if asksWho(app) {
+			hint = "keys and tokens can be read on the way, unless a proxy before the server speaks TLS: listen on 127.0.0.1, or say --allow-public"
+		}
 		return &usageError{fmt.Sprintf("the host %q can be reached from other machines", s.Host),
-			"anyone who reaches the server may use it: listen on 127.0.0.1, or say --allow-public"}
+			hint}
+	}
+	if asksWho(app) {
+		return nil
 	}
 	fmt.Fprintf(w.err, "warning: anyone who can reach %s may use this server: it asks nobody who they are\n", s.Host)
 	return nil

@@ -36,6 +36,11 @@ func May(c Caller, m *dataflow.Model, op dataflow.OpKind) error {
 	if m.Access == nil {
 		return nil
 	}
+	if c.Scoped {
+		if err := inScope(c, OperationScopes(m, op)); err != nil {
+			return err
+		}
+	}
 	for _, rule := range needs[op] {
 		if !lets(c, rule(m.Access)) {
 			return denied(c, op.String()+" rows of "+m.Name, m.Name, "")
@@ -47,7 +52,13 @@ func May(c Caller, m *dataflow.Model, op dataflow.OpKind) error {
 // MayStart reports whether a caller may start a workflow, and so see and signal
 // the runs of it.
 func MayStart(c Caller, w *dataflow.Workflow) error {
-	if w.Access == nil || lets(c, w.Access) {
+	if w.Access == nil {
+		return nil
+	}
+	if err := inScope(c, WorkflowScopes(w.Name)); err != nil {
+		return err
+	}
+	if lets(c, w.Access) {
 		return nil
 	}
 	return denied(c, "run "+w.Name, "", w.Name)

@@ -12,8 +12,8 @@ import (
 // What a page of another origin may do once it is allowed.
 const (
 	allowMethods  = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	allowHeaders  = "Accept, Content-Type, Authorization, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
-	exposeHeaders = "ETag, Link, Location, Retry-After, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
+	allowHeaders  = "Accept, Content-Type, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
+	exposeHeaders = "ETag, Link, Location, Retry-After, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
 )
 
 // crossOrigin applies the rules for a request that a page of some origin

@@ -181,6 +181,11 @@ func (x *Exchange) Fail(err error) {
 	if after := problem.RetryAfter(e); after > 0 && header["Retry-After"] == nil {
 		header["Retry-After"] = []string{strconv.Itoa(after)}
 	}
+	if x.h.o.Challenge != nil {
+		if c := x.h.o.Challenge(x.Request, e); c != "" {
+			header["Www-Authenticate"] = []string{c}
+		}
+	}
 	x.Out = problem.Append(x.Out[:0], e, x.id)
 	x.send(status, problemType)
 }

@@ -33,6 +33,8 @@ type Options struct {
 	Timeout time.Duration  // of a request; 0: none, for channels that stream
 	// Identify says who asks, or why that can't be said.
 	Identify func(*http.Request) (access.Caller, error)
+	// Challenge is what a refusal says about that in WWW-Authenticate; "": nothing.
+	Challenge func(*http.Request, *dataflow.Error) string
 }
 
 // Handler puts the front before a channel's handler. It is immutable.

@@ -1,0 +1,40 @@
+package main
+
+import (
+	"context"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/nexus"
+)
+
+// keyVariable holds the API key or the token that a command calls with. It is
+// no flag: arguments are in the shell's history and in the list of processes.
+const keyVariable = "FLOWCTL_API_KEY"
+
+// callerOf says on whose behalf a command works: whose the key in the
+// environment is, where the app asks; else the operator's, who runs the app
+// and may do all with it. roles, if there are any, say whom the operator
+// plays.
+func callerOf(ctx context.Context, w *world, gen *nexus.Generation, tenant string, roles []string) (access.Caller, error) {
+	asks := asksWho(gen.Engine().App())
+	key, _ := w.env(keyVariable)
+	switch {
+	case len(roles) > 0 && !asks:
+		return access.Caller{}, &usageError{"--as says who calls, and the app asks nobody", "leave it out, or write Nexus(enable_auth = True)"}
+	case len(roles) > 0 && key != "":
+		return access.Caller{}, &usageError{"--as says who calls, and so does " + keyVariable, "leave one of them out"}
+	case len(roles) > 0:
+		list := make([]any, len(roles))
+		for i, r := range roles {
+			list[i] = r
+		}
+		return access.Caller{User: dataflow.ObjectOf("id", "operator", "roles", list), Roles: roles, Key: "user:operator", Tenant: tenant}, nil
+	case key != "" && asks:
+		return gen.Caller(ctx, key, tenant)
+	}
+	return access.Caller{Operator: true, Tenant: tenant}, nil
+}
+
+// asksWho reports whether an app asks its callers who they are.
+func asksWho(app *dataflow.App) bool { return app.Server != nil && app.Server.EnableAuth }
