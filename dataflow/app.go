@@ -138,6 +138,10 @@ type Exposure struct {
 	Span  Span
 }
 
+// BatchPath is the path that no exposure can have: several operations at once
+// are served at /api/batch.
+const BatchPath = "batch"
+
 // Served lists the operations that are served: Ops, and OpAggregate where
 // OpList is among them.
 func (e *Exposure) Served() []OpKind {

@@ -238,6 +238,8 @@ var errorCodes = []ErrorCodeInfo{
 	{"idempotency_key_reused", StatusInvalid, "The Idempotency-Key was used for a request that differs from this one."},
 	{"idempotency_in_flight", StatusConflict, "Another request with the same Idempotency-Key is under way; its answer can be asked for in a moment."},
 	{"idempotency_unsupported", StatusInvalid, "The request can't be made idempotent by a key, because nothing it does is kept in a transaction of its own."},
+	{"unknown_reference", StatusInvalid, "A reference of a batch, `{\"$ref\": \"c.id\"}`, names no operation before its own, or nothing that the operation gives."},
+	{"several_databases", StatusInvalid, "A batch has operations on models of two databases; no transaction spans two."},
 	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected` allows. Nothing was changed."},
 	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
 

@@ -138,6 +138,9 @@ func (v *validator) exposures() {
 		if !pathNames.MatchString(e.Path) {
 			v.error("FC451", e.Span, "a path has letters, digits, - and _, and begins with a letter", "%q is no path to serve %s at", e.Path, e.Model.Name)
 		}
+		if e.Path == BatchPath {
+			v.error("FC451", e.Span, "give it another path", "/api/batch is where several operations are done in one transaction, and no place for %s", e.Model.Name)
+		}
 		if len(e.Ops) == 0 {
 			v.error("FC451", e.Span, "name at least one operation", "%s is exposed without an operation", e.Model.Name)
 		}

@@ -388,6 +388,10 @@ func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []d
 		a.fail("FC405", pathAt, fmt.Sprintf("%q is no path", path), `write one segment: lower-case letters, digits, _ and -, as "order-lines"`)
 		return
 	}
+	if path == dataflow.BatchPath {
+		a.fail("FC405", pathAt, "/api/batch is where several operations are done in one transaction", `write another path = "…"`)
+		return
+	}
 	if first, ok := s.l.paths[path]; ok {
 		a.fail("FC405", pathAt, fmt.Sprintf("two models are served at /api/%s", path), `write path = "…" for one of them`)
 		s.l.related("first served here", first)

@@ -95,6 +95,7 @@ func (d *document) build() *dataflow.Object {
 	for _, exp := range d.app.Exposures {
 		d.model(exp)
 	}
+	d.batch()
 	d.workflows()
 	d.fixed()
 	d.rows()

@@ -211,7 +211,7 @@ func TestDocumentDescribesWhatIsServed(t *testing.T) {
 			want = append(want, method+" /api/"+m+suffix)
 		}
 	}
-	want = append(want, "GET /api/invoices", "POST /api/invoices", "POST /api/invoices/aggregate",
+	want = append(want, "GET /api/invoices", "POST /api/invoices", "POST /api/invoices/aggregate", "POST /api/batch",
 		"GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /workflows")
 	for _, wf := range []string{"place_order", "find_customer", "refuse", "crash", "hang", "keep_order", "approve"} {
 		want = append(want, "GET /workflows/"+wf, "POST /workflows/"+wf+"/execute")

@@ -9,18 +9,16 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
-	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 )
 
 // model is what serving an exposed model needs, worked out beforehand.
 type model struct {
-	shows      func(*dataflow.Model) bool
-	exp        *dataflow.Exposure
-	decl       *dataflow.Model
-	ops        *access.Model
-	store      store.Store
-	replies    *access.Replies
+	shows func(*dataflow.Model) bool
+	exp   *dataflow.Exposure
+	decl  *dataflow.Model
+	ops   *access.Model
+	writer
 	path       string // "/api/orders"
 	id         int    // position of the id
 	version    int    // position of the version, or -1
@@ -35,13 +33,12 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 		exp:     exp,
 		decl:    exp.Model,
 		ops:     h.engine.Model(exp.Model),
-		store:   h.engine.Store(exp.Model.Database),
+		writer:  h.writer(exp.Model.Database),
 		path:    "/api/" + exp.Path,
 		id:      exp.Model.RoleIndex(dataflow.RoleID),
 		version: exp.Model.RoleIndex(dataflow.RoleVersion),
 		named:   make(map[string]dataflow.OpKind),
 	}
-	m.replies = h.kept[exp.Model.Database]
 	for _, op := range exp.Served() {
 		switch rt := OpRoute(op); rt.Suffix {
 		case "":
@@ -62,6 +59,10 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 func (m *model) seeing(c access.Caller) access.Caller {
 	c.Sees, c.Ruled = m.shows, true
 	return c
+}
+
+func (h *Handler) writer(db *dataflow.Database) writer {
+	return writer{store: h.engine.Store(db), replies: h.kept[db]}
 }
 
 // inOrder sorts methods as people list them and adds OPTIONS, if there are any.

@@ -19,7 +19,7 @@ const keepReplies = 24 * time.Hour
 
 // onceKey is what a request with an Idempotency-Key is known by.
 type onceKey struct {
-	key     string // of the stored reply; tells tenants apart
+	key     string // of the stored reply; tells tenants and callers apart
 	request string // tells requests apart
 }
 
@@ -37,15 +37,18 @@ func checkKey(x *front.Exchange) error {
 }
 
 // idempotencyKey reads the header of that name, which checkKey has passed.
-func idempotencyKey(x *front.Exchange, tenant string, body []byte) onceKey {
+func idempotencyKey(x *front.Exchange, c access.Caller, body []byte) onceKey {
 	h := sha256.New()
 	for _, part := range []string{x.Request.Method, x.Request.URL.EscapedPath(),
 		x.Request.Header.Get("Prefer"), x.Request.Header.Get("If-Match"), string(body)} {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}
-	// The tenant comes last: it may hold any character.
-	return onceKey{key: x.Request.Header["Idempotency-Key"][0] + "\n" + tenant, request: hex.EncodeToString(h.Sum(nil))}
+	key := x.Request.Header["Idempotency-Key"][0] + "\n" + c.Tenant
+	if c.Key != "" { // nobody is given an answer to another
+		key += "\n" + c.Key
+	}
+	return onceKey{key: key, request: hex.EncodeToString(h.Sum(nil))}
 }
 
 func keyReused() error {
@@ -64,13 +67,13 @@ func keyInFlight(err error) error {
 // A second request at the same time waits for the first one's transaction,
 // then finds its answer; where an engine lets both go on, the key's uniqueness
 // undoes one.
-func (m *model) writeOnce(x *front.Exchange, w mutation) error {
-	key := idempotencyKey(x, w.caller.Tenant, w.body)
+func (d *writer) writeOnce(x *front.Exchange, w mutation) error {
+	key := idempotencyKey(x, w.caller, w.body)
 	var a answer
 	var kept *access.Reply
 	ctx := x.Context()
-	err := m.store.Write(ctx, func(tx store.Tx) (err error) {
-		if kept, err = m.replies.Find(ctx, tx, key.key); err != nil || kept != nil {
+	err := d.store.Write(ctx, func(tx store.Tx) (err error) {
+		if kept, err = d.replies.Find(ctx, tx, key.key); err != nil || kept != nil {
 			return err
 		}
 		if err := w.do(ctx, tx); err != nil {
@@ -82,7 +85,7 @@ func (m *model) writeOnce(x *front.Exchange, w mutation) error {
 		if w.prefer.rollback { // nothing happened that could be repeated
 			return errRollback
 		}
-		return saveReply(ctx, m.replies, tx, key, a, x.Header().Get("Preference-Applied"), x.Out)
+		return saveReply(ctx, d.replies, tx, key, a, x.Header().Get("Preference-Applied"), x.Out)
 	})
 	switch {
 	case err != nil && !errors.Is(err, errRollback):

@@ -102,16 +102,25 @@ func (m *model) upserted(x *front.Exchange, p prefer, result *dataflow.Object) a
 // checkAffected refuses, and so undoes, a write to more rows than the caller
 // meant to touch.
 func (m *model) checkAffected(result *dataflow.Object, limit int64) error {
-	if limit < 0 {
-		return nil
-	}
-	for _, name := range []string{"inserted", "updated", "deleted", "upserted"} {
-		v, _ := result.Get(name)
-		if n, ok := v.(int64); ok && n > limit {
-			return &dataflow.Error{Code: "max_affected", Status: dataflow.StatusRejected, Model: m.decl.Name,
-				Message: strconv.FormatInt(n, 10) + " rows would have been written, more than Prefer: max-affected allows",
-				Hint:    "narrow the filter, or raise max-affected; nothing was changed"}
-		}
+	if n := affectedBy(result); limit >= 0 && n > limit {
+		return tooManyAffected(m.decl.Name, n)
 	}
 	return nil
+}
+
+// affectedBy is how many rows a bulk operation says that it has written.
+func affectedBy(result *dataflow.Object) int64 {
+	for _, name := range []string{"upserted", "inserted", "updated", "deleted"} {
+		v, _ := result.Get(name)
+		if n, ok := v.(int64); ok {
+			return n
+		}
+	}
+	return 0
+}
+
+func tooManyAffected(model string, n int64) error {
+	return &dataflow.Error{Code: "max_affected", Status: dataflow.StatusRejected, Model: model,
+		Message: strconv.FormatInt(n, 10) + " rows would have been written, more than Prefer: max-affected allows",
+		Hint:    "narrow the filter, or raise max-affected; nothing was changed"}
 }

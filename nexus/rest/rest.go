@@ -95,6 +95,7 @@ type Route struct {
 const (
 	collectionPattern = "/api/{model}"
 	itemPattern       = "/api/{model}/{id}"
+	batchPattern      = "/api/" + dataflow.BatchPath
 )
 
 // Routes lists every route. Of the methods of models, an app serves those
@@ -102,6 +103,7 @@ const (
 func Routes() []Route {
 	return []Route{
 		{"/", methods("GET"), "What is served, in short.", (*Handler).serveIndex},
+		{batchPattern, methods("POST"), "Do several operations, on several models, in one transaction.", (*Handler).batch},
 		{collectionPattern, methods("GET", "POST"), "List rows; create a row.",
 			func(h *Handler, x *front.Exchange) error { return h.collection(x, variable(x, "model")) }},
 		{itemPattern, methods("GET", "PATCH", "PUT", "DELETE", "POST"),
@@ -148,7 +150,7 @@ func (h *Handler) routes() *mux.Router {
 
 // adapt gives a route's function what all routes share.
 func (h *Handler) adapt(rt Route) http.Handler {
-	perModel := strings.HasPrefix(rt.Pattern, "/api/") // their methods depend on the exposure
+	perModel := strings.HasPrefix(rt.Pattern, collectionPattern) // their methods depend on the exposure
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*front.Exchange)
 		x.Request = r

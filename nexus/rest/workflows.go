@@ -88,14 +88,14 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if h.durable(wf.Name) {
 		b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
 		if len(x.Request.Header["Idempotency-Key"]) > 0 {
-			key := idempotencyKey(x, c.Tenant, body)
+			key := idempotencyKey(x, c, body)
 			b.Key, b.Request = x.Request.Header["Idempotency-Key"][0], key.request
 		}
 		return h.begin(x, b)
 	}
 	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c}
 	if len(x.Request.Header["Idempotency-Key"]) > 0 {
-		return h.executeOnce(x, req, idempotencyKey(x, c.Tenant, body))
+		return h.executeOnce(x, req, idempotencyKey(x, c, body))
 	}
 	res, err := h.engine.Run(x.Context(), req)
 	if err != nil {

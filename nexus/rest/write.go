@@ -36,13 +36,19 @@ type mutation struct {
 // errRollback ends a transaction whose caller wants nothing kept.
 var errRollback = errors.New("rollback preferred")
 
+// writer is where mutations of a database go: into it, their answers beside them.
+type writer struct {
+	store   store.Store
+	replies *access.Replies
+}
+
 // write does a mutation and answers it.
-func (m *model) write(x *front.Exchange, w mutation) error {
+func (d *writer) write(x *front.Exchange, w mutation) error {
 	if len(x.Request.Header["Idempotency-Key"]) > 0 {
-		return m.writeOnce(x, w)
+		return d.writeOnce(x, w)
 	}
 	ctx := x.Context()
-	err := m.transact(ctx, w)
+	err := d.transact(ctx, w)
 	if err != nil && !errors.Is(err, errRollback) {
 		return err
 	}
@@ -58,11 +64,11 @@ func (m *model) write(x *front.Exchange, w mutation) error {
 }
 
 // transact does a mutation in a transaction of its own.
-func (m *model) transact(ctx context.Context, w mutation) error {
+func (d *writer) transact(ctx context.Context, w mutation) error {
 	if w.alone != nil && !w.prefer.rollback {
 		return w.alone(ctx)
 	}
-	return m.store.Write(ctx, func(tx store.Tx) error {
+	return d.store.Write(ctx, func(tx store.Tx) error {
 		if err := w.do(ctx, tx); err != nil || !w.prefer.rollback {
 			return err
 		}
@@ -88,13 +94,18 @@ func (a answer) send(x *front.Exchange) {
 
 // begin reads what all writes have in common.
 func (m *model) begin(x *front.Exchange) (w mutation, err error) {
+	w, err = begin(x)
+	w.caller = m.seeing(x.Caller)
+	return w, err
+}
+
+func begin(x *front.Exchange) (w mutation, err error) {
 	if x.Request.URL.RawQuery != "" {
 		return w, noParameters(x.Request.URL.RawQuery)
 	}
 	if err := checkKey(x); err != nil {
 		return w, err
 	}
-	w.caller = m.seeing(x.Caller)
 	w.prefer.maxAffected = -1
 	if len(x.Request.Header["Prefer"]) > 0 {
 		w.prefer = preferences(x)
