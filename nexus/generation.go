@@ -224,6 +224,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Document: sync.OnceValues(func() ([]byte, string) { return openapi.Document(e.App(), p) }),
 		Now:      o.now(),
 		Runs:     g.runs,
+		Status:   g.shared.statusText,
 		Closing:  g.gate.closing, StreamWrite: transferTime,
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
@@ -341,11 +342,26 @@ func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer
 // errClosed is the answer to whoever comes too late.
 var errClosed = errors.New("the app has been closed")
 
+// succeed has g take the place of another generation, whose durable runs look
+// for no more work.
+func (g *Generation) succeed(before *Generation) { g.runs.Succeed(before.runs) }
+
+// Retire closes a generation that another has taken the place of, once what it
+// has begun has ended: requests, and the durable runs that it has in hand. When
+// ctx is done it leaves those, to be gone on with by the other one.
+func (g *Generation) Retire(ctx context.Context) error {
+	return g.end(func() { g.runs.Drain(ctx) })
+}
+
 // Close waits for what is under way and closes the databases. Closing again
 // does nothing.
-func (g *Generation) Close() error {
+func (g *Generation) Close() error { return g.end(func() {}) }
+
+// end closes the generation when no request is under way and drain has returned.
+func (g *Generation) end(drain func()) error {
 	g.closed.Do(func() {
 		g.gate.close()
+		drain()
 		g.runs.Close()
 		if g.guard != nil {
 			g.guard.Close()

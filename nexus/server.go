@@ -8,6 +8,7 @@ import (
 	"net"
 	"net/http"
 	"strconv"
+	"sync"
 	"sync/atomic"
 	"syscall"
 	"time"
@@ -23,6 +24,10 @@ type Server struct {
 	shared   *Shared
 	api, mcp net.Listener
 	logger   *slog.Logger
+	stale    atomic.Pointer[[]string] // of staleHeader; nil: what is served is what the files say
+
+	swapping sync.Mutex
+	ended    bool // no other generation is served any more
 }
 
 // generationHandlers are a generation's handlers as its listeners need them.
@@ -116,15 +121,27 @@ func (s *Server) loopback() bool { return s.api.Addr().(*net.TCPAddr).IP.IsLoopb
 func (s *Server) Shared() *Shared { return s.shared }
 
 // Swap makes g the generation that new requests reach, and returns the one
-// before it, which still serves those it has begun: close it when convenient.
-// Ports and limits of connections stay those of the first.
+// before it, which still serves those it has begun: retire it. It returns g
+// itself if the server has ended. Ports stay those of the first.
 func (s *Server) Swap(g *Generation) (old *Generation) {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	if s.ended {
+		return g
+	}
 	var api, mcp http.Handler = g.api, g.mcp
 	if s.loopback() {
 		api, mcp = front.Loopback(g.api), front.Loopback(g.mcp)
 	}
+	before := s.current.Load()
+	if before != nil {
+		g.succeed(before.g)
+	}
 	g.Work()
-	before := s.current.Swap(&generationHandlers{g: g, api: streams(api, g, eventStream), mcp: streams(mcp, g, anyRequest)})
+	if g.settings.RequestTimeout > s.settings.RequestTimeout {
+		api = prolonged(api, g.settings.RequestTimeout+transferTime)
+	}
+	s.current.Store(&generationHandlers{g: g, api: streams(api, g, eventStream), mcp: streams(mcp, g, anyRequest)})
 	if before == nil {
 		return nil
 	}
@@ -132,9 +149,20 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 	return before.g
 }
 
+// last returns the generation that is served, the last one.
+func (s *Server) last() *Generation {
+	s.swapping.Lock()
+	defer s.swapping.Unlock()
+	s.ended = true
+	return s.current.Load().g
+}
+
 // handler serves requests by whatever generation is current when they come.
 func (s *Server) handler(pick func(*generationHandlers) http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if stale := s.stale.Load(); stale != nil {
+			w.Header()[staleHeader] = *stale
+		}
 		for h := s.current.Load(); ; {
 			if h.g.gate.enter() {
 				defer h.g.gate.leave()
@@ -148,6 +176,17 @@ func (s *Server) handler(pick func(*generationHandlers) http.Handler) http.Handl
 			}
 			h = next
 		}
+	})
+}
+
+// prolonged gives a request the time that the app gives it now, where that is
+// more than the connection was given.
+func prolonged(next http.Handler, timeout time.Duration) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		control, end := http.NewResponseController(w), time.Now().Add(timeout)
+		_ = control.SetReadDeadline(end) // a connection that is gone has no deadlines
+		_ = control.SetWriteDeadline(end)
+		next.ServeHTTP(w, r)
 	})
 }
 
@@ -193,7 +232,7 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	case err = <-failed:
 		err = fmt.Errorf("serving: %w", err)
 	}
-	g := s.current.Load().g
+	g := s.last()
 	g.gate.begin() // streams have no end of their own
 	s.shared.begin()
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)

@@ -2,7 +2,9 @@ package nexus
 
 import (
 	"context"
+	"encoding/json"
 	"sync"
+	"sync/atomic"
 
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
@@ -14,6 +16,7 @@ import (
 type Shared struct {
 	closing context.Context // done when nothing is served any more
 	begin   context.CancelFunc
+	status  atomic.Pointer[Status] // nil: it is not shown
 
 	mu      sync.Mutex
 	limiter *limit.Limiter // nil: none yet
@@ -76,4 +79,14 @@ func (s *Shared) tell(g *Generation) {
 	for _, f := range told {
 		f(g)
 	}
+}
+
+// statusText returns what /_flow/status shows; ok is false if that is nothing.
+func (s *Shared) statusText() (text []byte, ok bool) {
+	st := s.status.Load()
+	if st == nil {
+		return nil, false
+	}
+	text, err := json.Marshal(st)
+	return text, err == nil
 }

@@ -71,11 +71,21 @@ func (a *appFile) source(path string) string {
 }
 
 func (a *appFile) load(ctx context.Context, w *world) (app *dataflow.App, diags []dataflow.Diagnostic) {
-	err := a.within(func(files fs.FS) { app, diags = starlark.Load(ctx, a.base, a.loading(w, files, w.err)) })
+	err := a.within(func(files fs.FS) { app, diags = a.loadFrom(ctx, w, files) })
 	if err != nil {
-		return nil, []dataflow.Diagnostic{{Code: "FC110", Span: dataflow.Span{File: a.display + a.base}, Message: a.display + " can't be read: " + reason(err)}}
+		return nil, a.unreadable(err)
 	}
 	return app, diags
+}
+
+// loadFrom is load from files that are at hand.
+func (a *appFile) loadFrom(ctx context.Context, w *world, files fs.FS) (*dataflow.App, []dataflow.Diagnostic) {
+	return starlark.Load(ctx, a.base, a.loading(w, files, w.err))
+}
+
+// unreadable says that the app's folder can't be read.
+func (a *appFile) unreadable(err error) []dataflow.Diagnostic {
+	return []dataflow.Diagnostic{{Code: "FC110", Span: dataflow.Span{File: a.display + a.base}, Message: a.display + " can't be read: " + reason(err)}}
 }
 
 // within gives f the app's folder, which no path and no link leaves.

@@ -11,7 +11,6 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/nexus"
 	"github.com/spf13/cobra"
 )
 
@@ -28,27 +27,49 @@ type runFlags struct {
 	mcpPort     int
 	allowPublic bool
 	verbose     bool
+	watch       bool
 }
 
 func runCommand(w *world) *cobra.Command {
-	var f runFlags
-	cmd := &cobra.Command{
+	return servingCommand(w, &cobra.Command{
 		Use:   "run app.star",
 		Short: "Migrate the database and serve an app",
 		Long: `run loads the app, brings its database up to date, and serves its models and
 workflows over REST and MCP until it is told to stop. Ctrl+C finishes what is
-under way; a second one stops at once.`,
-		Args: takes("app.star"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			a, err := findApp(args[0])
-			if err != nil {
-				return err
-			}
-			if _, set := w.env("GOGC"); !set {
-				debug.SetGCPercent(gcPercent)
-			}
-			return a.serve(cmd.Context(), w, cmd, f)
-		},
+under way; a second one stops at once. SIGHUP loads the app again, and serves
+what it says now; if that can't be served, what was served before is.`,
+	})
+}
+
+func devCommand(w *world) *cobra.Command {
+	return servingCommand(w, &cobra.Command{
+		Use:   "dev app.star",
+		Short: "Serve an app, and every change to its files as it is saved",
+		Long: `dev is run --watch that also waits for an app that can't be served yet. Every
+file that is read is watched. What is saved is served at once; requests and runs
+under way finish on what they began with. A file that can't be served leaves
+what was served before: the terminal says what is wrong, every answer has the
+header X-Flowctl-Stale, and /_flow/status shows the rest. Changes to models that
+lose nothing are applied to the database; others are shown, and wait until
+flowctl migrate is told to apply them.`,
+	})
+}
+
+// servingCommand is a command that serves an app.
+func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
+	var f runFlags
+	dev := cmd.Name() == "dev"
+	cmd.Args = takes("app.star")
+	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		a, err := findApp(args[0])
+		if err != nil {
+			return err
+		}
+		if _, set := w.env("GOGC"); !set {
+			debug.SetGCPercent(gcPercent)
+		}
+		s := &serving{a: a, w: w, cmd: cmd, f: f, watch: f.watch || dev, dev: dev}
+		return s.serve(cmd.Context())
 	}
 	fl := cmd.Flags()
 	fl.StringVar(&f.host, "host", "", "address to listen on, instead of the app's")
@@ -56,34 +77,10 @@ under way; a second one stops at once.`,
 	fl.IntVar(&f.mcpPort, "mcp-port", 0, "port of MCP, instead of the app's; 0 is any free one")
 	fl.BoolVar(&f.allowPublic, "allow-public", false, "listen on an address that other machines can reach")
 	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log every request")
+	if !dev {
+		fl.BoolVar(&f.watch, "watch", false, "serve every change to the app's files as it is saved")
+	}
 	return cmd
-}
-
-func (a *appFile) serve(ctx context.Context, w *world, cmd *cobra.Command, f runFlags) error {
-	start := time.Now()
-	ctx, stop := interruptible(ctx, w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
-	defer stop()
-	gen, err := a.build(ctx, w, f.verbose, func(app *dataflow.App) error { return f.apply(w, cmd, a, app) })
-	if err != nil {
-		return err
-	}
-	srv, diags := nexus.Listen(gen, a.options(w, f.verbose))
-	if srv == nil {
-		gen.Close()
-		if err := a.report(w, w.err, diags); err != nil {
-			return err
-		}
-		return exitError(exitFailed)
-	}
-	if err := a.report(w, w.err, diags); err != nil {
-		return err
-	}
-	announce(w.out, a, gen, srv, time.Since(start))
-	if err := srv.Serve(ctx, grace); err != nil {
-		return fmt.Errorf("serve: %w", err)
-	}
-	fmt.Fprintln(w.out, "stopped")
-	return nil
 }
 
 // apply puts the flags in place of the app's own settings.

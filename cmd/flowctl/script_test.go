@@ -30,6 +30,9 @@ func TestMain(m *testing.M) {
 //	flow ARG...              runs flowctl; its output is normalised
 //	exit CODE ARG...         the same, where flowctl must exit with CODE
 //	serve app.star ARG...    starts flowctl run on free ports and waits until it is ready; sets $API, $MCP and their ports
+//	serve -dev app.star ...  the same with flowctl dev
+//	hear TEXT                waits until the server has said TEXT, and prints what it has said since it was last heard
+//	hangup                   sends the server SIGHUP
 //	halt [TERM|INT] [CODE]   signals the server and waits for it to exit with CODE, which is 0 if left out
 //	kill9                    kills the server
 //	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
@@ -141,6 +144,8 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"flow":     cmdFlow,
 			"exit":     cmdExit,
 			"serve":    cmdServe,
+			"hear":     cmdHear,
+			"hangup":   cmdHangup,
 			"halt":     cmdHalt,
 			"kill9":    cmdKill9,
 			"http":     cmdHTTP,
@@ -253,7 +258,7 @@ var changing = []struct {
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d(\.\d+)?(Z|[+-]\d\d:\d\d)`), "TIME"},
 	{regexp.MustCompile(`"request_id": ?"[^"]+"`), `"request_id": "REQUEST"`},
 	{regexp.MustCompile(`"run_id": ?"[^"]+"`), `"run_id": "RUN"`},
-	{regexp.MustCompile(`ready in \d+ ms`), "ready in N ms"},
+	{regexp.MustCompile(`(ready|reloaded) in \d+ ms`), "$1 in N ms"},
 	{regexp.MustCompile(`"ms": [\d.]+`), `"ms": N`},
 	{regexp.MustCompile(` time="[\d.]+"`), ` time="N"`},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), "UUID"},

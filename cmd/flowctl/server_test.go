@@ -185,7 +185,11 @@ func server(ts *testscript.TestScript) *scriptServer {
 }
 
 func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, len(args) > 0, "serve app.star ARG...")
+	verb := "run"
+	if len(args) > 1 && args[0] == "-dev" {
+		verb, args = "dev", args[1:]
+	}
+	usage(ts, len(args) > 0, "serve [-dev] app.star ARG...")
 	s := server(ts)
 	if s.process != nil {
 		ts.Fatalf("a server is running already")
@@ -193,7 +197,7 @@ func cmdServe(ts *testscript.TestScript, neg bool, args []string) {
 	if !strings.Contains(strings.Join(args, " "), "-port") {
 		args = append(args, "--api-port", "0", "--mcp-port", "0")
 	}
-	p, err := startLogged(command(ts, append([]string{"run"}, args...)), ts.Getenv("TMPDIR"))
+	p, err := startLogged(command(ts, append([]string{verb}, args...)), ts.Getenv("TMPDIR"))
 	ts.Check(err)
 	ts.Defer(func() { p.log.Close() })
 	running := p.api != ""
@@ -227,6 +231,44 @@ func printServer(ts *testscript.TestScript, p *serverProcess) {
 	n := newNormaliser(ts)
 	fmt.Fprint(ts.Stdout(), n.text(out))
 	fmt.Fprint(ts.Stderr(), n.text(errOut))
+}
+
+// cmdHear waits until the server says something, and prints what it has said
+// since it was last heard.
+func cmdHear(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 1, "hear TEXT")
+	p := server(ts).process
+	if p == nil {
+		ts.Fatalf("no server is running")
+	}
+	var out, errOut string
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	late := time.After(patience)
+	for {
+		more, moreErr := p.output()
+		out, errOut = out+more, errOut+moreErr
+		if strings.Contains(out+errOut, args[0]) {
+			break
+		}
+		select {
+		case <-look.C:
+		case <-late:
+			ts.Fatalf("the server has not said %q after %s, but:\n%s%s", args[0], patience, out, errOut)
+		}
+	}
+	n := newNormaliser(ts)
+	fmt.Fprint(ts.Stdout(), n.text(out))
+	fmt.Fprint(ts.Stderr(), n.text(errOut))
+}
+
+func cmdHangup(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, !neg && len(args) == 0, "hangup")
+	p := server(ts).process
+	if p == nil {
+		ts.Fatalf("no server is running")
+	}
+	ts.Check(p.cmd.Process.Signal(syscall.SIGHUP))
 }
 
 func cmdHalt(ts *testscript.TestScript, neg bool, args []string) {
@@ -266,7 +308,7 @@ func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // shownHeaders are the headers of answers that are compared.
-var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After"}
+var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After", "X-Flowctl-Stale"}
 
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	header := http.Header{}

@@ -17,11 +17,16 @@ import (
 // versions returns the app's own text, which is kept with the durable runs that
 // begin with it, and how to make an app of such a text.
 func (a *appFile) versions(w *world, app *dataflow.App) (durable.Source, func(context.Context, durable.Source) (*dataflow.App, []dataflow.Diagnostic)) {
-	s := durable.Source{Main: a.base, Files: map[string]string{}}
+	texts := map[string]string{}
 	for _, f := range a.sources(app) {
-		s.Files[strings.TrimPrefix(f.Path, a.display)] = f.Text
+		texts[strings.TrimPrefix(f.Path, a.display)] = f.Text
 	}
-	return s, func(ctx context.Context, s durable.Source) (*dataflow.App, []dataflow.Diagnostic) {
+	return a.versionsOf(w, texts)
+}
+
+// versionsOf is versions of an app whose texts are at hand, by path.
+func (a *appFile) versionsOf(w *world, texts map[string]string) (durable.Source, func(context.Context, durable.Source) (*dataflow.App, []dataflow.Diagnostic)) {
+	return durable.Source{Main: a.base, Files: texts}, func(ctx context.Context, s durable.Source) (*dataflow.App, []dataflow.Diagnostic) {
 		return starlark.Load(ctx, s.Main, starlark.Options{FS: textFS(s.Files), Display: a.display, Env: w.env, Modules: stdlib.Modules()})
 	}
 }

@@ -58,3 +58,19 @@ func (h *Handler) document(x *front.Exchange) error {
 	x.Send(http.StatusOK)
 	return nil
 }
+
+// status serves how the last reload of the app went, where it is reloaded.
+func (h *Handler) status(x *front.Exchange) error {
+	var text []byte
+	ok := false
+	if h.o.Status != nil {
+		text, ok = h.o.Status()
+	}
+	if !ok {
+		return notFound("how the app was reloaded is not shown here", "flowctl dev shows it, on an address of this machine alone")
+	}
+	x.Header()["Cache-Control"] = []string{"no-store"}
+	x.Out = append(x.Out, text...)
+	x.Send(http.StatusOK)
+	return nil
+}

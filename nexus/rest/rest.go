@@ -27,7 +27,10 @@ type Options struct {
 	Document func() (text []byte, etag string)
 	Now      func() time.Time
 	Runs     *durable.Runs
-	Closing  context.Context // done when streams are to end
+	// Status returns how the last reload of the app went. ok is false if that is
+	// not shown.
+	Status  func() (text []byte, ok bool)
+	Closing context.Context // done when streams are to end
 	// StreamWrite is how long a client of a stream may take to take what is sent.
 	StreamWrite time.Duration
 }
@@ -120,6 +123,7 @@ func Routes() []Route {
 		{"/runs/{id}/{action}", methods("POST"), "Signal, cancel or retry a durable run.", (*Handler).changeRun},
 		{"/health/live", methods("GET"), "Whether the server runs.", (*Handler).live},
 		{"/health/ready", methods("GET"), "Whether its databases answer.", (*Handler).ready},
+		{"/_flow/status", methods("GET"), "How the last reload went, where flowctl dev serves.", (*Handler).status},
 		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},
 	}
 }

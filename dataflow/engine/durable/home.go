@@ -34,7 +34,8 @@ type home struct {
 	orphans map[string]string // runs that seem to be nobody's, and the tokens they had; used by serve alone
 	looked  time.Time         // when the last look at other processes was; used by serve alone
 
-	front *home // of the app's current version, if this one is of another
+	front     *home                // of the app's current version, if this one is of another
+	successor atomic.Pointer[home] // of the app that has taken the place of this one
 
 	arriving sync.Mutex
 	here     atomic.Bool // the process is among the executors
@@ -43,6 +44,7 @@ type home struct {
 	beating  bool
 	active   map[string]context.CancelCauseFunc // runs in progress here, by id
 	more     bool                               // there may be more runs that are due than were claimed
+	idle     chan struct{}                      // closed when none is; nil: nobody waits for that
 	claimed  int                                // how many of them were claimed, not begun, here
 	suspect  string                             // the one of them that has been begun again too often; "": none has
 	watchers map[string][]chan struct{}         // who wants to hear of a run
@@ -80,7 +82,7 @@ func (h *home) wake(something bool) {
 		return
 	}
 	select {
-	case h.top().bell <- struct{}{}:
+	case h.newest().bell <- struct{}{}:
 	default: // it is ringing
 	}
 }
@@ -429,13 +431,14 @@ func (rs *Runs) Watch(id string) (<-chan struct{}, func()) {
 
 // told tells those who watch a run that it has changed.
 func (h *home) told(r *Run) {
-	h = h.top()
-	h.mu.Lock()
-	defer h.mu.Unlock()
-	for _, ch := range h.watchers[r.ID] {
-		select {
-		case ch <- struct{}{}:
-		default: // it has yet to hear of the change before
+	for h = h.top(); h != nil; h = h.successor.Load() {
+		h.mu.Lock()
+		for _, ch := range h.watchers[r.ID] {
+			select {
+			case ch <- struct{}{}:
+			default: // it has yet to hear of the change before
+			}
 		}
+		h.mu.Unlock()
 	}
 }

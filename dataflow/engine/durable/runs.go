@@ -75,6 +75,11 @@ type Runs struct {
 	ctx    context.Context // of every run in progress
 	cancel context.CancelCauseFunc
 	wg     sync.WaitGroup
+
+	after   <-chan struct{} // closed when those whose place these have taken look no more; nil: nobody's
+	looking sync.WaitGroup  // for work
+	retired context.Context // done when no more work is looked for
+	retire  context.CancelFunc
 }
 
 // errStopping is why runs in progress are left.
@@ -100,6 +105,7 @@ func New(e *engine.Engine, o Options) *Runs {
 	}
 	rs := &Runs{engine: e, opts: o, byDB: map[*dataflow.Database]*home{}}
 	rs.ctx, rs.cancel = context.WithCancelCause(context.Background())
+	rs.retired, rs.retire = context.WithCancel(context.Background())
 	for _, db := range e.App().Databases {
 		if db.Options.ExistingSchemaMode && !o.Earlier {
 			continue // it has no tables of ours
@@ -116,6 +122,7 @@ func New(e *engine.Engine, o Options) *Runs {
 // with, and returns when they have been left.
 func (rs *Runs) Close() {
 	rs.cancel(errStopping)
+	rs.retire()
 	rs.wg.Wait()
 	for _, h := range rs.homes {
 		h.resign()

@@ -182,6 +182,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 		err := j.turn(ctx)
 		front.mu.Lock()
 		delete(front.active, j.run.ID)
+		front.ended()
 		front.claimed -= claimed
 		// Many at a time: each look sorts all that is due.
 		room := front.more && front.claimed <= front.runs.opts.Workers/2
@@ -379,7 +380,11 @@ func (j *journal) leave(log interface{ Warn(string, ...any) }, at time.Time) {
 // have died, until ctx is done.
 func (rs *Runs) Serve(ctx context.Context) {
 	for _, h := range rs.homes {
-		rs.wg.Go(func() { h.serve(ctx) })
+		rs.looking.Add(1)
+		rs.wg.Go(func() {
+			defer rs.looking.Done()
+			rs.look(ctx, h)
+		})
 	}
 }
 
@@ -394,6 +399,8 @@ func (h *home) serve(ctx context.Context) {
 	for {
 		select {
 		case <-ctx.Done():
+			return
+		case <-h.runs.retired.Done():
 			return
 		case <-pace.C:
 		case <-h.bell:
