@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/rawsql"
 	"go.starlark.net/syntax"
 )
 
@@ -19,8 +20,20 @@ app.start()
 	Good: `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": int})
 Part = db.model("Part", {"thing": ref(Thing)})
+Count = db.model("Count", {"n": int})
+Rate = db.model("Rate", {"n": int})
+RATES = "SELECT n FROM rates WHERE id = :id"
+
+wf = WorkflowBuilder("add_up")
+wf.add_node("SQLQueryNode", "sum", {"sql": "SELECT sum(n) AS n FROM counts"})
+
+def rate(ctx, id):
+    return ctx.run("SQLQueryNode", sql = RATES, params = {"id": id}).rows
+
 app = Nexus()
 app.expose(Part)
+app.register("add_up", wf.build())
+app.handler("rate", rate, input = {"id": int})
 app.start()
 `,
 	find: func(p *pass) {
@@ -65,7 +78,43 @@ func (p *pass) usedModels() map[*dataflow.Model]bool {
 		}
 	}
 	p.namedModels(names, used)
+	p.queriedModels(used)
 	return used
+}
+
+// queriedModels marks those whose tables SQL of the app names: that of nodes,
+// and what reads like SQL wherever it stands.
+func (p *pass) queriedModels(used map[*dataflow.Model]bool) {
+	mark := func(sql string) {
+		for _, byPlace := range []bool{false, true} {
+			st, flaw := rawsql.Parse(sql, byPlace)
+			if flaw != nil {
+				continue
+			}
+			for _, m := range p.app.Models() {
+				if st.Find(m.Table) >= 0 {
+					used[m] = true
+				}
+			}
+		}
+	}
+	for _, w := range p.app.Workflows {
+		for _, n := range w.Nodes {
+			if v, _ := n.Config.Get("sql"); n.Type == "SQLQueryNode" {
+				sql, _ := v.(string)
+				mark(sql)
+			}
+		}
+	}
+	for _, f := range p.files {
+		f.walk(func(n syntax.Node) {
+			if e, ok := n.(syntax.Expr); ok {
+				if sql, ok := text(e); ok {
+					mark(sql)
+				}
+			}
+		})
+	}
 }
 
 // namedModels marks what stands in a file by its model's name beside where it

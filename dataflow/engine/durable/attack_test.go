@@ -221,6 +221,22 @@ func TestRetryGoesOnWithTheRunThatFailed(t *testing.T) {
 				t.Errorf("%s: %d before, %d after", workflow, b, a)
 			}
 		}
+		broken.Store(true)
+		r := p.begin("goes_on", nil)
+		if r = p.until(r.ID, durable.Failed); r.Error.Node != "maybe" {
+			t.Errorf("what goes on without the run that it waited for failed at %v", r.Error)
+		}
+		broken.Store(false)
+		if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		p.until(r.ID, durable.Completed)
+		if child, err := p.Get(context.Background(), access.Caller{}, r.ID+"/sub"); err != nil || child.Status != durable.Failed {
+			t.Errorf("the run whose failure was taken for an answer: %v, %v", child, err)
+		}
+		if b, a := p.entries("before"), p.entries("after"); b != 3 || a != 2 {
+			t.Errorf("goes_on: %d before, %d after; want 3 and 2", b, a)
+		}
 	})
 }
 
