@@ -212,7 +212,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	}
 	g := &Generation{shared: o.shared(), engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
 	g.gate.init()
-	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.now(), NewID: e.NewID, Source: o.Source, Load: o.loader(),
+	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.Now, NewID: e.NewID, Source: o.Source, Load: o.loader(),
 		Keep: g.settings.RunRetention})
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs})

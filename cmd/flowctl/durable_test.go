@@ -18,6 +18,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/google/go-cmp/cmp"
+	"github.com/jackc/pgx/v5"
 )
 
 // eachEngine runs a test on an empty database of each engine.
@@ -577,4 +578,102 @@ func TestAProcessThatStallsDoesNoHarm(t *testing.T) {
 		runs[fmt.Sprint("t", i)] = ""
 	}
 	checkLedger(t, c, stalled.api, runs)
+}
+
+// nested is an app with a run that waits for another.
+const nested = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+Entry = db.model("Entry", {"what": str})
+
+inner = WorkflowBuilder("inner")
+inner.add_node("WaitNode", "rest", {"for": 1500})
+inner.add_node(Entry.create, "inner", {"what": "inner"})
+
+outer = WorkflowBuilder("outer")
+outer.add_node(Entry.create, "before", {"what": "before"})
+outer.add_node("WorkflowNode", "sub", {"workflow": "inner"})
+outer.add_node(Entry.create, "after", {"what": "after"})
+
+app = Nexus(name = "nested")
+app.register("inner", inner.build())
+app.register("outer", outer.build())
+app.expose(Entry)
+app.start()
+`
+
+// A process that is stopped in the middle of a transaction, with rows locked,
+// has its runs taken over all the same: PostgreSQL ends the transaction.
+func TestAProcessThatStallsInATransactionIsTakenOver(t *testing.T) {
+	if err := pgtest.Missing(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	ctx := t.Context()
+	url := pgtest.URL(t)
+	app := writeApp(t, nested)
+	c := newClient(t, 1)
+	stalled := serveApp(t, app, "DATABASE_URL="+url)
+	var r struct {
+		Run string `json:"run_id"`
+	}
+	if err := json.Unmarshal([]byte(must(t, c, "POST", stalled.api+"/workflows/outer/execute", `{}`, 202).body), &r); err != nil {
+		t.Fatal(err)
+	}
+	// The end of the inner run waits for the row of the outer one, with its own
+	// already written: there the process is stopped.
+	db, err := pgx.Connect(ctx, url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer db.Close(ctx)
+	tx, err := db.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	var status string
+	if err := tx.QueryRow(ctx, "SELECT status FROM _flow_runs WHERE id = $1 FOR UPDATE", r.Run).Scan(&status); err != nil || status != "waiting" {
+		t.Fatal(status, err)
+	}
+	waitUntil(t, "the process waits for the row", func() bool {
+		n := 0
+		if err := tx.QueryRow(ctx, "SELECT count(*) FROM pg_locks WHERE NOT granted AND database = (SELECT oid FROM pg_database WHERE datname = current_database()) OR NOT granted AND locktype = 'transactionid'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n > 0
+	})
+	if err := stalled.cmd.Process.Signal(syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	began := time.Now()
+	if err := tx.Commit(ctx); err != nil {
+		t.Fatal(err)
+	}
+	waitUntil(t, "a transaction of the stopped process stands open", func() bool {
+		n := 0
+		if err := db.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'").Scan(&n); err != nil {
+			t.Fatal(err)
+		}
+		return n == 1
+	})
+	other := serveApp(t, app, "DATABASE_URL="+url)
+	awaitRuns(t, c, other.api, map[string]string{"outer": r.Run})
+	took := time.Since(began)
+	t.Logf("taken over and done after %s", took.Round(time.Millisecond))
+	if took > time.Minute { // with locks that stay it is five
+		t.Errorf("it took %s", took)
+	}
+	if err := stalled.cmd.Process.Signal(syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	must(t, c, "GET", stalled.api+"/health/ready", "", 200)
+	var list struct{ Records []struct{ What string } }
+	if code, err := get(c, stalled.api+"/api/entries?sort=id", &list); err != nil || code != 200 {
+		t.Fatal(code, err)
+	}
+	var got []string
+	for _, e := range list.Records {
+		got = append(got, e.What)
+	}
+	if diff := cmp.Diff([]string{"before", "inner", "after"}, got); diff != "" {
+		t.Error(diff)
+	}
 }

@@ -28,7 +28,7 @@ func (e *Engine) Advance(ctx context.Context, d DurableRun) error {
 	f := e.resume(wp, d)
 	if wp.wf.Timeout > 0 {
 		var cancel context.CancelFunc
-		left := d.Started.Add(wp.wf.Timeout).Sub(e.opts.Now())
+		left := d.Started.Add(wp.wf.Timeout).Sub(f.run.now())
 		ctx, cancel = context.WithTimeoutCause(ctx, left, workflowTimeout(wp.wf))
 		defer cancel()
 	}
@@ -151,7 +151,7 @@ func (f *frame) advance(ctx context.Context) error {
 // a clock.
 func (f *frame) whole(ctx context.Context) error {
 	r := f.run
-	return f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
+	return f.commitSlow(ctx, func(tx store.Tx) (*Checkpoint, error) {
 		r.tx, r.txDB, r.failed = tx, r.durable.Home, nil
 		defer func() { r.tx, r.txDB = nil, nil }()
 		out, err := f.handler(ctx)
@@ -173,8 +173,14 @@ func (f *frame) pending(nodes []*nodePlan) []*nodePlan {
 	return left
 }
 
-// commit keeps a checkpoint in the journal, with what is carried.
+// commit keeps a checkpoint in the journal, with what is carried. body waits
+// for nothing but the database.
 func (f *frame) commit(ctx context.Context, body func(tx store.Tx) (*Checkpoint, error)) error {
+	return f.commitSlow(store.Steady(ctx), body)
+}
+
+// commitSlow is commit with a body that may wait for others.
+func (f *frame) commitSlow(ctx context.Context, body func(tx store.Tx) (*Checkpoint, error)) error {
 	d, ended := f.run.durable, false
 	err := d.Journal.Commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
 		cp, err := body(tx)
@@ -202,7 +208,11 @@ func (f *frame) local(ctx context.Context, nodes []*nodePlan, last bool) error {
 	inside := func(u undo) bool {
 		return slices.Contains(nodes, u.node.undoes) || u.node.undoes.scope != nil && slices.Contains(nodes, u.node.undoes.scope)
 	}
-	err := f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
+	commit := f.commit
+	if slices.ContainsFunc(nodes, func(n *nodePlan) bool { return n.outside }) {
+		commit = f.commitSlow
+	}
+	err := commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
 		for _, n := range nodes {
 			f.forget(n)
 		}
@@ -646,7 +656,11 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 	keep := func(tx store.Tx) (*Checkpoint, error) { return &Checkpoint{Steps: undone()}, nil }
 	var err error
 	if u.node.data() {
-		err = f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
+		commit := f.commit
+		if u.node.outside {
+			commit = f.commitSlow
+		}
+		err = commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
 			failed = nil
 			r.tx, r.txDB, r.failed = tx, r.durable.Home, nil
 			defer func() { r.tx, r.txDB = nil, nil }()
@@ -667,4 +681,10 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 }
 
 // now is the run's clock.
-func (r *run) now() time.Time { return r.engine.opts.Now().UTC().Truncate(time.Microsecond) }
+func (r *run) now() time.Time {
+	clock := r.engine.opts.Now
+	if r.durable != nil && r.durable.Now != nil {
+		clock = r.durable.Now
+	}
+	return clock().UTC().Truncate(time.Microsecond)
+}

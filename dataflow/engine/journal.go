@@ -105,6 +105,9 @@ type DurableRun struct {
 	Started  time.Time
 	Home     *dataflow.Database
 	Journal  Journal
+	// Now is the clock that the run's times are of, which is that of whoever
+	// wakes it; nil: the engine's.
+	Now func() time.Time
 }
 
 // Waiter is a NodeType whose nodes make a durable run rest.

@@ -80,7 +80,11 @@ func (rt *runtime) step(ctx context.Context, what string, asked *dataflow.Object
 	f := &frame{run: r}
 	switch {
 	case e.writes:
-		err = f.commit(ctx, func(tx store.Tx) (_ *Checkpoint, err error) {
+		commit := f.commit
+		if e.outside {
+			commit = f.commitSlow
+		}
+		err = commit(ctx, func(tx store.Tx) (_ *Checkpoint, err error) {
 			r.tx, r.txDB, r.failed = tx, r.durable.Home, nil
 			defer func() { r.tx, r.txDB = nil, nil }()
 			if s.Result, err = do(ctx); err != nil {

@@ -212,7 +212,7 @@ func (rt *runtime) Record(ctx context.Context, what string, f func(context.Conte
 }
 
 // Now implements dataflow.Handler.
-func (rt *runtime) Now() time.Time { return rt.run.engine.opts.Now().UTC() }
+func (rt *runtime) Now() time.Time { return rt.run.now() }
 
 // NewID implements Runtime.
 func (rt *runtime) NewID() string { return rt.run.engine.opts.NewID() }

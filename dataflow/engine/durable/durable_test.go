@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"log/slog"
 	"path/filepath"
 	"sync"
 	"sync/atomic"
@@ -44,6 +45,7 @@ type site struct {
 	app    *dataflow.App
 	entry  *dataflow.Model
 	types  []engine.NodeType // beside those of package nodes
+	logger *slog.Logger      // of the store; nil: nobody
 	ids    atomic.Int64
 }
 
@@ -72,7 +74,7 @@ func (s *site) start(around func(store.Store) store.Store, options ...func(*dura
 	s.Helper()
 	db := s.app.Databases[0]
 	if s.store == nil { // one for all: opening it anew would be most of the time that a test takes
-		st, _, diags := s.opener.Open(context.Background(), db, store.Options{System: append(access.SystemModels(db), durable.Models(db)...)})
+		st, _, diags := s.opener.Open(context.Background(), db, store.Options{Logger: s.logger, System: append(access.SystemModels(db), durable.Models(db)...)})
 		if dataflow.HasErrors(diags) {
 			s.Fatalf("the database can't be opened:\n%s", ft.Render(diags))
 		}

@@ -25,7 +25,12 @@ type home struct {
 	tables tables
 	name   string // of this process, among the executors
 
+	clock     *clock
+	levels    []int64 // priorities, the highest first; used by serve alone
+	read      reading // the last; used by serve alone
 	schedules []*engine.Timed
+	edition   string               // of the timetable
+	force     force                // used by serve alone
 	limited   bool                 // a workflow of the app has bounds
 	due       map[string]time.Time // of each, as this process knows; used by serve alone
 	purged    time.Time            // when runs were last looked for that are kept no longer
@@ -56,12 +61,14 @@ func newHome(rs *Runs, db *dataflow.Database) *home {
 	h := &home{runs: rs, due: map[string]time.Time{}, db: db, store: rs.engine.Store(db), tables: tablesOf(db), name: rand.Text() + " " + processName(),
 		bell: make(chan struct{}, 1), active: map[string]context.CancelCauseFunc{}, watchers: map[string][]chan struct{}{},
 		seen: map[string]sighting{}, versions: map[string]*version{}}
-	h.limited = h.bounded()
+	h.clock = newClock(rs.opts.Now, h.store)
+	h.limited, h.levels = h.bounded(), h.ownLevels()
 	for _, s := range rs.engine.Plan().Timetable() {
 		if s.Home == db {
 			h.schedules = append(h.schedules, s)
 		}
 	}
+	h.edition = h.editionOf()
 	return h
 }
 
@@ -74,7 +81,12 @@ func (h *home) top() *home {
 }
 
 // now is the clock, in the precision that the database keeps.
-func (h *home) now() time.Time { return h.runs.opts.Now().UTC().Truncate(time.Microsecond) }
+func (h *home) now() time.Time { return h.top().clock.now().UTC().Truncate(time.Microsecond) }
+
+// write is a transaction whose function waits for nothing but the database.
+func (h *home) write(ctx context.Context, f func(store.Tx) error) error {
+	return h.store.Write(store.Steady(ctx), f)
+}
 
 // wake has the database looked at without delay.
 func (h *home) wake(something bool) {
@@ -161,6 +173,9 @@ func (h *home) list(ctx context.Context, c access.Caller, f Filter, last *Run) (
 	q := &query.Select{Order: []query.Order{{Field: runCreatedAt, Desc: true}, {Field: runID, Desc: true}}, Limit: f.Limit + 1}
 	if last != nil {
 		q.After = []any{last.Created, last.ID}
+	}
+	if f.Parent != "" {
+		where = append(where, below(t, f.Parent)) // which is in the index
 	}
 	if len(where) > 0 {
 		q.Where = where
@@ -335,40 +350,46 @@ const purgeBatch = 500
 
 // purge passes over all runs that ended before a time, a batch at a time.
 func (h *home) purge(ctx context.Context, before time.Time, status Status) (n int, err error) {
-	last := ""
+	var last *Run
 	for {
-		forgotten, next := 0, ""
-		err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+		forgotten, next := 0, (*Run)(nil)
+		err := h.write(ctx, func(tx store.Tx) (err error) {
 			forgotten, next, err = h.purgeSome(ctx, tx, before, status, last)
 			return err
 		})
-		n += forgotten
-		if err != nil || next == "" {
+		if err != nil {
 			return n, err
+		}
+		if n += forgotten; next == nil {
+			return n, nil
 		}
 		last = next
 	}
 }
 
-// purgeSome forgets runs whose ids come after last, and returns how many, and
-// where to go on; "" if there are no more.
-func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, status Status, last string) (n int, next string, err error) {
+// purgeSome forgets runs that ended after last, and returns how many, and where
+// to go on; nil if there are no more.
+func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, status Status, last *Run) (n int, next *Run, err error) {
 	t := h.tables.runs
 	ended := []any{string(Completed), string(Failed), string(Cancelled)}
 	if status != "" {
 		ended = []any{string(status)}
 	}
-	where := query.And{oneOf(t, runStatus, ended...), compare(t, runEndedAt, query.Lt, before.UTC()), compare(t, runID, query.Gt, last)}
-	list, err := h.selectRuns(ctx, tx, &query.Select{Where: where, Order: []query.Order{{Field: runID}}, Limit: purgeBatch, Lock: true})
+	where := query.And{oneOf(t, runStatus, ended...), compare(t, runEndedAt, query.Lt, before.UTC())}
+	q := &query.Select{Where: where, Order: []query.Order{{Field: runEndedAt}}, Limit: purgeBatch, Lock: true}
+	if last != nil {
+		q.After = []any{last.Ended, last.ID}
+	}
+	list, err := h.selectRuns(ctx, tx, q)
 	if err != nil || len(list) == 0 {
-		return 0, "", err
+		return 0, nil, err
 	}
 	if len(list) == purgeBatch {
-		next = list[len(list)-1].ID
+		next = list[len(list)-1]
 	}
 	needed, err := h.awaited(ctx, tx, list)
 	if err != nil {
-		return 0, "", err
+		return 0, nil, err
 	}
 	var ids []any
 	for _, r := range list {
@@ -381,7 +402,7 @@ func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, sta
 	}
 	for m, field := range map[*dataflow.Model]int{h.tables.steps: stepRun, h.tables.signals: signalRun, t: runID} {
 		if _, err := tx.Delete(ctx, m, oneOf(m, field, ids...)); err != nil {
-			return 0, "", err
+			return 0, nil, err
 		}
 	}
 	return len(ids), next, nil

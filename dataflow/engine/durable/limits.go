@@ -72,7 +72,7 @@ func (h *home) admit(ctx context.Context, tx store.Tx, due []any, now time.Time)
 	}
 	var admitted []any
 	groups := map[group]*room{}
-	for _, r := range runs {
+	for i, r := range runs {
 		limit := h.limitOf(r.Workflow)
 		if limit == nil || r.Error != nil || r.cancel { // what is to end needs no room
 			admitted = append(admitted, r.ID)
@@ -85,7 +85,8 @@ func (h *home) admit(ctx context.Context, tx store.Tx, due []any, now time.Time)
 			}
 		}
 		if until := groups[g].take(r, now); !until.IsZero() {
-			if err := h.put(ctx, tx, r, until, now); err != nil {
+			// They keep their order.
+			if err := h.put(ctx, tx, r, until.Add(time.Duration(i)*time.Microsecond), now); err != nil {
 				return nil, err
 			}
 			continue
@@ -132,7 +133,7 @@ func (h *home) roomIn(ctx context.Context, tx store.Tx, g group, limit *dataflow
 		there = true
 		text, _ := row.Value(entrySpec).(string)
 		for part := range strings.SplitSeq(text, " ") {
-			if at, err := time.Parse(time.RFC3339Nano, part); err == nil && now.Before(at.Add(limit.Per)) {
+			if at, err := time.Parse(time.RFC3339Nano, part); err == nil && now.Before(at.Add(limit.Per)) && !at.After(now) { // else the clock has been set back
 				m.began = append(m.began, at)
 			}
 		}
@@ -146,7 +147,7 @@ func (h *home) roomIn(ctx context.Context, tx store.Tx, g group, limit *dataflow
 			return nil, err // another process has it: the claim is made again
 		}
 	}
-	n, err := tx.Count(ctx, runs, query.And{equal(runs, runStatus, string(Running)), equal(runs, runWorkflow, g.workflow), h.inGroup(g)})
+	n, err := tx.Count(ctx, runs, query.And{compare(runs, runExecutor, query.Gt, ""), equal(runs, runStatus, string(Running)), equal(runs, runWorkflow, g.workflow), h.inGroup(g)})
 	m.running = int(n)
 	return m, err
 }
@@ -206,8 +207,10 @@ func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) error {
 	}
 	now := h.now()
 	var next []any
-	q := &query.Select{Model: t, Fields: []int{runID}, Limit: 1, Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runCreatedAt}},
-		Where: query.And{equal(t, runStatus, string(Queued)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn), compare(t, runWakeAt, query.Gt, now)}}
+	// One that is put off for longer waits for its rate.
+	q := &query.Select{Model: t, Fields: []int{runID}, Limit: 1, Order: []query.Order{{Field: runWakeAt}},
+		Where: query.And{equal(t, runPriority, r.Priority), compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(2*putOff)),
+			equal(t, runStatus, string(Queued)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn)}}
 	if err := tx.Select(ctx, q, func(row store.Row) error { next = append(next, row.Value(0)); return nil }); err != nil || len(next) == 0 {
 		return err
 	}

@@ -120,7 +120,13 @@ func newRuns(db *dataflow.Database) *dataflow.Model {
 		moment("started_at", ""),
 		moment("ended_at", ""),
 	)
-	m.Indexes = append(m.Indexes, dataflow.Index{Fields: []string{"status", "wake_at"}})
+	there := func(field string) *dataflow.Object {
+		return dataflow.ObjectOf(field, dataflow.ObjectOf("$exists", true))
+	}
+	m.Indexes = append(m.Indexes,
+		dataflow.Index{Fields: []string{"priority", "wake_at", "id"}, Where: there("wake_at")}, // who is due
+		dataflow.Index{Fields: []string{"executor", "id"}, Where: there("executor")},           // who is in progress
+		dataflow.Index{Fields: []string{"ended_at", "id"}, Where: there("ended_at")})           // who is to be forgotten
 	return m
 }
 

@@ -42,7 +42,7 @@ import (
 // Options are what Runs need besides an engine.
 type Options struct {
 	Logger *slog.Logger
-	Now    func() time.Time // nil: the clock
+	Now    func() time.Time // nil: the database's clock, or else the machine's
 	NewID  func() string    // of processes, claims and signals
 	// Source is the app's own text: it is kept with the runs that begin with it.
 	// Zero: the runs of every version are run by this engine.
@@ -88,9 +88,6 @@ var errStopping = errors.New("the process is about to end")
 // New returns the durable runs of an engine's app. Nothing runs until Start
 // or Serve is called.
 func New(e *engine.Engine, o Options) *Runs {
-	if o.Now == nil {
-		o.Now = time.Now
-	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -162,6 +159,9 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	if h == nil {
 		return nil, false, unkept(b.Workflow)
 	}
+	if err := h.clock.ready(ctx); err != nil {
+		return nil, false, err
+	}
 	if key := b.key(); key != "" {
 		if r, err := h.byKey(ctx, key); r != nil || err != nil {
 			return r, true, rs.sameBegin(r, b, err)
@@ -175,7 +175,7 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	over := false
 	limited := h.limitOf(b.Workflow) != nil
 	if b.Later || limited {
-		err = h.store.Write(ctx, func(tx store.Tx) error { return h.enqueue(ctx, tx, r) })
+		err = h.write(ctx, func(tx store.Tx) error { return h.enqueue(ctx, tx, r) })
 		h.wake(err == nil)
 	} else {
 		r.Status, r.token, r.Executor, r.Started, r.WakeAt = Running, rs.opts.NewID(), h.name, r.Created, time.Time{}
@@ -247,7 +247,7 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 			return nil, nil, err
 		}
 		if r != nil && (c.Operator || r.Caller.Tenant == c.Tenant) {
-			return h, r, nil
+			return h, r, h.clock.ready(ctx)
 		}
 	}
 	return nil, nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("there is no run %q", id),
@@ -320,7 +320,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if err != nil {
 		return nil, err
 	}
-	err = h.store.Write(ctx, func(tx store.Tx) error {
+	err = h.write(ctx, func(tx store.Tx) error {
 		if alive, err := h.poke(ctx, tx, id); err != nil {
 			return err
 		} else if !alive {
@@ -346,7 +346,7 @@ func (rs *Runs) Cancel(ctx context.Context, c access.Caller, id string) (*Run, e
 		return nil, err
 	}
 	var asked []string
-	err = h.store.Write(ctx, func(tx store.Tx) (err error) {
+	err = h.write(ctx, func(tx store.Tx) (err error) {
 		if asked, err = h.cancel(ctx, tx, id); err == nil && len(asked) == 0 {
 			err = h.over(ctx, tx, id, "cancelled")
 		}
@@ -372,7 +372,7 @@ func (rs *Runs) Retry(ctx context.Context, c access.Caller, id string) (*Run, er
 	if err := h.present(ctx); err != nil {
 		return nil, err
 	}
-	err = h.store.Write(ctx, func(tx store.Tx) error { return h.retry(ctx, tx, id) })
+	err = h.write(ctx, func(tx store.Tx) error { return h.retry(ctx, tx, id) })
 	if err != nil {
 		return nil, err
 	}
@@ -397,6 +397,9 @@ func (rs *Runs) Start(ctx context.Context, tx store.Tx, db *dataflow.Database, r
 	h := rs.byDB[db]
 	if h == nil {
 		return unkept("")
+	}
+	if err := h.clock.readyIn(ctx, tx); err != nil {
+		return err
 	}
 	list := make([]*Run, len(runs))
 	for i, s := range runs {

@@ -3,6 +3,8 @@ package durable
 import (
 	"context"
 	"errors"
+	"fmt"
+	"strings"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -18,6 +20,12 @@ import (
 // none ran is made up for once.
 func (h *home) tick(ctx context.Context, now time.Time) (time.Duration, error) {
 	next := h.runs.opts.Pace
+	if len(h.schedules) == 0 {
+		return next, nil
+	}
+	if force, err := h.inForce(ctx, now); err != nil || !force {
+		return next, err
+	}
 	for _, s := range h.schedules {
 		at, known := h.due[s.Name]
 		if !known || !now.Before(at) {
@@ -32,14 +40,116 @@ func (h *home) tick(ctx context.Context, now time.Time) (time.Duration, error) {
 	return max(next, 0), nil
 }
 
+// Of several versions of the app that are served at a time, one has its
+// timetable in force: that of the process which came last. Else two that say
+// different times for one schedule would each take the other's for a change of
+// it, and none would ever be due. A row tells which. Processes of the version
+// change it now and then: where they no longer do, another takes over.
+
+// forceRow is the id of that row; no schedule is called so.
+const forceRow = "(version in force)"
+
+// force is what a process knows of which version is in force.
+type force struct {
+	known   bool      // it has looked, and taken over as the one that came last
+	own     bool      // it is this process's
+	looked  time.Time // when that was
+	version string
+	beat    time.Time // what the row had
+	since   time.Time // when that was first seen
+}
+
+// forceSilence is for how many times the silence of a dead process the
+// processes of a version may not be heard of, before another is in force.
+const forceSilence = 20
+
+// inForce reports whether the timetable of this process's version is.
+func (h *home) inForce(ctx context.Context, now time.Time) (bool, error) {
+	f := h.force
+	patience := forceSilence * h.runs.opts.Silence
+	if f.known && time.Since(f.looked) < patience/3 {
+		return f.own, nil
+	}
+	f.looked = time.Now()
+	t := h.tables.timetable
+	err := h.write(ctx, func(tx store.Tx) error {
+		version, beat, err := h.versionInForce(ctx, tx, true)
+		if err != nil {
+			return err
+		}
+		if version == "" {
+			f.version, f.beat, f.since = h.edition, now, f.looked
+			_, err := tx.Insert(ctx, t, fields(entryFields), [][]any{{forceRow, h.edition, now, now, now}})
+			return err
+		}
+		heard := version != f.version || !beat.Equal(f.beat) // since the last look
+		if heard {
+			f.version, f.beat, f.since = version, beat, f.looked
+		}
+		own := version == h.edition
+		if own && (heard || !f.known) || !own && f.known && f.looked.Sub(f.since) < patience {
+			return nil
+		}
+		f.version, f.beat, f.since = h.edition, now, f.looked
+		if !now.After(beat) { // the clock has been set back
+			f.beat = beat.Add(time.Microsecond)
+		}
+		_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: equal(t, entryID, forceRow),
+			Set: []query.Assign{set(entrySpec, f.version), set(entryNextAt, f.beat), set(entryUpdatedAt, now)}})
+		return err
+	})
+	if e, ok := errors.AsType[*dataflow.Error](err); ok && e.Code == "unique_violation" {
+		return false, nil // another process was faster: look again
+	}
+	if err != nil {
+		return false, err
+	}
+	if f.known, f.own = true, f.version == h.edition; f.own && !h.force.own {
+		clear(h.due) // others have seen to it meanwhile
+	}
+	h.force = f
+	return f.own, nil
+}
+
+// versionInForce reads the row; version is "" where there is none.
+func (h *home) versionInForce(ctx context.Context, tx store.Tx, lock bool) (version string, beat time.Time, err error) {
+	t := h.tables.timetable
+	err = tx.Select(ctx, &query.Select{Model: t, Where: equal(t, entryID, forceRow), Limit: 1, Lock: lock}, func(row store.Row) error {
+		version, _ = row.Value(entrySpec).(string)
+		beat, _ = row.Value(entryNextAt).(time.Time)
+		return nil
+	})
+	return version, beat, err
+}
+
+// editionOf tells apart versions of the app by their timetables.
+func (h *home) editionOf() string {
+	if hash := h.runs.opts.Source.Hash(); hash != "" {
+		return hash
+	}
+	var b strings.Builder
+	for _, s := range h.schedules {
+		fmt.Fprintf(&b, "%q %q ", s.Name, s.Spec)
+	}
+	return b.String()
+}
+
 // tickOne starts a schedule's run if it is due, and returns when it is next.
 func (h *home) tickOne(ctx context.Context, s *engine.Timed, now time.Time) (next time.Time, err error) {
 	t := h.tables.timetable
-	err = h.store.Write(ctx, func(tx store.Tx) error {
+	err = h.write(ctx, func(tx store.Tx) error {
+		version, _, err := h.versionInForce(ctx, tx, false)
+		if err != nil {
+			return err
+		}
+		if version != h.edition { // since the last look
+			h.force.own, next = false, now.Add(h.runs.opts.Pace)
+			return nil
+		}
 		var spec string
 		there := false
 		q := &query.Select{Model: t, Where: equal(t, entryID, s.Name), Limit: 1, Lock: true}
-		err := tx.Select(ctx, q, func(row store.Row) error {
+		err = tx.Select(ctx, q, func(row store.Row) error {
 			there = true
 			spec, _ = row.Value(entrySpec).(string)
 			next, _ = row.Value(entryNextAt).(time.Time)

@@ -31,8 +31,11 @@ const (
 func (h *home) present(ctx context.Context) error {
 	h.arriving.Lock()
 	defer h.arriving.Unlock()
+	if err := h.clock.ready(ctx); err != nil {
+		return err
+	}
 	if !h.here.Load() {
-		err := h.store.Write(ctx, func(tx store.Tx) error {
+		err := h.write(ctx, func(tx store.Tx) error {
 			if err := h.keepSource(ctx, tx); err != nil {
 				return err
 			}
@@ -75,7 +78,7 @@ func (h *home) beat() {
 		}
 		h.mu.Unlock()
 		ctx, cancel := context.WithTimeout(rs.ctx, rs.opts.Silence)
-		err := h.store.Write(ctx, func(tx store.Tx) error {
+		err := h.write(ctx, func(tx store.Tx) error {
 			t := h.tables.executors
 			n, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: equal(t, executorID, h.name),
 				Set: []query.Assign{set(executorBeat, rs.opts.NewID()), set(executorUpdatedAt, h.now())}})
@@ -122,7 +125,7 @@ func (h *home) resign() {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
-	err := h.store.Write(ctx, func(tx store.Tx) error {
+	err := h.write(ctx, func(tx store.Tx) error {
 		_, err := tx.Delete(ctx, h.tables.executors, equal(h.tables.executors, executorID, h.name))
 		return err
 	})
@@ -184,7 +187,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 		delete(front.active, j.run.ID)
 		front.ended()
 		front.claimed -= claimed
-		// Many at a time: each look sorts all that is due.
+		// Many at a time: a look and a claim cost the same for one.
 		room := front.more && front.claimed <= front.runs.opts.Workers/2
 		front.mu.Unlock()
 		cancel(nil)
@@ -201,7 +204,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 func (j *journal) turn(ctx context.Context) error {
 	h, r := j.home, j.run
 	log := h.runs.opts.Logger.With("run", r.ID, "workflow", r.Workflow)
-	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j}
+	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j, Now: h.now}
 	var err error
 	switch {
 	case r.Takeovers > maxAgain:
@@ -307,7 +310,7 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 // abandon has the runs end that this one waits for no longer.
 func (j *journal) abandon(ctx context.Context) error {
 	var asked []string
-	err := j.home.store.Write(ctx, func(tx store.Tx) (err error) {
+	err := j.home.write(ctx, func(tx store.Tx) (err error) {
 		asked, err = j.home.cancelBelow(ctx, tx, j.run.ID)
 		return err
 	})
@@ -335,7 +338,7 @@ func joined(names []string) string {
 // write keeps a run and steps as they are given.
 func (j *journal) write(ctx context.Context, next *Run, steps []*engine.Step) error {
 	for {
-		err := j.home.store.Write(ctx, func(tx store.Tx) error {
+		err := j.home.write(ctx, func(tx store.Tx) error {
 			j.spoke = nil
 			return j.keep(ctx, tx, next, steps)
 		})
@@ -405,19 +408,21 @@ func (h *home) serve(ctx context.Context) {
 		case <-pace.C:
 		case <-h.bell:
 		}
-		ticks, err := h.tick(ctx, h.now())
-		next := ticks
+		var err error
+		if time.Since(looked) > h.runs.opts.Silence/3 {
+			if err = h.lookAround(ctx); err == nil {
+				looked = time.Now()
+			}
+		}
+		var next, ticks time.Duration
+		if err == nil {
+			ticks, err = h.tick(ctx, h.now())
+		}
 		if err == nil {
 			next, err = h.claimDue(ctx)
 			next = min(next, ticks)
 		}
 		h.forget(ctx)
-		if err == nil && time.Since(looked) > h.runs.opts.Silence/3 {
-			looked = time.Now()
-			if err = h.takeOver(ctx); err == nil {
-				err = h.collect(ctx)
-			}
-		}
 		if err != nil && ctx.Err() == nil {
 			h.runs.opts.Logger.Warn("runs that are due could not be looked for", "database", h.db.Name, "error", err)
 			next = h.runs.opts.Pace
@@ -425,6 +430,44 @@ func (h *home) serve(ctx context.Context) {
 		pace.Reset(next)
 	}
 }
+
+// lookAround does what need not be done each time: it asks what time it is, and
+// looks what there is beside the runs of this process and app.
+func (h *home) lookAround(ctx context.Context) error {
+	for _, look := range []func(context.Context) error{h.clock.ask, h.mindClock, h.learnLevels, h.takeOver, h.collect} {
+		if err := look(ctx); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// setBack is by how much less the clock has moved than time has passed, for it
+// to have been set back.
+const setBack = 2 * time.Second
+
+// mindClock has runs looked at that were put off, if the clock has been set
+// back: till it shows that time again may be long. Those that wait for a time
+// or for its passing wait for the clock.
+func (h *home) mindClock(ctx context.Context) error {
+	now, here := h.now(), time.Now()
+	before := h.read
+	h.read = reading{now, here}
+	if before.here.IsZero() || now.Sub(before.clock) > here.Sub(before.here)-setBack {
+		return nil
+	}
+	h.runs.opts.Logger.Warn("the clock has been set back", "database", h.db.Name, "by", (here.Sub(before.here) - now.Sub(before.clock)).Round(time.Second))
+	t := h.tables.runs
+	return h.write(ctx, func(tx store.Tx) error {
+		_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Set: []query.Assign{set(runWakeAt, now)},
+			Where: query.And{equal(t, runStatus, string(Queued)), compare(t, runWakeAt, query.Gt, now)}})
+		return err
+	})
+}
+
+// reading is what the clock showed, and when that was by a watch that nobody
+// sets.
+type reading struct{ clock, here time.Time }
 
 // claimDue claims runs that are due, as many as there is room for, and goes on
 // with them. It returns when to look again.
@@ -435,49 +478,19 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 		h.leftMore(true)
 		return pace, nil // the end of a run rings
 	}
-	t := h.tables.runs
 	now := h.now()
-	where := query.And{oneOf(t, runStatus, string(Queued), string(Waiting))}
-	if strange := h.strange(); len(strange) > 0 {
-		where = append(where, compare(t, runVersion, query.Nin, strange))
-	}
-	alone := h.suspected()
-	if alone {
-		where = append(where, compare(t, runTakeovers, query.Lt, int64(suspicious)))
-	}
-	var due []any
-	found := 0
-	q := &query.Select{Model: t, Fields: []int{runID, runTakeovers}, Limit: room, Where: append(where[:len(where):len(where)], compare(t, runWakeAt, query.Lte, now)),
-		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runWakeAt}}}
-	err := h.store.Select(ctx, q, func(row store.Row) error {
-		found++
-		if again, _ := row.Value(1).(int64); again >= suspicious {
-			if alone {
-				return nil
-			}
-			alone = true
-		}
-		due = append(due, row.Value(0))
-		return nil
-	})
+	due, err := h.dueRuns(ctx, now, room)
 	if err != nil {
 		return 0, err
 	}
-	h.leftMore(found == room)
-	next := pace
-	soon := append(where[:len(where):len(where)], compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(pace)))
-	err = h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runWakeAt}, Limit: 1, Where: soon, Order: []query.Order{{Field: runWakeAt}}}, func(row store.Row) error {
-		at, _ := row.Value(0).(time.Time)
-		next = at.Sub(now)
-		return nil
-	})
-	if err != nil || len(due) == 0 {
-		return next, err
+	h.leftMore(due.full)
+	if len(due.ids) == 0 {
+		return due.next, nil
 	}
 	if err := h.present(ctx); err != nil {
 		return 0, err
 	}
-	claimed, err := h.claim(ctx, due)
+	claimed, err := h.claim(ctx, due.ids)
 	if err != nil {
 		return 0, err
 	}
@@ -503,7 +516,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 		}
 		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{})
 	}
-	return next, nil
+	return due.next, nil
 }
 
 // suspected reports whether a run is in progress that has been begun again too
@@ -538,7 +551,7 @@ func (h *home) claim(ctx context.Context, due []any) ([]*Run, error) {
 	t := h.tables.runs
 	token := h.runs.opts.NewID()
 	var claimed []*Run
-	err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+	err := h.write(ctx, func(tx store.Tx) (err error) {
 		now := h.now()
 		due, err := h.admit(ctx, tx, due, now)
 		if err != nil || len(due) == 0 {
@@ -563,20 +576,34 @@ type sighting struct {
 	since time.Time
 }
 
+// owners lists the processes that own runs: from each to the next, so that it
+// does not matter how many they are.
+func (h *home) owners(ctx context.Context) (map[string]bool, error) {
+	t := h.tables.runs
+	owners := map[string]bool{}
+	for last, more := "", true; more; {
+		more = false
+		q := &query.Select{Model: t, Fields: []int{runExecutor}, Where: compare(t, runExecutor, query.Gt, last), Order: []query.Order{{Field: runExecutor}}, Limit: 1}
+		err := h.store.Select(ctx, q, func(row store.Row) error {
+			last, _ = row.Value(0).(string)
+			owners[last], more = true, true
+			return nil
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return owners, nil
+}
+
 // takeOver queues the runs again of processes that have shown no life for a
 // while.
 func (h *home) takeOver(ctx context.Context) error {
-	t := h.tables.runs
-	owners := map[string]bool{}
-	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runExecutor}, Limit: 10_000,
-		Where: query.And{equal(t, runStatus, string(Running)), compare(t, runExecutor, query.Ne, h.name)}}, func(row store.Row) error {
-		name, _ := row.Value(0).(string)
-		owners[name] = true
-		return nil
-	})
+	owners, err := h.owners(ctx)
 	if err != nil {
 		return err
 	}
+	delete(owners, h.name)
 	// What was seen before a time in which this process did not look says
 	// nothing: it was stopped, or the database was away and nobody could show
 	// life.
@@ -656,7 +683,7 @@ func (h *home) collect(ctx context.Context) error {
 			continue
 		}
 		now := h.now()
-		err := h.store.Write(ctx, func(tx store.Tx) error {
+		err := h.write(ctx, func(tx store.Tx) error {
 			_, err := tx.Update(ctx, &query.Update{Model: t, Bump: runTakeovers,
 				Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Running)), equal(t, runToken, token)},
 				Set:   []query.Assign{set(runStatus, string(Queued)), set(runToken, nil), set(runExecutor, nil), set(runWakeAt, now), set(runUpdatedAt, now)}})
@@ -674,7 +701,7 @@ func (h *home) collect(ctx context.Context) error {
 func (h *home) inherit(ctx context.Context, name, beat string) error {
 	t, ex := h.tables.runs, h.tables.executors
 	var n int64
-	err := h.store.Write(ctx, func(tx store.Tx) (err error) {
+	err := h.write(ctx, func(tx store.Tx) (err error) {
 		// Where it has shown life after all, its row is another.
 		if _, err := tx.Delete(ctx, ex, query.And{equal(ex, executorID, name), equal(ex, executorBeat, beat)}); err != nil {
 			return err

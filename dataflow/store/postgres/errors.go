@@ -25,6 +25,7 @@ const (
 	notAuthorized       = "28000"
 	noPrivilege         = "42501"
 	readOnlyTransaction = "25006"
+	idledAway           = "25P03"
 	invalidRegex        = "2201B"
 	diskFull            = "53100"
 	tooLarge            = "54000"
@@ -105,7 +106,7 @@ func stated(state string, err error) *dataflow.Error {
 	case strings.HasPrefix(state, "XX00"):
 		return &dataflow.Error{Code: "storage_corrupt", Status: dataflow.StatusStorage,
 			Message: "the database reports a fault in its files", Hint: "the server's log says more", Err: err}
-	case strings.HasPrefix(state, "53"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"), state == "25P03":
+	case strings.HasPrefix(state, "53"), strings.HasPrefix(state, "57P"), strings.HasPrefix(state, "08"), state == idledAway:
 		return store.Busy("the database ended the connection, or has no room for another", err)
 	}
 	return nil

@@ -30,8 +30,20 @@ const maxRaces = 2
 // it, where the connection is lost before anything can have been committed,
 // and where another was faster in adding what f had looked for in vain.
 func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
-	return s.persist(ctx, func(attempt int) (error, bool) { return s.once(ctx, attempt <= maxRaces, f) })
+	return s.persist(ctx, func(attempt int) (error, bool) {
+		begin := beginWrite
+		if attempt == 1 && store.IsSteady(ctx) {
+			begin = beginSteady
+		}
+		return s.once(ctx, begin, attempt <= maxRaces, f)
+	})
 }
+
+// How a transaction that writes begins, in one round trip.
+const (
+	beginWrite  = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	beginSteady = beginWrite + "; SET LOCAL idle_in_transaction_session_timeout = " + stallTimeout
+)
 
 // persist calls f until there is no sense in calling it again.
 func (s *Store) persist(ctx context.Context, f func(attempt int) (err error, again bool)) error {
@@ -52,8 +64,8 @@ func (s *Store) persist(ctx context.Context, f func(attempt int) (err error, aga
 
 // once runs f in a transaction of READ COMMITTED. again says that it may be
 // run another time.
-func (s *Store) once(ctx context.Context, races bool, f func(store.Tx) error) (err error, again bool) {
-	c, err := s.begin(ctx, "BEGIN ISOLATION LEVEL READ COMMITTED")
+func (s *Store) once(ctx context.Context, begin string, races bool, f func(store.Tx) error) (err error, again bool) {
+	c, err := s.begin(ctx, begin)
 	if err != nil {
 		return err, false
 	}
@@ -88,6 +100,9 @@ func (c *conn) commit(ctx context.Context) (err error, again bool) {
 	}
 	if err == nil {
 		err = fmt.Errorf("no answer to COMMIT")
+	}
+	if sqlState(err) == idledAway { // it was over before we asked
+		return c.toError(ctx, err), true
 	}
 	if c.lost() {
 		return unknownCommit(err), false

@@ -18,6 +18,10 @@ const appName = "flowctl"
 // itself, so that its locks do not stay for ever.
 const idleTimeout = "300000" // milliseconds
 
+// stallTimeout is the same for a transaction that waits for nothing but the
+// database.
+const stallTimeout = "6000"
+
 // parseURL reads a database's URL. problem says what is wrong, or "": never
 // with a part of the URL in it, which might be of the password.
 func parseURL(text string, unnamed bool) (config *pgxpool.Config, problem string) {

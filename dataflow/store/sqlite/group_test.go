@@ -6,11 +6,13 @@ import (
 	"fmt"
 	"runtime"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
 
@@ -244,5 +246,56 @@ func TestInterruptedWriteIsUndone(t *testing.T) {
 	got := texts(t, s)
 	if err == nil && !slices.Equal(got, []string{"undone", "undone too", "next"}) || err != nil && !slices.Equal(got, []string{"next"}) {
 		t.Errorf("told %v, stored %v", err, got)
+	}
+}
+
+// A read that runs out of a time of its own is interrupted, and leaves the
+// transaction it is in as it was, also among others.
+func TestAReadIsInterruptedInATransaction(t *testing.T) {
+	s, m := notes(t)
+	ctx := context.Background()
+	long := strings.Repeat("a", 20_000)
+	if err := s.Write(ctx, func(tx store.Tx) error {
+		rows := make([][]any, 300)
+		for i := range rows {
+			rows[i] = []any{long}
+		}
+		_, err := tx.Insert(ctx, m, []int{1}, rows)
+		return err
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slow := query.Or{} // some seconds of work
+	for i := range 400 {
+		slow = append(slow, &query.Cmp{Path: query.Path{Model: m, Field: 1}, Op: query.Contains, Value: fmt.Sprint("aaaa", i)})
+	}
+	reads := map[string]func(context.Context, store.Tx) error{
+		"count": func(ctx context.Context, tx store.Tx) error { _, err := tx.Count(ctx, m, slow); return err },
+		"select": func(ctx context.Context, tx store.Tx) error {
+			return tx.Select(ctx, &query.Select{Model: m, Where: slow}, func(store.Row) error { return nil })
+		},
+	}
+	var members []*member
+	for name, read := range reads {
+		members = append(members, &member{do: func(tx store.Tx) error {
+			if err := add(tx, m, "before "+name); err != nil {
+				return err
+			}
+			narrow, cancel := context.WithTimeout(ctx, 10*time.Millisecond)
+			defer cancel()
+			if err := read(narrow, tx); dataflow.AsError(err).Code != "timeout" {
+				t.Errorf("%s: %v", name, err)
+			}
+			return add(tx, m, "after "+name)
+		}})
+	}
+	together(s, members...)
+	for _, b := range members {
+		if b.told != nil {
+			t.Error(b.told)
+		}
+	}
+	if n := len(texts(t, s)); n != 304 {
+		t.Errorf("%d rows, want 304", n)
 	}
 }

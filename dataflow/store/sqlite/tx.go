@@ -15,11 +15,23 @@ import (
 // PostgreSQL: what follows fails too, up to the end of the innermost Savepoint.
 type tx struct {
 	session
-	failed error // of the statement that spoilt it
-	depth  int   // of savepoints
-	over   bool  // the function it was handed to has returned
-	first  bool  // of its group: it may be interrupted
-	alone  bool  // is to be run again, not in a group
+	failed error           // of the statement that spoilt it
+	depth  int             // of savepoints
+	over   bool            // the function it was handed to has returned
+	first  bool            // of its group: it may be interrupted
+	alone  bool            // is to be run again, not in a group
+	ends   <-chan struct{} // of the Write's own context
+}
+
+// narrowed interrupts a statement that reads when ctx is done, if that is less
+// than the time of the transaction: that of a node with a timeout. Nothing is
+// undone by that, so the transaction may go on. A statement that writes is let
+// come to its end: interrupted it would take the transaction with it.
+func (t *tx) narrowed(ctx context.Context) (end func()) {
+	if done := ctx.Done(); done == nil || done == t.ends {
+		return func() {}
+	}
+	return t.c.within(ctx)
 }
 
 // ready reports why a statement can't be run.
@@ -56,6 +68,7 @@ func (t *tx) Select(ctx context.Context, q *query.Select, f func(store.Row) erro
 	if err := t.ready(ctx); err != nil {
 		return err
 	}
+	defer t.narrowed(ctx)()
 	return t.session.Select(ctx, q, f)
 }
 
@@ -64,6 +77,7 @@ func (t *tx) Count(ctx context.Context, m *dataflow.Model, where query.Expr) (in
 	if err := t.ready(ctx); err != nil {
 		return 0, err
 	}
+	defer t.narrowed(ctx)()
 	return t.session.Count(ctx, m, where)
 }
 
@@ -72,6 +86,7 @@ func (t *tx) Aggregate(ctx context.Context, q *query.Aggregate, f func(store.Row
 	if err := t.ready(ctx); err != nil {
 		return err
 	}
+	defer t.narrowed(ctx)()
 	return t.session.Aggregate(ctx, q, f)
 }
 

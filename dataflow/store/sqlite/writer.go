@@ -220,7 +220,7 @@ func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g
 	g = w.cur
 	g.turns++
 
-	t := &tx{session: session{s, w.c}, first: first}
+	t := &tx{session: session{s, w.c}, first: first, ends: ctx.Done()}
 	ended := false
 	defer func() {
 		if !ended { // f has left by runtime.Goexit

@@ -1,0 +1,198 @@
+package durable_test
+
+import (
+	"context"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// watch is a clock that tests set.
+type watch struct{ ahead atomic.Int64 }
+
+func (w *watch) use(o *durable.Options) {
+	o.Now = func() time.Time { return time.Now().Add(time.Duration(w.ahead.Load())) }
+}
+
+func (w *watch) set(ahead time.Duration) { w.ahead.Store(int64(ahead)) }
+
+// However the clock jumps, what waits for it ends once: when it shows the time.
+func TestAClockThatJumps(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(
+			ft.Workflow("graph", ft.Node("WaitNode", "rest", ft.Obj("for", "1h")), s.add("one", "graph")),
+			ft.Workflow("soon", ft.Node("WaitNode", "rest", ft.Obj("for", 1)), s.add("one", "soon")),
+			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+				if err := h.Sleep(ctx, time.Hour); err != nil {
+					return nil, err
+				}
+				return h.Run(ctx, dataflow.Op{Model: s.entry, Kind: dataflow.OpCreate}, ft.Obj("what", "handler", "amount", int64(1)))
+			})))
+		var w watch
+		a, b := s.start(nil, w.use), s.start(nil, w.use)
+		begin := func() (ids []string) {
+			for _, workflow := range []string{"graph", "handler"} {
+				r := a.begin(workflow, nil)
+				a.until(r.ID, durable.Waiting)
+				ids = append(ids, r.ID)
+			}
+			return ids
+		}
+		// others shows that the processes go on with what is due.
+		others := func() {
+			for _, p := range []*process{a, b} {
+				r := p.begin("soon", nil)
+				p.until(r.ID, durable.Completed)
+			}
+		}
+		ids := begin()
+		w.set(-48 * time.Hour)
+		others()
+		ids = append(ids, begin()...)
+		for _, id := range ids {
+			if r, err := a.Get(context.Background(), access.Caller{}, id); err != nil || r.Status != durable.Waiting {
+				t.Errorf("with the clock set back the run is %s, %v", r.Status, err)
+			}
+		}
+		w.set(-47*time.Hour + time.Minute) // the hour of those that began after it was
+		for _, id := range ids[2:] {
+			a.until(id, durable.Completed)
+		}
+		w.set(90 * 24 * time.Hour)
+		for _, id := range ids {
+			a.until(id, durable.Completed)
+		}
+		w.set(0)
+		others()
+		for _, what := range []string{"graph", "handler"} {
+			if n := a.entries(what); n != 2 {
+				t.Errorf("%d of %s, want 2", n, what)
+			}
+		}
+		if n := a.entries("soon"); n != 4 {
+			t.Errorf("%d of soon, want 4", n)
+		}
+	})
+}
+
+// A run that was put off for its turn does not wait for a clock that was set
+// back to show the time again.
+func TestATurnComesThoughTheClockIsSetBack(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", s.add("one", "one")))
+		s.app.Workflows[0].Limit = &dataflow.RunLimit{Rate: 1, Per: time.Hour}
+		var w watch
+		p := s.start(nil, w.use)
+		first := p.begin("w", nil)
+		p.until(first.ID, durable.Completed)
+		second := p.begin("w", nil)
+		for r := second; r.Reason != "its turn"; {
+			r = p.until(second.ID, durable.Queued)
+		}
+		w.set(-24 * time.Hour)
+		p.until(second.ID, durable.Completed)
+	})
+}
+
+// skewed is a store whose database has a clock of its own.
+type skewed struct {
+	store.Store
+	ahead time.Duration
+}
+
+func (s *skewed) Now(context.Context) (time.Time, error) { return time.Now().Add(s.ahead), nil }
+
+// Runs are kept by the database's clock, whatever that of the process shows.
+func TestTheClockIsTheDatabases(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", ft.Node("WaitNode", "rest", ft.Obj("for", "1h")), s.add("one", "one")))
+		const ahead = 1000 * time.Hour
+		first := s.start(func(st store.Store) store.Store { return &skewed{st, ahead} })
+		r := first.begin("w", nil)
+		if d := r.Created.Sub(time.Now().Add(ahead)).Abs(); d > time.Minute {
+			t.Errorf("the run began %s off the database's clock", d)
+		}
+		r = first.until(r.ID, durable.Waiting)
+		if d := r.WakeAt.Sub(time.Now().Add(ahead + time.Hour)).Abs(); d > time.Minute {
+			t.Errorf("the run wakes %s off the database's clock", d)
+		}
+		first.stop()
+		next := s.start(func(st store.Store) store.Store { return &skewed{st, ahead + 2*time.Hour} })
+		next.until(r.ID, durable.Completed)
+	})
+}
+
+// runsOf counts the runs of a workflow.
+func (p *process) runsOf(workflow string) int {
+	p.s.Helper()
+	list, _, err := p.List(context.Background(), access.Caller{}, durable.Filter{Workflow: workflow, Limit: 1000})
+	if err != nil {
+		p.s.Fatal(err)
+	}
+	return len(list)
+}
+
+// eventually looks until something is so.
+func (s *site) eventually(what string, so func() bool) {
+	s.Helper()
+	look := time.NewTicker(5 * time.Millisecond)
+	defer look.Stop()
+	for end := time.Now().Add(patience); !so(); <-look.C {
+		if time.Now().After(end) {
+			s.Fatalf("it never came about that %s", what)
+		}
+	}
+}
+
+// Of two versions with different times for one schedule, that of the process
+// which came last counts, and the other's again when that has gone.
+func TestOneVersionOfATimetableIsInForce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", s.add("one", "one")))
+		every := func(cron string) {
+			s.app.Schedules = []*dataflow.Schedule{{Name: "often", Cron: cron, Workflow: s.app.Workflows[0]}}
+		}
+		var w watch
+		known := func(spec string) func() bool {
+			m := s.table("_flow_schedules")
+			at := func(name string) int { i, _ := m.Shape().Index(name); return i }
+			return func() (found bool) {
+				err := s.store.Select(context.Background(), &query.Select{Model: m, Where: &query.Cmp{Path: query.Path{Model: m, Field: at("id")}, Op: query.Eq, Value: "often"}},
+					func(row store.Row) error { found = row.Value(at("spec")) == spec; return nil })
+				return found && err == nil
+			}
+		}
+		every("@every 1h")
+		old := s.start(nil, w.use)
+		s.eventually("the first version is in force", known("@every 1h "))
+		every("@every 20m")
+		next := s.start(nil, w.use)
+		s.eventually("the second version is in force", known("@every 20m "))
+		var ahead time.Duration
+		for n := 1; n <= 6; n++ {
+			ahead += 20*time.Minute + time.Second
+			w.set(ahead)
+			s.eventually("a run has begun", func() bool { return next.runsOf("w") >= n })
+			if got := next.runsOf("w"); got != n || !known("@every 20m ")() {
+				t.Fatalf("after %s there are %d runs", ahead, got)
+			}
+		}
+		next.stop()
+		s.eventually("the first version is in force again", func() bool {
+			ahead += 20*time.Minute + time.Second // else it has no reason to look at the entry
+			w.set(ahead)
+			return known("@every 1h ")()
+		})
+		before := old.runsOf("w")
+		ahead += time.Hour + time.Second
+		w.set(ahead)
+		s.eventually("a run has begun", func() bool { return old.runsOf("w") > before })
+	})
+}
