@@ -120,7 +120,7 @@ func (c *comparison) write(w io.Writer) {
 			fmt.Fprintf(w, "database  %s (%s)\n", d.Database, d.State)
 			continue
 		}
-		writePlan(w, d, false)
+		writePlan(w, d, false, false)
 	}
 }
 

@@ -81,6 +81,7 @@ func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func historyCommand(w *world) *cobra.Command {
 	var f migrateFlags
 	var id string
+	var all bool
 	cmd := &cobra.Command{
 		Use:   "history app.star",
 		Short: "List what was done to an app's databases, and when",
@@ -94,11 +95,12 @@ shows one of them whole: its statements, and those that undo it.`,
 			}
 			return migrating(cmd, w, args[0], &f, look, func(ctx context.Context, m *migration) error {
 				return m.history(ctx, only)
-			}, func(d *databaseReply) { writeHistory(w.out, d, id != "") })
+			}, func(d *databaseReply) { writeHistory(w.out, d, id != "", all) })
 		},
 	}
 	f.add(cmd, false)
 	cmd.Flags().StringVar(&id, "id", "", "show this migration whole")
+	addAll(cmd, &all)
 	return cmd
 }
 
@@ -144,22 +146,22 @@ func noMigration(r *migrate.Runner, list []migrate.Applied, id int64) error {
 	return &usageError{fmt.Sprintf("the database %s has no migration %d", r.DB.Name(), id), hint}
 }
 
-func writeHistory(w io.Writer, d *databaseReply, whole bool) {
+func writeHistory(w io.Writer, d *databaseReply, whole, all bool) {
 	fmt.Fprintf(w, "database  %s\n", d.Database)
 	if len(d.History) == 0 {
 		fmt.Fprintln(w, "          nothing has been done to it")
 	}
 	for _, a := range d.History {
 		fmt.Fprintf(w, "\n%8d  %s  %s\n", a.ID, moment(a.At), stateText(a.State))
-		for _, s := range a.Steps {
+		writeSteps(w, a.Steps, all || whole, func(s migrate.Done) {
 			if !whole {
 				fmt.Fprintf(w, "          %s\n", s.Step)
-				continue
+				return
 			}
 			fmt.Fprintf(w, "          %s%s\n", s.Step, aside(s))
 			writeSQL(w, "            ", s.SQL)
 			writeReverse(w, s)
-		}
+		})
 	}
 }
 

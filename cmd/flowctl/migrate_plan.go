@@ -14,7 +14,7 @@ import (
 
 func planCommand(w *world) *cobra.Command {
 	var f migrateFlags
-	var sql bool
+	var sql, all bool
 	cmd := &cobra.Command{
 		Use:   "plan app.star",
 		Short: "Show what apply would do, and change nothing",
@@ -37,7 +37,7 @@ could not be read. With --exit-code, 3: nothing is refused, and there are steps.
 					pending = pending || d.State == "pending"
 				}
 				return nil
-			}, func(d *databaseReply) { writePlan(w.out, d, sql) })
+			}, func(d *databaseReply) { writePlan(w.out, d, sql, all || sql) })
 			if err == nil && pending && f.exitCode {
 				return exitError(exitPending)
 			}
@@ -47,6 +47,7 @@ could not be read. With --exit-code, 3: nothing is refused, and there are steps.
 	f.add(cmd, true)
 	f.addExitCode(cmd)
 	cmd.Flags().BoolVar(&sql, "sql", false, "show the statements of each step")
+	addAll(cmd, &all)
 	return cmd
 }
 
@@ -151,18 +152,38 @@ func writeDone(w io.Writer, database, state string, steps []string) {
 	}
 }
 
-func writePlan(w io.Writer, d *databaseReply, sql bool) {
+func addAll(cmd *cobra.Command, all *bool) {
+	cmd.Flags().BoolVar(all, "all", false, "show each step for the runtime's own tables too")
+}
+
+// writeSteps writes steps in order; without all those for the runtime's own
+// tables as one line, for nobody has a choice about them.
+func writeSteps(w io.Writer, steps []migrate.Done, all bool, write func(migrate.Done)) {
+	own := 0
+	for _, s := range steps {
+		if !all && migrate.Internal(s.Table) {
+			own++
+			continue
+		}
+		write(s)
+	}
+	if own > 0 {
+		fmt.Fprintf(w, "          %s for the runtime's own tables\n", plural(own, "step"))
+	}
+}
+
+func writePlan(w io.Writer, d *databaseReply, sql, all bool) {
 	if d.State != "pending" {
 		fmt.Fprintf(w, "database  %s (%s)\n", d.Database, d.State)
 		return
 	}
 	fmt.Fprintf(w, "database  %s (%s)\n", d.Database, plural(len(d.Preview.Steps), "step"))
-	for _, s := range d.Preview.Steps {
+	writeSteps(w, d.Preview.Steps, all, func(s migrate.Done) {
 		fmt.Fprintf(w, "          %s%s\n", s.Step, aside(s))
 		if sql {
 			writeSQL(w, "            ", s.SQL)
 		}
-	}
+	})
 	for _, l := range d.Losses {
 		fmt.Fprintf(w, "loses     %s\n", lossText(l))
 	}
