@@ -142,6 +142,7 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 		api = prolonged(api, g.settings.RequestTimeout+transferTime)
 	}
 	s.current.Store(&generationHandlers{g: g, api: streams(api, g, eventStream), mcp: streams(mcp, g, anyRequest)})
+	s.shared.serve(g)
 	if before == nil {
 		return nil
 	}

@@ -6,6 +6,8 @@ import (
 	"sync"
 	"sync/atomic"
 
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
 )
@@ -23,6 +25,7 @@ type Shared struct {
 	rate    float64        // that limiter is of
 	sets    *auth.KeySets
 	swapped []func(g *Generation)
+	stores  map[string]store.Store // of the generation that is served, by the database's name
 }
 
 func newShared() *Shared {
@@ -62,6 +65,31 @@ func (s *Shared) keySets(o Options) *auth.KeySets {
 		s.sets = auth.NewKeySets(s.closing, o.Client, o.logger())
 	}
 	return s.sets
+}
+
+// serve notes which generation is served now.
+func (s *Shared) serve(g *Generation) {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	s.stores = map[string]store.Store{}
+	for i, db := range g.engine.App().Databases {
+		s.stores[db.Name] = g.stores[i]
+	}
+}
+
+// share returns a store for db on the connections of the generation that is
+// served; nil if it has to be opened.
+func (s *Shared) share(ctx context.Context, db *dataflow.Database, o store.Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
+	if s == nil {
+		return nil, nil, nil
+	}
+	s.mu.Lock()
+	sharer, ok := s.stores[db.Name].(store.Sharer)
+	s.mu.Unlock()
+	if !ok {
+		return nil, nil, nil
+	}
+	return sharer.Share(ctx, db, o)
 }
 
 // onSwap has f told of every generation after the first, once it serves.

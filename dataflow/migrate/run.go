@@ -28,6 +28,15 @@ type Result struct {
 	Absent  []*dataflow.Model // of System, that have no table: in existing_schema_mode
 }
 
+// AbsentTables are the names of the tables that are not there.
+func (r *Result) AbsentTables() map[string]bool {
+	names := map[string]bool{}
+	for _, m := range r.Absent {
+		names[m.Table] = true
+	}
+	return names
+}
+
 // DefaultLockTimeout is how long another process is waited for.
 const DefaultLockTimeout = 30 * time.Second
 

@@ -10,6 +10,7 @@ import (
 	"encoding/json"
 	"slices"
 	"strings"
+	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -296,4 +297,9 @@ func (s *Schema) Fingerprint() string {
 	}
 	sum := sha256.Sum256(append([]byte{Format}, text...))
 	return hex.EncodeToString(sum[:16])
+}
+
+// FingerprintOf identifies the schema that models ask for, once it is asked for.
+func FingerprintOf(models []*dataflow.Model, storage Storage, literal Literal) func() string {
+	return sync.OnceValue(func() string { return Desired(models, storage, literal).Fingerprint() })
 }

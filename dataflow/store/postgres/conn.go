@@ -105,10 +105,10 @@ func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
 	c, ok := pc.CustomData()[kept].(*conn)
 	if !ok {
 		c = newConn(pc, s.unnamed)
-		c.s = s
 		c.b.Dialect = &s.dialect
 		pc.CustomData()[kept] = c
 	}
+	c.s = s // another than before, where stores share the pool
 	c.pooled, c.shown, c.sent, c.stale = pooled, false, false, false
 	return c
 }

@@ -69,17 +69,21 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
-	s := &Store{
-		tables: newTables(models), pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
-		surplus: surplusOf(db.Options), wait: poolWait, log: opts.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
-	}
-	for _, t := range s.tables {
+	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
+		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables()}, db, models, opts.Logger)
+	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
+}
+
+func newStore(of *shared, db *dataflow.Database, models []*dataflow.Model, log *slog.Logger) *Store {
+	s := &Store{shared: of, tables: newTables(models), wait: poolWait, log: log, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo}
+	for m, t := range s.tables {
+		if of.absent[m.Table] {
+			delete(s.tables, m)
+			continue
+		}
 		t.gatherable(s.dialect)
 	}
-	for _, m := range result.Absent {
-		delete(s.tables, m)
-	}
-	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
+	return s
 }
 
 // reach makes the connection that migrates: over direct_url if the file has

@@ -15,6 +15,7 @@ import (
 	"context"
 	"fmt"
 	"log/slog"
+	"sync"
 	"sync/atomic"
 	"time"
 
@@ -26,16 +27,29 @@ import (
 
 // Store is an open PostgreSQL database.
 type Store struct {
-	tables  map[*dataflow.Model]*table
+	*shared
+	tables map[*dataflow.Model]*table
+	wait   time.Duration // for a connection
+	log    *slog.Logger
+	slow   time.Duration
+	echo   bool
+
+	closing sync.Once
+}
+
+// shared is what the stores of versions of an app have in common.
+type shared struct {
 	pool    *pgxpool.Pool
 	dialect dialect
-	unnamed bool          // no prepared statements: a pooler gives each transaction another connection
-	surplus *surplus      // nil where no connection is one too many
-	wait    time.Duration // for a connection
-	log     *slog.Logger
-	slow    time.Duration
-	echo    bool
+	unnamed bool     // no prepared statements: a pooler gives each transaction another connection
+	surplus *surplus // nil where no connection is one too many
 	closed  atomic.Bool
+	holders store.Holders
+
+	of          *dataflow.Database // as it was declared when its schema was last looked at
+	name        string             // for people
+	fingerprint func() string      // of the schema that was asked for
+	absent      map[string]bool    // tables that it lacks
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {
@@ -118,9 +132,14 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.read(ctx, func(r session) error { return r.c.toError(ctx, r.c.exec(ctx, "SELECT 1")) })
 }
 
-// Close implements store.Store.
+// Close implements store.Store. The connections of one that is shared are those
+// of the last to be closed.
 func (s *Store) Close() error {
-	s.closed.Store(true)
-	s.pool.Close()
+	s.closing.Do(func() {
+		if s.holders.Leave() {
+			s.closed.Store(true)
+			s.pool.Close()
+		}
+	})
 	return nil
 }

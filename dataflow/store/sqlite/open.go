@@ -52,16 +52,15 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	c.SetBusyTimeout(busyTimeout)
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
 	s := newStore(c, db, p, models, o.Logger)
-	for _, m := range result.Absent {
-		delete(s.tables, m)
-	}
+	s.dir, s.absent = o.Dir, result.AbsentTables()
+	s.leaveOut(s.absent)
 	return s, &store.Migration{Database: p.name, Created: result.Created, Steps: result.Steps}, diags
 }
 
 func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {
 	s := &Store{
-		tables: newTables(models, db.Options.ExistingSchemaMode), writer: &writer{c: c, hold: maxGroupHold}, log: log,
-		slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
+		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, storage, literal)},
+		tables: newTables(models, db.Options.ExistingSchemaMode), log: log, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
 	}
 	if p.path != memory {
 		s.file = newFile(p.path)

@@ -27,16 +27,28 @@ import (
 
 // Store is an open SQLite database.
 type Store struct {
-	tables  map[*dataflow.Model]*table
-	readers *pool // nil for a database in memory: its one connection does all
-	writer  *writer
-	file    *file // nil for a database in memory
-	log     *slog.Logger
-	slow    time.Duration
-	echo    bool
+	*shared
+	tables map[*dataflow.Model]*table
+	log    *slog.Logger
+	slow   time.Duration
+	echo   bool
 
 	closing sync.Once
 	closed  error
+}
+
+// shared is what the stores of versions of an app have in common.
+type shared struct {
+	readers *pool // nil for a database in memory: its one connection does all
+	writer  *writer
+	file    *file // nil for a database in memory
+	holders *store.Holders
+
+	of          *dataflow.Database // as it was declared when its schema was last looked at
+	dir         string             // that its path starts from
+	name        string             // for people
+	fingerprint func() string      // of the schema that was asked for
+	absent      map[string]bool    // tables that it lacks
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {
@@ -141,9 +153,13 @@ func (s *Store) Ping(ctx context.Context) error {
 	return s.read(ctx, func(r session) error { return toError(ctx, r.c.run("SELECT 1")) })
 }
 
-// Close implements store.Store.
+// Close implements store.Store. The connections of one that is shared are those
+// of the last to be closed.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		if !s.holders.Leave() {
+			return
+		}
 		if s.readers != nil {
 			s.readers.close() // first: the last connection to close tidies the log away
 		}

@@ -62,6 +62,7 @@ func Run(t *testing.T, open Open) {
 		{"races to add", testRaces},
 		{"cancellation", testCancellation},
 		{"close", testClose},
+		{"shared connections", testShare},
 	} {
 		t.Run(test.name, func(t *testing.T) { test.run(t, open) })
 	}
