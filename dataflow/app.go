@@ -13,6 +13,7 @@ type App struct {
 	Databases []*Database
 	Workflows []*Workflow // registered ones, in order, handlers among them
 	Exposures []*Exposure
+	Prompts   []*Prompt
 	// Subscriptions and Schedules start workflows that nobody asks for.
 	Subscriptions []*Subscription
 	Schedules     []*Schedule
@@ -106,6 +107,8 @@ type Server struct {
 	APIPort        int // 0: any free port
 	MCPPort        int
 	MCPStdioOnly   bool    // no MCP over HTTP: enable_http_transport = False
+	MCPOverSSE     bool    // enable_sse_transport: the transport of 2024-11-05 as well
+	MCPCard        bool    // enable_discovery: a card says what the server is
 	RateLimit      float64 // requests per minute and address; 0: none
 	CORSOrigins    []string
 	MaxBody        int64 // bytes

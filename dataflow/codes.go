@@ -85,6 +85,8 @@ var codes = []CodeInfo{
 	{"FC724", "auth that is not asked for", "`auth` says how callers are known, and does nothing unless `enable_auth = True` says that they are asked."},
 	{"FC735", "a reload that can't be served", "The file was loaded again, and as it is now the command that serves the app would have refused it: it calls `app.start()` no more, or asks for a host that other machines can reach. What was served before is served until the file is mended."},
 	{"FC736", "a setting that a reload does not apply", "What the server listens on (`host`, `api_port`, `mcp_port`, `enable_http_transport`) is settled when it starts. All else of the file is served at once; restart the server for this."},
+	{"FC745", "a tool or a toolset of flowctl's own is hidden", "Agents are given tools and toolsets of flowctl's own besides those of the app: `find_records` and its like, `/mcp/readonly`. One of the app that has such a name takes the place of the tool; a model exposed at the path of a toolset has no toolset of its own. Give it another name or path."},
+	{"FC746", "a prompt that can't be made", "A prompt (`app.prompt`) has a name of its own and arguments. Its text may refer to those arguments alone, as `${input.order}`; a function in its place has a parameter for each of them."},
 
 	// The database and its tables.
 	{"FC601", "the database URL can't be read", "`database_url` of a SQLite database is `\"sqlite:shop.db\"`, a path that starts from the app's folder; `\"sqlite:/var/lib/shop.db\"` or `\"sqlite:///var/lib/shop.db\"`, an absolute one; or `\"sqlite::memory:\"`, a database that is gone when the process ends. Options are arguments of `DataFlow`, never behind a `?`. That of a PostgreSQL database is `\"postgres://user:password@host:5432/name\"`, options of the connection such as `sslmode=verify-full` behind a `?`; `@ : / ? # %` in a user's name or password are written `%40 %3A %2F %3F %23 %25`. `direct_url` is written like it, and leads to the same database by another way. No message ever shows the URL."},
@@ -242,7 +244,9 @@ var errorCodes = []ErrorCodeInfo{
 	{"idempotency_unsupported", StatusInvalid, "The request can't be made idempotent by a key, because nothing it does is kept in a transaction of its own."},
 	{"unknown_reference", StatusInvalid, "A reference of a batch, `{\"$ref\": \"c.id\"}`, names no operation before its own, or nothing that the operation gives."},
 	{"several_databases", StatusInvalid, "A batch has operations on models of two databases; no transaction spans two."},
-	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected` allows. Nothing was changed."},
+	{"max_affected", StatusRejected, "The write would have touched more rows than `Prefer: max-affected`, or `max_affected` of a tool, allows. Nothing was changed."},
+	{"answer_too_large", StatusRejected, "A single row is larger than what an agent is given at once. Ask for some of its fields."},
+	{"client_unable", StatusRejected, "The tool has to ask the agent's user or model something, and the client can't be asked."},
 	{"shutting_down", StatusBusy, "The server is closing, or changing to a new version of the app."},
 
 	// Who may do what.

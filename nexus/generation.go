@@ -215,7 +215,8 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.Now, NewID: e.NewID, Source: o.Source, Load: o.loader(),
 		Keep: g.settings.RunRetention})
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
-		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs})
+		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs,
+		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents})
 	if err != nil {
 		return nil, err
 	}
@@ -327,7 +328,7 @@ func (g *Generation) Migrations() []*store.Migration { return g.migrations }
 func (g *Generation) API() http.Handler { return g.gate.guard(g.api) }
 
 // MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
-func (g *Generation) MCP() http.Handler { return g.gate.guard(g.mcp) }
+func (g *Generation) MCP() http.Handler { return g.gate.guard(ending(g.mcp, g)) }
 
 // ServeStdio speaks MCP over a pair of streams until in ends or ctx is done.
 func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {

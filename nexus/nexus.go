@@ -18,6 +18,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/postgres"
 	"github.com/flowctl/flowctl/dataflow/store/sqlite"
+	"github.com/flowctl/flowctl/nexus/mcp"
 )
 
 // Options are what building and serving an app may use. An embedding program
@@ -32,6 +33,8 @@ type Options struct {
 	Client    *http.Client
 	Now       func() time.Time
 	NewID     func() string
+	// Agents is what agents are given besides what the app declares.
+	Agents mcp.Extension
 	// Shared is what the generation is to share with those before it, which its
 	// Server has. Nil: it is the first.
 	Shared *Shared

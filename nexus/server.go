@@ -143,6 +143,7 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 	}
 	s.current.Store(&generationHandlers{g: g, api: streams(api, g, eventStream), mcp: streams(mcp, g, anyRequest)})
 	s.shared.serve(g)
+	s.shared.agents.Swap(g.stdio) // who is told of changes comes to see them at once
 	if before == nil {
 		return nil
 	}

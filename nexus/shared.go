@@ -10,6 +10,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
+	"github.com/flowctl/flowctl/nexus/mcp"
 )
 
 // Shared is what outlives a generation of an app: what callers have been counted
@@ -26,11 +27,15 @@ type Shared struct {
 	sets    *auth.KeySets
 	swapped []func(g *Generation)
 	stores  map[string]store.Store // of the generation that is served, by the database's name
+
+	agents *mcp.Hub // the clients of MCP
 }
 
 func newShared() *Shared {
 	s := new(Shared)
 	s.closing, s.begin = context.WithCancel(context.Background())
+	s.agents = mcp.NewHub(mcp.HubOptions{})
+	context.AfterFunc(s.closing, s.agents.Close)
 	return s
 }
 

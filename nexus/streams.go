@@ -31,6 +31,23 @@ func streams(next http.Handler, g *Generation, may func(*http.Request) bool) htt
 	})
 }
 
+// ending ends a request that only listens when the generation closes, for a
+// program that mounts the handler in a server of its own.
+func ending(next http.Handler, g *Generation) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		ctx, cancel := context.WithCancel(r.Context())
+		defer cancel()
+		var stop func() bool
+		leave := sync.OnceFunc(func() { stop = context.AfterFunc(g.gate.closing, cancel) })
+		defer func() {
+			if stop != nil {
+				stop()
+			}
+		}()
+		next.ServeHTTP(w, r.WithContext(front.WithLeave(ctx, leave)))
+	})
+}
+
 // stay is the time that a request that may be a stream is in a generation.
 type stay struct {
 	g      *Generation

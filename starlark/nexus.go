@@ -45,6 +45,8 @@ func (s *server) Attr(name string) (sl.Value, error) {
 		return s.l.builtin("app.on", s.on), nil
 	case "schedule":
 		return s.l.builtin("app.schedule", s.schedule), nil
+	case "prompt":
+		return s.l.builtin("app.prompt", s.prompt), nil
 	case "start":
 		return s.l.builtin("app.start", s.start), nil
 	}
@@ -57,8 +59,9 @@ func (l *loader) nexus(a *args) sl.Value {
 		Name: a.str("name", ""), Host: a.str("host", "127.0.0.1"),
 		APIPort: a.int("api_port", 8000), MCPPort: a.int("mcp_port", 3001),
 		MCPStdioOnly: !a.bool("enable_http_transport", true),
-		CORSOrigins:  a.strings("cors_origins"),
-		MaxBody:      int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
+		MCPOverSSE:   a.bool("enable_sse_transport", false), MCPCard: a.bool("enable_discovery", false),
+		CORSOrigins: a.strings("cors_origins"),
+		MaxBody:     int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
 		Files: a.str("files", ""), RunRetention: a.duration("run_retention", 0), NotDurable: !a.bool("enable_durability", true),
 		EnableAuth: a.bool("enable_auth", false),
 		Span:       a.site.at, Spans: a.spans(),

@@ -9,7 +9,7 @@ import (
 )
 
 func mcpCommand(w *world) *cobra.Command {
-	var tenant string
+	var tenant, toolset string
 	var verbose bool
 	cmd := &cobra.Command{
 		Use:   "mcp app.star",
@@ -33,7 +33,7 @@ output; the log goes to standard error.`,
 			if err != nil {
 				return errors.Join(a.explain(w, err), gen.Close())
 			}
-			err = gen.ServeStdio(mcp.WithCaller(ctx, caller), w.in, w.out)
+			err = gen.ServeStdio(mcp.WithToolset(mcp.WithCaller(ctx, caller), toolset), w.in, w.out)
 			if cerr := gen.Close(); err == nil {
 				err = cerr
 			}
@@ -44,6 +44,7 @@ output; the log goes to standard error.`,
 		},
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "on behalf of this tenant")
+	cmd.Flags().StringVar(&toolset, "toolset", "", `the tools of this toolset alone: "readonly", "all", "generic", "workflows", or the path of a model`)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every request")
 	return cmd
 }

@@ -38,6 +38,7 @@ func TestMain(m *testing.M) {
 //	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
 //	runid NAME               puts the id of the durable run that the last command told of into $NAME
 //	mcpcall TOOL [JSON]      calls a tool of it
+//	mcp METHOD [PARAMS] [SET] sends a request of MCP's latest revision to it, at /mcp or /mcp/SET
 //	sql DB STATEMENT...      runs SQL on a database: a file, or a URL
 //	lockdb DB [STATEMENT]... begins a transaction on one and keeps it open: an exclusive one on a file
 //	unlockdb DB              ends it
@@ -150,6 +151,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"kill9":    cmdKill9,
 			"http":     cmdHTTP,
 			"mcpcall":  cmdMCPCall,
+			"mcp":      cmdMCP,
 			"sql":      cmdSQL,
 			"lockdb":   cmdLockDB,
 			"unlockdb": cmdUnlockDB,

@@ -386,3 +386,49 @@ func cmdMCPCall(ts *testscript.TestScript, neg bool, args []string) {
 		ts.Fatalf("the result is an error: %v", res.IsError)
 	}
 }
+
+// cmdMCP sends a request of the revision without sessions, and prints what it is
+// answered with.
+func cmdMCP(ts *testscript.TestScript, neg bool, args []string) {
+	usage(ts, len(args) >= 1 && len(args) <= 3, "mcp METHOD [PARAMS] [SET]")
+	params, at := map[string]any{}, ts.Getenv("MCP")
+	if len(args) > 1 && args[1] != "" {
+		ts.Check(json.Unmarshal([]byte(args[1]), &params))
+	}
+	if len(args) > 2 {
+		at += "/" + args[2]
+	}
+	params["_meta"] = map[string]any{"io.modelcontextprotocol/protocolVersion": mcp.ProtocolVersion20260728, "io.modelcontextprotocol/clientCapabilities": map[string]any{}}
+	body, err := json.Marshal(map[string]any{"jsonrpc": "2.0", "id": 1, "method": args[0], "params": params})
+	ts.Check(err)
+	ctx, cancel := context.WithTimeout(context.Background(), patience)
+	defer cancel()
+	req, err := http.NewRequestWithContext(ctx, http.MethodPost, at, bytes.NewReader(body))
+	ts.Check(err)
+	req.Header = http.Header{"Content-Type": {"application/json"}, "Accept": {"application/json, text/event-stream"},
+		"Mcp-Protocol-Version": {mcp.ProtocolVersion20260728}, "Mcp-Method": {args[0]}}
+	for _, name := range []string{"name", "uri"} {
+		if v, ok := params[name].(string); ok {
+			req.Header.Set("Mcp-Name", v)
+		}
+	}
+	res, err := http.DefaultClient.Do(req)
+	ts.Check(err)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	ts.Check(err)
+	*ts.Value(saidKey{}).(*string) = string(text)
+	var answer struct {
+		Result, Error json.RawMessage
+	}
+	ts.Check(json.Unmarshal(text, &answer))
+	n := newNormaliser(ts)
+	if answer.Error != nil {
+		fmt.Fprint(ts.Stdout(), n.json(answer.Error))
+	} else {
+		fmt.Fprint(ts.Stdout(), n.json(answer.Result))
+	}
+	if (answer.Error != nil) != neg {
+		ts.Fatalf("the answer is an error: %v", answer.Error != nil)
+	}
+}

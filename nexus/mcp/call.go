@@ -2,87 +2,77 @@ package mcp
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"log/slog"
 	"runtime/debug"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
 )
 
-// handler answers calls of a tool. Whatever goes wrong with one is its
-// result, not an error of the protocol: only so does the agent see it.
-func (s *Server) handler(t *tool) server.ToolHandlerFunc {
-	return func(ctx context.Context, req mcp.CallToolRequest) (res *mcp.CallToolResult, _ error) {
-		defer func() {
-			if p := recover(); p != nil {
-				s.o.Logger.Error("panic in a tool", "tool", t.def.Name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-				res = failure(t, dataflow.Internal(errors.New("panic")))
-			}
-		}()
-		ans, err := s.call(ctx, t, req)
-		if err != nil {
-			e := dataflow.AsError(err)
-			s.logFailure(ctx, t, e)
-			return failure(t, e), nil
-		}
-		return success(ans), nil
+// callTool answers a call of a tool. Whatever goes wrong with one is its
+// result, not an error of the protocol: only so does the agent see it. What
+// the client itself has to mend is the protocol's.
+func callTool(ctx context.Context, q *request) (*reply, error) {
+	t, f := q.callableTool()
+	if f != nil {
+		return nil, f
 	}
+	a, err := q.call(ctx, t)
+	if q.calledOff() {
+		return nil, faultf(codeCancelled, "the request was called off")
+	}
+	if err == nil {
+		return success(a), nil
+	}
+	if need := (*needed)(nil); errors.As(err, &need) {
+		return need.reply, nil
+	}
+	if errors.As(err, &f) && (q.modern || f.code != codeMissingCapability) {
+		return nil, f
+	}
+	e := asError(err)
+	q.server.logFailure(t.name, e)
+	return failure(t, e), nil
 }
 
-func (s *Server) call(ctx context.Context, t *tool, req mcp.CallToolRequest) (answer, error) {
-	args, err := arguments(req)
+// call does a tool, and survives it.
+func (q *request) call(ctx context.Context, t *tool) (a answer, err error) {
+	defer func() {
+		if p := recover(); p != nil {
+			q.server.o.Logger.Error("panic in a tool", "tool", t.name, "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
+			a, err = answer{}, dataflow.Internal(errors.New("panic"))
+		}
+	}()
+	if err := t.denied(q.caller); err != nil {
+		return answer{}, err
+	}
+	args, err := q.arguments()
 	if err != nil {
 		return answer{}, err
 	}
-	ctx, caller, err := s.situation(ctx)
-	if err != nil {
-		return answer{}, err
+	var done func()
+	if t.readOnly {
+		ctx, done = q.reading(ctx)
+	} else {
+		ctx, done = q.writing(ctx)
 	}
-	if !t.readOnly {
-		// A client that goes away does not call a write off: it could not know
-		// whether it had been in time.
-		ctx = context.WithoutCancel(ctx)
-	}
-	if s.o.Timeout > 0 {
+	defer done()
+	if limit := q.server.o.Timeout; limit > 0 && t.kind != kindExtension { // which may wait for the client's user
 		var cancel context.CancelFunc
-		ctx, cancel = context.WithTimeout(ctx, s.o.Timeout)
+		ctx, cancel = context.WithTimeout(ctx, limit)
 		defer cancel()
 	}
-	return t.run(ctx, caller, args)
+	return t.run(ctx, q, args)
 }
 
-// situation returns the context a call runs in and on whose behalf.
-func (s *Server) situation(ctx context.Context) (context.Context, access.Caller, error) {
-	if r, ok := ctx.Value(requestKey{}).(*request); ok {
-		return r.ctx, r.caller, r.err
+// arguments are a call's arguments.
+func (q *request) arguments() (*dataflow.Object, error) {
+	if len(q.msg.wrong) > 0 {
+		return nil, codec.Error(q.msg.wrong)
 	}
-	c, _ := callerFrom(ctx)
-	return ctx, c, nil
-}
-
-// arguments reads a call's arguments from their own text: decoded by the
-// protocol's library they have already lost digits.
-func arguments(req mcp.CallToolRequest) (*dataflow.Object, error) {
-	raw := []byte(req.Params.RawArguments)
-	if len(raw) == 0 && req.Params.Arguments != nil { // a Go program called without a wire between
-		var err error
-		if raw, err = json.Marshal(req.Params.Arguments); err != nil {
-			return nil, dataflow.Internal(err)
-		}
-	}
-	if len(raw) == 0 {
-		return dataflow.NewObject(), nil
-	}
-	v, problems := codec.ParseJSON(raw, codec.MaxDepth)
-	if len(problems) > 0 {
-		return nil, codec.Error(problems)
-	}
+	v, _ := q.msg.params.Get("arguments")
 	switch v := v.(type) {
 	case nil:
 		return dataflow.NewObject(), nil
@@ -92,29 +82,77 @@ func arguments(req mcp.CallToolRequest) (*dataflow.Object, error) {
 	return nil, dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Detail: "the arguments must be an object"})
 }
 
+// asError is an error in words for its caller. What the call's own end did to
+// it is named; everything else is what it says it is.
+func asError(err error) *dataflow.Error {
+	if f := (*fault)(nil); errors.As(err, &f) {
+		return &dataflow.Error{Code: "client_unable", Status: dataflow.StatusRejected, Message: f.message, Hint: "use another client, or do without this tool"}
+	}
+	e := dataflow.AsError(err)
+	if e.Code != "internal" {
+		return e
+	}
+	out := *e
+	switch {
+	case errors.Is(err, context.DeadlineExceeded):
+		out.Code, out.Status, out.Message = "timeout", dataflow.StatusTimeout, "the call ran out of its time"
+	case errors.Is(err, context.Canceled):
+		out.Code, out.Status, out.Message = "cancelled", dataflow.StatusCancelled, "the call was called off"
+	}
+	return &out
+}
+
 // success is the result of a call that went well: the same JSON as text and
 // as structured content, which must be an object.
-func success(ans answer) *mcp.CallToolResult {
-	v := ans.value
-	switch v.(type) {
-	case *dataflow.Object:
-	default:
-		v = dataflow.ObjectOf("result", v)
+func success(a answer) *reply {
+	if a.contents != nil {
+		return contentReply(a)
 	}
-	text := codec.AppendValue(nil, v)
-	res := &mcp.CallToolResult{
-		Content:              []mcp.Content{mcp.NewTextContent(string(text))},
-		RawStructuredContent: text,
+	text := a.text
+	if text == nil {
+		v := a.value
+		if _, ok := v.(*dataflow.Object); !ok {
+			v = dataflow.ObjectOf("result", v)
+		}
+		text = codec.AppendValue(nil, v)
 	}
-	if ans.runID != "" {
-		res.Meta = &mcp.Meta{AdditionalFields: map[string]any{"flowctl/run_id": ans.runID}}
+	if a.dryRun {
+		text = appendFlag(text, dryRunParam, true)
 	}
-	return res
+	body := append(make([]byte, 0, 3*len(text)+200), `"content":[{"type":"text","text":`...)
+	body = codec.AppendString(body, string(text))
+	body = append(append(body, `}],"structuredContent":`...), text...)
+	r := &reply{body: body}
+	if a.runID != "" {
+		r.meta = codec.AppendString([]byte(`"flowctl/run_id":`), a.runID)
+	}
+	return r
+}
+
+// contentReply is the result of a tool that makes its contents itself.
+func contentReply(a answer) *reply {
+	contents := make([]any, len(a.contents))
+	for i, c := range a.contents {
+		contents[i] = c.o
+	}
+	o := dataflow.ObjectOf("content", contents)
+	if a.value != nil {
+		o.Set("structuredContent", a.value)
+	}
+	return replyOf(o)
 }
 
 // failure is the result of a call that did not. It has no structured content:
 // some clients hold that to the output schema whatever isError says.
-func failure(t *tool, e *dataflow.Error) *mcp.CallToolResult {
+func failure(t *tool, e *dataflow.Error) *reply {
+	o := errorValue(e)
+	o.Set("hint", nextStep(t, e))
+	body := codec.AppendString([]byte(`"content":[{"type":"text","text":`), string(codec.AppendValue(nil, o)))
+	return &reply{body: append(body, `}],"isError":true`...)}
+}
+
+// errorValue is an error as a caller sees it.
+func errorValue(e *dataflow.Error) *dataflow.Object {
 	o := dataflow.ObjectOf("code", e.Code, "message", e.Message)
 	if len(e.Problems) > 0 {
 		o.Set("problems", problems(e.Problems))
@@ -129,11 +167,7 @@ func failure(t *tool, e *dataflow.Error) *mcp.CallToolResult {
 	if !e.Span.IsZero() {
 		o.Set("location", e.Span.String())
 	}
-	o.Set("hint", nextStep(t, e))
-	return &mcp.CallToolResult{
-		Content: []mcp.Content{mcp.NewTextContent(string(codec.AppendValue(nil, o)))},
-		IsError: true,
-	}
+	return o
 }
 
 func problems(ps []dataflow.Problem) []any {
@@ -157,8 +191,13 @@ func nextStep(t *tool, e *dataflow.Error) string {
 	case dataflow.StatusInvalid:
 		return "correct the arguments that problems points to, and call again"
 	case dataflow.StatusNotFound:
-		if t.exposure != nil && t.exposure.Allows(dataflow.OpList) {
+		switch {
+		case t.exposure != nil && t.exposure.Allows(dataflow.OpList):
 			return "find the row with " + modelTool(t.exposure, dataflow.OpList) + ", and call again with its id"
+		case t.kind == kindGeneric:
+			return "find the row with find_records, and call again with its id"
+		case t.kind == kindRuns:
+			return "find the run with list_runs, and call again with its run_id"
 		}
 		return "find out what there is, and call again"
 	case dataflow.StatusConflict:
@@ -184,11 +223,11 @@ func nextStep(t *tool, e *dataflow.Error) string {
 	return "the fault is the server's, not that of the arguments; its log has the cause"
 }
 
-func (s *Server) logFailure(ctx context.Context, t *tool, e *dataflow.Error) {
+func (s *Server) logFailure(what string, e *dataflow.Error) {
 	if e.Status != dataflow.StatusInternal && e.Status != dataflow.StatusStorage {
 		return
 	}
-	attrs := []slog.Attr{slog.String("tool", t.def.Name), slog.String("code", e.Code)}
+	attrs := []slog.Attr{slog.String("tool", what), slog.String("code", e.Code)}
 	if e.Node != "" {
 		attrs = append(attrs, slog.String("node", e.Node))
 	}
@@ -198,5 +237,5 @@ func (s *Server) logFailure(ctx context.Context, t *tool, e *dataflow.Error) {
 	if e.Err != nil {
 		attrs = append(attrs, slog.String("cause", e.Err.Error()))
 	}
-	s.o.Logger.LogAttrs(ctx, slog.LevelError, "tool failed", attrs...)
+	s.o.Logger.LogAttrs(context.Background(), slog.LevelError, "tool failed", attrs...)
 }

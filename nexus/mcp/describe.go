@@ -46,10 +46,10 @@ var opDocs = map[dataflow.OpKind]struct{ does, returns string }{
 	dataflow.OpRead:       {"Reads one %s, by id or by a filter that matches exactly one.", "Returns the row."},
 	dataflow.OpUpdate:     {"Changes fields of one %s, found by id or by a filter that matches exactly one.", "Returns the whole row as it is now."},
 	dataflow.OpDelete:     {"Deletes one %s, found by id or by a filter that matches exactly one.", "Returns {id, deleted}."},
-	dataflow.OpList:       {"Finds %s rows: filtered, sorted, a page at a time.", "Returns {records, count, has_more, next_cursor or offset}; pass next_cursor as cursor for the next page, and count = true for the total."},
+	dataflow.OpList:       {"Finds %s rows: filtered, sorted, a page at a time.", "Returns {records, count, has_more, next_cursor, truncated}; pass next_cursor as cursor for the next page, and count = true for the total."},
 	dataflow.OpUpsert:     {"Changes the %s that where matches, or creates one if there is none.", "Returns {record, created, action}."},
 	dataflow.OpCount:      {"Counts the %s rows that match a filter.", "Returns {count}."},
-	dataflow.OpAggregate:  {"Works out figures of the %s rows that match a filter: of all of them, or of groups with equal values. Use it instead of adding up a list.", "Returns {groups, count, has_more}: a group has the fields of group_by and the names of aggregates; {\"group_by\": [\"status\"], \"aggregates\": {\"n\": {\"$count\": true}}} gives {status, n}."},
+	dataflow.OpAggregate:  {"Works out figures of the %s rows that match a filter: of all of them, or of groups with equal values. Use it instead of adding up a list.", "Returns {groups, count, has_more, truncated}: a group has the fields of group_by and the names of aggregates; {\"group_by\": [\"status\"], \"aggregates\": {\"n\": {\"$count\": true}}} gives {status, n}."},
 	dataflow.OpBulkCreate: {"Creates many %s rows at once: all of them, or none unless on_error is \"skip\".", "Returns {processed, inserted, ids}."},
 	dataflow.OpBulkUpdate: {"Changes many %s rows at once, by filter, by ids or each by its own id in data.", "Returns {processed, updated}."},
 	dataflow.OpBulkDelete: {"Deletes many %s rows at once, by filter or by ids.", "Returns {processed, deleted}."},
@@ -136,38 +136,65 @@ func sentence(s string) string {
 // namedTools is how many tools the instructions name; the list has the rest.
 const namedTools = 40
 
-// instructions tell an agent how the app is to be used.
-func instructions(name string, tools []*tool) string {
-	var workflows, models []string
+// instruct tells an agent how the app is to be used.
+func (v *view) instruct() string {
+	var workflows, models, generics []string
 	seen := make(map[*dataflow.Exposure]bool)
-	for _, t := range tools {
-		switch {
-		case t.workflow != nil:
-			workflows = append(workflows, t.def.Name)
-		case !seen[t.exposure]:
-			seen[t.exposure] = true
-			served := t.exposure.Served()
-			ops := make([]string, len(served))
-			for i, op := range served {
-				ops[i] = op.String()
+	runs := false
+	for _, t := range v.listed {
+		switch t.kind {
+		case kindWorkflow:
+			workflows = append(workflows, t.name)
+		case kindGeneric:
+			generics = append(generics, t.name)
+		case kindRuns:
+			runs = true
+		case kindOperation:
+			if !seen[t.exposure] {
+				seen[t.exposure] = true
+				models = append(models, t.exposure.Path+"_{"+strings.Join(v.opsOf(t.exposure), ",")+"}")
 			}
-			models = append(models, t.exposure.Path+"_{"+strings.Join(ops, ",")+"}")
 		}
 	}
 	var b strings.Builder
-	b.WriteString("The app " + name + ".")
+	b.WriteString("The app " + v.server.o.Name + ".")
 	if len(workflows) > 0 {
 		b.WriteString("\nWorkflows, which are the app's own ways of doing things and come first: " + some(workflows) + ".")
 	}
-	if len(models) > 0 {
+	switch {
+	case len(models) > 0:
 		b.WriteString("\nTables: " + some(models) + ".")
+	case len(generics) > 0:
+		b.WriteString("\nTables: " + some(v.modelNames()) + "; describe_models says what is in them, and " + strings.Join(generics[min(1, len(generics)-1):], ", ") + " take the name of one as model.")
+	}
+	if runs {
+		b.WriteString("\nRuns of durable workflows go on by themselves; get_run shows one, and list_runs finds it.")
 	}
 	b.WriteString("\nEach call is one transaction. A result with isError says in code, message, problems and hint what to correct; nothing has then been changed." +
 		"\nDecimals are strings (\"12.50\"), datetimes are UTC (2006-01-02T15:04:05Z).")
-	if len(models) > 0 {
+	if len(models) > 0 || len(generics) > 0 {
 		b.WriteString("\nFilters: {\"status\": \"new\", \"total\": {\"$gte\": 10}, \"$or\": [{…}, {…}]}, with $eq $ne $gt $gte $lt $lte $in $nin $like $ilike $contains $startswith $endswith $regex $exists $null $between, and \"customer.email\" through a reference. Sort: \"-created_at\".")
 	}
 	return b.String()
+}
+
+// opsOf names the operations of a model that a view lists.
+func (v *view) opsOf(exp *dataflow.Exposure) []string {
+	var ops []string
+	for _, t := range v.listed {
+		if t.kind == kindOperation && t.exposure == exp {
+			ops = append(ops, t.op.String())
+		}
+	}
+	return ops
+}
+
+func (v *view) modelNames() []string {
+	var names []string
+	for _, exp := range v.server.engine.App().Exposures {
+		names = append(names, exp.Model.Name)
+	}
+	return names
 }
 
 func some(names []string) string {

@@ -16,7 +16,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
-	"github.com/mark3labs/mcp-go/server"
 )
 
 // Options are what a Server needs besides the engine. The zero value will do.
@@ -28,34 +27,46 @@ type Options struct {
 	MaxBody int64         // bytes of one message; 0: DefaultMaxBody
 	Timeout time.Duration // of one call; 0: none
 	Runs    *durable.Runs // nil: no workflow is durable
+
+	MaxAnswer int  // bytes of rows in one answer; 0: DefaultMaxAnswer
+	SSE       bool // serve the transport of 2024-11-05 as well
+	Discovery bool // serve a card at CardPath
+	Hub       *Hub // where clients are kept; nil makes one
+	Extension Extension
 }
 
 // DefaultMaxBody bounds a message where Options do not.
 const DefaultMaxBody = 4 << 20
 
-// pageOfTools is how many tools a list names before it gives a cursor: all of
-// them in any app but a huge one.
-const pageOfTools = 500
-
 // Server speaks the protocol for one app. It is immutable and safe for
 // concurrent use.
 type Server struct {
-	engine *engine.Engine
-	o      Options
-	// inner is put together when it is first asked for: the schemas of a large
-	// app take longer than all the rest of its start, and many never see an agent.
-	inner func() *server.MCPServer
+	engine   *engine.Engine
+	o        Options
+	hub      *Hub
+	methods  map[string]*method
+	identity []byte // the member of _meta that says who answers
+	// catalog is put together when it is first asked for: many never see an agent.
+	catalog func() *catalog
+	views   sync.Map // *view by name
+	guarded bool     // some callers may do less than others
+
+	prompts                                []*prompt
+	promptList, resourceList, templateList func() []byte
 }
 
 // New returns the server of the engine's app. Two tools of one name are an
 // error, which Check explains.
 func New(e *engine.Engine, o Options) (*Server, error) {
 	app := e.App()
-	if clashes := Check(app); len(clashes) > 0 {
+	if clashes := Check(app); dataflow.HasErrors(clashes) {
 		return nil, errors.New(clashes[0].Message)
 	}
 	if o.Name == "" {
 		o.Name = appName(app)
+	}
+	if o.Version == "" {
+		o.Version = "devel"
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -63,25 +74,25 @@ func New(e *engine.Engine, o Options) (*Server, error) {
 	if o.MaxBody == 0 {
 		o.MaxBody = DefaultMaxBody
 	}
-	s := &Server{engine: e, o: o}
-	s.inner = sync.OnceValue(s.assemble)
+	if o.MaxAnswer == 0 {
+		o.MaxAnswer = DefaultMaxAnswer
+	}
+	s := &Server{engine: e, o: o, hub: o.Hub, methods: methodTable()}
+	if s.hub == nil {
+		s.hub = NewHub(HubOptions{Logger: o.Logger})
+		s.hub.Swap(s)
+	}
+	s.identity = members(dataflow.ObjectOf(metaServer, s.serverInfo()))
+	s.guarded = guarded(app)
+	s.catalog = sync.OnceValue(s.build)
+	s.prompts = s.buildPrompts()
+	s.promptList = sync.OnceValue(s.encodePrompts)
+	s.resourceList, s.templateList = sync.OnceValue(s.encodeResources), sync.OnceValue(s.encodeTemplates)
 	return s, nil
 }
 
-func (s *Server) assemble() *server.MCPServer {
-	tools := s.build(s.engine.App())
-	inner := server.NewMCPServer(s.o.Name, s.o.Version,
-		server.WithToolCapabilities(false),
-		server.WithPaginationLimit(pageOfTools),
-		server.WithInstructions(instructions(s.o.Name, tools)),
-	)
-	entries := make([]server.ServerTool, len(tools))
-	for i, t := range tools {
-		entries[i] = server.ServerTool{Tool: t.def, Handler: s.handler(t)}
-	}
-	inner.AddTools(entries...)
-	return inner
-}
+// Hub returns what the server's clients are kept in.
+func (s *Server) Hub() *Hub { return s.hub }
 
 func appName(app *dataflow.App) string {
 	if app.Server != nil && app.Server.Name != "" {
@@ -97,6 +108,21 @@ type callerKey struct{}
 // ServeStdio and for a handler mounted behind one that knows who calls.
 func WithCaller(ctx context.Context, c access.Caller) context.Context {
 	return context.WithValue(ctx, callerKey{}, c)
+}
+
+// toolsetKey is the context key of WithToolset.
+type toolsetKey struct{}
+
+// WithToolset returns a context in which ServeStdio has the tools of a toolset,
+// as "readonly" or "orders/readonly", in place of those at /mcp.
+func WithToolset(ctx context.Context, name string) context.Context {
+	return context.WithValue(ctx, toolsetKey{}, name)
+}
+
+// callerOf is who calls, where a context always says so or nobody is known.
+func callerOf(ctx context.Context) access.Caller {
+	c, _ := callerFrom(ctx)
+	return c
 }
 
 func callerFrom(ctx context.Context) (access.Caller, bool) {

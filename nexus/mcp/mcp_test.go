@@ -28,7 +28,7 @@ var clients = map[string]func(t *testing.T, s *mcp.Server) *client.Client{
 	"http": func(t *testing.T, s *mcp.Server) *client.Client {
 		ts := httptest.NewServer(s.Handler())
 		t.Cleanup(ts.Close)
-		c, err := client.NewStreamableHttpClient(ts.URL, transport.WithHTTPHeaders(map[string]string{"X-Tenant-ID": "acme"}))
+		c, err := client.NewStreamableHttpClient(ts.URL+"/mcp/all", transport.WithHTTPHeaders(map[string]string{"X-Tenant-ID": "acme"}))
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -37,7 +37,7 @@ var clients = map[string]func(t *testing.T, s *mcp.Server) *client.Client{
 	"stdio": func(t *testing.T, s *mcp.Server) *client.Client {
 		fromClient, toServer := io.Pipe()
 		fromServer, toClient := io.Pipe()
-		ctx := mcp.WithCaller(context.Background(), access.Caller{Tenant: "acme"})
+		ctx := mcp.WithToolset(mcp.WithCaller(context.Background(), access.Caller{Tenant: "acme"}), "all")
 		served := make(chan error, 1)
 		go func() { served <- s.ServeStdio(ctx, fromClient, toClient) }()
 		t.Cleanup(func() {
@@ -295,21 +295,21 @@ func TestHTTPGuards(t *testing.T) {
 		{"a page of this machine", count, map[string]string{"Origin": "http://localhost:5173"}, 200, `{"count":0}`},
 		{"a page that is allowed", count, map[string]string{"Origin": "https://friend.example"}, 200, `{"count":0}`},
 		{"a page of elsewhere", count, map[string]string{"Origin": "https://evil.example"}, 403,
-			`{"error":{"code":-32600,"message":"pages of this origin may not call the server; to allow them, add the origin to cors_origins of Nexus(...)"},"id":null,"jsonrpc":"2.0"}`},
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"pages of this origin may not call the server; to allow them, add the origin to cors_origins of Nexus(...)"}}`},
 		{"an opaque origin", count, map[string]string{"Origin": "null"}, 403, `pages of this origin may not call`},
 		{"a message too large", `{"pad": "` + strings.Repeat("x", 1000) + `"}`, nil, 413,
-			`{"error":{"code":-32600,"message":"the message is larger than 1000 bytes; send less at a time, or raise max_body of Nexus(...)"},"id":null,"jsonrpc":"2.0"}`},
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is larger than 1000 bytes; send less at a time, or raise max_body of Nexus(...)"}}`},
 		{"no tenant where one is needed", notes, nil, 200, `tenant_required`},
 		{"a tenant", notes, map[string]string{"X-Tenant-ID": "acme"}, 200, `"records":[]`},
-		{"a tenant that is none", notes, map[string]string{"X-Tenant-ID": strings.Repeat("x", 300)}, 200, `malformed_request`},
+		{"a tenant that is none", notes, map[string]string{"X-Tenant-ID": strings.Repeat("x", 300)}, 400, `the header X-Tenant-ID must name one tenant`},
 		{"no JSON", `{`, nil, 400, `"code":-32700`},
 		{"arguments too deep", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_count","arguments":{"filter":` +
 			strings.Repeat("[", 70) + strings.Repeat("]", 70) + `}}}`, nil, 200, `too_deep`},
 		{"an unknown tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_drop"}}`, nil, 200, `"code":-32602,"message":"there is no tool "accounts_drop"`},
-		{"a tool misspelt", `{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"accounts_cont"}}`, nil, 200, `{"error":{"code":-32602,"message":"there is no tool "accounts_cont"; did you mean "accounts_count"?"},"id":"x","jsonrpc":"2.0"}`},
+		{"a tool misspelt", `{"jsonrpc":"2.0","id":"x","method":"tools/call","params":{"name":"accounts_cont"}}`, nil, 200, `{"jsonrpc":"2.0","id":"x","error":{"code":-32602,"message":"there is no tool "accounts_cont"; did you mean "accounts_count"?"}}`},
 		{"params that are none", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":[1]}`, nil, 200, `the params of tools/call must be an object: {"name": "…", "arguments": {…}}`},
 		{"no tool", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{}}`, nil, 200, `the params of tools/call must be an object`},
-		{"a number beyond all bounds", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_count","arguments":{"filter":{"a":1e999}}}}`, nil, 200, `a number in them is too large`},
+		{"a number beyond all bounds", `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_count","arguments":{"filter":{"a":1e999}}}}`, nil, 200, `is a number too large`},
 	}
 	for _, tt := range tests {
 		t.Run(tt.name, func(t *testing.T) {
@@ -398,7 +398,7 @@ func TestAWriteIsFinishedThoughItsClientGoesAway(t *testing.T) {
 	t.Cleanup(ts.Close)
 	post := func(ctx context.Context, tool, header string) (string, error) {
 		body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `","arguments":{}}}`
-		req, err := http.NewRequestWithContext(ctx, http.MethodPost, ts.URL, strings.NewReader(body))
+		req, err := http.NewRequestWithContext(ctx, http.MethodPost, ts.URL+"/mcp", strings.NewReader(body))
 		if err != nil {
 			return "", err
 		}

@@ -3,6 +3,7 @@ package mcp
 import (
 	"crypto/sha256"
 	"encoding/hex"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -41,18 +42,14 @@ func shorten(name, suffix string) string {
 }
 
 // Check finds workflows and operations of exposed models that would be tools
-// of the same name.
+// of the same name, and those that hide a tool of flowctl's own.
 func Check(app *dataflow.App) []dataflow.Diagnostic {
-	type owner struct {
-		what string
-		span dataflow.Span
-	}
-	taken := make(map[string]owner)
+	taken := make(map[string]owned)
 	var diags []dataflow.Diagnostic
 	add := func(name, what string, span dataflow.Span) {
 		first, clash := taken[name]
 		if !clash {
-			taken[name] = owner{what, span}
+			taken[name] = owned{what, span}
 			return
 		}
 		diags = append(diags, dataflow.Diagnostic{Code: "FC710", Severity: dataflow.SeverityError, Span: span,
@@ -68,5 +65,46 @@ func Check(app *dataflow.App) []dataflow.Diagnostic {
 	for _, wf := range app.Workflows {
 		add(workflowTool(wf), "the workflow "+wf.Name, wf.Span)
 	}
+	return append(diags, hidden(app, taken)...)
+}
+
+// owned is what in the app has a name.
+type owned struct {
+	what string
+	span dataflow.Span
+}
+
+// hidden warns of names that flowctl gives to something of its own.
+func hidden(app *dataflow.App, taken map[string]owned) []dataflow.Diagnostic {
+	var diags []dataflow.Diagnostic
+	warn := func(span dataflow.Span, message, hint string) {
+		diags = append(diags, dataflow.Diagnostic{Code: "FC745", Severity: dataflow.SeverityWarning, Span: span, Message: message, Hint: hint})
+	}
+	for _, name := range ownNames(app) {
+		if o, ok := taken[name]; ok {
+			warn(o.span, o.what+" hides the tool "+name+" that flowctl gives to agents", "give it another name")
+		}
+	}
+	for _, exp := range app.Exposures {
+		if slices.Contains(fixedSets(), exp.Path) {
+			warn(exp.Span, "/mcp/"+exp.Path+" is a toolset of flowctl's own, so that "+exp.Model.Name+" has none", "expose it with another path, as path = \"all_orders\"")
+		}
+	}
 	return diags
+}
+
+// ownNames are the names of flowctl's own tools that the app gives a use to.
+func ownNames(app *dataflow.App) []string {
+	var names []string
+	if len(app.Exposures) > 0 {
+		for _, g := range genericTable() {
+			names = append(names, g.name)
+		}
+	}
+	if slices.ContainsFunc(app.Workflows, func(wf *dataflow.Workflow) bool { return wf.Durable != nil && *wf.Durable }) {
+		for _, o := range runTable() {
+			names = append(names, o.name)
+		}
+	}
+	return names
 }

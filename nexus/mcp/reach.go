@@ -1,9 +1,6 @@
 package mcp
 
-import (
-	"github.com/flowctl/flowctl/dataflow"
-	"github.com/mark3labs/mcp-go/mcp"
-)
+import "github.com/flowctl/flowctl/dataflow"
 
 // reach is what a tool may do, for the hints by which clients decide whether
 // to ask their user first.
@@ -14,14 +11,9 @@ type reach struct {
 	openWorld   bool // reaches beyond the app's own database
 }
 
-func annotate(title string, r reach) mcp.ToolAnnotation {
-	return mcp.ToolAnnotation{
-		Title:           title,
-		ReadOnlyHint:    mcp.ToBoolPtr(r.readOnly),
-		DestructiveHint: mcp.ToBoolPtr(r.destructive),
-		IdempotentHint:  mcp.ToBoolPtr(r.idempotent),
-		OpenWorldHint:   mcp.ToBoolPtr(r.openWorld),
-	}
+func annotations(title string, r reach) *dataflow.Object {
+	return dataflow.ObjectOf("title", title, "readOnlyHint", r.readOnly, "destructiveHint", r.destructive,
+		"idempotentHint", r.idempotent, "openWorldHint", r.openWorld)
 }
 
 func reachOfOp(m *dataflow.Model, op dataflow.OpKind) reach {

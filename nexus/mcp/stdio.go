@@ -4,54 +4,70 @@ import (
 	"bufio"
 	"bytes"
 	"context"
-	"encoding/json"
 	"errors"
 	"fmt"
 	"io"
 	"runtime/debug"
 	"sync"
 
-	"github.com/mark3labs/mcp-go/mcp"
-	"github.com/mark3labs/mcp-go/server"
+	"github.com/flowctl/flowctl/dataflow"
 )
 
 // maxInFlight is how many messages of one pair of streams are worked on at a
-// time.
+// time, besides those that only listen.
 const maxInFlight = 32
 
 // ServeStdio speaks the protocol over a pair of streams, a message to a line,
 // until in ends or ctx is done. What is under way when in ends is answered
-// before it returns: that is why the library's own loop, which calls it off,
-// is not used. Nothing but the protocol is written to out.
+// before it returns. Nothing but the protocol is written to out.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
-	session := server.NewInProcessSession(server.GenerateInProcessSessionID(), nil)
-	inner := s.inner()
-	if err := inner.RegisterSession(ctx, session); err != nil {
-		return fmt.Errorf("start a session: %w", err)
+	set, _ := ctx.Value(toolsetKey{}).(string)
+	v, why := s.viewAt("/mcp/" + set)
+	if v == nil {
+		return errors.New(why)
 	}
-	defer inner.UnregisterSession(ctx, session.SessionID())
-	c := &conn{server: s, out: out, slots: make(chan struct{}, maxInFlight)}
-	ctx = inner.WithContext(ctx, session)
+	c := &conn{server: s, view: v, out: out, slots: make(chan struct{}, maxInFlight), session: newSession("", v.name, callerOf(ctx))}
+	if f := s.hub.listen(c.session.listener); f != nil {
+		return f
+	}
+	defer s.hub.forget(c.session.listener)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
-	go c.forward(ctx, session.ClientNotifications())
+	var told sync.WaitGroup
+	told.Go(func() { // its end is the connection's
+		_ = s.hub.pump(ctx, c.session.listener, func(text []byte) error { c.announce(text); return nil })
+	})
 	err := c.read(ctx, in)
-	c.busy.Wait()
+	c.busy.Wait() // requests are answered, whatever has become of the client
+	c.session.end()
+	stop()
+	told.Wait()
+	c.listening.Wait()
 	if err == nil {
 		err = c.writeErr
 	}
 	return err
 }
 
-// conn is one pair of streams.
+// conn is one pair of streams, and the session of whoever is at its other end.
 type conn struct {
-	server *Server
-	slots  chan struct{}
-	busy   sync.WaitGroup
+	server          *Server
+	view            *view
+	session         *session
+	slots           chan struct{}
+	busy, listening sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
 	out      io.Writer
 	writeErr error
+}
+
+// announce tells the client of a change, if it began with a handshake: later
+// revisions are told where they listen.
+func (c *conn) announce(text []byte) {
+	if version, _, _ := c.session.known(); version != "" {
+		c.write(text)
+	}
 }
 
 type line struct {
@@ -89,7 +105,7 @@ func (c *conn) read(ctx context.Context, in io.Reader) error {
 			case l.err == io.EOF:
 				return nil
 			case errors.Is(l.err, errLineTooLong):
-				c.write(protocolError(mcp.INVALID_REQUEST, fmt.Sprintf("the message is larger than %d bytes", c.server.o.MaxBody)))
+				c.write(appendFault(nil, nil, faultf(codeInvalidRequest, "the message is larger than %d bytes", c.server.o.MaxBody)))
 			case l.err != nil:
 				return fmt.Errorf("read a message: %w", l.err)
 			}
@@ -100,55 +116,58 @@ func (c *conn) read(ctx context.Context, in io.Reader) error {
 // receive works on one message: a request aside, so that a long one holds up
 // no other; a notification at once, so that none overtakes another.
 func (c *conn) receive(ctx context.Context, text []byte) {
-	var head struct {
-		ID json.RawMessage `json:"id"`
+	m, f := parseMessage(text)
+	switch {
+	case f != nil:
+		c.write(appendFault(nil, m.id, f))
+		return
+	case m.method == "":
+		c.session.answered(m)
+		return
+	case m.id == nil:
+		c.server.notified(c.session, m)
+		return
 	}
-	if json.Unmarshal(text, &head) == nil && len(head.ID) == 0 {
-		c.answer(ctx, text)
+	off, done := c.session.begin(m.id)
+	q := &request{server: c.server, view: c.view, caller: callerOf(ctx), session: c.session, msg: m, out: c, off: off}
+	if known := c.server.methods[m.method]; known != nil && known.streams {
+		c.listening.Go(func() {
+			defer done()
+			ctx, cancel := context.WithCancel(ctx)
+			defer cancel()
+			defer context.AfterFunc(off, cancel)()
+			defer context.AfterFunc(c.session.over, cancel)()
+			c.answer(ctx, q)
+		})
 		return
 	}
 	c.slots <- struct{}{}
 	c.busy.Go(func() {
 		defer func() { <-c.slots }()
-		c.answer(ctx, text)
+		defer done()
+		c.answer(ctx, q)
 	})
 }
 
-func (c *conn) answer(ctx context.Context, text []byte) {
+func (c *conn) answer(ctx context.Context, q *request) {
 	defer func() {
 		if p := recover(); p != nil {
 			c.server.o.Logger.Error("panic while serving MCP", "panic", fmt.Sprint(p), "stack", string(debug.Stack()))
-			c.write(protocolError(mcp.INTERNAL_ERROR, "something went wrong inside the server"))
+			c.write(appendFault(nil, q.msg.id, faultf(codeInternal, "something went wrong inside the server")))
 		}
 	}()
-	if answer := c.server.misread(text); answer != nil {
-		c.write(answer)
-		return
-	}
-	if response := c.server.inner().HandleMessage(ctx, text); response != nil {
-		c.writeValue(response)
-	}
-}
-
-// forward passes on what the library sends besides answers.
-func (c *conn) forward(ctx context.Context, notifications <-chan mcp.JSONRPCNotification) {
-	for {
-		select {
-		case n := <-notifications:
-			c.writeValue(n)
-		case <-ctx.Done():
-			return
-		}
-	}
-}
-
-func (c *conn) writeValue(v any) {
-	text, err := json.Marshal(v)
-	if err != nil {
-		c.server.o.Logger.Error("an MCP message can't be encoded", "cause", err.Error())
-		text = protocolError(mcp.INTERNAL_ERROR, "something went wrong inside the server")
+	text, _ := q.answer(ctx)
+	if q.calledOff() || q.method != nil && q.method.streams && c.session.over.Err() != nil {
+		return // nobody waits for it
 	}
 	c.write(text)
+}
+
+func (c *conn) notify(text []byte) { c.write(text) }
+
+// ask sends a question; the answer comes as a message of its own.
+func (c *conn) ask(ctx context.Context, method string, params *dataflow.Object) (*dataflow.Object, error) {
+	return c.session.ask(ctx, c.server.hub, method, params, c.write)
 }
 
 func (c *conn) write(text []byte) {
@@ -185,15 +204,4 @@ func readLine(r *bufio.Reader, limit int64) ([]byte, error) {
 		}
 		return text, err
 	}
-}
-
-// protocolError is a JSON-RPC error that answers no request in particular.
-func protocolError(code int, message string) []byte {
-	// Strings and numbers alone always encode.
-	text, _ := json.Marshal(map[string]any{
-		"jsonrpc": mcp.JSONRPC_VERSION,
-		"id":      nil,
-		"error":   map[string]any{"code": code, "message": message},
-	})
-	return text
 }

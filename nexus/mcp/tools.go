@@ -2,95 +2,185 @@ package mcp
 
 import (
 	"context"
-	"encoding/json"
+	"errors"
+	"slices"
+	"strconv"
+	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/schema"
-	"github.com/mark3labs/mcp-go/mcp"
+)
+
+// kind says where a tool comes from.
+type kind int
+
+const (
+	kindWorkflow  kind = iota
+	kindOperation      // of one exposed model
+	kindGeneric        // for all exposed models
+	kindRuns           // for durable runs
+	kindExtension
 )
 
 // tool is one tool: what clients are told of it, and what it does.
 type tool struct {
-	def      mcp.Tool
-	readOnly bool
-	workflow *dataflow.Workflow // or else
-	exposure *dataflow.Exposure
-	op       dataflow.OpKind
-	run      func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error)
+	name, title string
+	kind        kind
+	readOnly    bool
+	workflow    *dataflow.Workflow // or else
+	exposure    *dataflow.Exposure
+	op          dataflow.OpKind
+	define      func() definition
+	run         func(ctx context.Context, q *request, args *dataflow.Object) (answer, error)
+
+	text func() []byte // of its definition; made once
+}
+
+// definition is what clients are told of a tool besides its name.
+type definition struct {
+	description   string
+	input, output *dataflow.Object // JSON Schema; no output: nil
+	reach         reach
+}
+
+// denied is why a caller may not use a tool at all; nil if they may. Tools that
+// act on what their arguments name ask again then.
+func (t *tool) denied(c access.Caller) error {
+	c.Ruled = true
+	switch {
+	case t.exposure != nil:
+		return access.May(c, t.exposure.Model, t.op)
+	case t.workflow != nil:
+		return access.MayStart(c, t.workflow)
+	}
+	return nil
+}
+
+// guarded reports whether an app says of anything who may do it.
+func guarded(app *dataflow.App) bool {
+	return slices.ContainsFunc(app.Models(), func(m *dataflow.Model) bool { return m.Access != nil }) ||
+		slices.ContainsFunc(app.Workflows, func(w *dataflow.Workflow) bool { return w.Access != nil })
+}
+
+func (t *tool) encode() []byte {
+	d := t.define()
+	o := dataflow.ObjectOf("name", t.name, "title", t.title, "description", d.description, "inputSchema", d.input)
+	if d.output != nil {
+		o.Set("outputSchema", d.output)
+	}
+	o.Set("annotations", annotations(t.title, d.reach))
+	return codec.AppendValue(nil, o)
 }
 
 // answer is what a tool gives back.
 type answer struct {
-	value any
-	runID string // of a workflow's run
+	value     any
+	text      []byte // of value, where that is known already
+	runID     string // of a workflow's run
+	contents  []Content
+	truncated bool
+	dryRun    bool
 }
 
 // listLimit is the page that a list gives an agent unless it asks for more:
 // every row costs it attention.
 const listLimit = 20
 
-func (s *Server) build(app *dataflow.App) []*tool {
-	var tools []*tool
-	ops := operations(app)
+// catalog is every tool there is.
+type catalog struct {
+	tools    []*tool
+	specific int // tools of workflows and of operations
+}
+
+// many reports whether there are too many tools to show an agent all of them.
+func (c *catalog) many() bool { return c.specific > manyTools }
+
+func (s *Server) build() *catalog {
+	c, app := &catalog{}, s.engine.App()
+	taken := make(map[string]bool)
+	add := func(tools ...*tool) {
+		for _, t := range tools {
+			if taken[t.name] { // the app's own tools come first, and hide ours
+				continue
+			}
+			taken[t.name] = true
+			t.text = sync.OnceValue(t.encode)
+			c.tools = append(c.tools, t)
+		}
+	}
+	ops := sync.OnceValue(func() map[string]dataflow.Op { return operations(app) })
 	for _, wf := range app.Workflows {
-		tools = append(tools, s.workflowTool(wf, ops))
+		add(s.workflowTool(wf, ops))
 	}
 	for _, exp := range app.Exposures {
 		for _, op := range exp.Served() {
-			tools = append(tools, s.modelTool(exp, op))
+			add(s.modelTool(exp, op))
 		}
 	}
-	return tools
+	c.specific = len(c.tools)
+	add(s.genericTools()...)
+	add(s.runTools()...)
+	for i := range s.o.Extension.Tools {
+		add(s.extensionTool(&s.o.Extension.Tools[i]))
+	}
+	return c
 }
 
-func (s *Server) workflowTool(wf *dataflow.Workflow, ops map[string]dataflow.Op) *tool {
+func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataflow.Op) *tool {
 	readOnly := s.engine.ReadOnly(wf.Name)
-	out := s.engine.OutputType(wf.Name)
-	t := &tool{workflow: wf, readOnly: readOnly}
-	t.def = mcp.Tool{
-		Name:           workflowTool(wf),
-		Title:          wf.Name,
-		Description:    describeWorkflow(wf, out, readOnly, s.engine.Plan().Durable(wf.Name)),
-		RawInputSchema: rawSchema(schema.Input(wf.Input)),
-		Annotations:    annotate(wf.Name, reachOf(ops, wf, readOnly)),
-	}
-	if isObject(out) {
-		o := schema.Output(out)
-		if wf.Output == nil { // a node that is skipped has no output
-			o = without(o, "required")
+	kept := s.durable(wf.Name)
+	t := &tool{name: workflowTool(wf), title: wf.Name, kind: kindWorkflow, workflow: wf, readOnly: readOnly}
+	t.define = func() definition {
+		out := s.engine.OutputType(wf.Name)
+		d := definition{
+			description: describeWorkflow(wf, out, readOnly, s.engine.Plan().Durable(wf.Name)),
+			input:       schema.Input(wf.Input),
+			reach:       reachOf(ops(), wf, readOnly),
 		}
-		t.def.RawOutputSchema = rawSchema(o)
+		switch {
+		case kept: // a run that waits has no outputs yet
+			d.description += "\nThe run is kept. If it has to wait, returns {run_id, status, waits_for, hint}."
+		case isObject(out):
+			if d.output = schema.Output(out); wf.Output == nil { // a node that is skipped has no output
+				d.output = without(d.output, "required")
+			}
+		}
+		return d
 	}
-	if s.o.Runs != nil && s.engine.Plan().Durable(wf.Name) {
-		t.def.RawOutputSchema = nil // a run that waits has no outputs yet
-		t.def.Description += "\nThe run is kept. If it has to wait, returns {run_id, status, waits_for, hint}."
+	if kept {
 		t.run = s.begin(wf)
 		return t
 	}
-	t.run = func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error) {
-		res, err := s.engine.Run(ctx, engine.Request{Workflow: wf.Name, Inputs: args, Caller: c})
+	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		res, err := s.engine.Run(ctx, engine.Request{Workflow: wf.Name, Inputs: args, Caller: q.caller})
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{res.Outputs, res.RunID}, nil
+		return answer{value: res.Outputs, runID: res.RunID}, nil
 	}
 	return t
 }
 
+// durable reports whether runs of a workflow are kept.
+func (s *Server) durable(workflow string) bool {
+	return s.o.Runs != nil && s.engine.Plan().Durable(workflow)
+}
+
 // begin starts a durable run. One that does not end within the call is told of
 // by its id.
-func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, access.Caller, *dataflow.Object) (answer, error) {
-	return func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error) {
-		r, _, err := s.o.Runs.Begin(ctx, durable.Begin{Workflow: wf.Name, Inputs: args, Caller: c})
+func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, *request, *dataflow.Object) (answer, error) {
+	return func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		r, _, err := s.o.Runs.Begin(ctx, durable.Begin{Workflow: wf.Name, Inputs: args, Caller: q.caller})
 		switch {
 		case err != nil:
 			return answer{}, err
 		case r.Status == durable.Completed:
-			return answer{r.Output, r.ID}, nil
+			return answer{value: r.Output, runID: r.ID}, nil
 		case r.Status.Ended():
 			return answer{}, r.Error
 		}
@@ -98,58 +188,196 @@ func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, access.Calle
 		if r.Reason != "" {
 			o.Set("waits_for", r.Reason)
 		}
-		o.Set("hint", "the run has begun and goes on by itself; don't call again to begin it. GET /runs/"+r.ID+" shows it, and POST /runs/"+r.ID+"/signal sends it a signal that it waits for")
-		return answer{o, r.ID}, nil
+		o.Set("hint", "the run has begun and goes on by itself; don't call again to begin it. get_run shows it, and signal_run sends it a signal that it waits for")
+		return answer{value: o, runID: r.ID}, nil
 	}
 }
 
+// Parameters that change how a write is done, beside those of the operation.
+const (
+	dryRunParam      = "dry_run"
+	maxAffectedParam = "max_affected"
+)
+
+func dryRunField() *dataflow.Field {
+	return &dataflow.Field{Name: dryRunParam, Type: dataflow.Bool, Optional: true, Doc: "do everything and keep nothing: shows what would happen"}
+}
+
+func maxAffectedField() *dataflow.Field {
+	return &dataflow.Field{Name: maxAffectedParam, Type: dataflow.Int, Optional: true, Ge: int64(0), Doc: "if more rows than this would be written, nothing is"}
+}
+
+// writeParams are the parameters that say how an operation is done. A field of
+// the model that has the name of one takes its place.
+func writeParams(op dataflow.OpKind, params []*dataflow.Field) []*dataflow.Field {
+	if !op.Writes() {
+		return nil
+	}
+	extra := []*dataflow.Field{dryRunField()}
+	if isBulk(op) {
+		extra = append(extra, maxAffectedField())
+	}
+	var free []*dataflow.Field
+	for _, f := range extra {
+		if !hasField(params, f.Name) {
+			free = append(free, f)
+		}
+	}
+	return free
+}
+
+func isBulk(op dataflow.OpKind) bool {
+	switch op {
+	case dataflow.OpBulkCreate, dataflow.OpBulkUpdate, dataflow.OpBulkDelete, dataflow.OpBulkUpsert:
+		return true
+	}
+	return false
+}
+
+func hasField(fields []*dataflow.Field, name string) bool {
+	for _, f := range fields {
+		if f.Name == name {
+			return true
+		}
+	}
+	return false
+}
+
 func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
-	spec := access.Spec(dataflow.Op{Model: exp.Model, Kind: op})
-	params := spec.Params
-	if op == dataflow.OpList {
-		params = withDefault(params, "limit", int64(listLimit), "the most rows to return")
-	}
-	t := &tool{exposure: exp, op: op, readOnly: !op.Writes()}
-	t.def = mcp.Tool{
-		Name:           modelTool(exp, op),
-		Title:          exp.Model.Name + " " + op.String(),
-		Description:    describeOp(exp, op, params),
-		RawInputSchema: rawSchema(inputOf(exp.Model, op, params, spec.Rest)),
-		Annotations:    annotate(exp.Model.Name+" "+op.String(), reachOfOp(exp.Model, op)),
-	}
-	if spec.Output != nil && isObject(spec.Output) {
-		o := schema.Output(spec.Output)
-		if op == dataflow.OpRead || op == dataflow.OpList { // fields leaves names out, expand adds some
-			o = loosen(o, exp.Model)
+	title := exp.Model.Name + " " + op.String()
+	t := &tool{name: modelTool(exp, op), title: title, kind: kindOperation, exposure: exp, op: op, readOnly: !op.Writes()}
+	spec := sync.OnceValue(func() *dataflow.NodeSpec { return access.Spec(dataflow.Op{Model: exp.Model, Kind: op}) })
+	extra := sync.OnceValue(func() []*dataflow.Field { return writeParams(op, spec().Params) })
+	t.define = func() definition {
+		params := spec().Params
+		if op == dataflow.OpList || op == dataflow.OpAggregate {
+			params = withDefault(params, "limit", int64(listLimit), "the most to return")
 		}
-		t.def.RawOutputSchema = rawSchema(o)
-	}
-	t.run = func(ctx context.Context, c access.Caller, args *dataflow.Object) (answer, error) {
-		if op == dataflow.OpList && !args.Has("limit") {
-			args.Set("limit", int64(listLimit))
+		d := definition{
+			description: describeOp(exp, op, params),
+			input:       inputOf(exp.Model, op, append(params[:len(params):len(params)], extra()...), spec().Rest),
+			reach:       reachOfOp(exp.Model, op),
 		}
-		v, err := s.operate(ctx, exp.Model, op, c, args)
-		return answer{value: v}, err
+		if out := spec().Output; out != nil && isObject(out) {
+			d.output = outputOf(exp.Model, op, schema.Output(out), extra())
+		}
+		return d
+	}
+	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		o, err := takeOptions(args, extra())
+		if err != nil {
+			return answer{}, err
+		}
+		return s.operate(ctx, q, exp.Model, op, o.rest, o)
 	}
 	return t
 }
 
-// operate runs an operation in a transaction of its own.
-func (s *Server) operate(ctx context.Context, m *dataflow.Model, op dataflow.OpKind, c access.Caller, args *dataflow.Object) (v any, err error) {
-	model, st := s.engine.Model(m), s.engine.Store(m.Database)
-	c.Sees, c.Ruled = s.engine.App().Shows, true // an agent is shown what is served, however it asks
-	if op.Writes() {
-		err = st.Write(ctx, func(tx store.Tx) error {
-			v, err = model.Do(ctx, tx, c, op, args)
-			return err
-		})
-	} else {
-		err = st.Snapshot(ctx, func(r store.Reader) error {
-			v, err = model.Do(ctx, r, c, op, args)
-			return err
-		})
+// options say how an operation is done.
+type options struct {
+	rest   *dataflow.Object // the arguments without them
+	dryRun bool
+	most   int64 // rows that may be written; -1 is any number
+}
+
+// takeOptions reads the parameters that say how a write is done.
+func takeOptions(args *dataflow.Object, extra []*dataflow.Field) (options, error) {
+	o := options{rest: args, most: -1}
+	if len(extra) == 0 {
+		return o, nil
 	}
-	return v, err
+	var problems []dataflow.Problem
+	rest := dataflow.NewObject()
+	for name, v := range args.All {
+		if !hasField(extra, name) {
+			rest.Set(name, v)
+			continue
+		}
+		if v == nil {
+			continue
+		}
+		switch name {
+		case dryRunParam:
+			var ok bool
+			if o.dryRun, ok = v.(bool); !ok {
+				problems = append(problems, dataflow.Problem{Code: "wrong_type", Pointer: "/" + name, Detail: "must be true or false"})
+			}
+		case maxAffectedParam:
+			n, ok := v.(int64)
+			if !ok || n < 0 {
+				problems = append(problems, dataflow.Problem{Code: "wrong_type", Pointer: "/" + name, Detail: "must be a whole number, 0 or more"})
+			}
+			o.most = n
+		}
+	}
+	if len(problems) > 0 {
+		return o, dataflow.Invalid(problems...)
+	}
+	o.rest = rest
+	return o, nil
+}
+
+// errDryRun ends a transaction of which nothing is to be kept.
+var errDryRun = errors.New("nothing was to be kept")
+
+// operate runs an operation in a transaction of its own.
+func (s *Server) operate(ctx context.Context, q *request, m *dataflow.Model, op dataflow.OpKind, args *dataflow.Object, o options) (answer, error) {
+	model, st, c := s.engine.Model(m), s.engine.Store(m.Database), s.asking(q.caller)
+	var v any
+	if !op.Writes() {
+		return s.read(ctx, m, op, c, args)
+	}
+	err := s.write(ctx, st, o, func(tx store.Tx) (n int64, err error) {
+		v, err = model.Do(ctx, tx, c, op, args)
+		return affected(v), err
+	})
+	return answer{value: v, dryRun: o.dryRun}, err
+}
+
+// asking is a caller as the operations of served models know them: the access
+// rules apply, and an agent is shown what is served, however it asks.
+func (s *Server) asking(c access.Caller) access.Caller {
+	c.Sees, c.Ruled = s.engine.App().Shows, true
+	return c
+}
+
+// write does something in a transaction, within the bounds that the caller set.
+func (s *Server) write(ctx context.Context, st store.Store, o options, do func(tx store.Tx) (affected int64, err error)) error {
+	err := st.Write(ctx, func(tx store.Tx) error {
+		n, err := do(tx)
+		switch {
+		case err != nil:
+			return err
+		case o.most >= 0 && n > o.most:
+			return &dataflow.Error{Code: "max_affected", Status: dataflow.StatusRejected,
+				Message: strconv.FormatInt(n, 10) + " rows would have been written, more than max_affected allows",
+				Hint:    "narrow the filter, or raise max_affected; nothing was changed"}
+		case o.dryRun:
+			return errDryRun
+		}
+		return nil
+	})
+	if errors.Is(err, errDryRun) {
+		return nil
+	}
+	return err
+}
+
+// affected is how many rows an operation's result says that it wrote.
+func affected(result any) int64 {
+	o, ok := result.(*dataflow.Object)
+	if !ok {
+		return 0
+	}
+	var n int64
+	for _, name := range []string{"inserted", "updated", "deleted", "upserted"} {
+		if v, ok := o.Get(name); ok {
+			if k, ok := v.(int64); ok {
+				n = max(n, k)
+			}
+		}
+	}
+	return n
 }
 
 // inputOf is the schema of an operation's arguments, with the names that
@@ -172,6 +400,32 @@ func inputOf(m *dataflow.Model, op dataflow.OpKind, params []*dataflow.Field, re
 	return o
 }
 
+// outputOf is the schema of what an operation gives back, with what is added to
+// that here.
+func outputOf(m *dataflow.Model, op dataflow.OpKind, out *dataflow.Object, extra []*dataflow.Field) *dataflow.Object {
+	if op == dataflow.OpRead || op == dataflow.OpList { // fields leaves names out, expand adds some
+		out = loosen(out, m)
+	}
+	props := object(out, "properties")
+	switch {
+	case props == nil:
+	case op == dataflow.OpList || op == dataflow.OpAggregate:
+		out = withProperty(out, "truncated", "there was more than fits into an answer: the page was made shorter")
+	case hasField(extra, dryRunParam):
+		out = withProperty(out, dryRunParam, "nothing was kept; there only if that was asked for")
+	}
+	return out
+}
+
+// withProperty adds a boolean that may be there to a schema.
+func withProperty(s *dataflow.Object, name, doc string) *dataflow.Object {
+	s = s.Clone()
+	props := object(s, "properties").Clone()
+	props.Set(name, dataflow.ObjectOf("type", "boolean", "description", doc))
+	s.Set("properties", props)
+	return s
+}
+
 // withDefault returns fields with another default, and doc, for one of them.
 func withDefault(fields []*dataflow.Field, name string, v any, doc string) []*dataflow.Field {
 	out := make([]*dataflow.Field, len(fields))
@@ -190,7 +444,79 @@ func isObject(t *dataflow.Type) bool {
 	return t != nil && (t.Kind == dataflow.KindObject || t.Kind == dataflow.KindRecord)
 }
 
-func rawSchema(s *dataflow.Object) json.RawMessage { return schema.Text(s) }
+// listTools names the tools that the caller may call.
+func listTools(_ context.Context, q *request) (*reply, error) {
+	tools, all := q.view.shownTo(q.caller)
+	from, to, next, f := q.page(len(tools), pageOfTools)
+	if f != nil {
+		return nil, f
+	}
+	if all && to-from == len(tools) {
+		texts := q.view.list()
+		return &reply{body: append(append(append(make([]byte, 0, len(texts)+300), `"tools":[`...), texts...), ']')}, nil
+	}
+	body := append([]byte(`"tools":[`), q.view.texts(tools[from:to])...)
+	return &reply{body: appendNext(append(body, ']'), next)}, nil
+}
+
+// extensionTool is a tool written in Go.
+func (s *Server) extensionTool(x *Tool) *tool {
+	t := &tool{name: x.Name, title: x.Title, kind: kindExtension, readOnly: x.ReadOnly}
+	if t.title == "" {
+		t.title = x.Name
+	}
+	t.define = func() definition {
+		input := x.Input
+		if input == nil {
+			input = dataflow.ObjectOf("type", "object", "properties", dataflow.NewObject(), "additionalProperties", false)
+		}
+		return definition{description: x.Description, input: input, output: x.Output,
+			reach: reach{readOnly: x.ReadOnly, destructive: x.Destructive, idempotent: x.Idempotent, openWorld: x.OpenWorld}}
+	}
+	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		got, err := q.given()
+		if err != nil {
+			return answer{}, err
+		}
+		var res *Result
+		err = q.rounds(ctx, got, func() (err error) {
+			res, err = x.Do(ctx, &Call{Caller: q.caller, Arguments: args, q: q, got: got})
+			return err
+		})
+		if err != nil || res == nil {
+			return answer{}, err
+		}
+		a := answer{contents: res.Content}
+		if res.Structured != nil {
+			a.value = res.Structured
+		}
+		return a, nil
+	}
+	return t
+}
+
+// needed is what rounds returns where the client has to be asked by the reply.
+type needed struct{ reply *reply }
+
+func (*needed) Error() string { return "the client has to answer first" }
+
+// rounds runs do until it needs no more answers of the client.
+func (q *request) rounds(ctx context.Context, got answers, do func() error) error {
+	for range maxRounds {
+		err := do()
+		var need *inputNeeded
+		if !errors.As(err, &need) {
+			return err
+		}
+		if q.modern {
+			return &needed{q.inputRequired(need, got)}
+		}
+		if err := q.askEarly(ctx, need, got); err != nil {
+			return err
+		}
+	}
+	return faultf(codeInternal, "the call asks the client again and again")
+}
 
 // loosen lets rows in the schema of a page or a row lack names, and have
 // those of an expansion: a row in the place of an id, and further ones.

@@ -25,8 +25,8 @@ var serverBuiltins = []*Builtin{
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},
 			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},
 			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Find workflows in files beside the app."},
-			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Serve MCP over SSE."},
-			{Name: "enable_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Announce the server on the network."},
+			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Doc: "Serve MCP over the SSE transport of 2024-11-05 too, at `/sse`, for clients that know no other."},
+			{Name: "enable_discovery", Accept: Bool, Named: true, Default: "False", Doc: "Tell whoever asks, at `/.well-known/mcp/server-card.json` of `mcp_port`, what the MCP server is called and where it is. Nothing is announced on the network."},
 			{Name: "enable_durability", Accept: Bool, Named: true, Default: "True", Doc: "Let the plan decide which workflows are durable. With `False` those are that say so."},
 		},
 		Gone: []Gone{
@@ -132,6 +132,21 @@ var serverBuiltins = []*Builtin{
 			{Name: "operations", Accept: StrList, Named: true, OneOf: opNames(), Doc: "The operations to serve. Default: all of them."},
 		},
 		Gone: []Gone{{Name: "ops", Instead: "operations"}, {Name: "only", Instead: "operations"}},
+	},
+	{
+		Name: "app.prompt", Returns: "None",
+		Doc: "A prompt that people can pick in an agent (MCP): a text with arguments in it, as `${input.order}`, or a function that is called with the arguments by name. " +
+			"The function returns a text, or a list of messages: `{\"role\": \"user\", \"text\": \"…\"}`, or with bytes for `\"image\"` or `\"audio\"` and their MIME `\"type\"` in place of `\"text\"`. " +
+			"Clients complete arguments that are an `enum`, or a `ref` to a model that is served.",
+		Example: `app.prompt("explain_order", "Explain the order ${input.order} in a ${input.tone} tone.", args = {"order": int, "tone": enum("short", "kind", default = "kind")})`,
+		Params: []Param{
+			{Name: "name", Accept: Str, Required: true, Doc: "Letters, digits, `_` and `-`, starting with a letter."},
+			{Name: "text", Accept: Str | Func, Required: true, Doc: "The text, or the function that makes it."},
+			{Name: "args", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each argument by its name."},
+			{Name: "title", Accept: Str, Named: true, Doc: "Shown to people. Default: the name."},
+			{Name: "doc", Accept: Str, Named: true, Doc: "What it is for. Default: the function's docstring."},
+		},
+		Gone: []Gone{{Name: "input", Instead: "args"}, {Name: "arguments", Instead: "args"}, {Name: "description", Instead: "doc"}, {Name: "template", Instead: "text"}, {Name: "fn", Instead: "text"}},
 	},
 	{
 		Name: "app.start", Returns: "None",

@@ -1,0 +1,257 @@
+package mcp
+
+import (
+	"bytes"
+	"fmt"
+	"net/http"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
+)
+
+// Toolsets besides those of exposed models, which are named after their paths.
+const (
+	setDefault   = ""          // what suits the size of the app
+	setReadOnly  = "readonly"  // the same without what changes anything
+	setAll       = "all"       // a tool for each operation, however many
+	setGeneric   = "generic"   // eight tools for all models, however few
+	setWorkflows = "workflows" // no models
+)
+
+func fixedSets() []string { return []string{setReadOnly, setAll, setGeneric, setWorkflows} }
+
+// manyTools is the number of tools beyond which an agent is shown tools for all
+// models in place of tools for each: a long list costs it attention with every
+// step.
+const manyTools = 15
+
+// view is what is seen at one address: the tools that are listed, and those
+// that can be called.
+type view struct {
+	server   *Server
+	name     string // of the toolset, "orders/readonly"
+	listed   []*tool
+	callable map[string]*tool
+	generic  bool // models are reached by tools for all of them
+
+	instructions func() string
+	list         func() []byte // the tools' texts, of who may call them all
+}
+
+// viewAt finds the view at a path, or says why there is none.
+func (s *Server) viewAt(path string) (v *view, why string) {
+	rest, ok := strings.CutPrefix(path, "/mcp")
+	if !ok || rest != "" && rest[0] != '/' {
+		rest = path
+	}
+	rest = strings.Trim(rest, "/")
+	set, readOnly := strings.CutSuffix(rest, "/"+setReadOnly)
+	if rest == setReadOnly {
+		set, readOnly = setDefault, true
+	}
+	if strings.Contains(set, "/") || !s.hasSet(set) {
+		names := s.setNames()
+		why = "there is no toolset " + quoted(rest) + "; there are /mcp, /mcp/" + strings.Join(names[:min(len(names), namedTools)], ", /mcp/")
+		if near := dataflow.Suggest(set, names); near != "" {
+			why = "there is no toolset " + quoted(rest) + "; did you mean /mcp/" + near + "?"
+		}
+		return nil, why
+	}
+	return s.view(set, readOnly), ""
+}
+
+func (s *Server) hasSet(name string) bool {
+	return name == setDefault || slices.Contains(s.setNames(), name)
+}
+
+// setNames lists the toolsets that have a name.
+func (s *Server) setNames() []string {
+	names := fixedSets()
+	for _, exp := range s.engine.App().Exposures {
+		if !slices.Contains(names, exp.Path) {
+			names = append(names, exp.Path)
+		}
+	}
+	return names
+}
+
+// view returns a toolset as it is seen, put together when it is first asked for.
+func (s *Server) view(set string, readOnly bool) *view {
+	name := set
+	if readOnly {
+		name = strings.TrimPrefix(set+"/"+setReadOnly, "/")
+	}
+	if v, ok := s.views.Load(name); ok {
+		return v.(*view)
+	}
+	v := &view{server: s, name: name, callable: make(map[string]*tool)}
+	v.fill(set, readOnly)
+	v.instructions = sync.OnceValue(v.instruct)
+	v.list = sync.OnceValue(func() []byte { return v.texts(v.listed) })
+	kept, _ := s.views.LoadOrStore(name, v)
+	return kept.(*view)
+}
+
+// fill chooses the tools of a view. Those of the default can all be called by
+// name, whether they are listed or not; other toolsets have what they list.
+func (v *view) fill(set string, readOnly bool) {
+	c := v.server.catalog()
+	v.generic = set == setGeneric || set == setDefault && c.many()
+	for _, t := range c.tools {
+		if readOnly && !t.readOnly {
+			continue
+		}
+		listed := v.lists(t, set)
+		if listed {
+			v.listed = append(v.listed, t)
+		}
+		if listed || set == setDefault {
+			v.callable[t.name] = t
+		}
+	}
+}
+
+// lists reports whether a toolset has a tool in its list.
+func (v *view) lists(t *tool, set string) bool {
+	switch t.kind {
+	case kindOperation:
+		return set == setAll || set == t.exposure.Path && !slices.Contains(fixedSets(), set) || set == setDefault && !v.generic
+	case kindGeneric:
+		return v.generic
+	}
+	return slices.Contains([]string{setDefault, setAll, setGeneric, setWorkflows}, set)
+}
+
+// texts joins the definitions of tools.
+func (v *view) texts(tools []*tool) []byte {
+	var b bytes.Buffer
+	for i, t := range tools {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.Write(t.text())
+	}
+	return b.Bytes()
+}
+
+// shownTo lists the tools that a caller may call.
+func (v *view) shownTo(c access.Caller) (tools []*tool, all bool) {
+	if !v.server.guarded {
+		return v.listed, true
+	}
+	for _, t := range v.listed {
+		if t.denied(c) == nil {
+			tools = append(tools, t)
+		}
+	}
+	return tools, len(tools) == len(v.listed)
+}
+
+// pageOfTools is how many tools a list names before it gives a cursor: all of
+// them in any app but a huge one.
+const pageOfTools = 500
+
+// page is the part of a list of n that a request asks for, and the cursor of
+// the next.
+func (q *request) page(n, size int) (from, to int, next string, f *fault) {
+	if cursor := text(q.msg.params, "cursor"); cursor != "" {
+		var err error
+		if from, err = strconv.Atoi(cursor); err != nil || from < 0 || from > n {
+			return 0, 0, "", faultf(codeInvalidParams, "the cursor %s is not one that the server gave; begin again without it", quoted(cursor))
+		}
+	}
+	if to = min(from+size, n); to < n {
+		next = strconv.Itoa(to)
+	}
+	return from, to, next, nil
+}
+
+// appendNext ends a list with the cursor of its next page.
+func appendNext(body []byte, next string) []byte {
+	if next == "" {
+		return body
+	}
+	return codec.AppendString(append(body, `,"nextCursor":`...), next)
+}
+
+// callableTool finds the tool that a request names.
+func (q *request) callableTool() (*tool, *fault) {
+	name := text(q.msg.params, "name")
+	if name == "" {
+		return nil, faultf(codeInvalidParams, `the params of tools/call must be an object: {"name": "…", "arguments": {…}}`)
+	}
+	if t := q.view.callable[name]; t != nil {
+		return t, nil
+	}
+	f := faultf(codeInvalidParams, "there is no tool %s", quoted(name))
+	if t := q.server.view(setDefault, false).callable[name]; t != nil {
+		f.message += fmt.Sprintf(" in the toolset %s; /mcp has it", q.view.name)
+		return nil, f
+	}
+	names := make([]string, 0, len(q.view.callable))
+	for n := range q.view.callable {
+		names = append(names, n)
+	}
+	slices.Sort(names)
+	if hint := dataflow.DidYouMean(name, names); hint != "" {
+		f.message += "; " + hint
+	}
+	return nil, f
+}
+
+// changedSince says what of a view is another than in an earlier server.
+func (s *Server) changedSince(old *Server, name string) changes {
+	was, is := old.viewNamed(name), s.viewNamed(name)
+	if was == nil || is == nil {
+		return changes{true, true, true}
+	}
+	return changes{
+		tools:     !bytes.Equal(was.list(), is.list()),
+		prompts:   !bytes.Equal(old.promptList(), s.promptList()),
+		resources: !bytes.Equal(old.resourceList(), s.resourceList()) || !bytes.Equal(old.templateList(), s.templateList()),
+	}
+}
+
+func (s *Server) viewNamed(name string) *view {
+	v, _ := s.viewAt("/mcp/" + name)
+	return v
+}
+
+// CardPath is where the server's card is, with enable_discovery.
+const CardPath = "/.well-known/mcp/server-card.json"
+
+// serveCard tells whoever comes by, before any handshake, what the server is and
+// where it is reached. It names no tool: what there is depends on who asks.
+func (s *Server) serveCard(w http.ResponseWriter, r *http.Request) {
+	if r.Method != http.MethodGet && r.Method != http.MethodHead {
+		w.Header().Set("Allow", "GET, HEAD")
+		refuse(w, http.StatusMethodNotAllowed, "the card is read with GET")
+		return
+	}
+	versions := []any{}
+	for _, v := range revisions() {
+		versions = append(versions, v)
+	}
+	scheme := "http"
+	if r.TLS != nil {
+		scheme = "https"
+	}
+	remote := dataflow.ObjectOf("type", "streamable-http", "url", scheme+"://"+r.Host+"/mcp", "supportedProtocolVersions", versions)
+	remotes := []any{remote}
+	if s.o.SSE {
+		remotes = append(remotes, dataflow.ObjectOf("type", "sse", "url", scheme+"://"+r.Host+ssePath))
+	}
+	card := dataflow.ObjectOf("name", s.o.Name, "version", s.o.Version, "description", "The app "+s.o.Name+", served by flowctl.",
+		"remotes", remotes, "capabilities", s.capabilities(true))
+	w.Header().Set("Cache-Control", "no-cache")
+	w.Header()["Content-Type"] = jsonType
+	w.WriteHeader(http.StatusOK)
+	if r.Method == http.MethodGet {
+		_, _ = w.Write(codec.AppendValue(nil, card)) // an error means that the client is gone
+	}
+}
