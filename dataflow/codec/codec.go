@@ -34,6 +34,20 @@ type Decoder struct {
 	shape  *dataflow.Shape
 	fields []*dataflow.Field
 	nested []*Decoder // by field: of the object type in it, if it has one
+	hidden []bool     // by position in shape; nil: none
+}
+
+// Without returns a decoder to which some positions of the shape are unknown.
+func (d *Decoder) Without(hidden []bool) *Decoder {
+	other := *d
+	other.hidden = hidden
+	return &other
+}
+
+// Coerce is Decode for an object of canonical values.
+func (d *Decoder) Coerce(in *dataflow.Object, pointer string) (*dataflow.Object, []dataflow.Problem) {
+	c := collector{base: pointer}
+	return c.object(d, in), c.problems
 }
 
 // NewDecoder returns a decoder for objects over shape, whose first
@@ -143,7 +157,7 @@ func CoerceType(t *dataflow.Type, v any, pointer string) (any, []dataflow.Proble
 // shape, as Decode does for text.
 func CoerceObject(shape *dataflow.Shape, fields []*dataflow.Field, in *dataflow.Object, pointer string) (*dataflow.Object, []dataflow.Problem) {
 	c := collector{base: pointer}
-	return c.object(shape, fields, in), c.problems
+	return c.object(&Decoder{shape: shape, fields: fields}, in), c.problems
 }
 
 // ParseText reads the text form of a value, from a query string or a command

@@ -199,7 +199,7 @@ func (c *collector) objectOf(t *dataflow.Type, in *dataflow.Object) (any, bool) 
 		if in.Shape() == t.Model.Shape() {
 			return in, true // made by the runtime
 		}
-		out := c.object(t.Model.Shape(), t.Model.Fields, in)
+		out := c.object(&Decoder{shape: t.Model.Shape(), fields: t.Model.Fields}, in)
 		return out, c.found == found
 	}
 	if t.Fields == nil {
@@ -218,33 +218,33 @@ func (c *collector) objectOf(t *dataflow.Type, in *dataflow.Object) (any, bool) 
 	}
 	for name := range in.All {
 		if _, known := out.Shape().Index(name); !known {
-			c.unknown(name, t.Fields)
+			c.unknown(name, t.Fields, nil)
 		}
 	}
 	c.complete(t.Fields, out)
 	return out, c.found == found
 }
 
-// object coerces the named values of in to the fields of a shape.
-func (c *collector) object(shape *dataflow.Shape, fields []*dataflow.Field, in *dataflow.Object) *dataflow.Object {
-	vals := make([]any, shape.Len())
+// object coerces the named values of in to the fields of a decoder's shape.
+func (c *collector) object(d *Decoder, in *dataflow.Object) *dataflow.Object {
+	vals := make([]any, d.shape.Len())
 	for i := range vals {
 		vals[i] = dataflow.Absent
 	}
 	for name, v := range in.All {
-		i, known := shape.Index(name)
+		i, known := d.shape.Index(name)
 		switch {
-		case !known:
-			c.unknown(name, fields)
-		case i >= len(fields):
+		case !known || d.hidden != nil && d.hidden[i]:
+			c.unknown(name, d.fields, d.hidden)
+		case i >= len(d.fields):
 			c.computed(name)
 		default:
 			c.push(name)
-			vals[i], _ = c.field(fields[i], v)
+			vals[i], _ = c.field(d.fields[i], v)
 			c.pop()
 		}
 	}
-	return dataflow.NewRecord(shape, vals)
+	return dataflow.NewRecord(d.shape, vals)
 }
 
 // complete fills in the defaults of fields that o leaves out and asks for

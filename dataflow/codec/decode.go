@@ -89,8 +89,11 @@ func (p *parser) object(d *Decoder) (any, bool) {
 		if i >= len(d.fields) || d.shape.Name(i) != name {
 			var known bool
 			if i, known = d.shape.Index(name); !known || i >= len(d.fields) {
-				return p.refuse(d, name, known)
+				return p.refuse(d, name, known && (d.hidden == nil || !d.hidden[i]))
 			}
+		}
+		if d.hidden != nil && d.hidden[i] {
+			return p.refuse(d, name, false)
 		}
 		next = i + 1
 		if vals[i] != dataflow.Absent {
@@ -111,7 +114,7 @@ func (p *parser) refuse(d *Decoder, name string, computed bool) bool {
 	if computed {
 		p.computed(name)
 	} else {
-		p.unknown(name, d.fields)
+		p.unknown(name, d.fields, d.hidden)
 	}
 	p.push(name)
 	found := p.found

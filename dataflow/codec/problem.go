@@ -76,15 +76,16 @@ func EscapePointer(name string) string {
 	return strings.ReplaceAll(strings.ReplaceAll(name, "~", "~0"), "/", "~1")
 }
 
-// unknown records that the present object has no field of this name.
-func (c *collector) unknown(name string, fields []*dataflow.Field) {
+// unknown records that the present object has no field of this name. Those that
+// are hidden, by position, are not spoken of.
+func (c *collector) unknown(name string, fields []*dataflow.Field, hidden []bool) {
 	if c.found >= maxProblems { // spare the search for a suggestion
 		c.found++
 		return
 	}
 	names := make([]string, 0, len(fields))
-	for _, f := range fields {
-		if f.System == dataflow.RoleNone || f.System == dataflow.RoleID {
+	for i, f := range fields {
+		if (f.System == dataflow.RoleNone || f.System == dataflow.RoleID) && (hidden == nil || !hidden[i]) {
 			names = append(names, f.Name)
 		}
 	}

@@ -53,6 +53,9 @@ type Aggregate struct {
 	// Live leaves soft-deleted rows out on the way through references: a key
 	// behind one is null.
 	Live bool
+	// Seen, if set, is the filter of the rows behind references that count, nil
+	// for all of a model: a key behind another row is null.
+	Seen func(*dataflow.Model) Expr
 
 	Out    *dataflow.Model
 	Having Expr    // on Out
@@ -94,7 +97,7 @@ func (b *Builder) Aggregate(q *Aggregate) {
 	b.Raw("SELECT ").Columns(q.Out, nil).Raw(" FROM (SELECT ")
 	for i, path := range q.By {
 		b.comma(i)
-		b.key(path, q.Live)
+		b.key(path, q)
 		b.Raw(" AS ").Ident(q.Out.Fields[i].Name)
 	}
 	for i, f := range q.Figures {
@@ -127,17 +130,17 @@ func hopAlias(i int) string { return `"_h` + ordinal(i) + `"` }
 
 // key appends the value at the end of a path: a column, or what a subquery
 // finds behind each reference.
-func (b *Builder) key(path Path, live bool) {
+func (b *Builder) key(path Path, q *Aggregate) {
 	models := []*dataflow.Model{path.Model}
 	for _, i := range path.Via {
 		m := models[len(models)-1]
 		models = append(models, m.Fields[i].Type.Model)
 	}
-	b.behind(path, models, len(path.Via), path.Field, live)
+	b.behind(path, models, len(path.Via), path.Field, q)
 }
 
 // behind appends a field of the model that n references of a path lead to.
-func (b *Builder) behind(path Path, models []*dataflow.Model, n, field int, live bool) {
+func (b *Builder) behind(path Path, models []*dataflow.Model, n, field int, q *Aggregate) {
 	m := models[n]
 	if n == 0 {
 		b.Raw(rootAlias + ".").Ident(m.Fields[field].ColumnName())
@@ -146,9 +149,14 @@ func (b *Builder) behind(path Path, models []*dataflow.Model, n, field int, live
 	alias := hopAlias(n - 1)
 	b.Raw("(SELECT " + alias + ".").Ident(m.Fields[field].ColumnName()).
 		Raw(" FROM ").Ident(m.Table).Raw(" AS " + alias + " WHERE " + alias + ".").Ident(m.ID().ColumnName()).Raw(" = ")
-	b.behind(path, models, n-1, path.Via[n-1], live)
-	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 && live {
+	b.behind(path, models, n-1, path.Via[n-1], q)
+	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 && q.Live {
 		b.Raw(" AND " + alias + ".").Ident(m.Fields[i].ColumnName()).Raw(" IS NULL")
+	}
+	if q.Seen != nil {
+		if where := q.Seen(m); !isTrue(where) { // its columns are those of the innermost table
+			b.Raw(" AND ").expr(where)
+		}
 	}
 	b.Raw(")")
 }

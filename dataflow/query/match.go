@@ -34,6 +34,9 @@ func Match(e Expr, value func(Path) any) bool {
 		return !Match(e.Expr, value)
 	case *Cmp:
 		return e.matches(value(e.Path))
+	case *Through:
+		here := Path{Model: e.Model, Field: e.Field}
+		return value(here) != nil && Match(e.Expr, func(p Path) any { return value(p.behind(here)) })
 	case *Search:
 		return e.matches(value)
 	}

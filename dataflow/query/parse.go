@@ -33,16 +33,7 @@ const (
 //	{"$or": [{"note": null}, {"customer.email": {"$endswith": "@a.com"}}]}
 //	{"$not": {"tags": {"$contains": "old"}}, "total": {"$not": {"$in": [1, 2]}}}
 func Parse(m *dataflow.Model, v any, pointer string) (Expr, []dataflow.Problem) {
-	return ParseSeen(m, v, pointer, nil)
-}
-
-// ParseSeen is Parse for somebody who may not learn of every model: a path
-// through a reference to one that sees says no to is unknown. Otherwise rows
-// could be guessed at by their values: "customer.email" that begins with "a".
-func ParseSeen(m *dataflow.Model, v any, pointer string, sees func(*dataflow.Model) bool) (Expr, []dataflow.Problem) {
-	p := parser{model: m, sees: sees}
-	e := p.filter(v, pointer, 0)
-	return e, p.problems
+	return Sight{}.Filter(m, v, pointer)
 }
 
 // ParseStatic checks a filter as an app file has it: where a dataflow.Ref or
@@ -69,8 +60,8 @@ func ParseIndex(m *dataflow.Model, v any, pointer string) (Expr, []dataflow.Prob
 type parser struct {
 	model    *dataflow.Model
 	static   bool
-	index    bool                       // what an index can be over
-	sees     func(*dataflow.Model) bool // nil sees every model
+	index    bool // what an index can be over
+	sight    Sight
 	terms    int
 	listed   int
 	problems []dataflow.Problem
@@ -186,7 +177,7 @@ func (p *parser) filters(name string, v any, pointer string, depth int) []Expr {
 func (p *parser) path(name, pointer string) (Path, bool) {
 	path := Path{Model: p.model}
 	m := p.model
-	if i, ok := m.FieldIndex(name); ok { // a group's key has points in its name
+	if i, ok := p.sight.fieldIndex(m, name); ok { // a group's key has points in its name
 		path.Field = i
 		return path, true
 	}
@@ -209,7 +200,7 @@ func (p *parser) path(name, pointer string) (Path, bool) {
 			p.bad("unknown_field", pointer, "", "%s.%s is %s, not a reference, so nothing can follow it", m.Name, first, m.Fields[i].Type)
 			return path, false
 		}
-		if p.sees != nil && !p.sees(to) {
+		if !p.sight.model(to) {
 			p.bad("unknown_field", pointer, "", "%s has no field %q", m.Name, name)
 			return path, false
 		}
@@ -223,24 +214,16 @@ func (p *parser) path(name, pointer string) (Path, bool) {
 
 // field finds a field that can be filtered on.
 func (p *parser) field(m *dataflow.Model, name, pointer string) (int, bool) {
-	if i, ok := m.FieldIndex(name); ok {
+	if i, ok := p.sight.fieldIndex(m, name); ok {
 		return i, true
 	}
-	if m.ComputedField(name) != nil {
+	if p.sight.computed(m, name) {
 		p.bad("not_filterable", pointer, "filter on the fields it is worked out from",
 			"%s.%s is computed when a row is read, so the database can't look for it", m.Name, name)
 		return 0, false
 	}
-	p.bad("unknown_field", pointer, dataflow.DidYouMean(name, fieldNames(m)), "%s has no field %q", m.Name, name)
+	p.bad("unknown_field", pointer, dataflow.DidYouMean(name, p.sight.names(m, len(m.Fields))), "%s has no field %q", m.Name, name)
 	return 0, false
-}
-
-func fieldNames(m *dataflow.Model) []string {
-	names := make([]string, len(m.Fields))
-	for i, f := range m.Fields {
-		names[i] = f.Name
-	}
-	return names
 }
 
 // comparisons reads what stands below a field: a value it equals, or an object

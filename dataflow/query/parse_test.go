@@ -312,7 +312,7 @@ func TestAggregateSQL(t *testing.T) {
 				`count("note") AS "n", max("id", 0) AS "last", avg("id", 6) AS "mean" FROM "orders" AS "_t" WHERE "id" > $1 GROUP BY 1, 2) AS "_g" ` +
 				`WHERE "n" > $2 ORDER BY "last" DESC NULLS FIRST, "status", "parent.customer.name" NULLS LAST`},
 	} {
-		q, problems := ParseAggregate(m, value(t, test.args).(*dataflow.Object), nil)
+		q, problems := ParseAggregate(m, value(t, test.args).(*dataflow.Object))
 		if problems != nil {
 			t.Fatal(problems)
 		}

@@ -19,17 +19,9 @@ const (
 
 var figureNames = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
 
-// ParseAggregate reads the arguments of an aggregate over m's rows: filter,
-// group_by, aggregates, having and sort. Names that lead to rows of a model
-// that sees says no to are unknown; nil sees all.
-//
-//	{"filter": {"status": "paid"}, "group_by": ["status", "customer.name"],
-//	 "aggregates": {"n": {"$count": true}, "net": {"$sum": "net"}},
-//	 "having": {"n": {"$gt": 1}}, "sort": "-net"}
-func ParseAggregate(m *dataflow.Model, args *dataflow.Object, sees func(*dataflow.Model) bool) (*Aggregate, []dataflow.Problem) {
-	p := parser{model: m, sees: sees}
-	q := p.aggregate(args)
-	return q, p.problems
+// ParseAggregate reads the arguments of an aggregate; see Sight.Aggregate.
+func ParseAggregate(m *dataflow.Model, args *dataflow.Object) (*Aggregate, []dataflow.Problem) {
+	return Sight{}.Aggregate(m, args)
 }
 
 // ParseAggregateStatic checks the arguments of an aggregate as an app file has

@@ -10,8 +10,7 @@ import (
 // ParseSort reads the keys of a sort: "name", "-created_at" for descending,
 // several with commas between them or as a list. null is no sort.
 func ParseSort(m *dataflow.Model, v any, pointer string) ([]Order, []dataflow.Problem) {
-	p := parser{model: m}
-	return p.sort(v, pointer), p.problems
+	return Sight{}.Sort(m, v, pointer)
 }
 
 // ParseSortStatic checks a sort as an app file has it; see ParseStatic.
@@ -26,8 +25,7 @@ func ParseSortStatic(m *dataflow.Model, v any, pointer string) []dataflow.Proble
 // Shape, each once, in the order given: those from len(m.Fields) on are
 // computed. null is nil: every field.
 func ParseFields(m *dataflow.Model, v any, pointer string) ([]int, []dataflow.Problem) {
-	p := parser{model: m}
-	return p.fields(v, pointer), p.problems
+	return Sight{}.Fields(m, v, pointer)
 }
 
 // ParseFieldsStatic checks a list of fields as an app file has it; see
@@ -43,12 +41,12 @@ func (p *parser) sort(v any, pointer string) []Order {
 	seen := map[int]bool{}
 	for name, at := range p.names("a sort", v, pointer) {
 		name, desc := strings.CutPrefix(name, "-")
-		i, ok := p.model.FieldIndex(name)
+		i, ok := p.sight.fieldIndex(p.model, name)
 		switch {
-		case !ok && p.model.ComputedField(name) != nil:
+		case !ok && p.sight.computed(p.model, name):
 			p.bad("not_sortable", at, "sort by the fields it is worked out from", "%s.%s is computed when a row is read, so the database can't sort by it", p.model.Name, name)
 		case !ok:
-			p.bad("unknown_field", at, dataflow.DidYouMean(name, fieldNames(p.model)), "%s has no field %q", p.model.Name, name)
+			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.sight.names(p.model, len(p.model.Fields))), "%s has no field %q", p.model.Name, name)
 		case !Sortable(p.model.Fields[i].Type):
 			p.bad("not_sortable", at, "", "%s is %s, which has no order", name, p.model.Fields[i].Type)
 		case seen[i]:
@@ -69,23 +67,14 @@ func (p *parser) fields(v any, pointer string) []int {
 	seen := map[int]bool{}
 	for name, at := range p.names("fields", v, pointer) {
 		i, ok := p.model.Shape().Index(name)
-		if !ok {
-			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.shapeNames()), "%s has no field %q", p.model.Name, name)
+		if !ok || !p.sight.field(p.model, i) {
+			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.sight.names(p.model, p.model.Shape().Len())), "%s has no field %q", p.model.Name, name)
 		} else if !seen[i] {
 			seen[i] = true
 			list = append(list, i)
 		}
 	}
 	return list
-}
-
-func (p *parser) shapeNames() []string {
-	shape := p.model.Shape()
-	names := make([]string, shape.Len())
-	for i := range names {
-		names[i] = shape.Name(i)
-	}
-	return names
 }
 
 // names yields each name of a list, or of a string with commas, and its

@@ -33,7 +33,7 @@ const (
 	Between
 )
 
-// Expr is a checked filter: And, Or, Not, *Cmp or *Search.
+// Expr is a checked filter: And, Or, Not, *Cmp, *Through or *Search.
 type Expr interface{ expr() }
 
 type (
@@ -52,12 +52,20 @@ type (
 
 		regex *regexp.Regexp // of a parsed Regex
 	}
+	// Through holds where a reference leads to a row for which a filter on
+	// that row's model holds.
+	Through struct {
+		Model *dataflow.Model
+		Field int // the reference
+		Expr  Expr
+	}
 )
 
-func (And) expr()  {}
-func (Or) expr()   {}
-func (Not) expr()  {}
-func (*Cmp) expr() {}
+func (And) expr()      {}
+func (Or) expr()       {}
+func (Not) expr()      {}
+func (*Cmp) expr()     {}
+func (*Through) expr() {}
 
 // AllOf is the filter that all of filters hold; nil is one that takes every row.
 func AllOf(filters ...Expr) Expr {

@@ -24,9 +24,10 @@ const (
 // Search holds for the rows in which every term is found, and none that is
 // excluded. It is an Expr.
 type Search struct {
-	Model *dataflow.Model
-	Text  string // as the caller wrote it; Terms are made of it
-	Terms []Term
+	Model  *dataflow.Model
+	Fields []int  // that are looked into, of those that are searchable
+	Text   string // as the caller wrote it; Terms are made of it
+	Terms  []Term
 }
 
 func (*Search) expr() {}
@@ -42,10 +43,16 @@ type Term struct {
 // any of the searchable fields; "several words" side by side; wor* for words
 // that begin so; -word for rows without it. Nothing is a syntax error.
 func ParseSearch(m *dataflow.Model, text, pointer string) (Expr, []dataflow.Problem) {
-	p := parser{model: m}
+	return Sight{}.Search(m, text, pointer)
+}
+
+// Search is ParseSearch in the fields that are seen.
+func (s Sight) Search(m *dataflow.Model, text, pointer string) (Expr, []dataflow.Problem) {
+	p := parser{model: m, sight: s}
+	fields := s.searchable(m)
 	switch {
-	case len(m.Searchable()) == 0:
-		p.bad("not_filterable", pointer, "write field(str, searchable = True) for what is to be searched"+filterInstead(m), "%s has no searchable field", m.Name)
+	case len(fields) == 0:
+		p.bad("not_filterable", pointer, "write field(str, searchable = True) for what is to be searched"+s.filterInstead(m), "%s has no searchable field", m.Name)
 	case len(text) > MaxSearch:
 		p.bad("too_long", pointer, "", "a search has at most %d bytes", MaxSearch)
 	}
@@ -59,14 +66,14 @@ func ParseSearch(m *dataflow.Model, text, pointer string) (Expr, []dataflow.Prob
 	case len(terms) > MaxSearchTerms:
 		p.bad("too_large", pointer, "", "a search has at most %d terms", MaxSearchTerms)
 	}
-	return &Search{Model: m, Text: text, Terms: terms}, p.problems
+	return &Search{Model: m, Fields: fields, Text: text, Terms: terms}, p.problems
 }
 
 // filterInstead shows the filter that looks for a part of a text, if the model
 // has one.
-func filterInstead(m *dataflow.Model) string {
-	for _, f := range m.Fields {
-		if f.Type.Kind == dataflow.KindString && f.System == dataflow.RoleNone {
+func (s Sight) filterInstead(m *dataflow.Model) string {
+	for i, f := range m.Fields {
+		if f.Type.Kind == dataflow.KindString && f.System == dataflow.RoleNone && s.field(m, i) {
 			return `, or use a filter: {"` + f.Name + `": {"$ilike": "%red%"}}`
 		}
 	}
@@ -246,7 +253,7 @@ func (t *Term) starts(words []string) bool {
 // matches is the meaning of a search in memory.
 func (s *Search) matches(value func(Path) any) bool {
 	var texts []string
-	for _, i := range s.Model.Searchable() {
+	for _, i := range s.Fields {
 		if text, ok := value(Path{Model: s.Model, Field: i}).(string); ok {
 			texts = append(texts, text)
 		}

@@ -233,6 +233,8 @@ func (b *Builder) expr(e Expr) {
 		b.Raw(") IS NOT TRUE")
 	case *Cmp:
 		b.cmp(e)
+	case *Through:
+		b.through(e)
 	case *Search:
 		b.Dialect.Search(b, e)
 	default:
@@ -275,10 +277,21 @@ func (b *Builder) hop(m *dataflow.Model, via []int, c *Cmp) {
 		b.leaf(m.Fields[c.Path.Field], c)
 		return
 	}
-	f := m.Fields[via[0]]
+	to := b.into(m.Fields[via[0]])
+	b.hop(to, via[1:], c)
+	b.Raw(")")
+}
+
+// into begins a subquery of the rows that a reference leads to.
+func (b *Builder) into(f *dataflow.Field) *dataflow.Model {
 	to := f.Type.Model
 	b.Ident(f.ColumnName()).Raw(" IN (SELECT ").Ident(to.ID().ColumnName()).Raw(" FROM ").Ident(to.Table).Raw(" WHERE ")
-	b.hop(to, via[1:], c)
+	return to
+}
+
+func (b *Builder) through(t *Through) {
+	b.into(t.Model.Fields[t.Field])
+	b.expr(t.Expr)
 	b.Raw(")")
 }
 

@@ -99,13 +99,10 @@ func textsOf(columns []string) string {
 // Search narrows by the index, if there is one, and decides by the words of
 // each field.
 func (d dialect) Search(b *query.Builder, s *query.Search) {
-	var columns []string
-	for _, i := range s.Model.Searchable() {
-		columns = append(columns, s.Model.Fields[i].ColumnName())
-	}
+	columns, indexed := columnsOf(s.Model, s.Fields), columnsOf(s.Model, s.Model.Searchable())
 	b.Raw("(")
 	if match := tsquery(s.Terms); match != "" && !d.foreign {
-		b.Ident(d.words.words).Raw("(" + textsOf(columns) + ") @@ ").Arg(match).Raw("::tsquery AND ")
+		b.Ident(d.words.words).Raw("(" + textsOf(indexed) + ") @@ ").Arg(match).Raw("::tsquery AND ")
 	}
 	for i, t := range s.Terms {
 		if i > 0 {
@@ -130,6 +127,14 @@ func (d dialect) Search(b *query.Builder, s *query.Search) {
 		b.Raw(")")
 	}
 	b.Raw(")")
+}
+
+func columnsOf(m *dataflow.Model, fields []int) []string {
+	columns := make([]string, len(fields))
+	for i, f := range fields {
+		columns[i] = m.Fields[f].ColumnName()
+	}
+	return columns
 }
 
 // needle is a term as it stands among the words of a text.

@@ -62,7 +62,7 @@ func (dialect) Search(b *query.Builder, s *query.Search) {
 		b.Raw(" AND ")
 	}
 	b.Raw(searchFunction + "(").Arg(s.Text)
-	for _, i := range s.Model.Searchable() {
+	for _, i := range s.Fields {
 		b.Raw(", ").Ident(s.Model.Fields[i].ColumnName())
 	}
 	b.Raw("))")
