@@ -11,6 +11,7 @@ import (
 	"errors"
 	"strconv"
 	"strings"
+	"sync"
 	"sync/atomic"
 	"time"
 	"unicode"
@@ -57,11 +58,14 @@ type Caller struct {
 	// that is asked: nil is all of them, as for the app's own functions.
 	Sees func(*dataflow.Model) bool
 	// Operator: who runs the app at their own terminal. They may see the runs of
-	// every tenant, and nothing else that others may not.
+	// every tenant, and the access rules are not for them.
 	Operator bool
 	// Chain is how many events led here, one by what the other started.
 	Chain int
 }
+
+// ruled reports whether the access rules are for a caller.
+func (c *Caller) ruled() bool { return c.Ruled && !c.Operator }
 
 // MaxTenant is how many bytes the name of a tenant has at most.
 const MaxTenant = 255
@@ -83,7 +87,8 @@ type Model struct {
 	// Positions in m.Fields; -1 where the model has no such field.
 	id, createdAt, updatedAt, version, tenant, deletedAt int
 
-	whole      *reading // every field and computed value
+	all        *sight   // of who sees everything
+	sights     sync.Map // of others, by what they see and set
 	raw        *reading // every field
 	insertable []int    // fields of an insert whose id the database picks
 	allFields  []int
@@ -106,12 +111,12 @@ func New(m *dataflow.Model, o Options) *Model {
 		if i != a.id {
 			a.insertable = append(a.insertable, i)
 		}
-		if f.Type.Kind == dataflow.KindRef && (f.Type.Model.SoftDelete || f.Type.Model.MultiTenant) {
+		if f.Type.Kind == dataflow.KindRef && (f.Type.Model.SoftDelete || f.Type.Model.MultiTenant || f.Type.Model.Access != nil) {
 			a.guarded = append(a.guarded, i)
 		}
 	}
 	a.referrers = newReferrers(m, a.clock, o.Watch)
-	a.whole = a.newReading(nil)
+	a.all = &sight{decoder: a.decoder, whole: a.newReading(nil)}
 	a.raw = &reading{tenant: a.tenant, version: a.version}
 	return a
 }
@@ -141,6 +146,9 @@ func (m *Model) Declared() *dataflow.Model { return m.m }
 func (m *Model) Do(ctx context.Context, r store.Reader, c Caller, op dataflow.OpKind, args *dataflow.Object) (any, error) {
 	if args == nil {
 		args = dataflow.NewObject()
+	}
+	if err := m.admit(c, op); err != nil {
+		return nil, err
 	}
 	if !op.Writes() {
 		return opTable[op].read(m, ctx, r, c, args)

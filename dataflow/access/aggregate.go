@@ -30,7 +30,7 @@ func aggregateOutput(*dataflow.Model) *dataflow.Type {
 
 func (m *Model) doAggregate(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpAggregate, args)
-	q, problems := query.ParseAggregate(m.m, a.o, c.Sees)
+	q, problems := a.sight.Aggregate(m.m, a.o)
 	for _, p := range a.problems { // what is of the wrong type is not missing as well
 		problems = without(problems, p.Pointer)
 	}
@@ -49,6 +49,9 @@ func (m *Model) doAggregate(ctx context.Context, r store.Reader, c Caller, args 
 		return nil, err
 	}
 	q.Where = where
+	if c.ruled() {
+		q.Seen = c.seen()
+	}
 	groups, more := []any{}, false
 	err = r.Aggregate(ctx, q, func(row store.Row) error {
 		if more = len(groups) == limit; !more {

@@ -41,13 +41,14 @@ func newParams(m *dataflow.Model, op dataflow.OpKind) params {
 type arguments struct {
 	m        *Model
 	o        *dataflow.Object
-	sees     func(*dataflow.Model) bool // as in Caller
+	c        Caller
+	sight    query.Sight // of the caller
 	problems []dataflow.Problem
 }
 
 func (m *Model) arguments(c Caller, op dataflow.OpKind, in *dataflow.Object) *arguments {
 	p := &m.params[op]
-	a := &arguments{m: m, sees: c.Sees}
+	a := &arguments{m: m, c: c, sight: c.Sight()}
 	a.o, a.problems = codec.CoerceObject(p.shape, p.fields, in, "")
 	for i := range a.problems {
 		if a.problems[i].Code == "unknown_field" {
@@ -135,7 +136,7 @@ func (a *arguments) filter() query.Expr {
 	if o == nil || o.Len() == 0 {
 		return nil
 	}
-	e, problems := query.ParseSeen(a.m.m, o, "/filter", a.sees)
+	e, problems := a.sight.Filter(a.m.m, o, "/filter")
 	a.also(problems)
 	return e
 }
@@ -146,7 +147,7 @@ func (a *arguments) search() query.Expr {
 	if !given {
 		return nil
 	}
-	e, problems := query.ParseSearch(a.m.m, text, "/search")
+	e, problems := a.sight.Search(a.m.m, text, "/search")
 	a.also(problems)
 	return e
 }
@@ -157,7 +158,7 @@ func (a *arguments) readFields() []int {
 	if v == nil {
 		return nil
 	}
-	fields, problems := query.ParseFields(a.m.m, v, "/fields")
+	fields, problems := a.sight.Fields(a.m.m, v, "/fields")
 	a.also(problems)
 	return fields
 }
@@ -210,5 +211,5 @@ func (a *arguments) input(name string) *input {
 	if o == nil {
 		o = dataflow.NewObject()
 	}
-	return a.m.coerce(o, "/"+name)
+	return a.m.sight(a.c).coerce(o, "/"+name)
 }

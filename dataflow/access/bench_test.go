@@ -56,7 +56,7 @@ func BenchmarkCreate(b *testing.B) {
 		for b.Loop() {
 			row, err := m.NewRow(ctx, a.caller, body)
 			if err == nil {
-				err = m.Insert(ctx, tx, a.caller, row)
+				_, err = m.Insert(ctx, tx, a.caller, row)
 			}
 			if err != nil {
 				return err

@@ -24,7 +24,7 @@ func (a *arguments) rows() []*input {
 		if !ok { // which is a problem already
 			o = dataflow.NewObject()
 		}
-		rows[i] = a.m.coerce(o, pointerTo("/data", i))
+		rows[i] = a.m.sight(a.c).coerce(o, pointerTo("/data", i))
 	}
 	return rows
 }
@@ -64,7 +64,7 @@ func rowsFault(e *dataflow.Error) bool {
 	case dataflow.StatusInvalid, dataflow.StatusConflict, dataflow.StatusRejected, dataflow.StatusNotFound:
 		return true
 	}
-	return false
+	return e.Code == "forbidden"
 }
 
 // each does f for each row. Unless rows can be skipped, the problems of all
@@ -140,11 +140,12 @@ func distinct(ids []any) []any {
 }
 
 // filters returns the filters that together cover what s is about, each small
-// enough for one statement.
-func (m *Model) filters(c Caller, s several) ([]query.Expr, error) {
+// enough for one statement. A filter finds the rows that the caller may change or
+// delete; of ids it is told if there is one that it may not.
+func (m *Model) filters(c Caller, s several, to right) ([]query.Expr, error) {
 	if s.ids == nil {
 		where, err := m.scope(c, false, s.filter)
-		return []query.Expr{where}, err
+		return []query.Expr{query.AllOf(where, m.may(c, to))}, err
 	}
 	var all []query.Expr
 	for chunk := range slices.Chunk(s.ids, idsAtOnce) {

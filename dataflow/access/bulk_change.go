@@ -18,6 +18,7 @@ func (m *Model) doBulkUpdate(ctx context.Context, tx store.Tx, c Caller, args *d
 	}
 	in := a.input("fields")
 	m.refuseSystem(in, false)
+	m.refuseFixed(m.sight(c), in)
 	m.refuseImmutable(in, nil)
 	a.also(in.problems)
 	if o := a.object("fields"); o != nil && o.Len() == 0 {
@@ -27,15 +28,18 @@ func (m *Model) doBulkUpdate(ctx context.Context, tx store.Tx, c Caller, args *d
 	if err != nil {
 		return nil, err
 	}
-	filters, err := m.filters(c, s)
+	filters, err := m.filters(c, s, toUpdate)
 	if err != nil {
 		return nil, err
 	}
-	if m.m.BeforeUpdate == nil && m.m.Validate == nil && !m.noted() {
+	if m.m.BeforeUpdate == nil && m.m.Validate == nil && !m.noted() && m.may(c, toUpdate) == nil {
 		return m.updateTogether(ctx, tx, c, in, s, filters)
 	}
 	rows, err := m.load(ctx, tx, filters, nil)
 	if err != nil {
+		return nil, err
+	}
+	if err := m.allow(ctx, tx, c, toUpdate, rows...); err != nil {
 		return nil, err
 	}
 	for _, row := range rows {
@@ -75,7 +79,7 @@ func (m *Model) updateTogether(ctx context.Context, tx store.Tx, c Caller, in *i
 	for _, where := range filters {
 		k, err := tx.Update(ctx, &query.Update{Model: m.m, Where: where, Set: set, Bump: m.version})
 		if err != nil {
-			return nil, placed(err, in.pointer)
+			return nil, m.placed(c, err, in.pointer)
 		}
 		n += k
 	}
@@ -101,17 +105,21 @@ func (m *Model) bulkUpdateRows(ctx context.Context, tx store.Tx, c Caller, a *ar
 		}
 		in.row.Vals()[m.id] = dataflow.Absent
 		m.refuseSystem(in, false)
+		m.refuseFixed(m.sight(c), in)
 		a.also(in.problems)
 	}
 	if err := a.err(); err != nil {
 		return nil, err
 	}
 	s.ids = distinct(ids)
-	filters, err := m.filters(c, s)
+	filters, err := m.filters(c, s, toUpdate)
 	if err != nil {
 		return nil, err
 	}
 	rows, err := m.load(ctx, tx, filters, nil)
+	if err == nil {
+		err = m.allow(ctx, tx, c, toUpdate, rows...)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -141,16 +149,19 @@ func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *d
 	if err != nil {
 		return nil, err
 	}
-	filters, err := m.filters(c, s)
+	filters, err := m.filters(c, s, toDelete)
 	if err != nil {
 		return nil, err
 	}
 	var rows []*dataflow.Object
 	var n int64
-	if m.plainDelete() {
-		rows, n, err = m.deleteTogether(ctx, tx, s, filters)
+	if m.plainDelete() && m.may(c, toDelete) == nil {
+		rows, n, err = m.deleteTogether(ctx, tx, c, s, filters)
 	} else {
 		rows, err = m.load(ctx, tx, filters, nil)
+		if err == nil {
+			err = m.allow(ctx, tx, c, toDelete, rows...)
+		}
 		for i := 0; err == nil && i < len(rows); i++ {
 			err = m.remove(ctx, tx, c, rows[i])
 		}
@@ -166,7 +177,7 @@ func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *d
 
 // deleteTogether removes rows in one statement for each filter. The rows it
 // returns hold ids alone, and only if ids were asked for.
-func (m *Model) deleteTogether(ctx context.Context, tx store.Tx, s several, filters []query.Expr) (rows []*dataflow.Object, n int64, err error) {
+func (m *Model) deleteTogether(ctx context.Context, tx store.Tx, c Caller, s several, filters []query.Expr) (rows []*dataflow.Object, n int64, err error) {
 	if s.ids != nil {
 		if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
 			return nil, 0, err
@@ -175,7 +186,7 @@ func (m *Model) deleteTogether(ctx context.Context, tx store.Tx, s several, filt
 	for _, where := range filters {
 		k, err := tx.Delete(ctx, m.m, where)
 		if err != nil {
-			return nil, 0, err
+			return nil, 0, m.placed(c, err, "")
 		}
 		n += k
 	}

@@ -10,12 +10,13 @@ import (
 
 func (m *Model) doBulkCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpBulkCreate, args)
-	inputs := a.rows()
+	inputs, s := a.rows(), m.sight(c)
 	rep := &report{skip: a.str("on_error") == "skip"}
 	if !rep.skip {
 		for _, in := range inputs { // so that the problems of all rows come together
 			m.refuseSystem(in, m.m.ClientID)
-			m.fillIn(in)
+			m.refuseFixed(s, in)
+			m.fillIn(s, in)
 			a.also(in.problems)
 		}
 	}
@@ -114,6 +115,11 @@ func (m *Model) insertTogether(ctx context.Context, tx store.Tx, c Caller, rows 
 	if err := m.checkAllRefs(ctx, tx, c, rows, place); err != nil {
 		return err
 	}
+	for _, row := range rows {
+		if err := m.allow(ctx, tx, c, toCreate, row); err != nil {
+			return err
+		}
+	}
 	var with, without []*dataflow.Object
 	for _, row := range rows {
 		if row.Vals()[m.id] == dataflow.Absent {
@@ -122,10 +128,10 @@ func (m *Model) insertTogether(ctx context.Context, tx store.Tx, c Caller, rows 
 			with = append(with, row)
 		}
 	}
-	if err := m.insertGroup(ctx, tx, m.allFields, with, func(v []any) []any { return v }); err != nil {
+	if err := m.insertGroup(ctx, tx, c, m.allFields, with, func(v []any) []any { return v }); err != nil {
 		return err
 	}
-	if err := m.insertGroup(ctx, tx, m.insertable, without, m.withoutID); err != nil {
+	if err := m.insertGroup(ctx, tx, c, m.insertable, without, m.withoutID); err != nil {
 		for _, row := range without { // to be tried again one by one
 			row.Vals()[m.id] = dataflow.Absent
 		}
@@ -138,7 +144,7 @@ func (m *Model) insertTogether(ctx context.Context, tx store.Tx, c Caller, rows 
 	return m.log(ctx, tx, c, changes...)
 }
 
-func (m *Model) insertGroup(ctx context.Context, tx store.Tx, fields []int, rows []*dataflow.Object, vals func([]any) []any) error {
+func (m *Model) insertGroup(ctx context.Context, tx store.Tx, c Caller, fields []int, rows []*dataflow.Object, vals func([]any) []any) error {
 	if len(rows) == 0 {
 		return nil
 	}
@@ -148,7 +154,7 @@ func (m *Model) insertGroup(ctx context.Context, tx store.Tx, fields []int, rows
 	}
 	ids, err := tx.Insert(ctx, m.m, fields, all)
 	if err != nil {
-		return err
+		return m.placed(c, err, "")
 	}
 	for i, row := range rows {
 		row.Vals()[m.id] = ids[i]

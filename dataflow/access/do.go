@@ -9,27 +9,27 @@ import (
 )
 
 func (m *Model) doCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
-	row, err := m.newRow(ctx, c, m.coerce(args, ""))
+	row, err := m.newRow(ctx, c, m.sight(c).coerce(args, ""))
 	if err != nil {
 		return nil, err
 	}
 	if err := m.insert(ctx, tx, c, row, ""); err != nil {
 		return nil, err
 	}
-	return m.result(ctx, row, nil)
+	return m.result(ctx, tx, c, row)
 }
 
-// result returns a row as a node's result. A nil pointer must not become a
-// result that is not nil.
-func (m *Model) result(ctx context.Context, row *dataflow.Object, err error) (any, error) {
+// result returns a row that was written as a node's result.
+func (m *Model) result(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) (any, error) {
+	w, err := m.written(ctx, tx, c, row)
 	if err != nil {
 		return nil, err
 	}
-	full, err := m.withComputed(ctx, row)
-	if err != nil {
+	o, err := w.object(ctx)
+	if err != nil { // a nil pointer must not become a result that is not nil
 		return nil, err
 	}
-	return full, nil
+	return o, nil
 }
 
 func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
@@ -39,7 +39,7 @@ func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *data
 	if err := a.err(); err != nil {
 		return nil, err
 	}
-	row, err := m.read(ctx, r, c, t, m.readingOf(e.fields(fields)), a.bool("include_deleted"))
+	row, err := m.read(ctx, r, c, t, m.reading(m.sight(c), e.fields(fields)), a.bool("include_deleted"))
 	if err == nil && e != nil {
 		x := &expander{r: r, c: c, deleted: a.bool("include_deleted")}
 		row, err = x.expandOne(ctx, e, row)
@@ -53,7 +53,7 @@ func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *data
 // read returns the row that a target names.
 func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd *reading, deleted bool) (*dataflow.Object, error) {
 	if t.id != nil && !deleted { // the store's quickest way
-		return m.readOne(ctx, r, c, t.id, rd)
+		return m.readOne(ctx, r, c, t.id, rd, false)
 	}
 	where, err := m.scope(c, deleted, t.where)
 	if err != nil {
@@ -72,15 +72,18 @@ func (m *Model) doUpdate(ctx context.Context, tx store.Tx, c Caller, args *dataf
 	in := a.input("fields")
 	if len(a.problems) > 0 {
 		m.refuseSystem(in, false)
+		m.refuseFixed(m.sight(c), in)
 		a.also(in.problems)
 		return nil, a.err()
 	}
-	row, err := m.current(ctx, tx, c, t, a.version())
+	row, err := m.current(ctx, tx, c, t, a.version(), toUpdate)
 	if err != nil {
 		return nil, err
 	}
-	row, err = m.change(ctx, tx, c, row, in)
-	return m.result(ctx, row, err)
+	if row, err = m.change(ctx, tx, c, row, in); err != nil {
+		return nil, err
+	}
+	return m.result(ctx, tx, c, row)
 }
 
 func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
@@ -103,7 +106,7 @@ func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *data
 		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
 	}
 	if v := a.value("sort"); v != nil {
-		order, problems := query.ParseSort(m.m, v, "/sort")
+		order, problems := a.sight.Sort(m.m, v, "/sort")
 		q.Sort = order
 		a.also(problems)
 	}
@@ -154,6 +157,9 @@ func (m *Model) doCount(ctx context.Context, r store.Reader, c Caller, args *dat
 
 // Count counts the rows that match a filter; nil is every row.
 func (m *Model) Count(ctx context.Context, r store.Reader, c Caller, filter query.Expr, deleted bool) (int64, error) {
+	if err := m.admit(c, dataflow.OpCount); err != nil {
+		return 0, err
+	}
 	where, err := m.scope(c, deleted, filter)
 	if err != nil {
 		return 0, err

@@ -48,23 +48,23 @@ func bare(m *dataflow.Model) *Model {
 		tenant:    m.RoleIndex(dataflow.RoleTenant),
 		deletedAt: m.RoleIndex(dataflow.RoleDeletedAt),
 	}
-	a.whole = a.newReading(nil)
+	a.all = &sight{whole: a.newReading(nil)}
 	return a
 }
 
 // relationsOf lists what rows of m can be expanded by, under each name it has.
 // A back-reference is called as the table that refers, or with the field,
 // "transfers_by_sender", where the table alone does not tell.
-func relationsOf(m *dataflow.Model, sees func(*dataflow.Model) bool) (names []string, all map[string]relation) {
+func relationsOf(m *dataflow.Model, s query.Sight) (names []string, all map[string]relation) {
 	all = map[string]relation{}
 	add := func(name string, field int, back bool, to *dataflow.Model) {
-		if sees == nil || sees(to) {
+		if s.Model == nil || s.Model(to) {
 			names = append(names, name)
 			all[name] = relation{name: name, field: field, back: back, to: &Expansion{m: bare(to)}}
 		}
 	}
 	for i, f := range m.Fields {
-		if f.Type.Kind == dataflow.KindRef {
+		if f.Type.Kind == dataflow.KindRef && (s.Field == nil || s.Field(m, i)) {
 			add(f.Name, i, false, f.Type.Model)
 		}
 	}
@@ -74,7 +74,7 @@ func relationsOf(m *dataflow.Model, sees func(*dataflow.Model) bool) (names []st
 	for _, other := range m.Database.Models {
 		var by []int
 		for i, f := range other.Fields {
-			if f.Type.Kind == dataflow.KindRef && f.Type.Model == m {
+			if f.Type.Kind == dataflow.KindRef && f.Type.Model == m && (s.Field == nil || s.Field(other, i)) {
 				by = append(by, i)
 			}
 		}
@@ -92,14 +92,14 @@ func relationsOf(m *dataflow.Model, sees func(*dataflow.Model) bool) (names []st
 
 // Expandable lists the relations that rows of m can be expanded by.
 func Expandable(m *dataflow.Model, sees func(*dataflow.Model) bool) []string {
-	names, _ := relationsOf(m, sees)
+	names, _ := relationsOf(m, query.Sight{Model: sees})
 	return names
 }
 
 // ParseExpand reads which relations to expand: names with points between them,
 // several with commas or as a list. null is none.
 func (m *Model) ParseExpand(c Caller, v any, pointer string) (*Expansion, []dataflow.Problem) {
-	p := expandParser{sees: c.Sees}
+	p := expandParser{sight: c.Sight()}
 	return p.parse(m.m, v, pointer), p.problems
 }
 
@@ -116,7 +116,7 @@ func CheckExpand(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 }
 
 type expandParser struct {
-	sees     func(*dataflow.Model) bool
+	sight    query.Sight
 	count    int
 	problems []dataflow.Problem
 }
@@ -163,7 +163,7 @@ func (p *expandParser) path(e *Expansion, path, pointer string) {
 	for _, name := range steps {
 		next := e.relation(name)
 		if next == nil {
-			names, all := relationsOf(e.m.m, p.sees)
+			names, all := relationsOf(e.m.m, p.sight)
 			found, ok := all[name]
 			if !ok {
 				p.unknown(e.m.m, name, names, pointer)
@@ -294,7 +294,10 @@ func (x *expander) expandOne(ctx context.Context, e *Expansion, row *dataflow.Ob
 // ExpandJSON is GetJSON with an expansion. There is no version: what an answer
 // holds beside its row has others.
 func (m *Model) ExpandJSON(ctx context.Context, r store.Reader, c Caller, id any, fields []int, e *Expansion, dst []byte) ([]byte, error) {
-	row, err := m.readOne(ctx, r, c, id, m.readingOf(e.fields(fields)))
+	if err := m.admit(c, dataflow.OpRead); err != nil {
+		return dst, err
+	}
+	row, err := m.readOne(ctx, r, c, id, m.reading(m.sight(c), e.fields(fields)), false)
 	if err != nil {
 		return dst, err
 	}
@@ -406,11 +409,12 @@ func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, mos
 			return err
 		}
 		limit := min(len(chunk)*most, MaxExpandRows-x.rows) + 1
-		err = x.r.Select(ctx, &query.Select{Model: m.m, Where: where, Order: order, Limit: limit}, func(row store.Row) error {
+		rd := m.sight(x.c).whole
+		err = x.r.Select(ctx, &query.Select{Model: m.m, Fields: rd.ask, Where: where, Order: order, Limit: limit}, func(row store.Row) error {
 			if x.rows++; x.rows > MaxExpandRows {
 				return m.tooMany()
 			}
-			o, err := m.object(ctx, m.whole, row)
+			o, err := m.object(ctx, rd, row)
 			if err != nil {
 				return err
 			}

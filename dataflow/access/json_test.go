@@ -43,7 +43,7 @@ func (a *app) updateJSON(model string, id any, body string, version *int64, repl
 	err := a.write(func(tx store.Tx) error {
 		row, err := a.models[model].UpdateJSON(context.Background(), tx, a.caller, id, []byte(body), version, replace)
 		if err == nil {
-			out, err = a.models[model].AppendRow(context.Background(), row, nil)
+			out, err = row.AppendJSON(context.Background(), nil)
 		}
 		return err
 	})
@@ -57,10 +57,14 @@ func TestBodiesBecomeRows(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if err := a.write(func(tx store.Tx) error { return m.Insert(ctx, tx, a.caller, row) }); err != nil {
+	var w *access.Written
+	if err := a.write(func(tx store.Tx) (err error) {
+		w, err = m.Insert(ctx, tx, a.caller, row)
+		return err
+	}); err != nil {
 		t.Fatal(err)
 	}
-	out, err := m.AppendRow(ctx, row, []byte("x"))
+	out, err := w.AppendJSON(ctx, []byte("x"))
 	want := `{"id":1,"title":"a","body":null,"stars":3,"version":1,"created_at":"` + at("00.000000") + `","updated_at":"` + at("00.000000") + `"}`
 	if err != nil || string(out) != "x"+want {
 		t.Error(string(out), err)
@@ -126,7 +130,7 @@ func TestInsertCanBeRunAgain(t *testing.T) {
 	}
 	insert := func(fail error) error {
 		return a.write(func(tx store.Tx) error {
-			if err := m.Insert(ctx, tx, a.caller, row); err != nil {
+			if _, err := m.Insert(ctx, tx, a.caller, row); err != nil {
 				return err
 			}
 			return fail

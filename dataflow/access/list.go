@@ -87,19 +87,19 @@ func (m *Model) listObjects(ctx context.Context, r store.Reader, c Caller, q Lis
 // list hands each row of a page to f.
 func (m *Model) list(ctx context.Context, r store.Reader, c Caller, q ListQuery, f func(rd *reading, n int, row store.Row) error) (Page, error) {
 	page := Page{Total: -1}
+	if err := m.admit(c, dataflow.OpList); err != nil {
+		return page, err
+	}
 	order := query.Total(m.m, q.Sort)
 	sel, err := m.page(c, &q, order)
 	if err != nil {
 		return page, err
 	}
-	rd := m.whole
 	keys := make([]int, len(order))
 	for i, o := range order {
 		keys[i] = o.Field
 	}
-	if q.Fields != nil {
-		rd = m.newReading(q.Expand.fields(q.Fields), keys...)
-	}
+	rd := m.reading(m.sight(c), q.Expand.fields(q.Fields), keys...)
 	sel.Fields = rd.ask
 	last := make([]any, len(order))
 	err = r.Select(ctx, sel, func(row store.Row) error {

@@ -63,7 +63,7 @@ func (rd *reading) position(field int) int {
 }
 
 // visible reports whether the caller may see a live row that was asked for by
-// its id alone.
+// its id alone, as far as the tenant goes.
 func (rd *reading) visible(c Caller, row store.Row) bool {
 	return rd.tenant < 0 || row.Value(rd.tenant) == c.Tenant
 }
@@ -113,19 +113,29 @@ func (m *Model) object(ctx context.Context, rd *reading, row store.Row) (*datafl
 	return dataflow.NewRecord(o.Shape(), vals), nil
 }
 
-// get hands f the row with this id, if the caller may see it.
-func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *reading, f func(store.Row) error) error {
+// get hands f the row with this id, if the caller may see it. lock keeps it from
+// changing until the transaction ends.
+func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *reading, lock bool, f func(store.Row) error) error {
 	if m.tenant >= 0 && c.Tenant == "" {
 		return m.tenantRequired()
 	}
 	seen := false
-	_, err := r.Get(ctx, m.m, id, rd.ask, func(row store.Row) error {
+	show := func(row store.Row) error {
 		if !rd.visible(c, row) {
 			return nil
 		}
 		seen = true
 		return f(row)
-	})
+	}
+	var err error
+	if readable(c, m.m) == nil {
+		_, err = r.Get(ctx, m.m, id, rd.ask, show)
+	} else {
+		var where query.Expr
+		if where, err = m.scope(c, false, m.byID(id)); err == nil {
+			err = r.Select(ctx, &query.Select{Model: m.m, Fields: rd.ask, Where: where, Limit: 1, Lock: lock}, show)
+		}
+	}
 	if err == nil && !seen {
 		return m.notFound(id)
 	}
@@ -135,12 +145,12 @@ func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *r
 // GetJSON appends the JSON of a row and returns its version (0 unless the
 // model is versioned). fields are positions in the model's shape; nil is all.
 func (m *Model) GetJSON(ctx context.Context, r store.Reader, c Caller, id any, fields []int, dst []byte) (out []byte, version int64, err error) {
-	rd := m.whole
-	if fields != nil {
-		rd = m.newReading(fields)
+	if err := m.admit(c, dataflow.OpRead); err != nil {
+		return dst, 0, err
 	}
+	rd := m.reading(m.sight(c), fields)
 	out = dst
-	err = m.get(ctx, r, c, id, rd, func(row store.Row) error {
+	err = m.get(ctx, r, c, id, rd, false, func(row store.Row) error {
 		if rd.version >= 0 {
 			version, _ = row.Value(rd.version).(int64)
 		}
@@ -151,17 +161,9 @@ func (m *Model) GetJSON(ctx context.Context, r store.Reader, c Caller, id any, f
 	return out, version, err
 }
 
-// readingOf is newReading, but for the reading of every field, which is kept.
-func (m *Model) readingOf(fields []int) *reading {
-	if fields == nil {
-		return m.whole
-	}
-	return m.newReading(fields)
-}
-
 // readOne returns the row with this id, if the caller may see it.
-func (m *Model) readOne(ctx context.Context, r store.Reader, c Caller, id any, rd *reading) (row *dataflow.Object, err error) {
-	err = m.get(ctx, r, c, id, rd, func(found store.Row) (err error) {
+func (m *Model) readOne(ctx context.Context, r store.Reader, c Caller, id any, rd *reading, lock bool) (row *dataflow.Object, err error) {
+	err = m.get(ctx, r, c, id, rd, lock, func(found store.Row) (err error) {
 		row, err = m.object(ctx, rd, found)
 		return err
 	})

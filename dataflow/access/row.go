@@ -15,15 +15,16 @@ type input struct {
 	row      *dataflow.Object
 	problems []dataflow.Problem
 	pointer  string
+	barred   bool // a row can't be made of it: it lacks what the caller may not give
 }
 
 func (in *input) add(code, name, detail, hint string) {
 	in.problems = append(in.problems, problem(code, at(in.pointer, name), detail, hint))
 }
 
-// coerce reads a caller's named values.
-func (m *Model) coerce(values *dataflow.Object, pointer string) *input {
-	row, problems := codec.CoerceObject(m.m.Shape(), m.m.Fields, values, pointer)
+// coerce reads named values, as somebody gives them.
+func (s *sight) coerce(values *dataflow.Object, pointer string) *input {
+	row, problems := s.decoder.Coerce(values, pointer)
 	return &input{row: row, problems: problems, pointer: pointer}
 }
 
@@ -41,7 +42,7 @@ func (m *Model) refuseSystem(in *input, idAllowed bool) {
 
 // fillIn gives fields that were left out their default, or null, and records
 // a problem for each that is required.
-func (m *Model) fillIn(in *input) {
+func (m *Model) fillIn(s *sight, in *input) {
 	vals := in.row.Vals()
 	for i, f := range m.m.Fields {
 		switch {
@@ -57,6 +58,8 @@ func (m *Model) fillIn(in *input) {
 		case f.System != dataflow.RoleNone:
 		case f.Optional:
 			vals[i] = nil
+		case s.fixes(i):
+			in.barred = true
 		default:
 			in.add("required", f.Name, fmt.Sprintf("%q is required", f.Name), "")
 		}
@@ -107,10 +110,15 @@ func (m *Model) newRow(ctx context.Context, c Caller, in *input) (*dataflow.Obje
 	if m.tenant >= 0 && c.Tenant == "" {
 		return nil, m.tenantRequired()
 	}
+	s := m.sight(c)
 	m.refuseSystem(in, m.m.ClientID)
-	m.fillIn(in)
+	m.refuseFixed(s, in)
+	m.fillIn(s, in)
 	if err := m.invalid(in.problems); err != nil {
 		return nil, err
+	}
+	if in.barred {
+		return nil, m.forbidden("create rows of " + m.m.Name + ", which need values that are not yours to give")
 	}
 	m.stamp(in.row, c)
 	if _, err := m.before(ctx, m.m.BeforeCreate, "before_create", in.row, in.pointer); err != nil {
@@ -123,7 +131,10 @@ func (m *Model) newRow(ctx context.Context, c Caller, in *input) (*dataflow.Obje
 // defaults filled in, hooks and validation run. It needs no transaction, so
 // that none is held while user code runs.
 func (m *Model) NewRow(ctx context.Context, c Caller, body []byte) (*dataflow.Object, error) {
-	row, problems := m.decoder.Decode(body)
+	if err := m.admit(c, dataflow.OpCreate); err != nil {
+		return nil, err
+	}
+	row, problems := m.sight(c).decoder.Decode(body)
 	if row == nil {
 		return nil, m.invalid(problems)
 	}
@@ -147,7 +158,7 @@ func (m *Model) before(ctx context.Context, fn dataflow.Func, role string, row *
 	if changes.Shape() == row.Shape() { // the whole row, perhaps the very one
 		changes = m.differing(row, changes)
 	}
-	in := m.coerce(changes, pointer)
+	in := m.all.coerce(changes, pointer)
 	m.refuseSystem(in, false)
 	for _, p := range in.problems {
 		if p.Code == "unknown_field" || p.Code == "read_only" {
@@ -265,13 +276,4 @@ func (m *Model) withComputed(ctx context.Context, row *dataflow.Object) (*datafl
 		vals[n+i] = v
 	}
 	return dataflow.NewRecord(row.Shape(), vals), nil
-}
-
-// AppendRow appends the JSON of a whole row, computed values included.
-func (m *Model) AppendRow(ctx context.Context, row *dataflow.Object, dst []byte) ([]byte, error) {
-	full, err := m.withComputed(ctx, row)
-	if err != nil {
-		return dst, err
-	}
-	return codec.AppendValue(dst, full), nil
 }

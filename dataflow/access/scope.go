@@ -14,8 +14,9 @@ func compare(m *dataflow.Model, field int, op query.Op, v any) *query.Cmp {
 }
 
 // scope narrows a filter to the rows that a caller may see: those of the
-// tenant, and unless deleted is set only those that are not soft-deleted.
-// Every read and write goes through it, or through visible.
+// tenant, those that the rule for reading lets it see, and unless deleted is set
+// only those that are not soft-deleted. Every read and write goes through it, or
+// through visible.
 func (m *Model) scope(c Caller, deleted bool, where query.Expr) (query.Expr, error) {
 	var all query.And
 	if m.tenant >= 0 {
@@ -23,6 +24,14 @@ func (m *Model) scope(c Caller, deleted bool, where query.Expr) (query.Expr, err
 			return nil, m.tenantRequired()
 		}
 		all = append(all, compare(m.m, m.tenant, query.Eq, c.Tenant))
+	}
+	if c.ruled() {
+		if seen := readable(c, m.m); seen != nil {
+			all = append(all, seen)
+		}
+		if where != nil {
+			where = query.Guard(where, c.seen())
+		}
 	}
 	if where != nil {
 		all = append(all, where)
@@ -39,6 +48,30 @@ func (m *Model) scope(c Caller, deleted bool, where query.Expr) (query.Expr, err
 	return all, nil
 }
 
+// readable is the filter of the rows of a model that a caller may read; nil is
+// all of them.
+func readable(c Caller, m *dataflow.Model) query.Expr {
+	if !c.ruled() || m.Access == nil {
+		return nil
+	}
+	return rows(c, m, m.Access.Read)
+}
+
+// seen returns readable as a function of the model, which is asked for the rows
+// that references lead to.
+func (c Caller) seen() func(*dataflow.Model) query.Expr {
+	return func(m *dataflow.Model) query.Expr { return readable(c, m) }
+}
+
+// may returns the filter of the rows with which a rule other than that for
+// reading lets a caller do something; nil is all of them.
+func (m *Model) may(c Caller, to right) query.Expr {
+	if !c.ruled() || m.m.Access == nil {
+		return nil
+	}
+	return rows(c, m.m, to.rule(m.m.Access))
+}
+
 // byID is the filter for one row.
 func (m *Model) byID(id any) query.Expr { return compare(m.m, m.id, query.Eq, id) }
 
@@ -46,13 +79,13 @@ func (m *Model) byID(id any) query.Expr { return compare(m.m, m.id, query.Eq, id
 func (m *Model) byIDs(ids []any) query.Expr { return compare(m.m, m.id, query.In, ids) }
 
 // checkRefs refuses references to rows that the caller can't see: those of
-// another tenant and soft-deleted ones. The error is what a missing row gives,
+// another tenant, soft-deleted ones and those that it may not read. The error is what a missing row gives,
 // so that it tells nothing about them. fields are the positions to look at.
 func (m *Model) checkRefs(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, fields []int, pointer string) error {
 	var problems []dataflow.Problem
 	for _, i := range fields {
 		f, id := m.m.Fields[i], row.Vals()[i]
-		if id == nil || id == dataflow.Absent {
+		if id == nil || id == dataflow.Absent || !guards(c, f.Type.Model) {
 			continue
 		}
 		ok, err := m.refVisible(ctx, tx, c, f.Type.Model, id)
@@ -93,6 +126,11 @@ func (m *Model) checkAllRefs(ctx context.Context, tx store.Tx, c Caller, rows []
 	return nil
 }
 
+// guards reports whether some rows of a model are out of a caller's sight.
+func guards(c Caller, to *dataflow.Model) bool {
+	return to.SoftDelete || to.MultiTenant || readable(c, to) != nil
+}
+
 func (m *Model) refVisible(ctx context.Context, tx store.Tx, c Caller, target *dataflow.Model, id any) (bool, error) {
 	where := query.And{compare(target, target.RoleIndex(dataflow.RoleID), query.Eq, id)}
 	if target.MultiTenant {
@@ -103,6 +141,9 @@ func (m *Model) refVisible(ctx context.Context, tx store.Tx, c Caller, target *d
 	}
 	if target.SoftDelete {
 		where = append(where, compare(target, target.RoleIndex(dataflow.RoleDeletedAt), query.Null, true))
+	}
+	if seen := readable(c, target); seen != nil {
+		where = append(where, seen)
 	}
 	n, err := tx.Count(ctx, target, where)
 	return n > 0, err

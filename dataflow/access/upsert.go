@@ -13,8 +13,11 @@ func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataf
 	a := m.arguments(c, dataflow.OpUpsert, args)
 	where, equal := a.where()
 	create, update := a.input("create"), a.input("update")
+	s := m.sight(c)
 	m.refuseSystem(create, m.m.ClientID)
 	m.refuseSystem(update, false)
+	m.refuseFixed(s, create)
+	m.refuseFixed(s, update)
 	a.also(create.problems)
 	a.also(update.problems)
 	if err := a.err(); err != nil {
@@ -25,6 +28,9 @@ func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataf
 		return nil, err
 	}
 	if row != nil {
+		if err := m.allow(ctx, tx, c, toUpdate, row); err != nil {
+			return nil, err
+		}
 		next, err := m.change(ctx, tx, c, row, update)
 		if err != nil {
 			return nil, err
@@ -33,9 +39,9 @@ func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataf
 		if next == row {
 			action = "unchanged"
 		}
-		return m.upserted(ctx, next, action)
+		return m.upserted(ctx, tx, c, next, action)
 	}
-	if err := m.adopt(create, equal); err != nil {
+	if err := m.adopt(s, create, equal); err != nil {
 		return nil, err
 	}
 	if row, err = m.newRow(ctx, c, create); err != nil {
@@ -44,15 +50,15 @@ func (m *Model) doUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataf
 	if err := m.insert(ctx, tx, c, row, create.pointer); err != nil {
 		return nil, err
 	}
-	return m.upserted(ctx, row, "created")
+	return m.upserted(ctx, tx, c, row, "created")
 }
 
-func (m *Model) upserted(ctx context.Context, row *dataflow.Object, action string) (any, error) {
-	full, err := m.withComputed(ctx, row)
+func (m *Model) upserted(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, action string) (any, error) {
+	shown, err := m.result(ctx, tx, c, row)
 	if err != nil {
 		return nil, err
 	}
-	return dataflow.NewRecord(upsertShape, []any{full, action == "created", action}), nil
+	return dataflow.NewRecord(upsertShape, []any{shown, action == "created", action}), nil
 }
 
 var upsertShape = dataflow.NewShape("record", "created", "action")
@@ -68,7 +74,7 @@ func (m *Model) find(ctx context.Context, tx store.Tx, c Caller, where query.Exp
 
 // adopt gives the row to be created the values that where looked for, but
 // those that create itself says.
-func (m *Model) adopt(create *input, equal []*query.Cmp) error {
+func (m *Model) adopt(s *sight, create *input, equal []*query.Cmp) error {
 	for _, e := range equal {
 		i, v := e.Path.Field, e.Value
 		if e.Op == query.Null {
@@ -77,7 +83,7 @@ func (m *Model) adopt(create *input, equal []*query.Cmp) error {
 		switch f := m.m.Fields[i]; {
 		case i == m.id && !m.m.ClientID:
 			return m.notFound(v) // the database picks ids: none can be asked for
-		case create.row.Vals()[i] == dataflow.Absent && CanWrite(m.m, f):
+		case create.row.Vals()[i] == dataflow.Absent && CanWrite(m.m, f) && !s.fixes(i):
 			create.row.Vals()[i] = v
 		}
 	}
@@ -94,7 +100,7 @@ func (a *arguments) where() (query.Expr, []*query.Cmp) {
 		a.add("required", "/where", "an upsert needs values to find the row by", "")
 		return nil, nil
 	}
-	e, problems := query.ParseSeen(a.m.m, o, "/where", a.sees)
+	e, problems := a.sight.Filter(a.m.m, o, "/where")
 	a.also(problems)
 	if len(problems) > 0 {
 		return nil, nil
@@ -130,8 +136,10 @@ func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *d
 	a := m.arguments(c, dataflow.OpBulkUpsert, args)
 	keys := a.conflictOn()
 	rows := a.rows()
+	s := m.sight(c)
 	for _, in := range rows {
 		m.refuseSystem(in, m.m.ClientID)
+		m.refuseFixed(s, in)
 		for _, k := range keys {
 			if v := in.row.Vals()[k]; v == nil || v == dataflow.Absent {
 				name := m.m.Fields[k].Name
@@ -175,6 +183,9 @@ func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input,
 		return false, err
 	}
 	if row != nil {
+		if err := m.allow(ctx, tx, c, toUpdate, row); err != nil {
+			return false, err
+		}
 		for _, k := range keys {
 			in.row.Vals()[k] = dataflow.Absent
 		}
@@ -196,8 +207,8 @@ func (a *arguments) conflictOn() []int {
 	for i, v := range a.list("conflict_on") {
 		name := v.(string)
 		at, ok := a.m.m.FieldIndex(name)
-		if !ok {
-			a.add("unknown_field", pointerTo("/conflict_on", i), "there is no field \""+name+"\"", dataflow.DidYouMean(name, dataflow.RecordOf(a.m.m).AttrNames()))
+		if !ok || a.sight.FieldOf(a.m.m, name) == nil {
+			a.add("unknown_field", pointerTo("/conflict_on", i), "there is no field \""+name+"\"", dataflow.DidYouMean(name, a.sight.Names(a.m.m)))
 			continue
 		}
 		keys = append(keys, at)

@@ -6,27 +6,103 @@ import (
 	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
 
+// Written is a row as a write has left it, for the caller who wrote it.
+type Written struct {
+	m    *Model
+	s    *sight
+	row  *dataflow.Object
+	seen bool // the caller may read what it has written
+}
+
+// written asks whether a caller may read what it has written.
+func (m *Model) written(ctx context.Context, r store.Reader, c Caller, row *dataflow.Object) (*Written, error) {
+	seen, err := m.lets(ctx, r, readable(c, m.m), row)
+	return &Written{m: m, s: m.sight(c), row: row, seen: seen}, err
+}
+
+// ID is the row's id.
+func (w *Written) ID() any { return w.row.Vals()[w.m.id] }
+
+// Version is the row's version; 0 unless the model is versioned, and for who may
+// not read the row.
+func (w *Written) Version() int64 {
+	if w.m.version < 0 || !w.seen {
+		return 0
+	}
+	v, _ := w.row.Vals()[w.m.version].(int64)
+	return v
+}
+
+// object returns what is shown of the row, computed values included: its id
+// alone to who may not read it.
+func (w *Written) object(ctx context.Context) (*dataflow.Object, error) {
+	if !w.seen {
+		return dataflow.ObjectOf(w.m.m.ID().Name, w.ID()), nil
+	}
+	full, err := w.m.withComputed(ctx, w.row)
+	if err != nil {
+		return nil, err
+	}
+	return w.s.shown(full), nil
+}
+
+// AppendJSON appends the JSON of what is shown of the row.
+func (w *Written) AppendJSON(ctx context.Context, dst []byte) ([]byte, error) {
+	o, err := w.object(ctx)
+	if err != nil {
+		return dst, err
+	}
+	return codec.AppendValue(dst, o), nil
+}
+
 // Insert adds a row that NewRow made, and gives it its id.
-func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) error {
-	return m.insert(ctx, tx, c, row, "")
+func (m *Model) Insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object) (*Written, error) {
+	if err := m.insert(ctx, tx, c, row, ""); err != nil {
+		return nil, err
+	}
+	return m.written(ctx, tx, c, row)
 }
 
 // Add is Insert in a transaction of its own.
-func (m *Model) Add(ctx context.Context, s store.Store, c Caller, row *dataflow.Object) error {
+func (m *Model) Add(ctx context.Context, s store.Store, c Caller, row *dataflow.Object) (w *Written, err error) {
 	adder, ok := s.(store.Adder)
-	if !ok || len(m.guarded) > 0 || m.noted() {
-		return s.Write(ctx, func(tx store.Tx) error { return m.Insert(ctx, tx, c, row) })
+	if !ok || len(m.guarded) > 0 || m.noted() || m.may(c, toCreate) != nil || readable(c, m.m) != nil {
+		err = s.Write(ctx, func(tx store.Tx) (err error) {
+			w, err = m.Insert(ctx, tx, c, row)
+			return err
+		})
+		return w, err
 	}
 	fields, vals := m.inserted(row)
 	id, err := adder.Add(ctx, m.m, fields, vals)
 	if err != nil {
-		return err
+		return nil, m.placed(c, err, "")
 	}
 	row.Vals()[m.id] = id
+	return m.written(ctx, nil, c, row)
+}
+
+// allow refuses to do something with rows that the caller sees and the rule does
+// not let it do that with.
+func (m *Model) allow(ctx context.Context, r store.Reader, c Caller, to right, list ...*dataflow.Object) error {
+	where := m.may(c, to)
+	if where == nil {
+		return nil
+	}
+	for _, row := range list {
+		ok, err := m.lets(ctx, r, where, row)
+		if err != nil {
+			return err
+		}
+		if !ok {
+			return m.forbidden(to.String() + " this " + m.m.Name)
+		}
+	}
 	return nil
 }
 
@@ -43,10 +119,13 @@ func (m *Model) insert(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	if err := m.checkRefs(ctx, tx, c, row, m.guarded, pointer); err != nil {
 		return err
 	}
+	if err := m.allow(ctx, tx, c, toCreate, row); err != nil {
+		return err
+	}
 	fields, vals := m.inserted(row)
 	ids, err := tx.Insert(ctx, m.m, fields, [][]any{vals})
 	if err != nil {
-		return placed(err, pointer)
+		return m.placed(c, err, pointer)
 	}
 	row.Vals()[m.id] = ids[0]
 	return m.log(ctx, tx, c, change{after: row})
@@ -67,8 +146,9 @@ func (m *Model) withoutID(vals []any) []any {
 }
 
 // placed moves the problems of a store's error to where the row is in the
-// input.
-func placed(err error, pointer string) error {
+// input, and takes out what it tells of what the caller does not see.
+func (m *Model) placed(c Caller, err error, pointer string) error {
+	err = m.veiled(c, err)
 	if pointer == "" {
 		return err
 	}
@@ -77,9 +157,12 @@ func placed(err error, pointer string) error {
 	return &e
 }
 
-// current reads the row that is about to change.
-func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, version *int64) (*dataflow.Object, error) {
+// current reads the row that is about to be changed or deleted.
+func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, version *int64, to right) (*dataflow.Object, error) {
 	row, err := m.named(ctx, tx, c, t)
+	if err == nil {
+		err = m.allow(ctx, tx, c, to, row)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -94,7 +177,7 @@ func (m *Model) current(ctx context.Context, tx store.Tx, c Caller, t target, ve
 // named reads the one row that a target names.
 func (m *Model) named(ctx context.Context, tx store.Tx, c Caller, t target) (*dataflow.Object, error) {
 	if t.id != nil { // the store's quickest way
-		return m.readOne(ctx, tx, c, t.id, m.raw)
+		return m.readOne(ctx, tx, c, t.id, m.raw, true)
 	}
 	where, err := m.scope(c, false, t.where)
 	if err != nil {
@@ -111,6 +194,7 @@ func (m *Model) named(ctx context.Context, tx store.Tx, c Caller, t target) (*da
 // The row itself is left as it was.
 func (m *Model) change(ctx context.Context, tx store.Tx, c Caller, row *dataflow.Object, in *input) (*dataflow.Object, error) {
 	m.refuseSystem(in, false)
+	m.refuseFixed(m.sight(c), in)
 	m.refuseImmutable(in, row)
 	if err := m.invalid(in.problems); err != nil {
 		return nil, err
@@ -137,6 +221,14 @@ func (m *Model) change(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	if err := m.checkRefs(ctx, tx, c, next, m.guardedAmong(set, row, next), in.pointer); err != nil {
 		return nil, err
 	}
+	if where := m.may(c, toUpdate); where != nil { // the rule holds for what the row becomes as well
+		switch ok, err := m.lets(ctx, tx, where, next); {
+		case err != nil:
+			return nil, err
+		case !ok:
+			return nil, m.forbidden("make of this " + m.m.Name + " one that you could not change")
+		}
+	}
 	return m.store(ctx, tx, c, row, next, set, in.pointer)
 }
 
@@ -153,7 +245,7 @@ func (m *Model) store(ctx context.Context, tx store.Tx, c Caller, row, next *dat
 	}
 	n, err := tx.Update(ctx, u)
 	if err != nil {
-		return nil, placed(err, pointer)
+		return nil, m.placed(c, err, pointer)
 	}
 	if n == 0 {
 		return nil, m.notFound(id)
@@ -207,23 +299,25 @@ func (m *Model) refuseImmutable(in *input, row *dataflow.Object) {
 // forgiveSame takes out of a replacement what the runtime writes itself, where
 // it is what the row has: a caller sends back a row it has read. Computed
 // values are worked out again.
-func (m *Model) forgiveSame(in *input, row *dataflow.Object) {
+func (m *Model) forgiveSame(s *sight, in *input, row *dataflow.Object) {
 	for i, f := range m.m.Fields {
-		if v := in.row.Vals()[i]; f.System != dataflow.RoleNone && v != dataflow.Absent && same(row.Vals()[i], v) {
+		if v := in.row.Vals()[i]; (f.System != dataflow.RoleNone || s.fixes(i)) && v != dataflow.Absent && same(row.Vals()[i], v) {
 			in.row.Vals()[i] = dataflow.Absent
 		}
 	}
-	for _, c := range m.m.Computed {
-		in.problems = without(in.problems, at(in.pointer, c.Name))
+	for i, c := range m.m.Computed {
+		if s.hidden == nil || !s.hidden[len(m.m.Fields)+i] {
+			in.problems = without(in.problems, at(in.pointer, c.Name))
+		}
 	}
 }
 
 // resetRest gives every field that a replacement leaves out its default, or
-// null.
-func (m *Model) resetRest(in *input) {
+// null. What the caller may not set, or does not see, stays as it is.
+func (m *Model) resetRest(s *sight, in *input) {
 	vals := in.row.Vals()
 	for i, f := range m.m.Fields {
-		if f.System != dataflow.RoleNone || f.Immutable || vals[i] != dataflow.Absent {
+		if f.System != dataflow.RoleNone || f.Immutable || vals[i] != dataflow.Absent || s.fixes(i) || s.hidden != nil && s.hidden[i] {
 			continue
 		}
 		switch {
@@ -240,25 +334,35 @@ func (m *Model) resetRest(in *input) {
 // UpdateJSON changes the fields that a JSON body names. version, if not nil,
 // must be the row's. replace (PUT) sets fields left out to default or null,
 // immutable ones excepted; the body may be a row as it was read.
-func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (row *dataflow.Object, err error) {
-	values, problems := m.decoder.Decode(body)
+func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (*Written, error) {
+	if err := m.admit(c, dataflow.OpUpdate); err != nil {
+		return nil, err
+	}
+	s := m.sight(c)
+	values, problems := s.decoder.Decode(body)
 	if values == nil {
 		return nil, m.invalid(problems)
 	}
 	in := &input{row: values, problems: problems}
-	row, err = m.current(ctx, tx, c, target{id: id, where: m.byID(id)}, version)
+	row, err := m.current(ctx, tx, c, target{id: id, where: m.byID(id)}, version, toUpdate)
 	if err != nil {
 		return nil, err
 	}
 	if replace {
-		m.forgiveSame(in, row)
-		m.resetRest(in)
+		m.forgiveSame(s, in, row)
+		m.resetRest(s, in)
 	}
-	return m.change(ctx, tx, c, row, in)
+	if row, err = m.change(ctx, tx, c, row, in); err != nil {
+		return nil, err
+	}
+	return m.written(ctx, tx, c, row)
 }
 
 // Delete removes (or, with soft delete, hides) a row.
 func (m *Model) Delete(ctx context.Context, tx store.Tx, c Caller, id any, version *int64) error {
+	if err := m.admit(c, dataflow.OpDelete); err != nil {
+		return err
+	}
 	_, err := m.delete(ctx, tx, c, target{id: id, where: m.byID(id)}, version)
 	return err
 }
@@ -270,7 +374,7 @@ func (m *Model) plainDelete() bool {
 
 // delete removes one row and returns its id.
 func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, version *int64) (id any, err error) {
-	if t.id != nil && version == nil && m.plainDelete() {
+	if t.id != nil && version == nil && m.plainDelete() && m.may(c, toDelete) == nil {
 		where, err := m.scope(c, false, t.where)
 		if err != nil {
 			return nil, err
@@ -280,11 +384,11 @@ func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, ver
 			err = m.none(t)
 		}
 		if err != nil {
-			return nil, err
+			return nil, m.placed(c, err, "")
 		}
 		return t.id, nil
 	}
-	row, err := m.current(ctx, tx, c, t, version)
+	row, err := m.current(ctx, tx, c, t, version, toDelete)
 	if err != nil {
 		return nil, err
 	}
@@ -316,7 +420,7 @@ func (m *Model) remove(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 		return err
 	}
 	if _, err := tx.Delete(ctx, m.m, m.byID(row.Vals()[m.id])); err != nil {
-		return err
+		return m.placed(c, err, "")
 	}
 	return m.log(ctx, tx, c, change{before: row})
 }

@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/nexus/front"
 )
 
@@ -90,10 +91,12 @@ func (h *Handler) paths() []string {
 	return paths
 }
 
-func (h *Handler) noWorkflow(name string) error {
+func (h *Handler) noWorkflow(c access.Caller, name string) error {
 	names := make([]string, 0, len(h.app.Workflows))
 	for _, wf := range h.app.Workflows {
-		names = append(names, wf.Name)
+		if access.MayStart(c, wf) == nil {
+			names = append(names, wf.Name)
+		}
 	}
 	hint := dataflow.DidYouMean(name, names)
 	if hint == "" {

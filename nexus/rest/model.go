@@ -110,7 +110,14 @@ func (h *Handler) collection(x *front.Exchange, name string) error {
 	if done, err := checkMethod(x, m.collection); done || err != nil {
 		return err
 	}
+	op := dataflow.OpList
 	if x.Request.Method == http.MethodPost {
+		op = dataflow.OpCreate
+	}
+	if err := m.ops.May(x.Caller, op); err != nil {
+		return err
+	}
+	if op == dataflow.OpCreate {
 		return m.create(x)
 	}
 	return m.list(x)
@@ -137,6 +144,9 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 	if done, err := checkMethod(x, m.item); done || err != nil {
 		return err
 	}
+	if err := m.ops.May(x.Caller, itemOp(x.Request.Method)); err != nil {
+		return err
+	}
 	id, err := m.ops.ParseID(segment)
 	if err != nil {
 		return m.noRow(segment, err)
@@ -150,6 +160,17 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 		return m.delete(x, id)
 	}
 	return m.get(x, id)
+}
+
+// itemOp is the operation that a method asks for of a row.
+func itemOp(method string) dataflow.OpKind {
+	switch method {
+	case http.MethodPatch, http.MethodPut:
+		return dataflow.OpUpdate
+	case http.MethodDelete:
+		return dataflow.OpDelete
+	}
+	return dataflow.OpRead
 }
 
 func (h *Handler) model(name string) (*model, error) {
@@ -212,13 +233,4 @@ func (m *model) location(id any) string {
 		return m.path + "/" + url.PathEscape(id)
 	}
 	return m.path
-}
-
-// versionOf is the version of a row, or 0.
-func (m *model) versionOf(row *dataflow.Object) int64 {
-	if m.version < 0 {
-		return 0
-	}
-	v, _ := row.Vals()[m.version].(int64)
-	return v
 }

@@ -18,6 +18,9 @@ func (m *model) operation(x *front.Exchange, name string) error {
 	if !ok {
 		return m.noOperation(name)
 	}
+	if err := m.ops.May(x.Caller, op); err != nil {
+		return err
+	}
 	w, err := m.begin(x)
 	if err != nil {
 		return err

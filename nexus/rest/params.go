@@ -22,7 +22,7 @@ func ListParams() []string {
 type params struct {
 	m        *dataflow.Model
 	expand   func(v any, pointer string) (*access.Expansion, []dataflow.Problem)
-	sees     func(*dataflow.Model) bool // as in access.Caller
+	sight    query.Sight // of the caller
 	q        access.ListQuery
 	seen     map[string]bool
 	flat     *dataflow.Object // filters given as parameters of their own
@@ -31,7 +31,7 @@ type params struct {
 
 // listQuery reads the query string of a list.
 func (m *model) listQuery(c access.Caller, raw string) (access.ListQuery, error) {
-	p := params{m: m.decl, expand: m.expand, sees: c.Sees}
+	p := params{m: m.decl, expand: m.expand(c), sight: c.Sight()}
 	p.each(raw, p.listParam)
 	if p.flat != nil {
 		p.where(p.flat, "")
@@ -42,7 +42,7 @@ func (m *model) listQuery(c access.Caller, raw string) (access.ListQuery, error)
 // getQuery reads the query string of a read: it may name fields and what to
 // expand.
 func (m *model) getQuery(c access.Caller, raw string) ([]int, *access.Expansion, error) {
-	p := params{m: m.decl, expand: m.expand, sees: c.Sees}
+	p := params{m: m.decl, expand: m.expand(c), sight: c.Sight()}
 	p.each(raw, func(name, value string) {
 		switch name {
 		case "fields", "expand":
@@ -54,9 +54,12 @@ func (m *model) getQuery(c access.Caller, raw string) ([]int, *access.Expansion,
 	return p.q.Fields, p.q.Expand, p.err()
 }
 
-// expand reads what to expand. Only what is served can be.
-func (m *model) expand(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
-	return m.ops.ParseExpand(m.seeing(access.Caller{}), v, pointer)
+// expand returns what reads what to expand. Only what is served can be, and
+// seen by the caller.
+func (m *model) expand(c access.Caller) func(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
+	return func(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
+		return m.ops.ParseExpand(c, v, pointer)
+	}
 }
 
 // noParameters refuses a query string where none means anything.
@@ -109,7 +112,7 @@ func (p *params) each(raw string, f func(name, value string)) {
 }
 
 func (p *params) listParam(name, value string) {
-	if name == "search" && len(p.m.Searchable()) == 0 && p.m.Field(name) != nil { // a field like any other
+	if name == "search" && !p.sight.Searches(p.m) && p.sight.FieldOf(p.m, name) != nil { // a field like any other
 		p.filterParam(name, value)
 		return
 	}
@@ -119,7 +122,7 @@ func (p *params) listParam(name, value string) {
 	case "offset":
 		p.q.Offset = p.number(name, value, 0, 1<<53)
 	case "sort":
-		order, problems := query.ParseSort(p.m, value, pointer(name))
+		order, problems := p.sight.Sort(p.m, value, pointer(name))
 		p.q.Sort, p.problems = order, append(p.problems, problems...)
 	case "fields":
 		p.fields(value)
@@ -127,7 +130,7 @@ func (p *params) listParam(name, value string) {
 		e, problems := p.expand(value, pointer(name))
 		p.q.Expand, p.problems = e, append(p.problems, problems...)
 	case "search":
-		e, problems := query.ParseSearch(p.m, value, pointer(name))
+		e, problems := p.sight.Search(p.m, value, pointer(name))
 		p.problems = append(p.problems, problems...)
 		p.q.Filter = query.AllOf(p.q.Filter, e)
 	case "cursor":
@@ -201,7 +204,7 @@ func (p *params) below(name string, problems []dataflow.Problem) {
 
 // fields reads "id,status".
 func (p *params) fields(value string) {
-	fields, problems := query.ParseFields(p.m, value, pointer("fields"))
+	fields, problems := p.sight.Fields(p.m, value, pointer("fields"))
 	p.q.Fields, p.problems = fields, append(p.problems, problems...)
 }
 
@@ -219,7 +222,7 @@ func (p *params) unknown(name string, known []string) {
 
 // where adds a filter to those there are: all must hold.
 func (p *params) where(v any, at string) {
-	expr, problems := query.ParseSeen(p.m, v, at, p.sees)
+	expr, problems := p.sight.Filter(p.m, v, at)
 	p.problems = append(p.problems, problems...)
 	switch {
 	case len(problems) > 0:
@@ -269,15 +272,12 @@ func (p *params) filterParam(name, value string) {
 }
 
 func (p *params) unknownFilter(name, path string) {
-	known := ListParams()
-	for _, f := range p.m.Fields {
-		known = append(known, f.Name)
-	}
+	known := append(ListParams(), p.sight.FieldNames(p.m)...)
 	if path != name { // only a field can have an operator
 		known = known[len(ListParams()):]
 	}
-	if f := p.m.Field(before(path)); f != nil && f.Name != path { // a path that goes wrong further on
-		if _, problems := query.ParseSeen(p.m, dataflow.ObjectOf(path, nil), "", p.sees); len(problems) > 0 {
+	if f := p.sight.FieldOf(p.m, before(path)); f != nil && f.Name != path { // a path that goes wrong further on
+		if _, problems := p.sight.Filter(p.m, dataflow.ObjectOf(path, nil), ""); len(problems) > 0 {
 			p.add(name, "unknown_parameter", problems[0].Detail, problems[0].Hint)
 			return
 		}
@@ -301,11 +301,11 @@ func (p *params) fieldAt(path string) *dataflow.Field {
 	m := p.m
 	for {
 		name, rest, more := strings.Cut(path, ".")
-		f := m.Field(name)
+		f := p.sight.FieldOf(m, name)
 		if f == nil || !more {
 			return f
 		}
-		if f.Type.Kind != dataflow.KindRef || f.Type.Model == nil || !p.sees(f.Type.Model) {
+		if f.Type.Kind != dataflow.KindRef || f.Type.Model == nil || !p.sight.Model(f.Type.Model) {
 			return nil
 		}
 		m, path = f.Type.Model, rest

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/nexus/front"
@@ -46,9 +47,16 @@ func (h *Handler) begin(x *front.Exchange, b durable.Begin) error {
 
 func runPath(id string) string { return "/runs/" + url.PathEscape(id) }
 
+// ruled is who asks for runs: the access rules of workflows are for them.
+func ruled(x *front.Exchange) access.Caller {
+	c := x.Caller
+	c.Ruled = true
+	return c
+}
+
 // listRuns lists durable runs, the latest first.
 func (h *Handler) listRuns(x *front.Exchange) error {
-	c := x.Caller
+	c := ruled(x)
 	p := params{}
 	var f durable.Filter
 	p.each(x.Request.URL.RawQuery, func(name, value string) {
@@ -96,7 +104,7 @@ func (h *Handler) showRun(x *front.Exchange) error {
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
-	c := x.Caller
+	c := ruled(x)
 	o, err := h.o.Runs.Show(x.Request.Context(), c, variable(x, "id"))
 	if err != nil {
 		return err
@@ -107,7 +115,7 @@ func (h *Handler) showRun(x *front.Exchange) error {
 
 // changeRun signals, cancels or retries a run.
 func (h *Handler) changeRun(x *front.Exchange) error {
-	c := x.Caller
+	c := ruled(x)
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
@@ -190,7 +198,7 @@ func (h *Handler) followRun(x *front.Exchange) error {
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
-	c := x.Caller
+	c := ruled(x)
 	id := variable(x, "id")
 	changed, stop := h.o.Runs.Watch(id)
 	defer stop()

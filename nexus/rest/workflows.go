@@ -17,9 +17,11 @@ import (
 
 // listWorkflows names every workflow.
 func (h *Handler) listWorkflows(x *front.Exchange) error {
-	list := make([]any, len(h.app.Workflows))
-	for i, wf := range h.app.Workflows {
-		list[i] = h.summary(wf)
+	list := []any{}
+	for _, wf := range h.app.Workflows {
+		if access.MayStart(x.Caller, wf) == nil {
+			list = append(list, h.summary(wf))
+		}
 	}
 	return sendValue(x, http.StatusOK, dataflow.ObjectOf("workflows", list, "count", int64(len(list))))
 }
@@ -59,9 +61,9 @@ func (h *Handler) workflow(x *front.Exchange) (*dataflow.Workflow, error) {
 	name := variable(x, "name")
 	wf := h.workflows[name]
 	if wf == nil {
-		return nil, h.noWorkflow(name)
+		return nil, h.noWorkflow(x.Caller, name)
 	}
-	return wf, nil
+	return wf, access.MayStart(x.Caller, wf)
 }
 
 // execute runs a workflow to its end.

@@ -133,12 +133,19 @@ func (m *model) create(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	w.do = func(ctx context.Context, tx store.Tx) error { return m.ops.Insert(ctx, tx, w.caller, row) }
-	w.alone = func(ctx context.Context) error { return m.ops.Add(ctx, m.store, w.caller, row) }
+	var done *access.Written
+	w.do = func(ctx context.Context, tx store.Tx) (err error) {
+		done, err = m.ops.Insert(ctx, tx, w.caller, row)
+		return err
+	}
+	w.alone = func(ctx context.Context) (err error) {
+		done, err = m.ops.Add(ctx, m.store, w.caller, row)
+		return err
+	}
 	w.render = func(ctx context.Context) (answer, error) {
-		a, err := m.rowAnswer(ctx, x, w.prefer, row, http.StatusCreated, http.StatusCreated)
+		a, err := m.rowAnswer(ctx, x, w.prefer, done, http.StatusCreated, http.StatusCreated)
 		if !w.prefer.rollback { // there is nothing at the place of a row that was not kept
-			a.location = m.location(row.Vals()[m.id])
+			a.location = m.location(done.ID())
 		}
 		return a, err
 	}
@@ -146,9 +153,9 @@ func (m *model) create(x *front.Exchange) error {
 }
 
 // rowAnswer answers with a row, unless the caller wants little.
-func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row *dataflow.Object, full, minimal int) (a answer, err error) {
+func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row *access.Written, full, minimal int) (a answer, err error) {
 	a.status = full
-	if v := m.versionOf(row); v != 0 {
+	if v := row.Version(); v != 0 {
 		a.etag = etag(v)
 	}
 	x.Out = x.Out[:0]
@@ -156,7 +163,7 @@ func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row 
 		a.status = minimal
 		return a, nil
 	}
-	if x.Out, err = m.ops.AppendRow(ctx, row, x.Out); err != nil {
+	if x.Out, err = row.AppendJSON(ctx, x.Out); err != nil {
 		a.status = minimal
 	}
 	return a, err
@@ -176,7 +183,7 @@ func (m *model) update(x *front.Exchange, id any, replace bool) error {
 		return err
 	}
 	preferenceApplied(x, w.prefer.returned(), w.prefer.tx())
-	var row *dataflow.Object
+	var row *access.Written
 	w.do = func(ctx context.Context, tx store.Tx) error {
 		version, err := m.expect(ctx, tx, w.caller, id, cond)
 		if err == nil {

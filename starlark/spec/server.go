@@ -19,7 +19,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "request_timeout", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How long a request may take."},
 			{Name: "files", Accept: Str, Named: true, Doc: "A folder below the app's, `\"files\"`: nodes read and write files in it and nowhere else. It must be there."},
 			{Name: "run_retention", Accept: Duration, Named: true, Doc: "How long durable runs are kept after they have ended, as `\"30d\"`. Default: until `flowctl runs purge` is called."},
-			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Ask callers who they are: by an API key (`flowctl keys`), or a token of those that `auth` lists. Whoever does not say so is refused."},
+			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Doc: "Ask callers who they are: by an API key (`flowctl keys`), or a token of those that `auth` lists. Whoever does not say so is refused."},
 			{Name: "auth", Accept: List, Named: true, Default: "[]", Doc: "Whose tokens are good besides API keys: `[jwt(…)]`."},
 			{Name: "public_url", Accept: Str, Named: true, Doc: "Where callers reach the app, if a proxy stands before it: `\"https://shop.example.org\"`. Agents that look for where to sign in are told it."},
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},

@@ -163,6 +163,9 @@ func (h *home) list(ctx context.Context, c access.Caller, f Filter, last *Run) (
 			where = append(where, equal(t, i, v))
 		}
 	}
+	if names, all := h.runs.seen(c); !all {
+		where = append(where, oneOf(t, runWorkflow, names...))
+	}
 	switch {
 	case c.Operator:
 	case c.Tenant == "":

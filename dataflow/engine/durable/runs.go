@@ -143,7 +143,11 @@ func (b *Begin) key() string {
 	if b.Key == "" {
 		return ""
 	}
-	return b.Workflow + "\n" + b.Key + "\n" + b.Caller.Tenant
+	key := b.Workflow + "\n" + b.Key + "\n" + b.Caller.Tenant
+	if b.Caller.Key != "" { // nobody is given the run of another
+		key += "\n" + b.Caller.Key
+	}
+	return key
 }
 
 // Begin starts a run and goes on with it until it has ended, rests, or ctx is
@@ -234,7 +238,8 @@ func (rs *Runs) sameBegin(r *Run, b Begin, err error) error {
 }
 
 // Get returns a run, or a not_found error. A caller sees the runs of its own
-// tenant; those that no tenant began are seen by callers without one.
+// tenant; those that no tenant began are seen by callers without one. One whom
+// access rules are for sees those of workflows that it may start.
 func (rs *Runs) Get(ctx context.Context, c access.Caller, id string) (*Run, error) {
 	_, r, err := rs.find(ctx, c, id)
 	return r, err
@@ -246,12 +251,46 @@ func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *R
 		if err != nil {
 			return nil, nil, err
 		}
-		if r != nil && (c.Operator || r.Caller.Tenant == c.Tenant) {
+		if r == nil {
+			continue
+		}
+		if c.Operator || r.Caller.Tenant == c.Tenant && rs.seenBy(c, r.Workflow) {
 			return h, r, h.clock.ready(ctx)
 		}
 	}
 	return nil, nil, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: fmt.Sprintf("there is no run %q", id),
 		Hint: "only durable runs are kept; GET /runs and flowctl runs list show them"}
+}
+
+// seenBy reports whether a caller sees the runs of a workflow. Those of one that
+// is not registered, as a part of another or of an earlier version of the app, are
+// nobody's to see where callers are asked who they are.
+func (rs *Runs) seenBy(c access.Caller, workflow string) bool {
+	if !c.Ruled || c.Operator {
+		return true
+	}
+	app := rs.engine.App()
+	for _, w := range app.Workflows {
+		if w.Name == workflow {
+			return access.MayStart(c, w) == nil
+		}
+	}
+	return app.Server == nil || !app.Server.EnableAuth
+}
+
+// seen lists the workflows whose runs a caller sees; all is set if that is every
+// one.
+func (rs *Runs) seen(c access.Caller) (names []any, all bool) {
+	app := rs.engine.App()
+	if !c.Ruled || c.Operator || app.Server == nil || !app.Server.EnableAuth {
+		return nil, true
+	}
+	for _, w := range app.Workflows {
+		if access.MayStart(c, w) == nil {
+			names = append(names, w.Name)
+		}
+	}
+	return names, false
 }
 
 // Steps returns what is kept of a run, in order.
