@@ -69,6 +69,15 @@ func guarded(app *dataflow.App) bool {
 
 func (t *tool) encode() []byte {
 	d := t.define()
+	if t.kind != kindExtension { // whose schemas are as its program wants them
+		if t.op == dataflow.OpList || t.op == dataflow.OpRead || t.op == dataflow.OpAggregate || t.kind == kindGeneric {
+			d.input = nameLists(d.input)
+		}
+		d.input = portable(withoutNulls(d.input))
+		if d.output != nil {
+			d.output = portable(d.output)
+		}
+	}
 	o := dataflow.ObjectOf("name", t.name, "title", t.title, "description", d.description, "inputSchema", d.input)
 	if d.output != nil {
 		o.Set("outputSchema", d.output)

@@ -1,0 +1,535 @@
+package mcp_test
+
+import (
+	"bufio"
+	"context"
+	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
+	"strings"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/mark3labs/mcp-go/client"
+	proto "github.com/mark3labs/mcp-go/mcp"
+)
+
+// wire speaks the protocol as it is written, for what a client's library hides.
+type wire struct {
+	t       *testing.T
+	url     string
+	session string
+	modern  bool
+	header  map[string]string
+}
+
+func serving(t *testing.T, h http.Handler) *wire {
+	t.Helper()
+	ts := httptest.NewServer(h)
+	t.Cleanup(ts.Close)
+	return &wire{t: t, url: ts.URL + "/mcp"}
+}
+
+// initialized begins a session.
+func (w *wire) initialized() *wire {
+	w.t.Helper()
+	res := w.send(w.t.Context(), "initialize", `{"protocolVersion":"2025-11-25","capabilities":{"elicitation":{}},"clientInfo":{"name":"t","version":"1"}}`)
+	defer res.Body.Close()
+	out := *w
+	if out.session = res.Header.Get("Mcp-Session-Id"); out.session == "" {
+		w.t.Fatal("no session")
+	}
+	return &out
+}
+
+func (w *wire) send(ctx context.Context, method, params string) *http.Response {
+	w.t.Helper()
+	id := `"id":7,`
+	if strings.HasPrefix(method, "notifications/") {
+		id = ""
+	}
+	if w.modern {
+		rest := strings.TrimPrefix(params, "{")
+		if rest != "}" {
+			rest = "," + rest
+		}
+		params = `{"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}` + rest
+	}
+	res, err := w.try(ctx, http.MethodPost, `{"jsonrpc":"2.0",`+id+`"method":"`+method+`","params":`+params+`}`, method, params)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res
+}
+
+func (w *wire) try(ctx context.Context, verb, body, method, params string) (*http.Response, error) {
+	req, err := http.NewRequestWithContext(ctx, verb, w.url, strings.NewReader(body))
+	if err != nil {
+		return nil, err
+	}
+	req.Header.Set("Content-Type", "application/json")
+	req.Header.Set("Accept", "application/json, text/event-stream")
+	if w.session != "" {
+		req.Header.Set("Mcp-Session-Id", w.session)
+	}
+	if w.modern {
+		req.Header.Set("Mcp-Protocol-Version", "2026-07-28")
+		req.Header.Set("Mcp-Method", method)
+		var p struct{ Name, URI string }
+		_ = json.Unmarshal([]byte(params), &p)
+		if p.Name+p.URI != "" {
+			req.Header.Set("Mcp-Name", p.Name+p.URI)
+		}
+	}
+	for name, v := range w.header {
+		req.Header.Set(name, v)
+		if name == "Host" {
+			req.Host = v
+		}
+	}
+	return http.DefaultClient.Do(req)
+}
+
+// do sends a request and returns the status and the body of the answer.
+func (w *wire) do(method, params string) (int, string) {
+	w.t.Helper()
+	res := w.send(w.t.Context(), method, params)
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+// want does a request whose answer must hold some text.
+func (w *wire) want(method, params string, want ...string) string {
+	w.t.Helper()
+	_, text := w.do(method, params)
+	for _, s := range want {
+		if !strings.Contains(text, s) {
+			w.t.Errorf("%s %s\ngot  %s\nwant %s", method, params, text, s)
+		}
+	}
+	return text
+}
+
+// stream is a stream of events, read a message at a time.
+type stream struct {
+	t   *testing.T
+	res *http.Response
+	r   *bufio.Reader
+}
+
+func (w *wire) open(res *http.Response) *stream {
+	w.t.Helper()
+	if kind := res.Header.Get("Content-Type"); kind != "text/event-stream" {
+		text, _ := io.ReadAll(res.Body)
+		w.t.Fatalf("no stream: %s %s", kind, text)
+	}
+	return &stream{w.t, res, bufio.NewReader(res.Body)}
+}
+
+// listen opens the stream of a session.
+func (w *wire) listen() *stream {
+	w.t.Helper()
+	res, err := w.try(w.t.Context(), http.MethodGet, "", "", "")
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	w.t.Cleanup(func() { res.Body.Close() })
+	s := w.open(res)
+	if _, err := s.r.ReadString('\n'); err != nil { // the comment that it begins with
+		w.t.Fatal(err)
+	}
+	return s
+}
+
+// next is the next message; "" at the stream's end.
+func (s *stream) next() string {
+	for {
+		line, err := s.r.ReadString('\n')
+		if data, ok := strings.CutPrefix(line, "data: "); ok {
+			return strings.TrimSpace(data)
+		}
+		if err != nil {
+			return ""
+		}
+	}
+}
+
+func TestTheLastNotificationBeforeAnAnswerIsSent(t *testing.T) {
+	for _, modern := range []bool{false, true} {
+		w := serving(t, newFixture(t))
+		w.modern = modern
+		res := w.send(t.Context(), "tools/call", `{"name":"test_tool_with_progress","_meta":{"progressToken":"p"}}`)
+		if modern {
+			res.Body.Close()
+			res, _ = w.try(t.Context(), http.MethodPost, `{"jsonrpc":"2.0","id":7,"method":"tools/call","params":{"name":"test_tool_with_progress","_meta":{"progressToken":"p","io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`,
+				"tools/call", `{"name":"test_tool_with_progress"}`)
+		}
+		s := w.open(res)
+		for _, want := range []string{`"progress":0`, `"progress":50`, `"progress":100`, `"id":7,"result"`} {
+			if got := s.next(); !strings.Contains(got, want) {
+				t.Errorf("modern %v: got %s, want %s", modern, got, want)
+			}
+		}
+		res.Body.Close()
+	}
+}
+
+func TestAPageThatTakesThisMachinesNameIsTurnedAway(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	w.header = map[string]string{"Origin": "http://evil.example.com", "Host": "evil.example.com"}
+	if status, text := w.do("ping", `{}`); status != http.StatusForbidden {
+		t.Errorf("got %d %s", status, text)
+	}
+}
+
+func TestSessionsEnd(t *testing.T) {
+	var clock atomic.Int64
+	hub := mcp.NewHub(mcp.HubOptions{Now: func() time.Time { return time.Unix(clock.Load(), 0) }})
+	w := serving(t, newServer(t, mcp.Options{Hub: hub}).Handler())
+	first := w.initialized()
+	first.want("ping", `{}`, `"result":{}`)
+	clock.Store(31 * 60)
+	second := w.initialized() // which has the idle one forgotten
+	if status, text := first.do("ping", `{}`); status != http.StatusNotFound || !strings.Contains(text, "begin again with initialize") {
+		t.Errorf("a session idle for half an hour: %d %s", status, text)
+	}
+	second.want("ping", `{}`, `"result":{}`)
+	res, err := second.try(t.Context(), http.MethodDelete, "", "", "")
+	if err != nil || res.StatusCode != http.StatusNoContent {
+		t.Errorf("ending a session: %v %v", res, err)
+	}
+	if status, _ := second.do("ping", `{}`); status != http.StatusNotFound {
+		t.Errorf("a session that was ended answers with %d", status)
+	}
+}
+
+func TestASessionIsItsCallersAlone(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	mine := w.initialized()
+	mine.header = map[string]string{"X-Tenant-ID": "other"}
+	if status, text := mine.do("ping", `{}`); status != http.StatusNotFound {
+		t.Errorf("another tenant's request with the id: %d %s", status, text)
+	}
+}
+
+func TestStreamsEndWhenTheServerCloses(t *testing.T) {
+	f := newFixture(t)
+	w := serving(t, f)
+	early := w.initialized().listen()
+	later := *w
+	later.modern = true
+	modern := w.open(later.send(t.Context(), "subscriptions/listen", `{"notifications":{"toolsListChanged":true}}`))
+	if got := modern.next(); !strings.Contains(got, `notifications/subscriptions/acknowledged`) {
+		t.Fatal(got)
+	}
+	f.hub.Close()
+	if got := early.next(); got != "" {
+		t.Errorf("after the end: %s", got)
+	}
+	if got := modern.next(); !strings.Contains(got, `"result"`) || modern.next() != "" {
+		t.Errorf("after the end: %s", got)
+	}
+}
+
+func TestSubscriptionsAreKept(t *testing.T) {
+	f := newFixture(t)
+	w := serving(t, f).initialized()
+	s := w.listen()
+	w.want("resources/subscribe", `{"uri":"test://watched-resource"}`, `"result":{}`)
+	w.want("resources/subscribe", `{"uri":"flowctl://models/Account"}`, `"result":{}`)
+	w.want("resources/subscribe", `{"uri":"flowctl://models/Account/records/1"}`, `are not told of`)
+	w.want("resources/subscribe", `{"uri":"test://static-text"}`, `"code":-32002`)
+	f.hub.Updated("test://watched-resource")
+	if got := s.next(); got != `{"jsonrpc":"2.0","method":"notifications/resources/updated","params":{"uri":"test://watched-resource"}}` {
+		t.Error(got)
+	}
+	w.want("resources/unsubscribe", `{"uri":"test://watched-resource"}`, `"result":{}`)
+	f.hub.Updated("test://watched-resource")
+	f.reload() // of which the client hears, as of nothing before
+	for _, want := range []string{"tools/list_changed", "prompts/list_changed"} {
+		if got := s.next(); !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+}
+
+func TestASubscriptionPromisesWhatIsKept(t *testing.T) {
+	f := newFixture(t)
+	w := serving(t, f)
+	w.modern = true
+	s := w.open(w.send(t.Context(), "subscriptions/listen", `{"notifications":{"resourceSubscriptions":["test://watched-resource","test://static-text","nonsense"]}}`))
+	want := `{"jsonrpc":"2.0","method":"notifications/subscriptions/acknowledged","params":{"_meta":{"io.modelcontextprotocol/subscriptionId":7},"notifications":{"resourceSubscriptions":["test://watched-resource"]}}}`
+	if got := s.next(); got != want {
+		t.Errorf("got  %s\nwant %s", got, want)
+	}
+	f.reload()
+	f.hub.Updated("test://watched-resource")
+	if got := s.next(); !strings.Contains(got, "resources/updated") || !strings.Contains(got, `"io.modelcontextprotocol/subscriptionId":7`) {
+		t.Errorf("got %s: the first that it is told must be what it asked for", got)
+	}
+	s.res.Body.Close()
+}
+
+// A write that its client calls off is undone.
+func TestAWriteThatIsCalledOffIsUndone(t *testing.T) {
+	entered := make(chan struct{})
+	slow := &dataflow.Workflow{Name: "slow", Handler: &goFunc{"slow", func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+		if _, err := h.Workflow(ctx, "open_account", dataflow.ObjectOf("owner", "ada", "deposit", int64(1))); err != nil {
+			return nil, err
+		}
+		close(entered)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}}
+	w := serving(t, newServer(t, mcp.Options{}, slow).Handler()).initialized()
+	answer := make(chan string, 1)
+	go func() {
+		res, err := w.try(t.Context(), http.MethodPost, `{"jsonrpc":"2.0","id":"long","method":"tools/call","params":{"name":"slow","arguments":{}}}`, "", "")
+		if err != nil {
+			answer <- err.Error()
+			return
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		answer <- string(text)
+	}()
+	<-entered
+	if status, text := w.do("notifications/cancelled", `{"requestId":"long","reason":"no more"}`); status != http.StatusAccepted {
+		t.Errorf("got %d %s", status, text)
+	}
+	if got := <-answer; !strings.Contains(got, `"code":-32800`) {
+		t.Errorf("got %s", got)
+	}
+	w.want("tools/call", `{"name":"accounts_count","arguments":{}}`, `"structuredContent":{"count":0}`)
+}
+
+// From 2026-07-28 on whoever closes the stream calls the request off.
+func TestAModernClientThatIsGoneHasCalledItsRequestOff(t *testing.T) {
+	entered, ended := make(chan struct{}), make(chan error, 1)
+	slow := &dataflow.Workflow{Name: "slow", Handler: &goFunc{"slow", func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+		close(entered)
+		<-ctx.Done()
+		ended <- ctx.Err()
+		return nil, ctx.Err()
+	}}}
+	w := serving(t, newServer(t, mcp.Options{}, slow).Handler())
+	w.modern = true
+	ctx, leave := context.WithCancel(t.Context())
+	go func() {
+		<-entered
+		leave()
+	}()
+	body := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"slow","_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}}}`
+	if res, err := w.try(ctx, http.MethodPost, body, "tools/call", `{"name":"slow"}`); err == nil {
+		res.Body.Close()
+		t.Error("the client did not leave")
+	}
+	if err := <-ended; err == nil {
+		t.Error("the call went on")
+	}
+}
+
+func TestWhatAProgramAddsCanBreakNothingElse(t *testing.T) {
+	bad := mcp.Extension{
+		Tools: []mcp.Tool{
+			{Name: "odd", Description: "Has a schema that is none.", Input: dataflow.ObjectOf("type", "object", "properties", "none", "x", []any{nil, 1.5}), Do: says("odd")},
+			{Name: "panics", Description: "Panics.", Do: func(context.Context, *mcp.Call) (*mcp.Result, error) { panic("a secret") }},
+		},
+		Prompts: []mcp.Prompt{{Name: "panics", Get: func(context.Context, *mcp.Call) ([]mcp.Message, error) { panic("a secret") }}},
+	}
+	w := serving(t, newServer(t, mcp.Options{Extension: bad}).Handler())
+	w.want("tools/list", `{}`, `"name":"odd"`)
+	w.want("tools/call", `{"name":"odd"}`, `"text":"odd"`)
+	for _, text := range []string{w.want("tools/call", `{"name":"panics"}`, `"isError":true`), w.want("prompts/get", `{"name":"panics"}`, `"code":-32603`)} {
+		if strings.Contains(text, "secret") {
+			t.Errorf("a panic tells of itself: %s", text)
+		}
+	}
+	w.want("ping", `{}`, `"result":{}`)
+}
+
+func TestAToolThatNeedsMoreOfTheClientSaysSo(t *testing.T) {
+	w := serving(t, newFixture(t))
+	w.modern = true
+	status, text := w.do("tools/call", `{"name":"test_missing_capability"}`)
+	if status != http.StatusBadRequest || !strings.Contains(text, `"code":-32021`) || !strings.Contains(text, `"requiredCapabilities":{"sampling":{}}`) {
+		t.Errorf("got %d %s", status, text)
+	}
+	w.modern = false
+	w.initialized().want("tools/call", `{"name":"test_missing_capability"}`, `"isError":true`, `client_unable`)
+}
+
+// What a client keeps for the server is good for the same request of the same
+// caller alone, and not for ever.
+func TestAStateIsBoundToItsRequest(t *testing.T) {
+	var clock atomic.Int64
+	hub := mcp.NewHub(mcp.HubOptions{Now: func() time.Time { return time.Unix(clock.Load(), 0) }})
+	f := &fixture{t: t, hub: hub}
+	f.reload()
+	w := serving(t, f)
+	call := func(tool, state, tenant string) string {
+		more := ""
+		if state != "" {
+			more = `,"requestState":"` + state + `","inputResponses":{"confirm":{"action":"accept","content":{"ok":true}}}`
+		}
+		req := `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"` + tool + `"` + more +
+			`,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{"elicitation":{}}}}}`
+		w.modern, w.header = true, map[string]string{"X-Tenant-ID": tenant}
+		res, err := w.try(t.Context(), http.MethodPost, req, "tools/call", `{"name":"`+tool+`"}`)
+		if err != nil {
+			t.Fatal(err)
+		}
+		defer res.Body.Close()
+		text, _ := io.ReadAll(res.Body)
+		return string(text)
+	}
+	const tool = "test_input_required_result_request_state"
+	var asked struct{ Result struct{ RequestState string } }
+	if err := json.Unmarshal([]byte(call(tool, "", "a")), &asked); err != nil {
+		t.Fatal(err)
+	}
+	state := asked.Result.RequestState
+	for name, got := range map[string]string{
+		"of another request": call("test_input_required_result_tampered_state", state, "a"),
+		"of another caller":  call(tool, state, "b"),
+		"of nobody":          call(tool, "bm9uZQ.bm9uZQ", "a"),
+	} {
+		if !strings.Contains(got, `"code":-32602`) {
+			t.Errorf("a state %s: %s", name, got)
+		}
+	}
+	if got := call(tool, state, "a"); !strings.Contains(got, "state-ok") {
+		t.Errorf("the state itself: %s", got)
+	}
+	clock.Store(3601)
+	if got := call(tool, state, "a"); !strings.Contains(got, `"code":-32602`) {
+		t.Errorf("a state an hour later: %s", got)
+	}
+}
+
+func TestAnAnswerIsBounded(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{MaxAnswer: 1500}).Handler())
+	w.header = map[string]string{"X-Tenant-ID": "acme"}
+	for i := range 9 {
+		w.want("tools/call", fmt.Sprintf(`{"name":"notes_create","arguments":{"text":"%d%s"}}`, i, strings.Repeat("x", 200)), `"id":`)
+	}
+	type page struct {
+		Result struct {
+			StructuredContent struct {
+				Records   []struct{ ID int }
+				Cursor    string `json:"next_cursor"`
+				More      bool   `json:"has_more"`
+				Truncated bool
+			}
+		}
+	}
+	var ids []int
+	for cursor := "null"; ; {
+		text := w.want("tools/call", `{"name":"find_records","arguments":{"model":"Note","sort":"id","cursor":`+cursor+`}}`)
+		var p page
+		if err := json.Unmarshal([]byte(text), &p); err != nil {
+			t.Fatal(err)
+		}
+		got := p.Result.StructuredContent
+		for _, r := range got.Records {
+			ids = append(ids, r.ID)
+		}
+		if got.More != got.Truncated {
+			t.Errorf("more %v, truncated %v: %s", got.More, got.Truncated, text)
+		}
+		if !got.More {
+			break
+		}
+		cursor = `"` + got.Cursor + `"`
+	}
+	if fmt.Sprint(ids) != "[1 2 3 4 5 6 7 8 9]" {
+		t.Errorf("the pages have %v", ids)
+	}
+	w.want("tools/call", `{"name":"notes_create","arguments":{"text":"`+strings.Repeat("y", 2000)+`"}}`, `"id":10`)
+	w.want("tools/call", `{"name":"find_records","arguments":{"model":"Note","filter":{"id":10}}}`, `answer_too_large`)
+	w.want("tools/call", `{"name":"find_records","arguments":{"model":"Note","filter":{"id":10},"fields":["id"]}}`, `"truncated":false`)
+}
+
+func TestTheOldTransportOnlyIfAsked(t *testing.T) {
+	off := serving(t, newServer(t, mcp.Options{}).Handler())
+	off.url = strings.TrimSuffix(off.url, "/mcp") + "/sse"
+	if res, err := off.try(t.Context(), http.MethodGet, "", "", ""); err != nil || res.StatusCode != http.StatusNotFound {
+		t.Errorf("got %v %v", res, err)
+	}
+	ts := httptest.NewServer(newServer(t, mcp.Options{SSE: true, Version: "1"}).Handler())
+	t.Cleanup(ts.Close)
+	c, err := client.NewSSEMCPClient(ts.URL + "/sse")
+	if err != nil {
+		t.Fatal(err)
+	}
+	connect(t, c)
+	if got := call(t, c, "accounts_create", `{"owner": "ada", "balance": 1}`); !strings.Contains(got, `"owner":"ada"`) {
+		t.Error(got)
+	}
+	res, err := c.ListTools(t.Context(), proto.ListToolsRequest{})
+	if err != nil || len(res.Tools) == 0 {
+		t.Errorf("got %v %v", res, err)
+	}
+}
+
+func TestTheCardSaysWhereTheServerIs(t *testing.T) {
+	ts := httptest.NewServer(newServer(t, mcp.Options{Discovery: true, Version: "1"}).Handler())
+	t.Cleanup(ts.Close)
+	res, err := http.Get(ts.URL + mcp.CardPath)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	var card struct {
+		Name, Version string
+		Remotes       []struct{ Type, URL string }
+	}
+	if err := json.NewDecoder(res.Body).Decode(&card); err != nil {
+		t.Fatal(err)
+	}
+	if card.Name != "bank" || len(card.Remotes) != 1 || card.Remotes[0].URL != ts.URL+"/mcp" {
+		t.Errorf("got %+v", card)
+	}
+}
+
+func TestAReadOnlyToolsetWritesNothing(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	w.url += "/accounts/readonly"
+	w.want("tools/list", `{}`, `accounts_list`)
+	for _, tool := range []string{"accounts_create", "create_records", "open_account", "notes_list"} {
+		w.want("tools/call", `{"name":"`+tool+`","arguments":{}}`, `there is no tool`, `in the toolset accounts/readonly`)
+	}
+}
+
+func TestAnAgentSeesWhatItMayUse(t *testing.T) {
+	owner := func(roles ...string) *dataflow.Rule {
+		return &dataflow.Rule{Grants: []dataflow.Grant{{Who: dataflow.WhoRole, Roles: roles}}}
+	}
+	closed := &dataflow.Workflow{Name: "audit", ReadOnly: true, Access: owner("auditor"),
+		Handler: &goFunc{"audit", func(context.Context, dataflow.Handler, *dataflow.Object) (any, error) { return "done", nil }}}
+	s := newServer(t, mcp.Options{}, closed)
+	as := func(c access.Caller) *wire {
+		return serving(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Handler().ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), c)))
+		}))
+	}
+	user := dataflow.ObjectOf("id", "u", "roles", []any{"clerk"})
+	clerk := as(access.Caller{User: user, Roles: []string{"clerk"}, Key: "user:u"})
+	if text := clerk.want("tools/list", `{}`); strings.Contains(text, `"audit"`) {
+		t.Error("a tool is listed that may not be called")
+	}
+	clerk.want("tools/call", `{"name":"audit"}`, `"isError":true`, `forbidden`)
+	auditor := as(access.Caller{User: user, Roles: []string{"auditor"}, Key: "user:u"})
+	auditor.want("tools/list", `{}`, `"audit"`)
+	auditor.want("tools/call", `{"name":"audit"}`, `done`)
+}
