@@ -90,6 +90,7 @@ type DatabaseOptions struct {
 	PoolRecycle          time.Duration // 0: never
 	SlowQueryThreshold   time.Duration // 0: none
 	Echo                 bool          // log every statement, without values
+	Monitoring           bool          // metrics of each statement, where the server has metrics
 	MigrationLockTimeout time.Duration
 	// Defaults for models that do not say themselves.
 	MultiTenant  bool
@@ -116,6 +117,7 @@ type Server struct {
 	RunRetention   time.Duration // durable runs that ended so long ago are forgotten; 0: none are
 	EnableAuth     bool          // callers are asked who they are
 	NotDurable     bool          // enable_durability = False: no workflow is durable unless it says so
+	Monitoring     bool          // metrics are counted and served
 	Files          string        // the folder for files of nodes, below the app's; "": none
 	Auth           Auth          // how they say so
 	Span           Span

@@ -33,6 +33,7 @@ func plan(app *dataflow.App, o Options) (*engine.Plan, []dataflow.Diagnostic) {
 	p, ds := engine.NewPlan(app, o.nodeTypes())
 	ds = append(ds, checkDatabases(app, o)...)
 	ds = append(ds, checkServer(app)...)
+	ds = append(ds, checkMonitoring(app)...)
 	if p != nil { // tools are named after paths and workflows, which must be sound
 		ds = append(ds, mcp.Check(app)...)
 	}
@@ -94,6 +95,19 @@ func checkServer(app *dataflow.App) []dataflow.Diagnostic {
 		Message: fmt.Sprintf("api_port and mcp_port are both %d", s.APIPort),
 		Related: []dataflow.Related{{Message: "api_port", Span: portSpan(s, "/api_port")}},
 		Hint:    "give each a port of its own"}}
+}
+
+// checkMonitoring warns of metrics that nobody would see.
+func checkMonitoring(app *dataflow.App) []dataflow.Diagnostic {
+	var ds []dataflow.Diagnostic
+	for _, db := range app.Databases {
+		if db.Options.Monitoring && app.Server != nil && !app.Server.Monitoring {
+			ds = append(ds, dataflow.Diagnostic{Code: "FC730", Severity: dataflow.SeverityWarning, Span: db.OptionSpan("monitoring"),
+				Message: "the metrics of " + db.Name + " are shown nowhere: the server has none",
+				Hint:    "write enable_monitoring = True in Nexus(...), or leave monitoring out"})
+		}
+	}
+	return ds
 }
 
 func portSpan(s *dataflow.Server, option string) dataflow.Span {

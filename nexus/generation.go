@@ -9,6 +9,8 @@ import (
 	"path"
 	"strings"
 	"sync"
+	"sync/atomic"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -18,6 +20,7 @@ import (
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/flowctl/flowctl/nexus/observe"
 	"github.com/flowctl/flowctl/nexus/openapi"
 	"github.com/flowctl/flowctl/nexus/rest"
 )
@@ -28,8 +31,11 @@ type Generation struct {
 	guard      *auth.Guard // nil: nobody is asked who they are
 	keys       *auth.Keys  // nil: there are none
 	shared     *Shared
+	watch      *observe.Watch
+	served     atomic.Bool // by a Server, which then closes what is shared
 	engine     *engine.Engine
 	stores     []store.Store
+	byDatabase map[*dataflow.Database]store.Store
 	files      *os.Root // nil: none
 	migrations []*store.Migration
 	runs       *durable.Runs
@@ -52,6 +58,8 @@ func Build(ctx context.Context, app *dataflow.App, o Options) (*Generation, []da
 	if dataflow.HasErrors(ds) {
 		return nil, dataflow.SortDiagnostics(ds)
 	}
+	o.Shared = o.shared()
+	o.watch = o.Shared.observer.Watch(app, settings(app).Name)
 	dbs, more := openAll(ctx, app, o)
 	ds = append(ds, more...)
 	if dataflow.HasErrors(ds) {
@@ -155,7 +163,7 @@ func (o Options) loader() func(context.Context, durable.Source) (*engine.Engine,
 		if err := firstError(ds); err != nil {
 			return nil, nil, errors.Join(err, dbs.close())
 		}
-		e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env, Logger: o.logger()})
+		e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.client(), Env: o.Env, Logger: o.logger(), Observer: o.watch.Engine()})
 		if err != nil {
 			return nil, nil, errors.Join(err, dbs.close())
 		}
@@ -205,18 +213,18 @@ func openFiles(app *dataflow.App, o Options) (*os.Root, []dataflow.Diagnostic) {
 
 // assemble joins plan, databases and files, and puts the channels on top.
 func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Generation, error) {
-	e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.Client, Env: o.Env,
-		Logger: o.logger(), Files: files})
+	e, err := engine.New(p, engine.Options{Stores: dbs.byDatabase, Now: o.Now, NewID: o.NewID, Client: o.client(), Env: o.Env,
+		Logger: o.logger(), Files: files, Observer: o.watch.Engine()})
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{shared: o.shared(), engine: e, settings: settings(e.App()), stores: dbs.stores, files: files, migrations: dbs.migrations}
+	g := &Generation{shared: o.Shared, watch: o.watch, engine: e, settings: settings(e.App()), stores: dbs.stores, byDatabase: dbs.byDatabase, files: files, migrations: dbs.migrations}
 	g.gate.init()
 	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.Now, NewID: e.NewID, Source: o.Source, Load: o.loader(),
-		Keep: g.settings.RunRetention})
+		Keep: g.settings.RunRetention, Ended: o.watch.Ended()})
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs,
-		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents})
+		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents, Observer: o.watch.Tools()})
 	if err != nil {
 		return nil, err
 	}
@@ -227,9 +235,10 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Runs:     g.runs,
 		Status:   g.shared.statusText,
 		Closing:  g.gate.closing, StreamWrite: transferTime,
+		Metrics: o.watch.Handler(), Asks: g.settings.EnableAuth,
 	})
 	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
-		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone}
+		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
 	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
 	if g.settings.EnableAuth {
 		g.guardAgainst(dbs, o)
@@ -238,6 +247,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	} else {
 		g.api = front.New(api, fo)
 	}
+	fo.Observer = o.watch.Requests("mcp")
 	fo.Timeout = 0 // MCP's answers may be streams
 	g.mcp = front.New(agents, fo)
 	return g, nil
@@ -295,7 +305,7 @@ func describing(guard *auth.Guard, next http.Handler) http.Handler {
 func identified(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		x := w.(*front.Exchange)
-		next.ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), x.Caller)))
+		next.ServeHTTP(w, r.WithContext(mcp.WithCaller(x.Context(), x.Caller)))
 	})
 }
 
@@ -325,7 +335,10 @@ func (g *Generation) Work() {
 func (g *Generation) Migrations() []*store.Migration { return g.migrations }
 
 // API serves REST: mount it at "/".
-func (g *Generation) API() http.Handler { return g.gate.guard(g.api) }
+func (g *Generation) API() http.Handler {
+	g.look()
+	return g.gate.guard(g.api)
+}
 
 // MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
 func (g *Generation) MCP() http.Handler { return g.gate.guard(ending(g.mcp, g)) }
@@ -338,6 +351,17 @@ func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer
 	defer g.gate.leave()
 	g.Work()
 	return g.stdio.ServeStdio(ctx, in, out)
+}
+
+// flushTime bounds how long the end of a generation that no Server served waits
+// until its traces have been sent.
+const flushTime = 5 * time.Second
+
+// look shows the metrics where to look: at this generation.
+func (g *Generation) look() {
+	if m := g.watch.Metrics(); m != nil {
+		m.Look(observe.Source{Stores: g.byDatabase, Runs: g.runs})
+	}
 }
 
 // errClosed is the answer to whoever comes too late.
@@ -368,6 +392,11 @@ func (g *Generation) end(drain func()) error {
 			g.guard.Close()
 		}
 		g.err = (&databases{stores: g.stores}).close()
+		if !g.served.Load() {
+			ctx, cancel := context.WithTimeout(context.Background(), flushTime)
+			defer cancel()
+			g.shared.observer.Close(ctx)
+		}
 		if g.files != nil {
 			g.err = errors.Join(g.err, g.files.Close())
 		}

@@ -19,6 +19,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store/postgres"
 	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/flowctl/flowctl/nexus/observe"
 )
 
 // Options are what building and serving an app may use. An embedding program
@@ -32,6 +33,7 @@ type Options struct {
 	Logger    *slog.Logger
 	Client    *http.Client
 	Now       func() time.Time
+	AccessLog bool // a line for each request at level Info; without it they are at Debug
 	NewID     func() string
 	// Agents is what agents are given besides what the app declares.
 	Agents mcp.Extension
@@ -43,6 +45,8 @@ type Options struct {
 	// them every run goes on with the app that is served.
 	Source durable.Source
 	Load   func(ctx context.Context, s durable.Source) (*dataflow.App, []dataflow.Diagnostic)
+
+	watch *observe.Watch // of the app that is built; nil where none is
 }
 
 func (o Options) nodeTypes() []engine.NodeType { return append(nodes.Types(), o.NodeTypes...) }
@@ -52,6 +56,23 @@ func (o Options) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return o.Logger
+}
+
+// accessLevel is the level of the access log's lines.
+func (o Options) accessLevel() slog.Level {
+	if o.AccessLog {
+		return slog.LevelInfo
+	}
+	return slog.LevelDebug
+}
+
+// client returns the client that the app calls other services with.
+func (o Options) client() *http.Client {
+	c := o.Client
+	if c == nil {
+		c = engine.NewClient()
+	}
+	return o.watch.Client(c)
 }
 
 func (o Options) now() func() time.Time {

@@ -138,6 +138,8 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 		g.succeed(before.g)
 	}
 	g.Work()
+	g.look()
+	g.served.Store(true)
 	if g.settings.RequestTimeout > s.settings.RequestTimeout {
 		api = prolonged(api, g.settings.RequestTimeout+transferTime)
 	}
@@ -242,7 +244,9 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	if err == nil {
 		settle(stop, servers, listeners)
 	}
-	return errors.Join(err, shutdown(stop, servers...), g.Close())
+	err = errors.Join(err, shutdown(stop, servers...), g.Close())
+	s.shared.observer.Close(stop)
+	return err
 }
 
 // shutdown drains servers at the same time, and drops what is left when ctx is

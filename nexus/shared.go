@@ -11,6 +11,7 @@ import (
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/mcp"
+	"github.com/flowctl/flowctl/nexus/observe"
 )
 
 // Shared is what outlives a generation of an app: what callers have been counted
@@ -20,6 +21,8 @@ type Shared struct {
 	closing context.Context // done when nothing is served any more
 	begin   context.CancelFunc
 	status  atomic.Pointer[Status] // nil: it is not shown
+
+	observer *observe.Observer
 
 	mu      sync.Mutex
 	limiter *limit.Limiter // nil: none yet
@@ -42,7 +45,9 @@ func newShared() *Shared {
 // shared is what the generation to be built shares with those before it.
 func (o Options) shared() *Shared {
 	if o.Shared == nil {
-		return newShared()
+		s := newShared()
+		s.observer = observe.New(observe.Options{Version: o.Version, Logger: o.logger(), Env: o.Env})
+		return s
 	}
 	return o.Shared
 }

@@ -55,6 +55,9 @@ func (s Status) MarshalJSON() ([]byte, error) {
 		append([]dataflow.Diagnostic{}, s.Diagnostics...), count(dataflow.SeverityError), count(dataflow.SeverityWarning)})
 }
 
+// Reloaded counts a reload, where metrics are counted.
+func (s *Server) Reloaded(ok bool) { s.shared.observer.Reloaded(ok) }
+
 // SetStatus says how the last reload went. Answers say if what is served is
 // stale; all of it is shown at /_flow/status, if show is set and the server can
 // be reached from this machine alone: diagnostics name files, and what is in

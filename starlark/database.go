@@ -69,6 +69,7 @@ func (l *loader) dataFlow(a *args) sl.Value {
 			PoolSize:             a.int("pool_size", 0),
 			PoolMaxOverflow:      a.int("pool_max_overflow", 0),
 			PoolRecycle:          a.duration("pool_recycle", 0),
+			Monitoring:           a.bool("monitoring", false),
 			SlowQueryThreshold:   a.duration("slow_query_threshold", 0),
 			Echo:                 a.bool("echo", false),
 			MigrationLockTimeout: a.duration("migration_lock_timeout", 30*time.Second),

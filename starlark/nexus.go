@@ -62,7 +62,8 @@ func (l *loader) nexus(a *args) sl.Value {
 		MCPOverSSE:   a.bool("enable_sse_transport", false), MCPCard: a.bool("enable_discovery", false),
 		CORSOrigins: a.strings("cors_origins"),
 		MaxBody:     int64(a.int("max_body", 1<<20)), RequestTimeout: a.duration("request_timeout", 30*time.Second),
-		Files: a.str("files", ""), RunRetention: a.duration("run_retention", 0), NotDurable: !a.bool("enable_durability", true),
+		Monitoring: a.bool("enable_monitoring", false),
+		Files:      a.str("files", ""), RunRetention: a.duration("run_retention", 0), NotDurable: !a.bool("enable_durability", true),
 		EnableAuth: a.bool("enable_auth", false),
 		Span:       a.site.at, Spans: a.spans(),
 	}}

@@ -12,6 +12,7 @@ import (
 //	orders:read, orders:write   the same of the model that is served at /api/orders
 //	workflows                   start workflows, and see and change their runs
 //	workflows:place_order       that workflow alone
+//	metrics                     see the metrics of the server
 
 // OperationScopes lists the scopes of which one is enough for an operation of a
 // model, the narrowest first.
@@ -37,8 +38,12 @@ func inScope(c Caller, scopes []string) error {
 	if !c.Scoped || slices.ContainsFunc(scopes, func(s string) bool { return slices.Contains(c.Scopes, s) }) {
 		return nil
 	}
-	return &dataflow.Error{Code: "insufficient_scope", Status: dataflow.StatusForbidden, Err: missingScope(scopes[0]),
-		Message: "the key or token is not good for this: it lacks the scope " + scopes[0], Hint: "ask whoever runs the app for one that has it"}
+	return lacks(scopes[0])
+}
+
+func lacks(scope string) error {
+	return &dataflow.Error{Code: "insufficient_scope", Status: dataflow.StatusForbidden, Err: missingScope(scope),
+		Message: "the key or token is not good for this: it lacks the scope " + scope, Hint: "ask whoever runs the app for one that has it"}
 }
 
 // missingScope is the cause of an "insufficient_scope".
@@ -65,5 +70,21 @@ func Scopes(app *dataflow.App) []string {
 	for _, w := range app.Workflows {
 		scopes = append(scopes, "workflows:"+w.Name)
 	}
+	if app.Server != nil && app.Server.Monitoring {
+		scopes = append(scopes, scopeOfMetrics)
+	}
 	return scopes
+}
+
+// scopeOfMetrics must be given by name: what the metrics show is nobody's rows,
+// so a credential that is good for all rows is not good for them. A role of that
+// name will do as well.
+const scopeOfMetrics = "metrics"
+
+// MaySeeMetrics refuses whoever may not see the metrics of the server.
+func MaySeeMetrics(c Caller) error {
+	if slices.Contains(c.Scopes, scopeOfMetrics) || slices.Contains(c.Roles, scopeOfMetrics) {
+		return nil
+	}
+	return lacks(scopeOfMetrics)
 }

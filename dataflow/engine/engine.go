@@ -159,6 +159,8 @@ type Options struct {
 	Env    func(string) (string, bool)
 	Logger *slog.Logger
 	Files  *os.Root // that nodes may read and write below; nil: none
+	// Observer hears of what is run; nil: nobody does.
+	Observer Observer
 }
 
 // Engine runs the workflows and operations of a planned app. It is immutable
@@ -192,7 +194,7 @@ func New(p *Plan, o Options) (*Engine, error) {
 		o.NewID = newUUID(o.Now)
 	}
 	if o.Client == nil {
-		o.Client = newClient()
+		o.Client = NewClient()
 	}
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
@@ -257,9 +259,9 @@ func (e *Engine) ReadOnly(workflow string) bool { return e.plan.ReadOnly(workflo
 // such workflow.
 func (e *Engine) Describe(workflow string) *Description { return e.plan.Describe(workflow) }
 
-// newClient returns a client for nodes that call out. Its limits are those a
+// NewClient returns a client for nodes that call out. Its limits are those a
 // node can't set for itself.
-func newClient() *http.Client {
+func NewClient() *http.Client {
 	t := http.DefaultTransport.(*http.Transport).Clone()
 	t.MaxIdleConnsPerHost = 16
 	t.ResponseHeaderTimeout = 5 * time.Minute

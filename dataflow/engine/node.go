@@ -29,7 +29,9 @@ func (f *frame) node(ctx context.Context, n *nodePlan) error {
 			return nil
 		}
 	}
-	out, err := f.attempts(ctx, n, nil)
+	watched, ended := f.run.watchNode(ctx, f.plan.wf, n.node.ID, n.node.Type)
+	out, err := f.attempts(watched, n, nil)
+	ended(err)
 	if err != nil {
 		return f.failed(ctx, n, f.failure(ctx, n, err))
 	}

@@ -43,7 +43,9 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 		return nil, e.unknownWorkflow(req.Workflow)
 	}
 	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller}
+	ctx, ended := r.watchWorkflow(ctx, wp.wf)
 	out, err := r.top(ctx, wp, req)
+	ended(err)
 	if err != nil {
 		return nil, r.undoAll(ctx, err)
 	}
@@ -348,7 +350,9 @@ func (f *frame) handler(ctx context.Context) (out any, err error) {
 
 // nested runs another workflow within this run: in its transaction, as its
 // caller. Workflows that only call out may be nested side by side.
-func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, depth int, in *dataflow.Object) (any, error) {
+func (r *run) nested(ctx context.Context, wp *workflowPlan, key string, depth int, in *dataflow.Object) (out any, err error) {
+	ctx, ended := r.watchWorkflow(ctx, wp.wf)
+	defer func() { ended(err) }()
 	inputs, err := checkInputs(wp.wf, in)
 	if err != nil {
 		return nil, named(err, wp.wf)

@@ -34,7 +34,7 @@ func (rt *runtime) Run(ctx context.Context, op dataflow.Op, args *dataflow.Objec
 	if args == nil {
 		args = dataflow.NewObject()
 	}
-	do := func(ctx context.Context) (any, error) { return rt.run.operation(ctx, n, args) }
+	do := rt.watch(op.NodeType(), func(ctx context.Context) (any, error) { return rt.run.operation(ctx, n, args) })
 	var out any
 	if rt.kept {
 		e := n.effects()
@@ -88,16 +88,18 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
 			Message: nodeType + " is for workflows", Hint: "a durable handler waits with ctx.sleep and ctx.wait_signal"}
 	}
-	do := func(key string) (any, error) {
-		return t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, depth: rt.depth}})
+	do := func(ctx context.Context, key string) (any, error) {
+		return rt.watch(nodeType, func(ctx context.Context) (any, error) {
+			return t.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: rt.run, key: key, depth: rt.depth}})
+		})(ctx)
 	}
 	var out any
 	var err error
 	if rt.kept {
 		effect := e.plan.effectsOf(t.Spec(), config)
-		out, err = rt.step(ctx, nodeType, args, &effect, func(context.Context) (any, error) { return do(rt.key + "/" + nodeType + "#" + strconv.Itoa(rt.calls)) })
+		out, err = rt.step(ctx, nodeType, args, &effect, func(ctx context.Context) (any, error) { return do(ctx, rt.key+"/"+nodeType+"#"+strconv.Itoa(rt.calls)) })
 	} else {
-		out, err = do(rt.nextKey(nodeType))
+		out, err = do(ctx, rt.nextKey(nodeType))
 	}
 	if err != nil {
 		return nil, inHandler(asRunError(ctx, err), nodeType)

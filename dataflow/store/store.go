@@ -114,6 +114,8 @@ type Options struct {
 	// System are the runtime's own models, kept beside the app's in the same
 	// database: they get tables, but no checks against the file.
 	System []*dataflow.Model
+	// Observer hears of every statement; nil: nobody does.
+	Observer Observer
 }
 
 // Opener opens databases of one engine.

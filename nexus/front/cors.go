@@ -13,7 +13,7 @@ import (
 const (
 	allowMethods  = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 	allowHeaders  = "Accept, Content-Type, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
-	exposeHeaders = "ETag, Link, Location, Retry-After, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
+	exposeHeaders = "ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
 )
 
 // crossOrigin applies the rules for a request that a page of some origin

@@ -12,6 +12,7 @@ import (
 type deadlineCtx struct {
 	context.Context
 	at time.Time
+	id string // of the request
 
 	once  sync.Once
 	timed atomic.Pointer[timed] // nil until somebody waits
@@ -27,6 +28,15 @@ func (c *deadlineCtx) Deadline() (time.Time, bool) {
 		return at, true
 	}
 	return c.at, true
+}
+
+// Value implements context.Context. What a request's context carries is looked
+// for in it first: the context costs no further one.
+func (c *deadlineCtx) Value(key any) any {
+	if _, ok := key.(requestIDKey); ok {
+		return c.id
+	}
+	return c.Context.Value(key)
 }
 
 func (c *deadlineCtx) Err() error {

@@ -22,15 +22,19 @@ type Exchange struct {
 	Route   string // the pattern that matched, for the log
 	Out     []byte // room to build the answer in; Send sends it
 	Caller  access.Caller
+	// Model and Operation are what was asked for, by the app's own names, for
+	// who counts.
+	Model, Operation string
 
-	w      http.ResponseWriter
-	h      *Handler
-	ctx    *deadlineCtx // once asked for
-	id     string
-	body   []byte
-	status int
-	bytes  int64
-	start  time.Time
+	w       http.ResponseWriter
+	h       *Handler
+	ctx     *deadlineCtx // once asked for
+	id      string
+	body    []byte
+	status  int
+	bytes   int64
+	limited string // the limit that refused the request
+	start   time.Time
 }
 
 // Header returns the answer's header.
@@ -73,10 +77,10 @@ func (x *Exchange) ID() string { return x.id }
 // Context returns the request's context with its deadline.
 func (x *Exchange) Context() context.Context {
 	if x.h.o.Timeout == 0 {
-		return x.Request.Context()
+		return WithRequestID(x.Request.Context(), x.id)
 	}
 	if x.ctx == nil {
-		x.ctx = &deadlineCtx{Context: x.Request.Context(), at: x.start.Add(x.h.o.Timeout)}
+		x.ctx = &deadlineCtx{Context: x.Request.Context(), at: x.start.Add(x.h.o.Timeout), id: x.id}
 	}
 	return x.ctx
 }

@@ -35,6 +35,8 @@ type Options struct {
 	Identify func(*http.Request) (access.Caller, error)
 	// Challenge is what a refusal says about that in WWW-Authenticate; "": nothing.
 	Challenge func(*http.Request, *dataflow.Error) string
+	Observer  Observer   // nil: nobody wants to know
+	Access    slog.Level // of the access log's lines
 }
 
 // Handler puts the front before a channel's handler. It is immutable.
@@ -67,12 +69,12 @@ func New(next http.Handler, o Options) *Handler {
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	x := h.begin(w, r)
 	defer h.end(x)
-	done, err := h.admit(x, r)
+	done, err := h.admit(x, x.Request)
 	switch {
 	case err != nil:
 		x.Fail(err)
 	case !done:
-		h.next.ServeHTTP(x, r)
+		h.next.ServeHTTP(x, x.Request)
 	}
 }
 
@@ -84,6 +86,11 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	} else {
 		var buf [40]byte
 		x.id = string(strconv.AppendUint(append(buf[:0], h.prefix...), h.serial.Add(1), 36))
+	}
+	if h.o.Observer != nil {
+		if ctx := h.o.Observer.Begin(r); ctx != nil {
+			x.Request = r.WithContext(ctx)
+		}
 	}
 	header := w.Header()
 	header["X-Request-Id"] = []string{x.id}
@@ -117,7 +124,7 @@ func (h *Handler) end(x *Exchange) {
 	if x.ctx != nil {
 		x.ctx.stop()
 	}
-	h.log(x)
+	h.tell(x)
 	if cap(x.Out) > maxKept {
 		x.Out = nil
 	}
@@ -126,24 +133,6 @@ func (h *Handler) end(x *Exchange) {
 	}
 	*x = Exchange{Out: x.Out, body: x.body}
 	h.pool.Put(x)
-}
-
-// log writes the access log's line. It names the route, not the path, which
-// holds ids, and no query.
-func (h *Handler) log(x *Exchange) {
-	ctx := x.Request.Context()
-	if !h.o.Logger.Enabled(ctx, slog.LevelDebug) {
-		return
-	}
-	h.o.Logger.LogAttrs(ctx, slog.LevelDebug, "request",
-		slog.String("method", x.Request.Method),
-		slog.String("route", x.Route),
-		slog.Int("status", x.status),
-		slog.Int64("bytes", x.bytes),
-		slog.Duration("duration", time.Since(x.start)),
-		slog.String("remote", clientAddr(x.Request).String()),
-		slog.String("request_id", x.id),
-	)
 }
 
 // admit refuses what must not reach the channel, and answers what need not.

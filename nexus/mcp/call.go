@@ -19,7 +19,12 @@ func callTool(ctx context.Context, q *request) (*reply, error) {
 	if f != nil {
 		return nil, f
 	}
+	ended := func(error) {}
+	if o := q.server.o.Observer; o != nil {
+		ctx, ended = o.Tool(ctx, t.called())
+	}
 	a, err := q.call(ctx, t)
+	ended(err)
 	if q.calledOff() {
 		return nil, faultf(codeCancelled, "the request was called off")
 	}
@@ -65,6 +70,15 @@ func (q *request) call(ctx context.Context, t *tool) (a answer, err error) {
 		defer cancel()
 	}
 	return t.run(ctx, q, args)
+}
+
+// called is what a call of the tool is known by.
+func (t *tool) called() Called {
+	c := Called{Tool: t.name}
+	if t.exposure != nil {
+		c.Model, c.Operation = t.exposure.Model.Name, t.op.String()
+	}
+	return c
 }
 
 // arguments are a call's arguments.

@@ -33,6 +33,21 @@ type Options struct {
 	Discovery bool // serve a card at CardPath
 	Hub       *Hub // where clients are kept; nil makes one
 	Extension Extension
+	// Observer hears of calls; nil: nobody does.
+	Observer Observer
+}
+
+// Called is a call of a tool, by the app's own names.
+type Called struct {
+	Tool             string
+	Model, Operation string // "" if it is about none
+}
+
+// Observer hears of every call of a tool, from any goroutine. It must be quick.
+type Observer interface {
+	// Tool hears that a call begins. It returns the context that the call runs
+	// in, and what is to be called once, with its error, when it has ended.
+	Tool(ctx context.Context, c Called) (context.Context, func(error))
 }
 
 // DefaultMaxBody bounds a message where Options do not.

@@ -323,6 +323,7 @@ func told(ds []dataflow.Diagnostic) string {
 
 func (r *reloader) report(outcome Outcome, res Result) {
 	r.told, r.retry = "", 0
+	r.o.Server.Reloaded(outcome != Refused)
 	r.status.Tried, r.status.Files, r.status.Stale = time.Now(), r.seen.Found(), outcome == Refused
 	if outcome != Restored {
 		res.Diagnostics = dataflow.SortDiagnostics(r.o.Examine(res.Loaded, outcome == Served, res.Diagnostics))

@@ -114,7 +114,7 @@ func (h *Handler) collection(x *front.Exchange, name string) error {
 	if x.Request.Method == http.MethodPost {
 		op = dataflow.OpCreate
 	}
-	if err := m.ops.May(x.Caller, op); err != nil {
+	if err := m.asked(x, op); err != nil {
 		return err
 	}
 	if op == dataflow.OpCreate {
@@ -144,7 +144,7 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 	if done, err := checkMethod(x, m.item); done || err != nil {
 		return err
 	}
-	if err := m.ops.May(x.Caller, itemOp(x.Request.Method)); err != nil {
+	if err := m.asked(x, itemOp(x.Request.Method)); err != nil {
 		return err
 	}
 	id, err := m.ops.ParseID(segment)
@@ -171,6 +171,12 @@ func itemOp(method string) dataflow.OpKind {
 		return dataflow.OpDelete
 	}
 	return dataflow.OpRead
+}
+
+// asked notes which operation a request asks for, and refuses whoever may not.
+func (m *model) asked(x *front.Exchange, op dataflow.OpKind) error {
+	x.Model, x.Operation = m.decl.Name, op.String()
+	return m.ops.May(x.Caller, op)
 }
 
 func (h *Handler) model(name string) (*model, error) {

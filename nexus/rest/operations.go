@@ -18,7 +18,7 @@ func (m *model) operation(x *front.Exchange, name string) error {
 	if !ok {
 		return m.noOperation(name)
 	}
-	if err := m.ops.May(x.Caller, op); err != nil {
+	if err := m.asked(x, op); err != nil {
 		return err
 	}
 	w, err := m.begin(x)

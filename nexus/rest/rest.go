@@ -31,6 +31,9 @@ type Options struct {
 	// not shown.
 	Status  func() (text []byte, ok bool)
 	Closing context.Context // done when streams are to end
+	// Metrics answers scrapes; nil: there are no metrics.
+	Metrics http.Handler
+	Asks    bool // callers are asked who they are
 	// StreamWrite is how long a client of a stream may take to take what is sent.
 	StreamWrite time.Duration
 }
@@ -124,6 +127,7 @@ func Routes() []Route {
 		{"/health/live", methods("GET"), "Whether the server runs.", (*Handler).live},
 		{"/health/ready", methods("GET"), "Whether its databases answer.", (*Handler).ready},
 		{"/_flow/status", methods("GET"), "How the last reload went, where flowctl dev serves.", (*Handler).status},
+		{"/metrics", methods("GET"), "Metrics, in the form of Prometheus, of an app with `enable_monitoring`.", (*Handler).metrics},
 		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},
 	}
 }
@@ -254,6 +258,21 @@ func (h *Handler) ready(x *front.Exchange) error {
 
 // readyTimeout is how long databases have to answer: probes give up soon.
 const readyTimeout = 2 * time.Second
+
+// metrics answers a scrape.
+func (h *Handler) metrics(x *front.Exchange) error {
+	if h.o.Metrics == nil {
+		return notFound("the app has no metrics", "to have them, write enable_monitoring = True in Nexus(...)")
+	}
+	if h.o.Asks {
+		if err := access.MaySeeMetrics(x.Caller); err != nil {
+			return err
+		}
+	}
+	x.Header()["Cache-Control"] = []string{"no-store"}
+	h.o.Metrics.ServeHTTP(x, x.Request)
+	return nil
+}
 
 func (h *Handler) live(x *front.Exchange) error {
 	return sendValue(x, http.StatusOK, dataflow.ObjectOf("status", "live"))

@@ -92,7 +92,7 @@ var dataBuiltins = []*Builtin{
 			{Name: "migration_lock_timeout", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How long to wait for another process that migrates."},
 			{Name: "multi_tenant", Accept: Bool, Named: true, Default: "False", Doc: "Default of the models' `multi_tenant`."},
 			{Name: "audit_logging", Accept: Bool, Named: true, Default: "False", Doc: "Default of the models' `audit_log`."},
-			{Name: "monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics of statements."},
+			{Name: "monitoring", Accept: Bool, Named: true, Default: "False", Doc: "`/metrics` has how long the statements of this database take, by model and kind. Needs `enable_monitoring` of `Nexus`."},
 			{Name: "cache_enabled", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Cache rows."},
 			{Name: "cache_ttl", Accept: Duration, Named: true, Later: true, Doc: "How long a cached row lives."},
 		},

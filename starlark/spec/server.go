@@ -22,7 +22,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "enable_auth", Accept: Bool, Named: true, Default: "False", Doc: "Ask callers who they are: by an API key (`flowctl keys`), or a token of those that `auth` lists. Whoever does not say so is refused."},
 			{Name: "auth", Accept: List, Named: true, Default: "[]", Doc: "Whose tokens are good besides API keys: `[jwt(…)]`."},
 			{Name: "public_url", Accept: Str, Named: true, Doc: "Where callers reach the app, if a proxy stands before it: `\"https://shop.example.org\"`. Agents that look for where to sign in are told it."},
-			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Metrics and traces."},
+			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Doc: "Count requests, runs and what else there is to know, and serve it at `/metrics` in the form of Prometheus."},
 			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},
 			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Find workflows in files beside the app."},
 			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Doc: "Serve MCP over the SSE transport of 2024-11-05 too, at `/sse`, for clients that know no other."},

@@ -453,6 +453,13 @@ func (rs *Runs) Watch(id string) (<-chan struct{}, func()) {
 	}
 }
 
+// count tells who counts that a run has ended.
+func (h *home) count(before, now *Run) {
+	if f := h.runs.opts.Ended; f != nil && now.Status.Ended() && !before.Status.Ended() {
+		f(now.Workflow, now.Status)
+	}
+}
+
 // told tells those who watch a run that it has changed.
 func (h *home) told(r *Run) {
 	for h = h.top(); h != nil; h = h.successor.Load() {

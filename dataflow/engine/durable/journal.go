@@ -70,6 +70,7 @@ func (j *journal) Commit(ctx context.Context, body func(store.Tx) (*engine.Check
 		if j.run.Takeovers >= suspicious {
 			j.home.top().trust(next.ID)
 		}
+		j.home.count(j.run, &next)
 		*j.run = next
 		j.saved.Store(true)
 		for _, s := range steps {

@@ -60,6 +60,8 @@ type Options struct {
 	Pace time.Duration
 	// Keep is how long runs that have ended are kept; 0: for ever.
 	Keep time.Duration
+	// Ended, if set, hears of each run that ends in this process.
+	Ended func(workflow string, s Status)
 	// Silence is how long a process may show no life before its runs are
 	// taken over; 0 is 9 seconds.
 	Silence time.Duration

@@ -351,6 +351,7 @@ func (j *journal) write(ctx context.Context, next *Run, steps []*engine.Step) er
 		if err != nil {
 			return err
 		}
+		j.home.count(j.run, next)
 		*j.run = *next
 		for _, s := range steps {
 			j.remember(s)

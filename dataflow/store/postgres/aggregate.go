@@ -38,7 +38,7 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 	}
 	b := r.builder()
 	b.Aggregate(q)
-	err := r.rows(ctx, b, out, out.all, func(line store.Row) error {
+	err := r.rows(ctx, b, store.Statement{Kind: store.KindAggregate, Model: q.Model, Where: q.Where}, out, out.all, func(line store.Row) error {
 		current := line.(*row)
 		if err := current.inRange(len(q.By)); err != nil {
 			return err

@@ -269,7 +269,7 @@ func (r session) getMany(ctx context.Context, t *table, lookups []*lookup) error
 		ids = ids.add(a.arg)
 	}
 	b.Args = append(b.Args, ids)
-	return r.rows(ctx, b, t, fields, func(found store.Row) error {
+	return r.rows(ctx, b, store.Statement{Kind: store.KindGet, Model: t.model}, t, fields, func(found store.Row) error {
 		id, vals := found.Value(at), found.(*row).vals
 		for _, a := range lookups {
 			if a.id == id {

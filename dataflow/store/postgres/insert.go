@@ -7,6 +7,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
 )
 
 // Insert implements store.Tx.
@@ -161,7 +162,7 @@ func (in *inserting) statement(ctx context.Context, b *query.Builder, rows [][]a
 		in.returning(b)
 		return in.collect(ctx, b)
 	}
-	if _, err := in.change(ctx, b); err != nil {
+	if _, err := in.change(ctx, b, store.Statement{Kind: store.KindInsert, Model: in.tab.model}); err != nil {
 		return err
 	}
 	for _, row := range rows {
@@ -198,7 +199,7 @@ func (in *inserting) returning(b *query.Builder) {
 // collect runs what b has written and notes the ids it returns: they come in
 // the order of the rows.
 func (in *inserting) collect(ctx context.Context, b *query.Builder) error {
-	began := in.s.started(b.SQL)
+	began := in.s.started(ctx, b.SQL)
 	r, err := in.c.run(ctx, b.SQL, b.Args)
 	if err != nil {
 		return err
@@ -210,7 +211,7 @@ func (in *inserting) collect(ctx context.Context, b *query.Builder) error {
 		in.ids = append(in.ids, id.value(r.Values()[0]))
 	}
 	_, err = r.Close()
-	in.s.ended(b.SQL, began)
+	in.s.ended(ctx, b.SQL, store.Statement{Kind: store.KindInsert, Model: in.tab.model}, began)
 	if err != nil {
 		in.ids = in.ids[:n]
 	}

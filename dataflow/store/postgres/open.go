@@ -70,12 +70,13 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
-		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables()}, db, models, opts.Logger)
+		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables()}, db, models, opts)
 	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
 }
 
-func newStore(of *shared, db *dataflow.Database, models []*dataflow.Model, log *slog.Logger) *Store {
-	s := &Store{shared: of, tables: newTables(models), wait: poolWait, log: log, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo}
+func newStore(of *shared, db *dataflow.Database, models []*dataflow.Model, o store.Options) *Store {
+	s := &Store{shared: of, tables: newTables(models), wait: poolWait}
+	s.watch = store.NewWatch(db, o, s.explain)
 	for m, t := range s.tables {
 		if of.absent[m.Table] {
 			delete(s.tables, m)

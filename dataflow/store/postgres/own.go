@@ -147,7 +147,7 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 		bound[i] = v
 	}
 	text, _ := q.For(dialect{}.style())
-	began := r.s.started([]byte(text))
+	began := r.s.started(ctx, []byte(text))
 	reader, err := r.c.run(ctx, []byte(text), bound)
 	if err != nil {
 		return nil, r.c.ownError(ctx, err)
@@ -161,7 +161,7 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 	a, failed := r.gather(q, reader)
 	ended = true
 	tag, err := reader.Close()
-	r.s.ended([]byte(text), began)
+	r.s.ended(ctx, []byte(text), store.Statement{Kind: store.KindOwn}, began)
 	if err != nil {
 		return nil, r.c.ownError(ctx, err)
 	}

@@ -35,7 +35,7 @@ func (r session) get(ctx context.Context, m *dataflow.Model, id any, fields []in
 	}
 	b.Raw(lock)
 	b.Args = append(b.Args, b.Dialect.Encode(t.columns[t.id].typ, id))
-	err = r.rows(ctx, b, t, fields, func(row store.Row) error {
+	err = r.rows(ctx, b, store.Statement{Kind: store.KindGet, Model: m}, t, fields, func(row store.Row) error {
 		found = true
 		return f(row)
 	})
@@ -66,7 +66,7 @@ func (r session) selectRows(ctx context.Context, q *query.Select, lock string, f
 	}
 	b.Tail(q)
 	b.Raw(lock)
-	return r.rows(ctx, b, t, fields, f)
+	return r.rows(ctx, b, store.Statement{Kind: store.KindSelect, Model: q.Model, Where: q.Where, Order: q.Order}, t, fields, f)
 }
 
 // builder returns the connection's own, emptied.
@@ -79,8 +79,8 @@ func (r session) builder() *query.Builder {
 }
 
 // rows runs what b has written and hands f each row.
-func (r session) rows(ctx context.Context, b *query.Builder, t *table, fields []int, f func(store.Row) error) error {
-	began := r.s.started(b.SQL)
+func (r session) rows(ctx context.Context, b *query.Builder, s store.Statement, t *table, fields []int, f func(store.Row) error) error {
+	began := r.s.started(ctx, b.SQL)
 	reader, err := r.c.run(ctx, b.SQL, b.Args)
 	if err != nil {
 		return r.c.toError(ctx, err)
@@ -100,7 +100,7 @@ func (r session) rows(ctx context.Context, b *query.Builder, t *table, fields []
 	}
 	ended = true
 	_, err = reader.Close()
-	r.s.ended(b.SQL, began)
+	r.s.ended(ctx, b.SQL, s, began)
 	if failed != nil {
 		return failed
 	}
@@ -114,7 +114,7 @@ func (r session) Count(ctx context.Context, m *dataflow.Model, where query.Expr)
 	}
 	b := r.builder()
 	b.Raw("SELECT count(*) FROM ").Ident(m.Table).Where(where)
-	began := r.s.started(b.SQL)
+	began := r.s.started(ctx, b.SQL)
 	reader, err := r.c.run(ctx, b.SQL, b.Args)
 	if err != nil {
 		return 0, r.c.toError(ctx, err)
@@ -123,6 +123,6 @@ func (r session) Count(ctx context.Context, m *dataflow.Model, where query.Expr)
 		n = int64(binary.BigEndian.Uint64(reader.Values()[0]))
 	}
 	_, err = reader.Close()
-	r.s.ended(b.SQL, began)
+	r.s.ended(ctx, b.SQL, store.Statement{Kind: store.KindCount, Model: m, Where: where}, began)
 	return n, r.c.toError(ctx, err)
 }

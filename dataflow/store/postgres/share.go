@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -18,8 +17,5 @@ func (s *Store) Share(_ context.Context, db *dataflow.Database, o store.Options)
 	if db.URL != s.of.URL || db.Options != s.of.Options || asked() != s.fingerprint() || !s.holders.Join() {
 		return nil, nil, nil
 	}
-	if o.Logger == nil {
-		o.Logger = slog.New(slog.DiscardHandler)
-	}
-	return newStore(s.shared, db, models, o.Logger), &store.Migration{Database: s.name}, nil
+	return newStore(s.shared, db, models, o), &store.Migration{Database: s.name}, nil
 }

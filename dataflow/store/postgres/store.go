@@ -14,7 +14,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -30,9 +29,7 @@ type Store struct {
 	*shared
 	tables map[*dataflow.Model]*table
 	wait   time.Duration // for a connection
-	log    *slog.Logger
-	slow   time.Duration
-	echo   bool
+	watch  *store.Watch
 
 	closing sync.Once
 }
@@ -136,6 +133,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // of the last to be closed.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.watch.Close()
 		if s.holders.Leave() {
 			s.closed.Store(true)
 			s.pool.Close()

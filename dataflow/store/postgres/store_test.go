@@ -35,3 +35,7 @@ func TestConformance(t *testing.T) {
 func TestMigrations(t *testing.T) {
 	storetest.RunMigrations(t, storetest.Engine{Opener: Opener{}, URL: func(t *testing.T) string { return pgtest.URL(t) }})
 }
+
+func TestWatch(t *testing.T) {
+	storetest.RunWatch(t, storetest.Engine{Opener: Opener{}, URL: func(t *testing.T) string { return pgtest.URL(t) }})
+}

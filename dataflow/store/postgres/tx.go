@@ -236,7 +236,7 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	}
 	b := t.builder()
 	b.Update(u)
-	n, err := t.change(ctx, b)
+	n, err := t.change(ctx, b, store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where})
 	if err != nil {
 		c := change{where: u.Where}
 		for _, a := range u.Set {
@@ -259,7 +259,7 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 	}
 	b := t.builder()
 	b.Raw("DELETE FROM ").Ident(m.Table).Where(where)
-	n, err := t.change(ctx, b)
+	n, err := t.change(ctx, b, store.Statement{Kind: store.KindDelete, Model: m, Where: where})
 	if err != nil {
 		return 0, t.spoil(t.explain(ctx, tab, change{where: where, deletes: true}, err))
 	}
@@ -267,10 +267,10 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 }
 
 // change runs the statement that b has written.
-func (t *tx) change(ctx context.Context, b *query.Builder) (int64, error) {
-	began := t.s.started(b.SQL)
+func (t *tx) change(ctx context.Context, b *query.Builder, s store.Statement) (int64, error) {
+	began := t.s.started(ctx, b.SQL)
 	n, err := t.c.change(ctx, b)
-	t.s.ended(b.SQL, began)
+	t.s.ended(ctx, b.SQL, s, began)
 	return n, err
 }
 

@@ -33,8 +33,8 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 	if err != nil {
 		return toError(ctx, err)
 	}
-	began := r.s.started(stmt)
-	defer r.done(stmt, began)
+	began := r.s.watch.Begin(ctx, stmt.sql)
+	defer r.done(ctx, stmt, store.Statement{Kind: store.KindAggregate, Model: q.Model, Where: q.Where}, began)
 	current := &row{stmt: stmt, table: out, fields: out.all}
 	for {
 		more, err := stmt.Step()
@@ -84,8 +84,8 @@ func (r session) summable(ctx context.Context, t *table, q *query.Aggregate) err
 	if err != nil {
 		return toError(ctx, err)
 	}
-	began := r.s.started(stmt)
-	defer r.done(stmt, began)
+	began := r.s.watch.Begin(ctx, stmt.sql)
+	defer r.done(ctx, stmt, store.Statement{Kind: store.KindAggregate, Model: q.Model, Where: q.Where}, began)
 	found, err := stmt.Step()
 	if err != nil || !found {
 		return toError(ctx, err)

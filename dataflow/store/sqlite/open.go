@@ -51,17 +51,18 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	}
 	c.SetBusyTimeout(busyTimeout)
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
-	s := newStore(c, db, p, models, o.Logger)
+	s := newStore(c, db, p, models, o)
 	s.dir, s.absent = o.Dir, result.AbsentTables()
 	s.leaveOut(s.absent)
 	return s, &store.Migration{Database: p.name, Created: result.Created, Steps: result.Steps}, diags
 }
 
-func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, log *slog.Logger) *Store {
+func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, o store.Options) *Store {
 	s := &Store{
 		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, storage, literal)},
-		tables: newTables(models, db.Options.ExistingSchemaMode), log: log, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo,
+		tables: newTables(models, db.Options.ExistingSchemaMode),
 	}
+	s.watch = store.NewWatch(db, o, s.explain)
 	if p.path != memory {
 		s.file = newFile(p.path)
 		s.writer.file = s.file

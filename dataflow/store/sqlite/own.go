@@ -120,8 +120,8 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 		}
 		bind(named, i+1, v)
 	}
-	began := r.s.started(named)
-	defer r.s.ended(named, began)
+	began := r.s.watch.Begin(ctx, q.Text)
+	defer func() { r.s.watch.End(ctx, store.Statement{Kind: store.KindOwn, SQL: q.Text}, began) }()
 	a := &store.Answer{Columns: st.columns}
 	gather := store.NewGathering(q, a)
 	for {

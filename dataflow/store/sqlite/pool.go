@@ -24,6 +24,7 @@ type pool struct {
 	waiting []chan *conn
 	closed  bool
 	idle    chan struct{} // closed when the pool is, and none is in use
+	waited  waits
 }
 
 // take returns a connection, waiting for one if all are in use.
@@ -51,6 +52,7 @@ func (p *pool) take(ctx context.Context) (*conn, error) {
 }
 
 func (p *pool) wait(ctx context.Context, ready chan *conn) (*conn, error) {
+	defer p.waited.since(time.Now())
 	timer := time.NewTimer(readWait)
 	defer timer.Stop()
 	var failed error

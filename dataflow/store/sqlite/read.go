@@ -34,8 +34,8 @@ func (r session) Get(ctx context.Context, m *dataflow.Model, id any, fields []in
 	if err != nil {
 		return false, toError(ctx, err)
 	}
-	began := r.s.started(stmt)
-	defer r.done(stmt, began)
+	began := r.s.watch.Begin(ctx, sql)
+	defer r.done(ctx, stmt, store.Statement{Kind: store.KindGet, Model: m}, began)
 	bind(stmt, 1, dialect{}.Encode(t.columns[t.id].typ, id))
 	found, err := stmt.Step()
 	if err != nil || !found {
@@ -68,8 +68,8 @@ func (r session) Select(ctx context.Context, q *query.Select, f func(store.Row) 
 	if err != nil {
 		return toError(ctx, err)
 	}
-	began := r.s.started(stmt)
-	defer r.done(stmt, began)
+	began := r.s.watch.Begin(ctx, stmt.sql)
+	defer r.done(ctx, stmt, store.Statement{Kind: store.KindSelect, Model: q.Model, Where: q.Where, Order: q.Order}, began)
 	current := &row{stmt: stmt, table: t, fields: fields}
 	for {
 		more, err := stmt.Step()
@@ -97,8 +97,8 @@ func (r session) Count(ctx context.Context, m *dataflow.Model, where query.Expr)
 	if err != nil {
 		return 0, toError(ctx, err)
 	}
-	began := r.s.started(stmt)
-	defer r.done(stmt, began)
+	began := r.s.watch.Begin(ctx, stmt.sql)
+	defer r.done(ctx, stmt, store.Statement{Kind: store.KindCount, Model: m, Where: where}, began)
 	if _, err := stmt.Step(); err != nil {
 		return 0, toError(ctx, err)
 	}
@@ -106,8 +106,9 @@ func (r session) Count(ctx context.Context, m *dataflow.Model, where query.Expr)
 }
 
 // done ends the use of a statement.
-func (r session) done(stmt *statement, began time.Time) {
-	r.s.ended(stmt, began)
+func (r session) done(ctx context.Context, stmt *statement, s store.Statement, began time.Time) {
+	s.SQL = stmt.sql
+	r.s.watch.End(ctx, s, began)
 	r.c.stmts.put(stmt)
 }
 

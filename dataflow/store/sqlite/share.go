@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"log/slog"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -25,10 +24,8 @@ func (s *Store) Share(ctx context.Context, db *dataflow.Database, o store.Option
 	}
 	shared := *s.shared
 	shared.of, shared.fingerprint = db, asked
-	t := &Store{shared: &shared, tables: newTables(models, db.Options.ExistingSchemaMode), log: o.Logger, slow: db.Options.SlowQueryThreshold, echo: db.Options.Echo}
-	if t.log == nil {
-		t.log = slog.New(slog.DiscardHandler)
-	}
+	t := &Store{shared: &shared, tables: newTables(models, db.Options.ExistingSchemaMode)}
+	t.watch = store.NewWatch(db, o, t.explain)
 	if same {
 		t.leaveOut(s.absent)
 		return t, &store.Migration{Database: s.name}, nil

@@ -16,9 +16,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
-	"log/slog"
 	"sync"
-	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -29,9 +27,7 @@ import (
 type Store struct {
 	*shared
 	tables map[*dataflow.Model]*table
-	log    *slog.Logger
-	slow   time.Duration
-	echo   bool
+	watch  *store.Watch
 
 	closing sync.Once
 	closed  error
@@ -157,6 +153,7 @@ func (s *Store) Ping(ctx context.Context) error {
 // of the last to be closed.
 func (s *Store) Close() error {
 	s.closing.Do(func() {
+		s.watch.Close()
 		if !s.holders.Leave() {
 			return
 		}

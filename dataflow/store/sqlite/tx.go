@@ -103,8 +103,8 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 	if err != nil {
 		return nil, t.spoil(toError(ctx, err))
 	}
-	began := t.s.started(stmt)
-	defer t.done(stmt, began)
+	began := t.s.watch.Begin(ctx, stmt.sql)
+	defer t.done(ctx, stmt, store.Statement{Kind: store.KindInsert, Model: m}, began)
 	ids := make([]any, len(rows))
 	for i, vals := range rows {
 		if ids[i], err = t.insertRow(ctx, tab, stmt, fields, vals); err != nil {
@@ -177,7 +177,7 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	b := &t.c.b
 	b.Reset()
 	b.Update(u)
-	n, err := t.change(b)
+	n, err := t.change(ctx, b, store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where})
 	if err != nil {
 		c := change{where: u.Where}
 		for _, a := range u.Set {
@@ -201,7 +201,7 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 	b := &t.c.b
 	b.Reset()
 	b.Raw("DELETE FROM ").Ident(m.Table).Where(where)
-	n, err := t.change(b)
+	n, err := t.change(ctx, b, store.Statement{Kind: store.KindDelete, Model: m, Where: where})
 	if err != nil {
 		return 0, t.spoil(t.explain(ctx, tab, change{where: where, deletes: true}, err))
 	}
@@ -209,13 +209,13 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 }
 
 // change runs the statement that b has written.
-func (t *tx) change(b *query.Builder) (int64, error) {
+func (t *tx) change(ctx context.Context, b *query.Builder, s store.Statement) (int64, error) {
 	stmt, err := t.prepared(b)
 	if err != nil {
 		return 0, err
 	}
-	began := t.s.started(stmt)
-	defer t.done(stmt, began)
+	began := t.s.watch.Begin(ctx, stmt.sql)
+	defer t.done(ctx, stmt, s, began)
 	if _, err := stmt.Step(); err != nil {
 		return 0, err
 	}

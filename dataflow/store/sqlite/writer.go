@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"runtime/debug"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -36,6 +37,10 @@ type writer struct {
 	taken  bool
 	queue  []*turn
 	closed bool
+
+	waited  waits
+	commits [7]atomic.Uint64 // by how many turns shared them, as store.GroupBounds has it
+	turns   atomic.Uint64    // that were committed
 }
 
 // turn is a place in the queue.
@@ -80,6 +85,7 @@ func (w *writer) acquire(ctx context.Context, joins bool) error {
 }
 
 func (w *writer) wait(ctx context.Context, t *turn) error {
+	defer w.waited.since(time.Now())
 	timer := time.NewTimer(writeWait)
 	defer timer.Stop()
 	var failed error
@@ -119,7 +125,11 @@ func (w *writer) release(ctx context.Context) {
 			return
 		}
 		w.cur = nil
-		g.finish(w.commit(ctx))
+		err := w.commit(ctx)
+		if err == nil {
+			w.count(g.turns)
+		}
+		g.finish(err)
 	}
 	w.handOn(func(*turn) bool { return true })
 }
