@@ -10,8 +10,10 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"strconv"
 	"strings"
 	"sync"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
@@ -102,9 +104,8 @@ func TestKilledRunsGoOn(t *testing.T) {
 			defer mu.Unlock()
 			return p.api, restarted
 		}
-		for i := range transfers {
+		start := func(name string, i int) {
 			clients.Go(func() {
-				name := fmt.Sprint("t", i)
 				workflow := []string{"move", "move_handler"}[i%2]
 				body := fmt.Sprintf(`{"inputs": {"transfer": %q, "amount": %d}}`, name, 1+i)
 				for { // the same request, until somebody has heard it
@@ -130,11 +131,22 @@ func TestKilledRunsGoOn(t *testing.T) {
 				}
 			})
 		}
+		for i := range transfers {
+			start(fmt.Sprint("t", i), i)
+		}
 		kills := 3
 		if testing.Short() {
 			kills = 1
 		}
-		for range kills {
+		end := time.Now().Add(killTime(t)) // zero: three kills
+		for k := 0; k < kills || time.Now().Before(end); k++ {
+			if k >= kills { // the work so far is done: more of it
+				clients.Wait()
+				awaitRuns(t, c, p.api, acknowledged)
+				for i := range transfers {
+					start(fmt.Sprint("k", k, "t", i), i)
+				}
+			}
 			for range 1 + rand.IntN(transfers/kills) {
 				<-service.called
 			}
@@ -154,13 +166,28 @@ func TestKilledRunsGoOn(t *testing.T) {
 		checkLedger(t, c, p.api, acknowledged)
 		service.mu.Lock()
 		defer service.mu.Unlock()
-		if len(service.keys) != transfers {
-			t.Errorf("the service saw %d keys, want %d", len(service.keys), transfers)
+		if len(service.keys) != len(acknowledged) {
+			t.Errorf("the service saw %d keys, want %d", len(service.keys), len(acknowledged))
 		}
 		if service.keys[""] > 0 {
 			t.Error("a call had no Idempotency-Key")
 		}
 	})
+}
+
+// killTime is for how long to go on killing: FLOWCTL_KILL_MINUTES=10 go test
+// ./cmd/flowctl -run TestKilledRunsGoOn -timeout 0 does so for ten minutes on
+// each engine.
+func killTime(t *testing.T) time.Duration {
+	text := os.Getenv("FLOWCTL_KILL_MINUTES")
+	if text == "" {
+		return 0
+	}
+	minutes, err := strconv.ParseFloat(text, 64)
+	if err != nil {
+		t.Fatalf("FLOWCTL_KILL_MINUTES: %v", err)
+	}
+	return time.Duration(minutes * float64(time.Minute))
 }
 
 // awaitRuns waits until all runs have completed.
@@ -214,14 +241,17 @@ func checkLedger(t *testing.T, c *http.Client, api string, runs map[string]strin
 			Kind     string `json:"kind"`
 			Amount   int    `json:"amount"`
 		} `json:"records"`
-	}
-	if code, err := get(c, api+"/api/entries?limit=1000", &list); err != nil || code != 200 {
-		t.Fatal(code, err)
+		More bool `json:"has_more"`
 	}
 	sum, seen := 0, map[string]int{}
-	for _, e := range list.Records {
-		sum += e.Amount
-		seen[e.Transfer+" "+e.Kind]++
+	for offset := 0; offset == 0 || list.More; offset += 1000 {
+		if code, err := get(c, fmt.Sprint(api, "/api/entries?sort=id&limit=1000&offset=", offset), &list); err != nil || code != 200 {
+			t.Fatal(code, err)
+		}
+		for _, e := range list.Records {
+			sum += e.Amount
+			seen[e.Transfer+" "+e.Kind]++
+		}
 	}
 	if sum != 0 {
 		t.Errorf("%d of money came or went", sum)
@@ -676,4 +706,208 @@ func TestAProcessThatStallsInATransactionIsTakenOver(t *testing.T) {
 	if diff := cmp.Diff([]string{"before", "inner", "after"}, got); diff != "" {
 		t.Error(diff)
 	}
+}
+
+// Two processes share the runs of one database: each is done once, and each
+// process does some.
+func TestTwoProcessesShareRuns(t *testing.T) {
+	if err := pgtest.Missing(); err != nil {
+		t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	}
+	const transfers = 200
+	url := pgtest.URL(t)
+	// Each process calls an address of its own. A handler would be seen to take
+	// another path by that, so that these are graphs.
+	var calls [2]atomic.Int64
+	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		i, err := strconv.Atoi(strings.Trim(r.URL.Path, "/"))
+		if err != nil {
+			t.Errorf("a call to %s", r.URL)
+			return
+		}
+		calls[i].Add(1)
+		fmt.Fprint(w, `{"ok": true}`)
+	}))
+	t.Cleanup(service.Close)
+	app := writeApp(t, bank)
+	c := newClient(t, 20)
+	var apis [2]string
+	for i := range apis {
+		apis[i] = serveApp(t, app, "DATABASE_URL="+url, fmt.Sprintf("SERVICE=%s/%d", service.URL, i)).api
+	}
+	var mu sync.Mutex
+	runs := map[string]string{}
+	var clients sync.WaitGroup
+	for i := range transfers {
+		clients.Go(func() {
+			name := fmt.Sprint("t", i)
+			req, err := http.NewRequest(http.MethodPost, apis[0]+"/workflows/move/execute",
+				strings.NewReader(fmt.Sprintf(`{"inputs": {"transfer": %q, "amount": %d}}`, name, 1+i)))
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Prefer", "respond-async")
+			res, err := c.Do(req)
+			if err != nil {
+				t.Error(err)
+				return
+			}
+			var r struct {
+				Run string `json:"run_id"`
+			}
+			if code, err := read(res, &r); err != nil || code != http.StatusAccepted {
+				t.Errorf("%s: %d, %v", name, code, err)
+			}
+			mu.Lock()
+			runs[name] = r.Run
+			mu.Unlock()
+		})
+	}
+	clients.Wait()
+	awaitRuns(t, c, apis[1], runs)
+	checkLedger(t, c, apis[1], runs)
+	a, b := calls[0].Load(), calls[1].Load()
+	t.Logf("%d and %d calls", a, b)
+	if a == 0 || b == 0 || a+b != transfers {
+		t.Errorf("the processes made %d and %d calls, want some each and %d in all", a, b, transfers)
+	}
+}
+
+// A process that is asked to end while a node is at work leaves its runs as they
+// are, and the next one goes on.
+func TestRunsGoOnAfterAnOrderlyEnd(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		const transfers = 10
+		called, release := make(chan struct{}, 10*transfers), make(chan struct{})
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			called <- struct{}{}
+			select {
+			case <-release:
+			case <-r.Context().Done():
+			}
+			fmt.Fprint(w, `{"ok": true}`)
+		}))
+		letGo := sync.OnceFunc(func() { close(release) })
+		t.Cleanup(func() { letGo(); service.Close() })
+		app := writeApp(t, bank)
+		env := []string{"DATABASE_URL=" + url, "SERVICE=" + service.URL}
+		c := newClient(t, transfers)
+		p := serveApp(t, app, env...)
+		runs := map[string]string{}
+		for i := range transfers {
+			name := fmt.Sprint("t", i)
+			req, err := http.NewRequest(http.MethodPost, p.api+"/workflows/"+[]string{"move", "move_handler"}[i%2]+"/execute",
+				strings.NewReader(fmt.Sprintf(`{"inputs": {"transfer": %q, "amount": %d}}`, name, 1+i)))
+			if err != nil {
+				t.Fatal(err)
+			}
+			req.Header.Set("Content-Type", "application/json")
+			req.Header.Set("Prefer", "respond-async")
+			res, err := c.Do(req)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var r struct {
+				Run string `json:"run_id"`
+			}
+			if code, err := read(res, &r); err != nil || code != http.StatusAccepted {
+				t.Fatal(code, err)
+			}
+			runs[name] = r.Run
+		}
+		for range transfers {
+			<-called
+		}
+		if err := p.cmd.Process.Signal(syscall.SIGTERM); err != nil {
+			t.Fatal(err)
+		}
+		<-p.exited
+		if code := p.cmd.ProcessState.ExitCode(); code != 0 {
+			out, errOut := p.output()
+			t.Errorf("the process ended with %d\n%s%s", code, out, errOut)
+		}
+		letGo()
+		p = serveApp(t, app, env...)
+		awaitRuns(t, c, p.api, runs)
+		checkLedger(t, c, p.api, runs)
+	})
+}
+
+// What a handler of a file may do to itself, and how its run then ends.
+func TestHandlersOfAFileThatMisbehave(t *testing.T) {
+	const app = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+Entry = db.model("Entry", {"what": str})
+
+def loops(ctx):
+    ctx.run(Entry.create, what = "loops")
+    n = 0
+    for i in range(1000000000):
+        n += i
+    return n
+
+def allocates(ctx):
+    ctx.run(Entry.create, what = "allocates")
+    text = "x" * 1000000
+    for i in range(40):
+        text += text
+    return text
+
+def fails(ctx):
+    ctx.run(Entry.create, what = "fails")
+    return [][1]
+
+def gives_a_function(ctx):
+    ctx.run(Entry.create, what = "gives_a_function")
+    return lambda x: x
+
+def gives_itself(ctx):
+    ctx.run(Entry.create, what = "gives_itself")
+    list = []
+    list.append(list)
+    return list
+
+app = Nexus(name = "bad")
+[app.handler(name, fn, durable = True) for name, fn in {"loops": loops, "allocates": allocates, "fails": fails, "gives_a_function": gives_a_function, "gives_itself": gives_itself}.items()]
+app.expose(Entry)
+app.start()
+`
+	eachEngine(t, func(t *testing.T, url string) {
+		file := writeApp(t, app)
+		p := serveApp(t, file, "DATABASE_URL="+url)
+		c := newClient(t, 1)
+		names := []string{"loops", "allocates", "fails", "gives_a_function", "gives_itself"}
+		for _, name := range names {
+			a, err := ask(c, http.MethodPost, p.api+"/workflows/"+name+"/execute", `{}`, "")
+			if err != nil || a.status < 400 || !strings.Contains(a.body, `"detail"`) || strings.Contains(a.body, "goroutine") {
+				t.Errorf("%s: %v %v", name, a, err)
+			}
+		}
+		var runs struct {
+			Runs []struct {
+				Workflow string
+				Error    *struct{ Code, Detail string }
+			}
+		}
+		if code, err := get(c, p.api+"/runs?status=failed", &runs); err != nil || code != 200 {
+			t.Fatal(code, err)
+		}
+		got := map[string]int{}
+		for _, r := range runs.Runs {
+			if r.Error == nil || r.Error.Detail == "" {
+				t.Errorf("the run of %s says nothing of why it failed", r.Workflow)
+			}
+			got[r.Workflow]++
+		}
+		want := map[string]int{}
+		for _, name := range names {
+			want[name] = 1
+		}
+		if diff := cmp.Diff(want, got); diff != "" {
+			t.Errorf("runs that failed: %s", diff)
+		}
+		must(t, c, "GET", p.api+"/health/ready", "", 200)
+	})
 }

@@ -65,8 +65,9 @@ func (s *site) declare(workflows ...*dataflow.Workflow) {
 // process is one that serves the site's app.
 type process struct {
 	*durable.Runs
-	s    *site
-	stop func()
+	s      *site
+	engine *engine.Engine
+	stop   func()
 }
 
 // start starts a process. around may stand between it and the database.
@@ -102,7 +103,7 @@ func (s *site) start(around func(store.Store) store.Store, options ...func(*dura
 	if err != nil {
 		s.Fatal(err)
 	}
-	p := &process{Runs: durable.New(e, o), s: s}
+	p := &process{Runs: durable.New(e, o), s: s, engine: e}
 	ctx, cancel := context.WithCancel(context.Background())
 	p.stop = sync.OnceFunc(func() {
 		cancel()

@@ -4,6 +4,7 @@ import (
 	"encoding/base64"
 	"fmt"
 	"math"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -20,7 +21,25 @@ import (
 // maxValue bounds what is kept of one step, in bytes.
 const maxValue = 8 << 20
 
+// maxDepth bounds how deep it nests: deeper it would not be read again.
+const maxDepth = 4 * codec.MaxDepth
+
+// deeper reports whether a value nests deeper than left.
+func deeper(v any, left int) bool {
+	switch v := v.(type) {
+	case []any:
+		return left == 0 || slices.ContainsFunc(v, func(item any) bool { return deeper(item, left-1) })
+	case *dataflow.Object:
+		return v != nil && (left == 0 || slices.ContainsFunc(v.Vals(), func(item any) bool { return deeper(item, left-1) }))
+	}
+	return false
+}
+
 func encode(v any) (string, error) {
+	if deeper(v, maxDepth-1) { // a tag is one more
+		return "", &dataflow.Error{Code: "too_large", Status: dataflow.StatusRejected,
+			Message: fmt.Sprintf("a result that nests deeper than %d can't be kept with a durable run", maxDepth-1)}
+	}
 	b := appendTyped(nil, v)
 	if len(b) > maxValue {
 		return "", &dataflow.Error{Code: "too_large", Status: dataflow.StatusRejected,
@@ -87,7 +106,7 @@ func appendTyped(dst []byte, v any) []byte {
 
 // decode reads what encode wrote.
 func decode(s string) (any, error) {
-	v, problems := codec.ParseJSON([]byte(s), 4*codec.MaxDepth)
+	v, problems := codec.ParseJSON([]byte(s), maxDepth)
 	if len(problems) > 0 {
 		return nil, fmt.Errorf("what was kept of a run can't be read: %s", problems[0].Detail)
 	}

@@ -182,7 +182,8 @@ func (h *home) keepRoom(ctx context.Context, tx store.Tx, g group, m *room, now 
 // put puts a run off.
 func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Time) error {
 	t := h.tables.runs
-	u := &query.Update{Model: t, Bump: -1, Where: equal(t, runID, r.ID), Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now)}}
+	// Who has spoken to it meanwhile has it looked at sooner.
+	u := &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, r.ID), equal(t, runPoke, r.poke)}, Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now)}}
 	if r.Status == Queued {
 		u.Set = append(u.Set, set(runReason, itsTurn))
 	}
