@@ -202,7 +202,7 @@ func (w *wfPlanner) skippable() {
 		closes := func(g gate) bool { return g.port != "" || g.failed || w.wp.nodes[g.pos].skippable }
 		n.skippable = n.condition() != nil || len(n.guards) > 0 || n.scope != nil || n.onError != nil && n.onError.result == nil
 		if n.spec != nil && n.spec.Partial {
-			n.skippable = n.skippable || len(n.gates) > 0 && !slices.ContainsFunc(n.gates, func(g gate) bool { return !closes(g) })
+			n.skippable = n.skippable || len(n.gates) > 0 && !n.always && !slices.ContainsFunc(n.gates, func(g gate) bool { return !closes(g) })
 		} else {
 			n.skippable = n.skippable || slices.ContainsFunc(n.gates, closes)
 		}

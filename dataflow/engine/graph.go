@@ -220,12 +220,46 @@ func (w *wfPlanner) dependencies(n *nodePlan) {
 			n.gates = addOnce(n.gates, g)
 		}
 	})
+	n.always = n.spec != nil && n.spec.Partial && w.hasOwn(n)
 	eachRef(n.condition(), func(ref dataflow.Ref) {
 		if g, ok := w.gateOf(ref); ok {
 			n.deps = append(n.deps, dep{g.pos, ref.Span})
 			n.guards = addOnce(n.guards, g)
 		}
 	})
+}
+
+// hasOwn reports whether one of the values that n brings together hangs on no
+// node: it is there whatever is skipped.
+func (w *wfPlanner) hasOwn(n *nodePlan) bool {
+	own := func(v any) bool {
+		hangs := false
+		eachRef(v, func(ref dataflow.Ref) {
+			_, ok := w.gateOf(ref)
+			hangs = hangs || ok
+		})
+		return !hangs
+	}
+	for name, v := range n.raw.All {
+		param := n.spec.Param(name)
+		if param == nil {
+			if own(v) {
+				return true
+			}
+			continue
+		}
+		switch list := v.(type) {
+		case []any:
+			if slices.ContainsFunc(list, own) {
+				return true
+			}
+		case *dataflow.Object:
+			if slices.ContainsFunc(list.Vals(), own) {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // condition returns the expression that n runs under, or nil.

@@ -111,3 +111,25 @@ func TestTimeWithinAMap(t *testing.T) {
 		})
 	}
 }
+
+// What a MergeNode is given that hangs on no node is there when all that it
+// refers to is skipped.
+func TestAMergeFallsBackOnAValueOfItsOwn(t *testing.T) {
+	give := ft.Fn("give", "", func(*dataflow.Object) (any, error) { return ft.Obj("v", "given"), nil })
+	wf := ft.Workflow("w", ft.In("yes", dataflow.Bool),
+		ft.Node("StarlarkNode", "a", ft.Obj("fn", give), ft.When("${input.yes}")),
+		ft.Node("MergeNode", "list", ft.Obj("inputs", ft.List("${a.v}", "own"))),
+		ft.Node("MergeNode", "named", ft.Obj("strategy", "object", "inputs", ft.Obj("a", "${a.v}", "own", "${input.yes}"))),
+		ft.Node("MergeNode", "rest", ft.Obj("strategy", "all", "x", "${a.v}", "y", "own")),
+		ft.Node("MergeNode", "none", ft.Obj("inputs", ft.List("${a.v}"))),
+		ft.Output{V: ft.List("${list.result}", "${named.result}", "${rest.result}", "${none.result}")})
+	e := engineOf(t, engine.Options{}, []*dataflow.Workflow{wf})
+	for yes, want := range map[bool]string{
+		true:  `["given",{"a":"given","own":true},["given","own"],"given"]`,
+		false: `["own",{"own":false},["own"],null]`,
+	} {
+		if got, err := run(t, e, "w", ft.Obj("yes", yes)); err != nil || got != want {
+			t.Errorf("%v: %s, %v; want %s", yes, got, err, want)
+		}
+	}
+}

@@ -50,7 +50,7 @@ func (f *frame) closed(n *nodePlan) bool {
 			return true
 		}
 	}
-	if len(n.gates) == 0 {
+	if len(n.gates) == 0 || n.always {
 		return false
 	}
 	if n.spec.Partial {

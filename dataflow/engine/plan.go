@@ -70,6 +70,7 @@ type nodePlan struct {
 	deps   []dep  // every node that must have run
 	gates  []gate // skipped if one is closed (with spec.Partial: if all are)
 	guards []gate // the same, of when
+	always bool   // a value of its own is there whatever gates say (spec.Partial)
 	output *dataflow.Type
 	// skippable: a run may skip the node.
 	skippable bool

@@ -16,7 +16,7 @@ func newMerge() *merge {
 		Doc: "Brings ways together. Its inputs are what `inputs` lists, and every other name of the config " +
 			"(as connections give them); those of skipped nodes are left out. The output `result` is the first " +
 			"that is there (`first`), a list of them (`all`), or an object of them by name (`object`). " +
-			"If none is there the node is skipped.",
+			"If none is there the node is skipped; one that refers to no node is there always, so it does for the last of a list.",
 		Params: []*dataflow.Field{
 			{Name: "inputs", Type: dataflow.Any, Optional: true, Doc: "a list, or a dict of names"},
 			{Name: "strategy", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"first", "all", "object"}},
