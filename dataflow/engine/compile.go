@@ -92,6 +92,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 		names, vals = append(names, name), append(vals, w.compileValue(n, rest, v, "/"+escape(name)))
 	}
 	n.config = &objectExpr{shape: dataflow.NewShape(names...), vals: vals}
+	w.told(n)
 }
 
 // misspelt returns those of known that names of o most likely mean, so that a
