@@ -33,6 +33,7 @@ var readmes = []struct {
 }{
 	{"README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/shop/README.md", "ready in", flowctlPorts, "8000", ""},
+	{"examples/approval/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080", ""},
 	{"docs/porting.md", "ready in", flowctlPorts, "8000", "examples/ported"},
@@ -104,6 +105,7 @@ var changing = []struct {
 }{
 	{regexp.MustCompile(`\d{4}-\d\d-\d\dT[0-9:.]+Z`), "TIME"},
 	{regexp.MustCompile(`"run_id":"[^"]+"`), `"run_id":"RUN"`},
+	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}`), "UUID"},
 	{regexp.MustCompile(`"request_id":"[^"]+"`), `"request_id":"REQUEST"`},
 	{regexp.MustCompile(`X-Request-Id: .*`), "X-Request-Id: REQUEST"},
 	{regexp.MustCompile(`Date: .*`), "Date: DATE"},
@@ -166,11 +168,18 @@ func (s *session) page(text string) string {
 // tools are how the pages name what is built once for all of them.
 var tools = strings.NewReplacer("go run ./cmd/flowctl", "flowctl", "go run ./examples/embed", "embed")
 
+// setting is a word that sets a variable for the command behind it.
+var setting = regexp.MustCompile(`^[A-Z_]+=[^$]*$`)
+
 func (s *session) run(command string) []string {
 	command = tools.Replace(s.real.Replace(command))
 	args := strings.Fields(command)
+	var env []string
+	for len(args) > 1 && setting.MatchString(args[0]) {
+		env, args = append(env, args[0]), args[1:]
+	}
 	if args[0] == "embed" || len(args) > 1 && args[1] == "run" {
-		return s.start(args)
+		return s.start(env, args)
 	}
 	ctx, cancel := context.WithTimeout(s.t.Context(), patience)
 	defer cancel()
@@ -197,10 +206,11 @@ func (s *session) lines(out []byte) []string {
 }
 
 // start starts a server and returns what it prints until it is ready.
-func (s *session) start(args []string) []string {
+func (s *session) start(env, args []string) []string {
 	s.t.Helper()
 	s.server = exec.Command(filepath.Join(s.bin, args[0]), append(args[1:], s.flags...)...)
 	s.prepare(s.server)
+	s.server.Env = append(s.server.Env, env...)
 	r, w := io.Pipe()
 	s.server.Stdout, s.server.Stderr = w, w
 	if err := s.server.Start(); err != nil {
