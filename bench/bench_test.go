@@ -59,7 +59,7 @@ func TestMeasurements(t *testing.T) {
 	dir := t.TempDir()
 	var out strings.Builder
 	c, err := build(context.Background(), config{
-		ldflags: "-s -w", rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, scales: []int{3}, out: &out,
+		ldflags: "-s -w", rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, waiting: 40, due: 20, ahead: 15 * time.Second, scales: []int{3}, out: &out,
 	}, dir)
 	if err != nil {
 		t.Fatal(err)
@@ -67,7 +67,7 @@ func TestMeasurements(t *testing.T) {
 	if err := pgtest.Missing(); err != nil {
 		t.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
-	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows} {
+	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows, durableRuns} {
 		if err := measure(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -94,6 +94,10 @@ func TestMeasurements(t *testing.T) {
 		"| read | N | N | N |\n",
 		"| N data nodes, one transaction | N | N | N |\n",
 		"| N nodes of Starlark | N |  |  |\n",
+		"| SQLite | a handler: three steps, each kept by itself | N | N | N |\n",
+		"| PostgreSQL | a graph: three nodes, kept together | N | N | N |\n",
+		"| PostgreSQL | N | N | N | N | N |\n",
+		"| SQLite | N | N | N | N | N |\n",
 		"| N | N | N | N | N | N | N | N | N |\n",
 	} {
 		if !strings.Contains(got, want) {

@@ -10,6 +10,7 @@
 //	go run ./bench unchanged  500 tables that are as they should be, on both engines
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
+//	go run ./bench durable    durable runs against a queue by hand; many that wait; many that are due at once
 //	go run ./bench all
 package main
 
@@ -40,7 +41,10 @@ type config struct {
 	million     int    // requests of the measurement of memory
 	conns       int
 	starts      int
-	tables      int // that are unchanged
+	tables      int           // that are unchanged
+	waiting     int           // runs that wait
+	due         int           // runs that are due at one moment
+	ahead       time.Duration // how far that moment is ahead when they begin to wait
 	scales      []int
 	settle      time.Duration // how long an idle server is left alone before its memory is read
 	out         io.Writer
@@ -57,6 +61,9 @@ func main() {
 	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
 	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")
 	flag.IntVar(&c.tables, "tables", 500, "tables that are unchanged")
+	flag.IntVar(&c.waiting, "waiting", 1_000_000, "durable runs that wait")
+	flag.IntVar(&c.due, "due", 10_000, "durable runs that are due at one moment")
+	flag.DurationVar(&c.ahead, "ahead", 20*time.Second, "how long they wait for it")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -76,10 +83,11 @@ func run(ctx context.Context, c config, what string) error {
 		"check":     {checks},
 		"scale":     {scale},
 		"workflows": {workflows},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows},
+		"durable":   {durableRuns},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, durableRuns},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, durable or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

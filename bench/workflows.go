@@ -165,14 +165,17 @@ func placing(ctx context.Context, e *engine.Engine) func(i int) error {
 
 // generation loads the app of the measurement on a database in dir.
 func generation(ctx context.Context, dir string) (*nexus.Generation, error) {
-	path, err := filepath.Abs(filepath.Dir(benchFile("workflows.star")))
+	return generationOf(ctx, "workflows.star", dir, "sqlite:"+filepath.Join(dir, "flowctl.db"))
+}
+
+// generationOf loads an app of bench's on a database.
+func generationOf(ctx context.Context, file, dir, url string) (*nexus.Generation, error) {
+	path, err := filepath.Abs(filepath.Dir(benchFile(file)))
 	if err != nil {
 		return nil, err
 	}
-	env := func(name string) (string, bool) {
-		return "sqlite:" + filepath.Join(dir, "flowctl.db"), name == "DATABASE_URL"
-	}
-	app, diags := starlark.Load(ctx, "workflows.star", starlark.Options{FS: os.DirFS(path), Env: env, Modules: stdlib.Modules()})
+	env := func(name string) (string, bool) { return url, name == "DATABASE_URL" }
+	app, diags := starlark.Load(ctx, file, starlark.Options{FS: os.DirFS(path), Env: env, Modules: stdlib.Modules()})
 	if dataflow.HasErrors(diags) {
 		return nil, fmt.Errorf("load: %s %s", diags[0].Span, diags[0].Message)
 	}
