@@ -84,9 +84,9 @@ func (s *stay) end() {
 // anyRequest: any message of MCP may be one to listen.
 func anyRequest(*http.Request) bool { return true }
 
-// eventStream reports whether a request of REST asks for a stream of events.
+// eventStream reports whether a request of REST is for a stream of events.
 func eventStream(r *http.Request) bool {
-	return r.Method == http.MethodGet && strings.Contains(r.Header.Get("Accept"), "text/event-stream")
+	return r.Method == http.MethodGet && strings.HasSuffix(r.URL.Path, "/events")
 }
 
 // timed limits the time a body may take to arrive, for a channel that reads

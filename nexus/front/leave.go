@@ -14,9 +14,12 @@ func WithLeave(ctx context.Context, leave func()) context.Context {
 // generation of the app that it came to: the generation does not wait for it any
 // more, and the end of the generation is not the request's. It must not use
 // anything of the generation afterwards. Its context is done when the client is
-// gone or the server ends.
-func Leave(ctx context.Context) {
-	if leave, ok := ctx.Value(leaveKey{}).(func()); ok {
+// gone or the server ends. Leave is false, and nothing has changed, where the
+// generation has no server that could outlive it.
+func Leave(ctx context.Context) bool {
+	leave, ok := ctx.Value(leaveKey{}).(func())
+	if ok {
 		leave()
 	}
+	return ok
 }

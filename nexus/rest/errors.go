@@ -124,6 +124,8 @@ func acceptable(r *http.Request) error {
 			return nil
 		case strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"):
 			return nil
+		case kind == "text/event-stream" && strings.HasSuffix(r.URL.Path, "/events"): // what browsers ask for
+			return nil
 		}
 	}
 	return &dataflow.Error{Code: "not_acceptable", Status: dataflow.StatusInvalid,

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"context"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -200,9 +201,10 @@ func (h *Handler) followRun(x *front.Exchange) error {
 	}
 	c := ruled(x)
 	id := variable(x, "id")
-	changed, stop := h.o.Runs.Watch(id)
-	defer stop()
-	o, err := h.o.Runs.Show(x.Request.Context(), c, id)
+	f := &follower{id: id}
+	f.move(h.o.Runs)
+	defer func() { f.stop() }()
+	o, err := f.show(x.Request.Context(), c)
 	if err != nil {
 		return err
 	}
@@ -213,6 +215,10 @@ func (h *Handler) followRun(x *front.Exchange) error {
 		return nil
 	}
 	x.WriteHeader(http.StatusOK)
+	closing := h.o.Closing.Done()
+	if front.Leave(x.Request.Context()) { // the run is followed in whatever generation is served
+		closing = nil
+	}
 	control := http.NewResponseController(x)
 	look := time.NewTicker(followEvery)
 	defer look.Stop()
@@ -237,17 +243,48 @@ func (h *Handler) followRun(x *front.Exchange) error {
 			return nil
 		}
 		select {
-		case <-changed:
+		case <-f.changed:
 		case <-look.C:
 		case <-x.Request.Context().Done():
 			return nil
-		case <-h.o.Closing.Done():
+		case <-closing:
 			return nil
 		}
-		if o, err = h.o.Runs.Show(x.Request.Context(), c, id); err != nil {
+		if o, err = f.show(x.Request.Context(), c); err != nil {
 			return nil // the client comes again, and hears then
 		}
 	}
+}
+
+// follower follows a run from one generation of the app to the next.
+type follower struct {
+	id      string
+	runs    *durable.Runs
+	changed <-chan struct{}
+	stop    func() // watching
+}
+
+// move follows the run in runs from now on, and reports whether they are others.
+func (f *follower) move(runs *durable.Runs) bool {
+	if runs == f.runs {
+		return false
+	}
+	if f.stop != nil {
+		f.stop()
+	}
+	f.runs = runs
+	f.changed, f.stop = runs.Watch(f.id)
+	return true
+}
+
+// show shows the run. The generation that was asked may have just closed.
+func (f *follower) show(ctx context.Context, c access.Caller) (*dataflow.Object, error) {
+	f.move(f.runs.Newest())
+	o, err := f.runs.Show(ctx, c, f.id)
+	if err != nil && f.move(f.runs.Newest()) {
+		return f.runs.Show(ctx, c, f.id)
+	}
+	return o, err
 }
 
 func stepCount(o *dataflow.Object) int {

@@ -30,6 +30,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -79,6 +80,7 @@ type Runs struct {
 	wg     sync.WaitGroup
 
 	after   <-chan struct{} // closed when those whose place these have taken look no more; nil: nobody's
+	next    atomic.Pointer[Runs]
 	looking sync.WaitGroup  // for work
 	retired context.Context // done when no more work is looked for
 	retire  context.CancelFunc

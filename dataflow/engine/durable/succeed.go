@@ -8,6 +8,7 @@ import "context"
 // read by two versions of it. It is called before Serve.
 func (rs *Runs) Succeed(before *Runs) {
 	before.retire()
+	before.next.Store(rs)
 	stopped := make(chan struct{})
 	rs.after = stopped
 	go func() {
@@ -20,6 +21,18 @@ func (rs *Runs) Succeed(before *Runs) {
 				h.successor.Store(next)
 			}
 		}
+	}
+}
+
+// Newest are the runs that have taken the place of these at last; they
+// themselves, if none have.
+func (rs *Runs) Newest() *Runs {
+	for {
+		next := rs.next.Load()
+		if next == nil {
+			return rs
+		}
+		rs = next
 	}
 }
 
