@@ -94,6 +94,7 @@ func (l *loader) runWith(path string, more func()) (app *dataflow.App, diags []d
 	}()
 	main := l.loadFile(path, dataflow.Span{File: l.app.Path})
 	if !main.failed {
+		l.discover(path)
 		more()
 	}
 	l.done = true

@@ -19,8 +19,9 @@ import (
 
 // server is what Nexus(…) returns.
 type server struct {
-	l *loader
-	s *dataflow.Server
+	l         *loader
+	s         *dataflow.Server
+	discovers bool // files beside the app
 }
 
 var _ sl.HasAttrs = (*server)(nil)
@@ -67,6 +68,7 @@ func (l *loader) nexus(a *args) sl.Value {
 		EnableAuth: a.bool("enable_auth", false),
 		Span:       a.site.at, Spans: a.spans(),
 	}}
+	s.discovers = a.bool("auto_discovery", false)
 	s.rateLimit(a)
 	s.timeout(a)
 	s.origins(a)

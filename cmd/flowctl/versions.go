@@ -43,6 +43,20 @@ func (t textFS) Open(name string) (fs.File, error) {
 	return &textFile{strings.NewReader(text), path.Base(name)}, nil
 }
 
+// Glob implements fs.GlobFS.
+func (t textFS) Glob(pattern string) (names []string, err error) {
+	for name := range t {
+		ok, err := path.Match(pattern, name)
+		if err != nil {
+			return nil, err
+		}
+		if ok {
+			names = append(names, name)
+		}
+	}
+	return names, nil
+}
+
 // textFile is one of them, open. It is its own description.
 type textFile struct {
 	*strings.Reader
@@ -50,6 +64,7 @@ type textFile struct {
 }
 
 var (
+	_ fs.GlobFS   = textFS(nil)
 	_ fs.File     = (*textFile)(nil)
 	_ fs.FileInfo = (*textFile)(nil)
 	_ io.Reader   = (*textFile)(nil)

@@ -24,7 +24,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "public_url", Accept: Str, Named: true, Doc: "Where callers reach the app, if a proxy stands before it: `\"https://shop.example.org\"`. Agents that look for where to sign in are told it."},
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Doc: "Count requests, runs and what else there is to know, and serve it at `/metrics` in the form of Prometheus."},
 			{Name: "rate_limit_config", Accept: Dict, Named: true, Later: true, Doc: "Rate limits by route."},
-			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Find workflows in files beside the app."},
+			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Doc: "Evaluate the files `*.flow.star` beside the app too, after it, and register the workflows that they build under the names they give `WorkflowBuilder`. Such a file takes models from the app as from any file: `load(\"app.star\", \"Order\")`."},
 			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Doc: "Serve MCP over the SSE transport of 2024-11-05 too, at `/sse`, for clients that know no other."},
 			{Name: "enable_discovery", Accept: Bool, Named: true, Default: "False", Doc: "Tell whoever asks, at `/.well-known/mcp/server-card.json` of `mcp_port`, what the MCP server is called and where it is. Nothing is announced on the network."},
 			{Name: "enable_durability", Accept: Bool, Named: true, Default: "True", Doc: "Let the plan decide which workflows are durable. With `False` those are that say so."},
