@@ -178,7 +178,10 @@ func (s *served) ask(method, path, body string, status int) map[string]any {
 	return v
 }
 
-const reloads = 200
+const (
+	reloads = 200
+	clients = 8
+)
 
 // What is saved 200 times under load fails no request, loses no write, doubles
 // none, cuts no stream and leaves nothing behind; a run that waited all the
@@ -216,15 +219,22 @@ func underLoad(t *testing.T, url string) {
 	customers.Store(1)
 	ctx, cancel := context.WithCancel(t.Context())
 	var wg sync.WaitGroup
-	for i := range 8 {
+	turns := make(chan struct{}, clients)
+	for i := range clients {
 		wg.Go(func() {
 			defer cancel() // where one fails all end
-			if err := s.client(ctx, i, &customers, &orders); err != nil {
+			if err := s.client(ctx, i, turns, &customers, &orders); err != nil {
 				t.Error(err)
 			}
 		})
 	}
 	for n := range reloads {
+		for range clients {
+			select {
+			case turns <- struct{}{}:
+			default: // they are busy with those before
+			}
+		}
 		s.save(fmt.Sprint(n+2, n*4/reloads))
 		if r := s.result(); r.Outcome != reload.Served || r.Generation != n+3 {
 			t.Errorf("reload %d: outcome %d, generation %d: %v", n, r.Outcome, r.Generation, r.Diagnostics)
@@ -281,8 +291,8 @@ func settles(t *testing.T, ok func() (string, bool)) {
 	}
 }
 
-// client calls the app in every way until ctx is done.
-func (s *served) client(ctx context.Context, i int, customers, orders *atomic.Int64) error {
+// client calls the app in every way, a round for each turn, until ctx is done.
+func (s *served) client(ctx context.Context, i int, turns <-chan struct{}, customers, orders *atomic.Int64) error {
 	c := &http.Client{Transport: &http.Transport{}, Timeout: patience}
 	defer c.CloseIdleConnections()
 	tools, err := client.NewStreamableHttpClient(s.mcp)
@@ -296,7 +306,12 @@ func (s *served) client(ctx context.Context, i int, customers, orders *atomic.In
 	if _, err := tools.Initialize(context.Background(), mcp.InitializeRequest{}); err != nil {
 		return err
 	}
-	for n := 0; ctx.Err() == nil; n++ {
+	for n := 0; ; n++ {
+		select {
+		case <-turns:
+		case <-ctx.Done():
+			return nil
+		}
 		email := fmt.Sprintf("%d.%d@example.com", i, n)
 		made, err := ask(c, "POST", s.api+"/api/customers", fmt.Sprintf(`{"email": %q, "name": "x"}`, email), http.StatusCreated)
 		if err != nil {
@@ -318,5 +333,4 @@ func (s *served) client(ctx context.Context, i int, customers, orders *atomic.In
 			return fmt.Errorf("find_customer: %v %v", res, err)
 		}
 	}
-	return nil
 }
