@@ -130,8 +130,11 @@ func openAll(ctx context.Context, app *dataflow.App, o Options) (*databases, []d
 }
 
 func open(ctx context.Context, app *dataflow.App, db *dataflow.Database, o Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
-	opener := o.opener(scheme(db))
-	s, mig, ds := opener.Open(ctx, db, o.storeOptions(app, db))
+	so := o.storeOptions(app, db)
+	s, mig, ds := o.Shared.share(ctx, db, so)
+	if s == nil && len(ds) == 0 {
+		s, mig, ds = o.opener(scheme(db)).Open(ctx, db, so)
+	}
 	for i := range ds {
 		if ds[i].Span.IsZero() {
 			ds[i].Span = db.URLSpan()
