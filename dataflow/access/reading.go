@@ -64,8 +64,8 @@ func (rd *reading) position(field int) int {
 
 // visible reports whether the caller may see a live row that was asked for by
 // its id alone, as far as the tenant goes.
-func (rd *reading) visible(c Caller, row store.Row) bool {
-	return rd.tenant < 0 || row.Value(rd.tenant) == c.Tenant
+func (rd *reading) visible(tenant string, row store.Row) bool {
+	return rd.tenant < 0 || row.Value(rd.tenant) == tenant
 }
 
 // appendJSON appends what is shown of a row.
@@ -119,9 +119,9 @@ func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *r
 	if m.tenant >= 0 && c.Tenant == "" {
 		return m.tenantRequired()
 	}
-	seen := false
+	seen, tenant := false, c.Tenant
 	show := func(row store.Row) error {
-		if !rd.visible(c, row) {
+		if !rd.visible(tenant, row) {
 			return nil
 		}
 		seen = true
