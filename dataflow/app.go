@@ -140,7 +140,21 @@ type Exposure struct {
 	Model *Model
 	Path  string // /api/{Path}
 	Ops   []OpKind
-	Span  Span
+	// Events: what happens to rows can be followed at /api/{Path}/events.
+	Events bool
+	Span   Span
+	Spans  Spans
+}
+
+// Followed reports whether what happens to rows of a model can be followed, by
+// one of its exposures at least.
+func (a *App) Followed(m *Model) bool {
+	for _, e := range a.Exposures {
+		if e.Model == m && e.Events {
+			return true
+		}
+	}
+	return false
 }
 
 // BatchPath is the path that no exposure can have: several operations at once

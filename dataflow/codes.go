@@ -136,6 +136,7 @@ var codes = []CodeInfo{
 	{"FC264", "an index is over rows that it can't be over", "`where` of an `index` is a filter that every database can keep an index by: comparisons of the model's own fields with constants (`$eq $ne $gt $gte $lt $lte $in $nin $between $null $exists`), joined by `$and`, `$or` and `$not`. It follows no reference and looks for no part of a text."},
 
 	{"FC450", "an exposure of an unknown model", "`app.expose` takes a model of one of the app's databases."},
+	{"FC740", "events that can't be served", "`app.expose(Order, events = True)` streams what happens to rows, to whoever may read them: `read` or `list` must be served too. Changes are kept in tables of the runtime's own, which are not made with `existing_schema_mode = True`."},
 	{"FC451", "an exposure can't be served", "The path of an exposure has letters, digits, `-` and `_`; at least one operation is named."},
 	{"FC452", "two models at one path", "Each exposed model has a path of its own."},
 	{"FC453", "two workflows of one name", "A workflow is called by its name, so each has its own."},

@@ -122,6 +122,17 @@ func (v *validator) modelNames(m *Model) {
 	}
 }
 
+// events checks that what happens to rows can be told to those who may read them.
+func (v *validator) events(e *Exposure) {
+	at := e.Spans.At("/events")
+	if at.IsZero() {
+		at = e.Span
+	}
+	if e.Events && !e.Allows(OpRead) && !e.Allows(OpList) {
+		v.error("FC740", at, "add \"read\" or \"list\" to operations, or leave events out", "events show the rows of %s, and neither read nor list is served", e.Model.Name)
+	}
+}
+
 // exposures checks what is served of models.
 func (v *validator) exposures() {
 	byPath := map[string]*Exposure{}
@@ -132,6 +143,7 @@ func (v *validator) exposures() {
 			}
 			continue
 		}
+		v.events(e)
 		if !e.Span.IsZero() {
 			continue // paths in a file have been checked
 		}

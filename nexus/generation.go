@@ -39,6 +39,7 @@ type Generation struct {
 	files      *os.Root // nil: none
 	migrations []*store.Migration
 	runs       *durable.Runs
+	rest       *rest.Handler
 	working    sync.Once
 	api, mcp   *front.Handler
 	stdio      *mcp.Server
@@ -239,7 +240,9 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Status:   g.shared.statusText,
 		Closing:  g.gate.closing, StreamWrite: transferTime,
 		Metrics: o.watch.Handler(), Asks: g.settings.EnableAuth,
+		Logger: o.logger(),
 	})
+	g.rest = api
 	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
 	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
@@ -331,7 +334,10 @@ func (g *Generation) Runs() *durable.Runs { return g.runs }
 // Work goes on with durable runs that are due, of this process and of others
 // that have died, until the generation is closed.
 func (g *Generation) Work() {
-	g.working.Do(func() { g.runs.Serve(context.Background()) })
+	g.working.Do(func() {
+		g.runs.Serve(context.Background())
+		g.rest.Serve()
+	})
 }
 
 // Migrations says what opening the databases took, in order of declaration.
@@ -391,6 +397,7 @@ func (g *Generation) end(drain func()) error {
 		g.gate.close()
 		drain()
 		g.runs.Close()
+		g.rest.Close()
 		if g.guard != nil {
 			g.guard.Close()
 		}

@@ -86,6 +86,9 @@ func (o Options) Dialects() []string {
 
 func (o Options) storeOptions(app *dataflow.App, db *dataflow.Database) store.Options {
 	system := slices.Concat(access.SystemModels(db), durable.Models(db), auth.Models(app, db))
+	if slices.ContainsFunc(db.Models, app.Followed) {
+		system = append(system, access.FeedModels(db)...)
+	}
 	so := store.Options{Dir: o.Dir, Logger: o.logger(), System: system}
 	if o.watch != nil {
 		so.Observer = o.watch.Store(db)

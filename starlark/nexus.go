@@ -403,8 +403,12 @@ func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []d
 		s.l.related("first served here", first)
 		return
 	}
+	if a.bool("events", false) && m.Database.Options.ExistingSchemaMode {
+		a.fail("FC740", a.at("events"), "events are kept in tables of flowctl's own, and with existing_schema_mode = True it makes none", "leave events out, or let flowctl keep the tables")
+		return
+	}
 	s.l.paths[path] = pathAt
-	s.l.app.Exposures = append(s.l.app.Exposures, &dataflow.Exposure{Model: m, Path: path, Ops: ops, Span: a.site.at})
+	s.l.app.Exposures = append(s.l.app.Exposures, &dataflow.Exposure{Model: m, Path: path, Ops: ops, Events: a.bool("events", false), Span: a.site.at, Spans: a.spans()})
 }
 
 // on implements app.on(…).

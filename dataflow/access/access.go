@@ -32,6 +32,16 @@ type Options struct {
 	// Watch returns Changed of another model, to whose rows something happens
 	// along with those of this one. Nil: of none.
 	Watch func(*dataflow.Model) func(ctx context.Context, tx store.Tx, c Caller, changes []Change) error
+	// Feed returns where changes to rows of a model are kept for those who follow
+	// them; nil: nowhere. Nil itself: of none.
+	Feed func(*dataflow.Model) *Feed
+}
+
+func (o Options) feed(m *dataflow.Model) *Feed {
+	if o.Feed == nil {
+		return nil
+	}
+	return o.Feed(m)
 }
 
 // Change is what happened to a row: Before is nil for a new one, After for one
@@ -95,13 +105,14 @@ type Model struct {
 	guarded    []int // references whose target a foreign key alone does not guard
 	audit      *dataflow.Model
 	changed    func(context.Context, store.Tx, Caller, []Change) error // nil: nobody listens
+	feed       *Feed                                                   // nil: nobody follows
 	referrers  referrers
 }
 
 // New prepares the operations of m.
 func New(m *dataflow.Model, o Options) *Model {
 	a := positions(m, &clock{now: o.Now})
-	a.changed = o.Changed
+	a.changed, a.feed = o.Changed, o.feed(m)
 	a.newID, a.decoder = o.NewID, codec.NewDecoder(m.Shape(), m.Fields)
 	for _, op := range dataflow.AllOps() {
 		a.params = append(a.params, newParams(m, op))
@@ -115,7 +126,7 @@ func New(m *dataflow.Model, o Options) *Model {
 			a.guarded = append(a.guarded, i)
 		}
 	}
-	a.referrers = newReferrers(m, a.clock, o.Watch)
+	a.referrers = newReferrers(m, a.clock, o)
 	a.all = &sight{decoder: a.decoder, whole: a.newReading(nil)}
 	a.raw = &reading{tenant: a.tenant, version: a.version}
 	return a

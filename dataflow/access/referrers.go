@@ -25,11 +25,11 @@ type referrer struct {
 type referrers struct {
 	emptied  map[*dataflow.Model][]referrer // by what they refer to: set_null
 	removed  map[*dataflow.Model][]referrer // cascade
-	affected bool                           // deleting a row may empty a reference
+	affected bool                           // deleting a row may empty a reference, or remove rows that somebody follows
 }
 
 // newReferrers follows the references to m from models of its database.
-func newReferrers(m *dataflow.Model, clock *clock, watch func(*dataflow.Model) func(context.Context, store.Tx, Caller, []Change) error) referrers {
+func newReferrers(m *dataflow.Model, clock *clock, o Options) referrers {
 	r := referrers{emptied: map[*dataflow.Model][]referrer{}, removed: map[*dataflow.Model][]referrer{}}
 	if m.Database == nil {
 		return r
@@ -42,14 +42,16 @@ func newReferrers(m *dataflow.Model, clock *clock, watch func(*dataflow.Model) f
 					continue
 				}
 				ref := referrer{positions(other, clock), j}
-				if watch != nil {
-					ref.from.changed = watch(other)
+				if o.Watch != nil {
+					ref.from.changed = o.Watch(other)
 				}
+				ref.from.feed = o.feed(other)
 				switch f.OnDelete {
 				case "set_null":
 					r.emptied[seen[i]] = append(r.emptied[seen[i]], ref)
 					r.affected = true
 				case "cascade":
+					r.affected = r.affected || ref.from.feed != nil
 					r.removed[seen[i]] = append(r.removed[seen[i]], ref)
 					if !slices.Contains(seen, other) {
 						seen = append(seen, other)
@@ -81,16 +83,12 @@ func (m *Model) letGo(ctx context.Context, tx store.Tx, c Caller, ids []any) err
 				}
 			}
 			for _, ref := range m.referrers.removed[model] {
-				along, err := ref.ids(ctx, tx, chunk)
-				if err != nil {
-					return err
-				}
 				if gone[ref.from.m] == nil {
 					gone[ref.from.m] = map[any]bool{}
 				}
-				along = slices.DeleteFunc(along, func(id any) bool { return gone[ref.from.m][id] })
-				for _, id := range along {
-					gone[ref.from.m][id] = true
+				along, err := ref.along(ctx, tx, chunk, gone[ref.from.m])
+				if err != nil {
+					return err
 				}
 				all = append(all, removal{ref.from.m, along})
 			}
@@ -99,14 +97,30 @@ func (m *Model) letGo(ctx context.Context, tx store.Tx, c Caller, ids []any) err
 	return nil
 }
 
-// ids finds the rows that refer to some.
-func (r referrer) ids(ctx context.Context, tx store.Tx, to []any) (ids []any, err error) {
+// along finds the rows that refer to some and will go along with them, but for
+// those that are gone already. Whoever follows them is told.
+func (r referrer) along(ctx context.Context, tx store.Tx, to []any, gone map[any]bool) (ids []any, err error) {
+	var changes []change
+	fields, at := []int{r.from.id}, 0
+	if r.from.feed != nil {
+		fields, at = nil, r.from.id
+	}
 	where := compare(r.from.m, r.field, query.In, to)
-	err = tx.Select(ctx, &query.Select{Model: r.from.m, Fields: []int{r.from.id}, Where: where, Lock: true}, func(row store.Row) error {
-		ids = append(ids, row.Value(0))
+	err = tx.Select(ctx, &query.Select{Model: r.from.m, Fields: fields, Where: where, Lock: true}, func(row store.Row) error {
+		id := row.Value(at)
+		if gone[id] {
+			return nil
+		}
+		gone[id], ids = true, append(ids, id)
+		if r.from.feed != nil {
+			changes = append(changes, change{before: row.Object()})
+		}
 		return nil
 	})
-	return ids, err
+	if err != nil || len(changes) == 0 {
+		return ids, err
+	}
+	return ids, r.from.feed.record(ctx, tx, r.from, changes)
 }
 
 // empty sets the field to null in the rows that refer to some.

@@ -68,7 +68,7 @@ func newAuditModel(db *dataflow.Database) *dataflow.Model {
 type change struct{ before, after *dataflow.Object }
 
 // noted reports whether somebody wants to know what happens to rows.
-func (m *Model) noted() bool { return m.audit != nil || m.changed != nil }
+func (m *Model) noted() bool { return m.audit != nil || m.changed != nil || m.feed != nil }
 
 // log records changes, if the model keeps an audit log, and tells who listens.
 func (m *Model) log(ctx context.Context, tx store.Tx, c Caller, changes ...change) error {
@@ -81,6 +81,11 @@ func (m *Model) log(ctx context.Context, tx store.Tx, c Caller, changes ...chang
 			told[i] = Change{ch.before, ch.after}
 		}
 		if err := m.changed(ctx, tx, c, told); err != nil {
+			return err
+		}
+	}
+	if m.feed != nil {
+		if err := m.feed.record(ctx, tx, m, changes); err != nil {
 			return err
 		}
 	}

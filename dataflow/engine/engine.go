@@ -172,6 +172,7 @@ type Engine struct {
 	stores []store.Store   // by the plan's position
 	env    []string        // values of the plan's env references
 	start  Starter         // nil: nothing can be started
+	feeds  map[*dataflow.Database]*access.Feed
 }
 
 // Starter starts runs by themselves, in a transaction of the database that
@@ -207,8 +208,9 @@ func New(p *Plan, o Options) (*Engine, error) {
 		}
 		e.stores = append(e.stores, st)
 	}
+	e.feeds = newFeeds(p.app, o.Now)
 	for _, m := range p.models {
-		e.models = append(e.models, access.New(m, access.Options{Now: o.Now, NewID: o.NewID, Changed: e.changed(m), Watch: e.changed}))
+		e.models = append(e.models, access.New(m, access.Options{Now: o.Now, NewID: o.NewID, Changed: e.changed(m), Watch: e.changed, Feed: e.feed}))
 	}
 	if unset := p.Unset(o.Env); len(unset) > 0 {
 		return nil, errors.New(unset[0].Span.String() + ": " + unset[0].Message)
@@ -219,6 +221,27 @@ func New(p *Plan, o Options) (*Engine, error) {
 	}
 	return e, nil
 }
+
+func newFeeds(app *dataflow.App, now func() time.Time) map[*dataflow.Database]*access.Feed {
+	feeds := make(map[*dataflow.Database]*access.Feed)
+	for _, m := range app.Models() {
+		if app.Followed(m) && feeds[m.Database] == nil {
+			feeds[m.Database] = access.NewFeed(m.Database, now)
+		}
+	}
+	return feeds
+}
+
+// feed returns where changes to rows of a model are kept; nil: nowhere.
+func (e *Engine) feed(m *dataflow.Model) *access.Feed {
+	if !e.plan.app.Followed(m) {
+		return nil
+	}
+	return e.feeds[m.Database]
+}
+
+// Feed returns what is kept of the changes in a database; nil: nothing is.
+func (e *Engine) Feed(db *dataflow.Database) *access.Feed { return e.feeds[db] }
 
 // NewID returns a new id, of the kind that runs have.
 func (e *Engine) NewID() string { return e.opts.NewID() }

@@ -63,7 +63,7 @@ func (p *planner) subscriptions() {
 			for _, pr := range problems {
 				p.errorf("FC381", s.Spans.At("/where"+pr.Pointer), "%s: %s", partName("where", pr.Pointer), pr.Detail).Hint = pr.Hint
 			}
-			if expr != nil && len(problems) == 0 && leads(expr) {
+			if expr != nil && len(problems) == 0 && query.Leads(expr) {
 				p.errorf("FC381", s.Spans.At("/where"), "where looks at the row that changed, and not through references").
 					Hint = "look further in the workflow, with a SwitchNode"
 			}
@@ -176,21 +176,6 @@ func fieldNames(m *dataflow.Model) []string {
 		names[i] = f.Name
 	}
 	return names
-}
-
-// leads reports whether a filter looks through references.
-func leads(e query.Expr) bool {
-	switch e := e.(type) {
-	case query.And:
-		return slices.ContainsFunc(e, leads)
-	case query.Or:
-		return slices.ContainsFunc(e, leads)
-	case query.Not:
-		return leads(e.Expr)
-	case *query.Cmp:
-		return len(e.Path.Via) > 0
-	}
-	return false
 }
 
 // removedAlong reports whether rows of a model go along with others.

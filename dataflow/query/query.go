@@ -5,6 +5,7 @@ package query
 
 import (
 	"regexp"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -147,4 +148,19 @@ type Update struct {
 type Assign struct {
 	Field int
 	Value any
+}
+
+// Leads reports whether a filter looks through references.
+func Leads(e Expr) bool {
+	switch e := e.(type) {
+	case And:
+		return slices.ContainsFunc(e, Leads)
+	case Or:
+		return slices.ContainsFunc(e, Leads)
+	case Not:
+		return Leads(e.Expr)
+	case *Cmp:
+		return len(e.Path.Via) > 0
+	}
+	return false
 }

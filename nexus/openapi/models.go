@@ -23,6 +23,26 @@ func (d *document) model(exp *dataflow.Exposure) {
 			d.operation("/api/"+exp.Path+rt.Suffix, strings.ToLower(method), d.modelOperation(exp, op, method))
 		}
 	}
+	if exp.Events {
+		d.events(exp)
+	}
+}
+
+// events adds the stream of what happens to rows.
+func (d *document) events(exp *dataflow.Exposure) {
+	m := exp.Model
+	params := []any{refTo("parameters", "filter"), refTo("parameters", "fields"),
+		parameter("Last-Event-ID", "header", "The id of the last event that was heard: the stream goes on behind it.", typed("string"))}
+	if m.MultiTenant {
+		params = append(params, refTo("parameters", "Tenant"))
+	}
+	stream := dataflow.ObjectOf("text/event-stream", dataflow.ObjectOf("schema", typed("string")))
+	responses := dataflow.ObjectOf("200", dataflow.ObjectOf("content", stream, "description",
+		"events created, updated and deleted, each {event, id, record}: a row comes into what is followed, changes in it, or leaves it; reset: what was missed is not kept any more"))
+	d.errors(responses, m, dataflow.OpList)
+	d.operation("/api/"+exp.Path+"/events", "get", dataflow.ObjectOf(
+		"operationId", d.id("events", exp.Path), "summary", "Follow what happens to rows of "+m.Name, "tags", []any{exp.Path},
+		"parameters", append(params, d.filters(m)...), "responses", responses))
 }
 
 // operation adds an operation to its path.

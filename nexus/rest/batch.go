@@ -13,6 +13,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
 )
@@ -554,7 +555,7 @@ func (r *batchReader) reference(s *step, i int, o *dataflow.Object, at string) a
 	if target.m == nil { // which is a problem already
 		return nil
 	}
-	if why, hint := leads(target, parts[1:]); why != "" {
+	if why, hint := leads(r.b.caller.Sight(), target, parts[1:]); why != "" {
 		r.add("unknown_reference", at+"/$ref", why, hint)
 		return nil
 	}
@@ -564,7 +565,7 @@ func (r *batchReader) reference(s *step, i int, o *dataflow.Object, at string) a
 
 // leads says why a path leads nowhere in what a step gives; "" if it may lead
 // somewhere.
-func leads(s *step, path []string) (why, hint string) {
+func leads(sight query.Sight, s *step, path []string) (why, hint string) {
 	spec := access.Spec(dataflow.Op{Model: s.m.decl, Kind: s.op})
 	t := spec.Output
 	if spec.OutputOf != nil {
@@ -579,8 +580,9 @@ func leads(s *step, path []string) (why, hint string) {
 			continue
 		}
 		next, known, ok := t.Attr(part)
-		if !ok {
-			if names := t.AttrNames(); len(names) > 0 {
+		names := slices.DeleteFunc(t.AttrNames(), func(name string) bool { return unseen(sight, t, name) })
+		if !ok || unseen(sight, t, part) {
+			if len(names) > 0 {
 				hint = orOneOf(part, names)
 			}
 			return "what " + s.op.String() + " gives has no " + quote(strings.Join(path[:n+1], ".")), hint
@@ -591,4 +593,14 @@ func leads(s *step, path []string) (why, hint string) {
 		t = next
 	}
 	return "", ""
+}
+
+// unseen reports whether a name is of a field that the caller is not shown: it
+// is as if there were none.
+func unseen(sight query.Sight, t *dataflow.Type, name string) bool {
+	if t.Kind != dataflow.KindRecord || sight.Field == nil {
+		return false
+	}
+	i, ok := t.Model.Shape().Index(name)
+	return ok && !sight.Field(t.Model, i)
 }

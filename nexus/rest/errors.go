@@ -105,8 +105,18 @@ func (h *Handler) noWorkflow(c access.Caller, name string) error {
 	return notFound("there is no workflow "+quote(name), hint)
 }
 
-// acceptable refuses a client that wants none of what we have: JSON.
-func acceptable(r *http.Request) error {
+// alsoServed lists what routes serve besides JSON, by their pattern.
+func alsoServed(pattern string) []string {
+	switch pattern {
+	case eventsPattern, "/runs/{id}/events":
+		return []string{"text/event-stream"}
+	}
+	return nil
+}
+
+// acceptable refuses a client that wants none of what a route has: JSON, and
+// what else it serves.
+func acceptable(r *http.Request, pattern string) error {
 	for _, accept := range r.Header["Accept"] {
 		if accept == "*/*" || accept == "application/json" {
 			return nil
@@ -116,20 +126,21 @@ func acceptable(r *http.Request) error {
 	if len(accepts) == 0 {
 		return nil
 	}
+	also := alsoServed(pattern)
 	for part := range strings.SplitSeq(strings.Join(accepts, ","), ",") {
 		kind, params, _ := strings.Cut(part, ";")
 		switch kind = strings.ToLower(strings.TrimSpace(kind)); {
 		case refusedByQuality(params):
 		case kind == "" || kind == "*/*" || kind == "application/*" || kind == "application/json":
 			return nil
-		case strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"):
+		case strings.HasPrefix(kind, "application/") && strings.HasSuffix(kind, "+json"), slices.Contains(also, kind):
 			return nil
 		case kind == "text/event-stream" && strings.HasSuffix(r.URL.Path, "/events"): // what browsers ask for
 			return nil
 		}
 	}
 	return &dataflow.Error{Code: "not_acceptable", Status: dataflow.StatusInvalid,
-		Message: "the server answers in JSON only, which the Accept header leaves out",
+		Message: "the Accept header leaves out all that there is: " + strings.Join(append(also, "application/json"), ", "),
 		Hint:    "send Accept: application/json"}
 }
 

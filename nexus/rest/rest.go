@@ -5,6 +5,7 @@ package rest
 
 import (
 	"context"
+	"log/slog"
 	"net/http"
 	"net/url"
 	"slices"
@@ -36,10 +37,11 @@ type Options struct {
 	Asks    bool // callers are asked who they are
 	// StreamWrite is how long a client of a stream may take to take what is sent.
 	StreamWrite time.Duration
+	Logger      *slog.Logger
 }
 
-// Handler serves REST. Its ResponseWriter must be a *front.Exchange. It is
-// immutable and safe for concurrent use.
+// Handler serves REST. Its ResponseWriter must be a *front.Exchange. It is safe
+// for concurrent use.
 type Handler struct {
 	engine *engine.Engine
 	app    *dataflow.App
@@ -52,6 +54,10 @@ type Handler struct {
 	kept      map[*dataflow.Database]*access.Replies
 	taken     map[string]bool // what below a model's path is no id
 	index     func() []byte
+	hubs      map[*dataflow.Database]*hub // of those whose changes are kept
+	views     views
+	stop      context.CancelFunc // ends the hubs; set once
+	serving   sync.WaitGroup
 }
 
 type namedStore struct {
@@ -65,10 +71,15 @@ func New(e *engine.Engine, o Options) *Handler {
 		models:    make(map[string]*model),
 		workflows: make(map[string]*dataflow.Workflow),
 		kept:      make(map[*dataflow.Database]*access.Replies),
+		hubs:      make(map[*dataflow.Database]*hub),
+		views:     views{byKey: make(map[string]*view)},
 	}
 	for _, db := range h.app.Databases {
 		h.stores = append(h.stores, namedStore{db.Name, e.Store(db)})
 		h.kept[db] = access.NewReplies(db, access.Options{Now: o.Now}, keepReplies)
+		if feed := e.Feed(db); feed != nil {
+			h.hubs[db] = newHub(feed, e.Store(db), o.Logger)
+		}
 	}
 	for _, exp := range h.app.Exposures {
 		h.models[exp.Path] = newModel(h, exp)
@@ -87,6 +98,24 @@ func New(e *engine.Engine, o Options) *Handler {
 	return h
 }
 
+// Serve looks after the changes that are kept, and whoever follows them, until
+// Close. It is called once.
+func (h *Handler) Serve() {
+	var ctx context.Context
+	ctx, h.stop = context.WithCancel(context.Background())
+	for _, hub := range h.hubs {
+		h.serving.Go(func() { hub.serve(ctx) })
+	}
+}
+
+// Close ends what Serve began, and waits for it. No request may be under way.
+func (h *Handler) Close() {
+	if h.stop != nil {
+		h.stop()
+	}
+	h.serving.Wait()
+}
+
 // Route is one of the fixed patterns that are served. Models and workflows
 // are looked up in maps behind them, so that there are as few among 1,000
 // models as among 10.
@@ -101,14 +130,16 @@ type Route struct {
 const (
 	collectionPattern = "/api/{model}"
 	itemPattern       = "/api/{model}/{id}"
+	eventsPattern     = "/api/{model}/events"
 	batchPattern      = "/api/" + dataflow.BatchPath
 )
 
-// Routes lists every route. Of the methods of models, an app serves those
+// Routes lists every route, those that others would match too before them. Of the methods of models, an app serves those
 // that its exposures allow.
 func Routes() []Route {
 	return []Route{
 		{"/", methods("GET"), "What is served, in short.", (*Handler).serveIndex},
+		{eventsPattern, methods("GET"), "Follow what happens to rows of a model (server-sent events).", (*Handler).events},
 		{batchPattern, methods("POST"), "Do several operations, on several models, in one transaction.", (*Handler).batch},
 		{collectionPattern, methods("GET", "POST"), "List rows; create a row.",
 			func(h *Handler, x *front.Exchange) error { return h.collection(x, variable(x, "model")) }},
@@ -176,7 +207,7 @@ func (h *Handler) adapt(rt Route) http.Handler {
 // respond serves a request of a route.
 func respond(x *front.Exchange, pattern string, serve func(*front.Exchange) error) {
 	x.Route = pattern
-	err := acceptable(x.Request)
+	err := acceptable(x.Request, pattern)
 	if err == nil {
 		err = serve(x)
 	}

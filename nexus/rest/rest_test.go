@@ -103,7 +103,7 @@ func TestAcceptable(t *testing.T) {
 		if accept != "" {
 			r.Header.Set("Accept", accept)
 		}
-		if err := acceptable(r); (err == nil) != want {
+		if err := acceptable(r, ""); (err == nil) != want {
 			t.Errorf("Accept %q: %v", accept, err)
 		}
 	}

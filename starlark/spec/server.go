@@ -130,6 +130,7 @@ var serverBuiltins = []*Builtin{
 		Params: []Param{
 			{Name: "path", Accept: Str, Named: true, Doc: "Path of a single model. Default: its table's name."},
 			{Name: "operations", Accept: StrList, Named: true, OneOf: opNames(), Doc: "The operations to serve. Default: all of them."},
+			{Name: "events", Accept: Bool, Named: true, Default: "False", Doc: "Stream what happens to rows at `GET /api/{path}/events` ([REST](rest.md#events)). Changes are then kept for an hour, in the transactions that make them."},
 		},
 		Gone: []Gone{{Name: "ops", Instead: "operations"}, {Name: "only", Instead: "operations"}},
 	},
