@@ -11,6 +11,7 @@
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
 //	go run ./bench durable    durable runs against a queue by hand; many that wait; many that are due at once
+//	go run ./bench reload     from a save to the first answer of what was saved
 //	go run ./bench all
 package main
 
@@ -83,11 +84,12 @@ func run(ctx context.Context, c config, what string) error {
 		"check":     {checks},
 		"scale":     {scale},
 		"workflows": {workflows},
+		"reload":    {reloads},
 		"durable":   {durableRuns},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, durableRuns},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, durable or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {
