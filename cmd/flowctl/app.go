@@ -148,14 +148,12 @@ func (a *appFile) options(w *world, verbose bool) nexus.Options {
 }
 
 // logger writes to standard error, whatever the command.
-func (w *world) logger(verbose bool) *slog.Logger { return newLogger(w.err, verbose) }
-
-func newLogger(out io.Writer, verbose bool) *slog.Logger {
+func (w *world) logger(verbose bool) *slog.Logger {
 	level := slog.LevelInfo
 	if verbose {
 		level = slog.LevelDebug
 	}
-	return slog.New(slog.NewTextHandler(out, &slog.HandlerOptions{Level: level}))
+	return newLogger(w.err, "text", level)
 }
 
 // report writes diagnostics to out.

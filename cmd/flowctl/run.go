@@ -26,7 +26,7 @@ type runFlags struct {
 	apiPort     int
 	mcpPort     int
 	allowPublic bool
-	verbose     bool
+	log         logFlags
 	watch       bool
 }
 
@@ -61,6 +61,9 @@ func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
 	dev := cmd.Name() == "dev"
 	cmd.Args = takes("app.star")
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
+		if err := f.log.check(); err != nil {
+			return err
+		}
 		a, err := findApp(args[0])
 		if err != nil {
 			return err
@@ -76,7 +79,7 @@ func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
 	fl.IntVar(&f.apiPort, "api-port", 0, "port of REST, instead of the app's; 0 is any free one")
 	fl.IntVar(&f.mcpPort, "mcp-port", 0, "port of MCP, instead of the app's; 0 is any free one")
 	fl.BoolVar(&f.allowPublic, "allow-public", false, "listen on an address that other machines can reach")
-	fl.BoolVarP(&f.verbose, "verbose", "v", false, "log every request")
+	f.log.add(fl)
 	if !dev {
 		fl.BoolVar(&f.watch, "watch", false, "serve every change to the app's files as it is saved")
 	}

@@ -58,7 +58,7 @@ func (s *serving) serve(ctx context.Context) error {
 	defer reloading.Wait()
 	reloading.Go(func() {
 		err := reload.Run(ctx, reload.Options{Dir: s.a.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: s.watch,
-			Now: hangup, Examine: s.examine, Report: s.report, Logger: s.w.logger(s.f.verbose)})
+			Now: hangup, Examine: s.examine, Report: s.report, Logger: s.f.log.logger(s.w)})
 		if err != nil {
 			s.w.complain(dataflow.Diagnostic{Message: "the app is not reloaded any more: " + err.Error()})
 		}
@@ -85,7 +85,7 @@ func (s *serving) first(ctx context.Context) (reload.Loaded, *reload.Seen, *nexu
 			s.w.fail(err)
 		}
 		if watcher == nil {
-			watcher = reload.NewWatcher(s.w.logger(s.f.verbose))
+			watcher = reload.NewWatcher(s.f.log.logger(s.w))
 			defer watcher.Close()
 		}
 		if err := watcher.Watch(seen); err != nil {
@@ -136,7 +136,7 @@ func (s *serving) attempt(ctx context.Context) (loaded reload.Loaded, seen *relo
 // loadOnly loads the app from files, as they are said to be in the folder.
 func (s *serving) loadOnly(ctx context.Context, files fs.FS) reload.Loaded {
 	app, diags := s.a.loadFrom(ctx, s.w, files)
-	l := reload.Loaded{App: app, Options: s.a.options(s.w, s.f.verbose), Diagnostics: diags}
+	l := reload.Loaded{App: app, Options: s.options(), Diagnostics: diags}
 	if app == nil {
 		return l
 	}
@@ -273,4 +273,11 @@ func hasTerminal() bool {
 	}
 	f.Close()
 	return true
+}
+
+// options are those of the app, with the log that is asked for.
+func (s *serving) options() nexus.Options {
+	o := s.a.options(s.w, false)
+	o.Logger, o.AccessLog = s.f.log.logger(s.w), s.f.log.access
+	return o
 }

@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io/fs"
+	"log/slog"
 	"os"
 	"path/filepath"
 	"regexp"
@@ -298,7 +299,7 @@ func (t *tryout) test(ctx context.Context, test starlark.Test) (report.Outcome, 
 	t.print.Reset()
 	began := t.w.now()
 	options := trial.Options{Options: t.suite.app.options(t.w, false), Database: t.o.database}
-	options.Logger = newLogger(t.print, false)
+	options.Logger = newLogger(t.print, "text", slog.LevelInfo)
 	of, diags, err := trial.New(ctx, t.app, options)
 	if err != nil {
 		return out, err

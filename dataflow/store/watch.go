@@ -182,8 +182,11 @@ func (w *Watch) news(s Statement) (say, plan bool, more int, longest time.Durati
 	return true, plan, more, longest
 }
 
-// reads reports whether a plan has something to say of a statement.
-func (s *Statement) reads() bool { return s.Kind != KindInsert }
+// reads reports whether a plan has something to say of a statement, to the
+// author of the app: the runtime's own tables are not theirs to change.
+func (s *Statement) reads() bool {
+	return s.Kind != KindInsert && (s.Model == nil || !strings.HasPrefix(s.Model.Table, "_flow_"))
+}
 
 func (w *Watch) attrs(s Statement) []slog.Attr {
 	attrs := []slog.Attr{slog.String("database", w.db.Name), slog.String("operation", string(s.Kind))}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"net/http"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"time"
@@ -32,21 +33,24 @@ var endpoints = []string{"OTEL_EXPORTER_OTLP_TRACES_ENDPOINT", "OTEL_EXPORTER_OT
 
 // traced reports whether the environment asks for traces.
 func (o *Observer) traced() bool {
+	if o.env("OTEL_SDK_DISABLED") == "true" {
+		return false
+	}
+	if exporter := o.env("OTEL_TRACES_EXPORTER"); exporter != "" && exporter != "otlp" {
+		return false
+	}
+	return slices.ContainsFunc(endpoints, func(name string) bool { return o.env(name) != "" })
+}
+
+// env is what a variable is set to, or "".
+func (o *Observer) env(name string) string {
 	if o.o.Env == nil {
-		return false
+		return ""
 	}
-	if off, _ := o.o.Env("OTEL_SDK_DISABLED"); off == "true" {
-		return false
+	if v, ok := o.o.Env(name); ok {
+		return v
 	}
-	if exporter, _ := o.o.Env("OTEL_TRACES_EXPORTER"); exporter != "" && exporter != "otlp" {
-		return false
-	}
-	for _, name := range endpoints {
-		if v, _ := o.o.Env(name); v != "" {
-			return true
-		}
-	}
-	return false
+	return ""
 }
 
 // trace returns what makes spans of an app's, or nil where none are asked for.

@@ -89,7 +89,9 @@ func (n *planNode) read(p *store.Plan) {
 		}
 	}
 	p.Steps = append(p.Steps, line)
-	if n.Type == "Seq Scan" {
+	// An index that is walked for its order alone, and what it leads to looked
+	// at, is a table that is read.
+	if n.Type == "Seq Scan" || n.Table != "" && n.IndexCond == "" && n.Index != "" && n.Filter != "" {
 		p.Scans = append(p.Scans, n.Table)
 	}
 	p.Sorts = p.Sorts || strings.Contains(n.Type, "Sort")
