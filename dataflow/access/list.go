@@ -84,6 +84,44 @@ func (m *Model) listObjects(ctx context.Context, r store.Reader, c Caller, q Lis
 	return rows, page, err
 }
 
+// Shown lists the positions in the shape that a list with these fields shows a
+// caller, in order.
+func (m *Model) Shown(c Caller, fields []int) []int {
+	show := m.reading(m.sight(c), fields).show
+	if show == nil {
+		for i := range m.m.Shape().Len() {
+			show = append(show, i)
+		}
+	}
+	return show
+}
+
+// Each hands f every row that a list without a limit would have, in its order,
+// as JSON, or with objects set as an object. What it is handed is f's until it
+// returns.
+func (m *Model) Each(ctx context.Context, r store.Reader, c Caller, q ListQuery, objects bool, f func(text []byte, row *dataflow.Object) error) error {
+	where, err := m.scope(c, q.Deleted, q.Filter)
+	if err != nil {
+		return err
+	}
+	rd := m.reading(m.sight(c), q.Fields)
+	sel := &query.Select{Model: m.m, Fields: rd.ask, Where: where, Order: query.Total(m.m, q.Sort)}
+	var text []byte
+	return r.Select(ctx, sel, func(row store.Row) (err error) {
+		if objects {
+			o, err := m.object(ctx, rd, row)
+			if err != nil {
+				return err
+			}
+			return f(nil, o)
+		}
+		if text, err = m.appendJSON(ctx, rd, row, text[:0]); err != nil {
+			return err
+		}
+		return f(text, nil)
+	})
+}
+
 // list hands each row of a page to f.
 func (m *Model) list(ctx context.Context, r store.Reader, c Caller, q ListQuery, f func(rd *reading, n int, row store.Row) error) (Page, error) {
 	page := Page{Total: -1}

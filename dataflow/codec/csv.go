@@ -201,3 +201,26 @@ func csvText(v any) string {
 	}
 	return strings.Trim(string(AppendValue(nil, v)), `"`)
 }
+
+// AppendCSV appends one record of values, with its line end. Null is nothing,
+// and an empty text a pair of quotes, so that each can be told from the other.
+// Nothing is altered: of what a spreadsheet takes for a formula, too.
+func AppendCSV(dst []byte, values []any) []byte {
+	for i, v := range values {
+		if i > 0 {
+			dst = append(dst, ',')
+		}
+		if v == nil || v == dataflow.Absent {
+			continue
+		}
+		text := csvText(v)
+		if text != "" && !strings.ContainsAny(text, ",\"\r\n") && text[0] != ' ' && text[len(text)-1] != ' ' {
+			dst = append(dst, text...)
+			continue
+		}
+		dst = append(dst, '"')
+		dst = append(dst, strings.ReplaceAll(text, `"`, `""`)...)
+		dst = append(dst, '"')
+	}
+	return append(dst, "\r\n"...)
+}

@@ -232,7 +232,8 @@ func (d *document) responses(m *dataflow.Model, op dataflow.OpKind) *dataflow.Ob
 			ok("304", "it has not changed", nil)
 		}
 	case dataflow.OpList:
-		ok("200", "a page of rows", pageSchema(d.expandable(row, m)), "Link", "PreferenceApplied")
+		ok("200", "a page of rows; as CSV or as lines of JSON every row that matches", pageSchema(d.expandable(row, m)), "Link", "PreferenceApplied")
+		d.exports(rs)
 	case dataflow.OpUpdate:
 		ok("200", "the row as it is now", row, append(tag, "PreferenceApplied")...)
 		ok("204", "changed; return=minimal was preferred", nil, append(tag, "PreferenceApplied")...)
@@ -249,6 +250,15 @@ func (d *document) responses(m *dataflow.Model, op dataflow.OpKind) *dataflow.Ob
 	}
 	d.errors(rs, m, op)
 	return rs
+}
+
+// exports adds the forms that all rows of a list can be had in.
+func (d *document) exports(rs *dataflow.Object) {
+	page, _ := rs.Get("200")
+	content, _ := page.(*dataflow.Object).Get("content")
+	for _, media := range []string{"text/csv", "application/x-ndjson"} {
+		content.(*dataflow.Object).Set(media, dataflow.ObjectOf("schema", typed("string")))
+	}
 }
 
 // expandable is the schema of a row that may have others in it: the row itself

@@ -110,6 +110,8 @@ func alsoServed(pattern string) []string {
 	switch pattern {
 	case eventsPattern, "/runs/{id}/events":
 		return []string{"text/event-stream"}
+	case collectionPattern:
+		return []string{csvType, ndjsonType}
 	}
 	return nil
 }

@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -24,6 +25,8 @@ type model struct {
 	version    int    // position of the version, or -1
 	collection []string
 	item       []string
+	exports    chan struct{}              // holds a place for each export that is under way
+	patience   time.Duration              // with clients that take an export
 	named      map[string]dataflow.OpKind // operations that are a POST to their name
 }
 
@@ -37,7 +40,8 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 		path:    "/api/" + exp.Path,
 		id:      exp.Model.RoleIndex(dataflow.RoleID),
 		version: exp.Model.RoleIndex(dataflow.RoleVersion),
-		named:   make(map[string]dataflow.OpKind),
+		exports: h.exports, patience: h.o.StreamWrite,
+		named: make(map[string]dataflow.OpKind),
 	}
 	for _, op := range exp.Served() {
 		switch rt := OpRoute(op); rt.Suffix {

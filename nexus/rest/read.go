@@ -65,6 +65,9 @@ func (m *model) getExpanded(x *front.Exchange, c access.Caller, id any, fields [
 
 // list serves a page of rows.
 func (m *model) list(x *front.Exchange) error {
+	if format := exportOf(x.Request); format != "" {
+		return m.export(x, format)
+	}
 	c := m.seeing(x.Caller)
 	var q access.ListQuery
 	if x.Request.URL.RawQuery != "" {

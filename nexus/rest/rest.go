@@ -56,6 +56,7 @@ type Handler struct {
 	index     func() []byte
 	hubs      map[*dataflow.Database]*hub // of those whose changes are kept
 	views     views
+	exports   chan struct{}      // see model
 	stop      context.CancelFunc // ends the hubs; set once
 	serving   sync.WaitGroup
 }
@@ -72,6 +73,7 @@ func New(e *engine.Engine, o Options) *Handler {
 		workflows: make(map[string]*dataflow.Workflow),
 		kept:      make(map[*dataflow.Database]*access.Replies),
 		hubs:      make(map[*dataflow.Database]*hub),
+		exports:   make(chan struct{}, maxExports),
 		views:     views{byKey: make(map[string]*view)},
 	}
 	for _, db := range h.app.Databases {
