@@ -67,7 +67,7 @@ func TestMeasurements(t *testing.T) {
 	if err := pgtest.Missing(); err != nil {
 		t.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
-	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows, durableRuns} {
+	for _, measure := range []func(context.Context, config) error{requests, comparePostgres, compareSQLite, memory, starts, unchanged, scale, workflows, durableRuns, agents} {
 		if err := measure(t.Context(), c); err != nil {
 			t.Fatal(err)
 		}
@@ -92,6 +92,8 @@ func TestMeasurements(t *testing.T) {
 		"| PostgreSQL | inspected | N + N | N + N | N | N |\n",
 		"| resident | N |\n",
 		"| read | N | N | N |\n",
+		"| list N | N | N | N | N | N |\n",
+		"| the first time | N |\n",
 		"| N data nodes, one transaction | N | N | N |\n",
 		"| N nodes of Starlark | N |  |  |\n",
 		"| SQLite | a handler: three steps, each kept by itself | N | N | N |\n",

@@ -12,6 +12,7 @@
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
 //	go run ./bench durable    durable runs against a queue by hand; many that wait; many that are due at once
 //	go run ./bench reload     from a save to the first answer of what was saved
+//	go run ./bench mcp        tools of MCP against the same over REST; a list of 500 tools
 //	go run ./bench all
 package main
 
@@ -86,10 +87,11 @@ func run(ctx context.Context, c config, what string) error {
 		"workflows": {workflows},
 		"reload":    {reloads},
 		"durable":   {durableRuns},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns},
+		"mcp":       {agents},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, mcp or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

@@ -100,17 +100,8 @@ func (m *Model) doDelete(ctx context.Context, tx store.Tx, c Caller, args *dataf
 }
 
 func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
-	a := m.arguments(c, dataflow.OpList, args)
-	q := ListQuery{
-		Filter: query.AllOf(a.filter(), a.search()), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
-		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
-	}
-	if v := a.value("sort"); v != nil {
-		order, problems := a.sight.Sort(m.m, v, "/sort")
-		q.Sort = order
-		a.also(problems)
-	}
-	if err := a.err(); err != nil {
+	q, err := m.listQuery(c, args)
+	if err != nil {
 		return nil, err
 	}
 	rows, page, err := m.listObjects(ctx, r, c, q)
@@ -121,15 +112,44 @@ func (m *Model) doList(ctx context.Context, r store.Reader, c Caller, args *data
 	for i, row := range rows {
 		records[i] = row
 	}
+	return page.object(records, q), nil
+}
+
+// ListText does a list as Do does, for who wants its result as text: its records
+// are a dataflow.RawJSON.
+func (m *Model) ListText(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (*dataflow.Object, error) {
+	q, err := m.listQuery(c, args)
+	if err != nil {
+		return nil, err
+	}
+	text, page, err := m.ListJSON(ctx, r, c, q, nil)
+	if err != nil {
+		return nil, err
+	}
+	return page.object(dataflow.RawJSON(text), q), nil
+}
+
+// listQuery reads the arguments of a list.
+func (m *Model) listQuery(c Caller, args *dataflow.Object) (ListQuery, error) {
+	a := m.arguments(c, dataflow.OpList, args)
+	q := ListQuery{
+		Filter: query.AllOf(a.filter(), a.search()), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
+		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
+	}
+	if v := a.value("sort"); v != nil {
+		order, problems := a.sight.Sort(m.m, v, "/sort")
+		q.Sort = order
+		a.also(problems)
+	}
+	return q, a.err()
+}
+
+// object is a page as the result of a list.
+func (p Page) object(records any, q ListQuery) *dataflow.Object {
 	limit := q.Limit
 	if limit == 0 {
 		limit = DefaultLimit
 	}
-	return page.object(records, limit, q.Offset), nil
-}
-
-// object is a page as the result of a list.
-func (p Page) object(records []any, limit, offset int) *dataflow.Object {
 	var total, next any
 	if p.Total >= 0 {
 		total = p.Total
@@ -137,7 +157,7 @@ func (p Page) object(records []any, limit, offset int) *dataflow.Object {
 	if p.NextCursor != "" {
 		next = p.NextCursor
 	}
-	return dataflow.NewRecord(pageShape, []any{records, int64(p.Count), total, int64(limit), int64(offset), next, p.HasMore})
+	return dataflow.NewRecord(pageShape, []any{records, int64(p.Count), total, int64(limit), int64(q.Offset), next, p.HasMore})
 }
 
 var pageShape = dataflow.NewShape("records", "count", "total", "limit", "offset", "next_cursor", "has_more")

@@ -219,6 +219,10 @@ type undo struct {
 // done notes how to undo what a node did, and undoes what the members of a
 // scope did that failed without failing the run.
 func (f *frame) done(ctx context.Context, n *nodePlan) error {
+	if r := f.run; r.progress != nil && f.depth == 0 {
+		total := len(f.plan.nodes)
+		r.progress(min(int(r.ran.Add(1)), total), total, n.node.ID)
+	}
 	for _, m := range n.members {
 		if f.state[m.pos] != stateDone {
 			if err := f.run.undoBelow(ctx, f.keyOf(m)); err != nil {

@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"log/slog"
 	"sync"
+	"sync/atomic"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -26,6 +27,11 @@ type Request struct {
 	// calls them again.
 	Begin  func(ctx context.Context, db *dataflow.Database, tx store.Tx) error
 	Commit func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *Result) error
+
+	// Progress, if set, hears of each node of the workflow that has run: the
+	// how-manieth it is, and how many there are. Nodes may run side by side, and a
+	// run that begins again counts anew.
+	Progress func(done, total int, node string)
 }
 
 // Result is a finished run.
@@ -42,7 +48,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 	if !ok {
 		return nil, e.unknownWorkflow(req.Workflow)
 	}
-	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller}
+	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller, progress: req.Progress}
 	ctx, ended := r.watchWorkflow(ctx, wp.wf)
 	out, err := r.top(ctx, wp, req)
 	ended(err)
@@ -77,6 +83,9 @@ type run struct {
 	probing bool
 	wanted  *dataflow.Database
 	durable *durable // nil: what the run did is not kept
+
+	progress func(done, total int, node string) // nil: nobody asks
+	ran      atomic.Int64                       // nodes of the workflow that was asked for
 
 	undoing sync.Mutex
 	undos   []undo // of what was done, in order

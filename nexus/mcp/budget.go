@@ -22,8 +22,14 @@ func (s *Server) read(ctx context.Context, m *dataflow.Model, op dataflow.OpKind
 		args = with(args, "limit", int64(listLimit))
 	}
 	a := answer{}
+	do := func(r store.Reader, args *dataflow.Object) (any, error) {
+		if op == dataflow.OpList {
+			return model.ListText(ctx, r, c, args)
+		}
+		return model.Do(ctx, r, c, op, args)
+	}
 	err := st.Snapshot(ctx, func(r store.Reader) error {
-		v, err := model.Do(ctx, r, c, op, args)
+		v, err := do(r, args)
 		if err != nil {
 			return err
 		}
@@ -39,7 +45,7 @@ func (s *Server) read(ctx context.Context, m *dataflow.Model, op dataflow.OpKind
 			return s.tooLarge(m, list, len(a.text))
 		}
 		// The same snapshot gives the same rows, and the cursor after the last of them.
-		if v, err = model.Do(ctx, r, c, op, with(args, "limit", int64(fits))); err != nil {
+		if v, err = do(r, with(args, "limit", int64(fits))); err != nil {
 			return err
 		}
 		a = answer{text: codec.AppendValue(nil, v), truncated: true}
@@ -69,6 +75,9 @@ func rowsOf(op dataflow.OpKind) string {
 func (s *Server) fitting(v any, list string) int {
 	o, _ := v.(*dataflow.Object)
 	rows, _ := o.Get(list)
+	if text, ok := rows.(dataflow.RawJSON); ok {
+		rows, _ = codec.ParseJSON([]byte(text), codec.MaxDepth)
+	}
 	all, _ := rows.([]any)
 	const rest = 512 // what is around the rows
 	size, buf := rest, []byte(nil)

@@ -23,13 +23,15 @@ type events struct {
 	w  http.ResponseWriter // nil once the stream is gone
 }
 
-func (e *events) send(text []byte) error {
+func (e *events) send(text []byte) error { return e.event("", text) }
+
+func (e *events) event(name string, text []byte) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.w == nil {
 		return http.ErrAbortHandler
 	}
-	return writeEvent(e.w, "", text)
+	return writeEvent(e.w, name, text)
 }
 
 // serveSSE opens the stream of a session, and says on it where messages go.
@@ -66,7 +68,7 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) {
 	defer s.hub.leave(session)
 	front.Leave(r.Context())
 	beginStream(w)
-	if writeEvent(w, "endpoint", []byte(messagesPath+"?sessionId="+session.id)) != nil {
+	if e.event("endpoint", []byte(messagesPath+"?sessionId="+session.id)) != nil {
 		return
 	}
 	s.hub.serveListener(r.Context(), session, e.send, e.comment)

@@ -166,7 +166,11 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 		return t
 	}
 	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
-		res, err := s.engine.Run(ctx, engine.Request{Workflow: wf.Name, Inputs: args, Caller: q.caller})
+		req := engine.Request{Workflow: wf.Name, Inputs: args, Caller: q.caller}
+		if q.progress != nil {
+			req.Progress = func(done, total int, node string) { q.tellProgress(float64(done), float64(total), node) }
+		}
+		res, err := s.engine.Run(ctx, req)
 		if err != nil {
 			return answer{}, err
 		}

@@ -533,3 +533,18 @@ func TestAnAgentSeesWhatItMayUse(t *testing.T) {
 	auditor.want("tools/list", `{}`, `"audit"`)
 	auditor.want("tools/call", `{"name":"audit"}`, `done`)
 }
+
+func TestAWorkflowSaysHowFarItHasCome(t *testing.T) {
+	create := func(id, owner string) *dataflow.Node {
+		return &dataflow.Node{ID: id, Type: "AccountCreateNode", Config: dataflow.ObjectOf("owner", owner, "balance", int64(1))}
+	}
+	w := serving(t, newServer(t, mcp.Options{}, &dataflow.Workflow{Name: "twice", Nodes: []*dataflow.Node{create("one", "a"), create("two", "b")}}).Handler())
+	s := w.open(w.send(t.Context(), "tools/call", `{"name":"twice","arguments":{},"_meta":{"progressToken":7}}`))
+	for _, want := range []string{`"params":{"progressToken":7,"progress":1,"total":2,"message":"`, `"progress":2,"total":2`, `"id":7,"result"`} {
+		if got := s.next(); !strings.Contains(got, want) {
+			t.Errorf("got %s, want %s", got, want)
+		}
+	}
+	s.res.Body.Close()
+	w.want("tools/call", `{"name":"accounts_count","arguments":{}}`, `{"jsonrpc":"2.0","id":7,"result":{"content"`)
+}
