@@ -55,7 +55,7 @@ Content-Type: application/problem+json
 }
 
 func TestRateLimit(t *testing.T) {
-	s := newServer(t, func(app *dataflow.App) { app.Server.RateLimit = 2 })
+	s := newServer(t, func(app *dataflow.App) { app.Server.RateLimit, app.Server.Monitoring = 2, true })
 	from := func(addr, path string) *http.Response {
 		r := parseRequest(t, "GET "+path)
 		r.RemoteAddr = addr
@@ -91,6 +91,10 @@ Content-Type: application/problem+json
 	s.api.ServeHTTP(w, r)
 	if w.Code != http.StatusTooManyRequests {
 		t.Errorf("a forwarding header lifts the limit: %d", w.Code)
+	}
+	metrics, err := io.ReadAll(from("192.0.2.3:1000", "/metrics").Body)
+	if want := `flowctl_rate_limited_total{policy="address"} 2`; err != nil || !strings.Contains(string(metrics), "\n"+want+"\n") {
+		t.Errorf("the metrics don't say %s, %v:\n%s", want, err, metrics)
 	}
 }
 

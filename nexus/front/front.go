@@ -147,6 +147,7 @@ func (h *Handler) admit(x *Exchange, r *http.Request) (done bool, err error) {
 	}
 	if h.o.Limiter != nil {
 		if ok, wait := h.o.Limiter.Allow(clientAddr(r), x.start); !ok {
+			x.limited = "address"
 			// Whole seconds, rounded up, so that a client that waits is let in.
 			x.Header()["Retry-After"] = []string{strconv.Itoa(int((wait + time.Second - 1) / time.Second))}
 			return false, &dataflow.Error{Code: "rate_limited", Status: dataflow.StatusBusy,
