@@ -13,6 +13,7 @@
 //	go run ./bench durable    durable runs against a queue by hand; many that wait; many that are due at once
 //	go run ./bench reload     from a save to the first answer of what was saved
 //	go run ./bench mcp        tools of MCP against the same over REST; a list of 500 tools
+//	go run ./bench auth       what it costs to know who asks
 //	go run ./bench all
 package main
 
@@ -87,11 +88,12 @@ func run(ctx context.Context, c config, what string) error {
 		"workflows": {workflows},
 		"reload":    {reloads},
 		"durable":   {durableRuns},
+		"auth":      {credentials},
 		"mcp":       {agents},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, mcp or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, mcp, auth or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

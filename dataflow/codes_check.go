@@ -71,7 +71,7 @@ var checkCodes = []CodeInfo{
 	{"FC512", "a call in clear", "Whoever is on the way reads and changes what goes to an `http://` address. Addresses of the machine itself and of private networks are not reported."},
 	{"FC513", "every web page may call", "With `cors_origins = [\"*\"]` any page that somebody visits can read what the app answers to their browser."},
 	{"FC514", "card data", "The number of a card or its check code in a table, a backup or an answer lets anybody pay with it, and brings the rules of the card schemes on all that touches it."},
-	{"FC515", "served to everyone", "The app listens beyond this machine, and nobody is asked who they are: every model and workflow that is served can be called by all who reach it."},
+	{"FC515", "served to everyone", "The app listens beyond this machine, and nobody is asked who they are: every model and workflow that is served can be called by all who reach it. `enable_auth = True` asks."},
 	{"FC516", "a secret that is served", "`app.expose` serves every field of the model in each answer, this one too."},
 	{"FC517", "a secret in an address", "Addresses are kept in logs and histories, of the service and of what is between, in clear."},
 	{"FC518", "an address that callers choose", "The server calls what a caller names, also what only it can reach: the machine's own ports, the private network, the cloud's metadata."},

@@ -36,6 +36,7 @@ var readmes = []struct {
 	{"examples/approval/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/kailash_port/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"examples/embed/README.md", "serving ", func(api, _ string) []string { return []string{"-addr", "127.0.0.1:" + api} }, "8080", ""},
+	{"examples/helpdesk/README.md", "ready in", flowctlPorts, "8000", ""},
 	{"docs/porting.md", "ready in", flowctlPorts, "8000", "examples/ported"},
 	{"docs/migrations.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
 	{"docs/existing-databases.md", "ready in", flowctlPorts, "8000", "examples/migrations"},
@@ -109,6 +110,7 @@ var changing = []struct {
 	{regexp.MustCompile(`"request_id":"[^"]+"`), `"request_id":"REQUEST"`},
 	{regexp.MustCompile(`X-Request-Id: .*`), "X-Request-Id: REQUEST"},
 	{regexp.MustCompile(`Date: .*`), "Date: DATE"},
+	{regexp.MustCompile(`listed as [a-z2-7]{12}`), "listed as ID"},
 	{regexp.MustCompile(`ready in \d+ ms`), "ready in N ms"},
 }
 

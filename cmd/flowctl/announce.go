@@ -38,10 +38,29 @@ func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server,
 	if mcp != "" {
 		fmt.Fprintf(w, "MCP       %s\n", mcp)
 	}
+	if asksWho(app) {
+		fmt.Fprintf(w, "callers   %s\n", credentials(a, app))
+	}
 	if len(app.Exposures) == 0 && len(app.Workflows) == 0 {
 		fmt.Fprint(w, "\nnothing is served yet: add app.expose(Model) or app.register(name, workflow)\n")
 	}
 	fmt.Fprintf(w, "\nready in %d ms; press Ctrl+C to stop\n", took.Milliseconds())
+}
+
+// credentials says what callers of an app are known by.
+func credentials(a *appFile, app *dataflow.App) string {
+	var by []string
+	if a.hasKeys(app) == nil {
+		by = append(by, "API keys (flowctl keys create "+a.display+a.base+" NAME)")
+	}
+	for _, i := range app.Server.Auth.Issuers {
+		name := i.Issuer
+		if name == "" {
+			name = "whoever has the secret"
+		}
+		by = append(by, "tokens of "+name)
+	}
+	return strings.Join(by, ", ")
 }
 
 func listModels(w io.Writer, exposures []*dataflow.Exposure) {

@@ -2,10 +2,14 @@ package main
 
 import (
 	"context"
+	"errors"
+	"sync"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/nexus/auth"
 )
 
 // keyVariable holds the API key or the token that a command calls with. It is
@@ -34,6 +38,41 @@ func callerOf(ctx context.Context, w *world, gen *nexus.Generation, tenant strin
 		return gen.Caller(ctx, key, tenant)
 	}
 	return access.Caller{Operator: true, Tenant: tenant}, nil
+}
+
+// whileGood returns a context that ends when the key or token that a command
+// calls with is good no more. done ends the watch and says whether that was why.
+func (w *world) whileGood(ctx context.Context, gen *nexus.Generation, caller access.Caller, tenant string) (_ context.Context, done func() error) {
+	key, _ := w.env(keyVariable)
+	if caller.Operator || key == "" {
+		return ctx, func() error { return nil }
+	}
+	ctx, cancel := context.WithCancelCause(ctx)
+	var watch sync.WaitGroup
+	watch.Go(func() {
+		look := time.NewTicker(auth.KeyFresh)
+		defer look.Stop()
+		for {
+			select {
+			case <-look.C:
+			case <-ctx.Done():
+				return
+			}
+			if _, err := gen.Caller(ctx, key, tenant); err != nil && dataflow.AsError(err).Status == dataflow.StatusUnauthorized {
+				cancel(&usageError{"the key or token in " + keyVariable + " is good no more", "ask whoever runs the app for another"})
+			}
+		}
+	})
+	return ctx, func() error {
+		var over *usageError
+		errors.As(context.Cause(ctx), &over)
+		cancel(nil)
+		watch.Wait()
+		if over != nil {
+			return over
+		}
+		return nil
+	}
 }
 
 // asksWho reports whether an app asks its callers who they are.

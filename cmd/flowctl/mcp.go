@@ -16,7 +16,10 @@ func mcpCommand(w *world) *cobra.Command {
 		Short: "Serve an app to an agent on standard input and output",
 		Long: `mcp speaks the Model Context Protocol on standard input and output, for an
 agent that starts its servers itself. Nothing else is written to standard
-output; the log goes to standard error.`,
+output; the log goes to standard error.
+
+Whoever runs the command is trusted. Where the app asks who calls, the key or
+token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 		Args: takes("app.star"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := findApp(args[0])
@@ -33,7 +36,11 @@ output; the log goes to standard error.`,
 			if err != nil {
 				return errors.Join(a.explain(w, err), gen.Close())
 			}
+			ctx, done := w.whileGood(ctx, gen, caller, tenant)
 			err = gen.ServeStdio(mcp.WithToolset(mcp.WithCaller(ctx, caller), toolset), w.in, w.out)
+			if why := done(); err == nil {
+				err = why
+			}
 			if cerr := gen.Close(); err == nil {
 				err = cerr
 			}

@@ -45,11 +45,13 @@ type runsFlags struct {
 }
 
 func (f *runsFlags) add(cmd *cobra.Command) {
-	cmd.Flags().StringVar(&f.tenant, "tenant", "", "on behalf of this tenant")
+	cmd.Flags().StringVar(&f.tenant, "tenant", "", "only those of this tenant")
 	cmd.Flags().BoolVar(&f.json, "json", false, "write JSON, as REST does")
 }
 
-func (f *runsFlags) caller() access.Caller { return access.Caller{Tenant: f.tenant} }
+func (f *runsFlags) caller() access.Caller {
+	return access.Caller{Operator: f.tenant == "", Tenant: f.tenant}
+}
 
 // withRuns opens an app's databases for what do does with its runs.
 func withRuns(ctx context.Context, w *world, path string, do func(ctx context.Context, a *appFile, gen *nexus.Generation) error) error {
@@ -315,7 +317,7 @@ if it completes, and 1 if it fails or is cancelled.`,
 		Args: takes("app.star", "RUN"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return withRuns(cmd.Context(), w, args[0], func(ctx context.Context, _ *appFile, gen *nexus.Generation) error {
-				r, err := followRun(ctx, w, gen.Runs(), access.Caller{Tenant: tenant}, args[1])
+				r, err := followRun(ctx, w, gen.Runs(), access.Caller{Operator: tenant == "", Tenant: tenant}, args[1])
 				if err != nil {
 					return err
 				}
@@ -329,7 +331,7 @@ if it completes, and 1 if it fails or is cancelled.`,
 			})
 		},
 	}
-	cmd.Flags().StringVar(&tenant, "tenant", "", "on behalf of this tenant")
+	cmd.Flags().StringVar(&tenant, "tenant", "", "only those of this tenant")
 	return cmd
 }
 

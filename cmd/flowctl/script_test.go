@@ -37,8 +37,10 @@ func TestMain(m *testing.M) {
 //	kill9                    kills the server
 //	http METHOD PATH [BODY]  calls it; -b prints the body alone, -H name:value adds a header, @file is a body from a file
 //	runid NAME               puts the id of the durable run that the last command told of into $NAME
-//	mcpcall TOOL [JSON]      calls a tool of it
+//	mcpcall TOOL [JSON]      calls a tool of it; -H name:value adds a header
 //	mcp METHOD [PARAMS] [SET] sends a request of MCP's latest revision to it, at /mcp or /mcp/SET
+//	apikey NAME              puts the API key that the last command made into $NAME, and its id into $NAME_ID
+//	token NAME [JSON]        signs a token of these claims with $JWT_SECRET, good for ten minutes, and puts it into $NAME
 //	sql DB STATEMENT...      runs SQL on a database: a file, or a URL
 //	lockdb DB [STATEMENT]... begins a transaction on one and keeps it open: an exclusive one on a file
 //	unlockdb DB              ends it
@@ -133,6 +135,7 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			env.Values[locksKey{}] = make(map[string]func())
 			env.Values[databasesKey{}] = new(databaseNames)
 			env.Values[saidKey{}] = new(string)
+			env.Values[secretsKey{}] = new([]string)
 			return setup(env)
 		},
 		Condition: func(cond string) (bool, error) {
@@ -161,6 +164,8 @@ func scriptParams(dir string, setup func(*testscript.Env) error) testscript.Para
 			"goose":    cmdGoose,
 			"repeat":   cmdRepeat,
 			"runid":    cmdRunID,
+			"apikey":   cmdAPIKey,
+			"token":    cmdToken,
 		},
 	}
 }
@@ -206,7 +211,7 @@ func command(ts *testscript.TestScript, args []string) *exec.Cmd {
 // are those that the scripts set.
 func scriptEnv(ts *testscript.TestScript) []string {
 	var env []string
-	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "OTHER_URL", "GREETING", "MODE"} {
+	for _, name := range []string{"PATH", "HOME", "TMPDIR", "NO_COLOR", "DATABASE_URL", "OTHER_URL", "GREETING", "MODE", "JWT_SECRET", "FLOWCTL_API_KEY"} {
 		if v := ts.Getenv(name); v != "" {
 			env = append(env, name+"="+v)
 		}
@@ -250,6 +255,7 @@ func newNormaliser(ts *testscript.TestScript) normaliser {
 			"port "+ts.Getenv("API_PORT"), "port $API_PORT", ":"+ts.Getenv("API_PORT"), ":$API_PORT")
 	}
 	pairs = append(pairs, *ts.Value(databasesKey{}).(*databaseNames)...)
+	pairs = append(pairs, *ts.Value(secretsKey{}).(*[]string)...)
 	return normaliser{strings.NewReplacer(pairs...)}
 }
 
@@ -261,6 +267,8 @@ var changing = []struct {
 	{regexp.MustCompile(`"request_id": ?"[^"]+"`), `"request_id": "REQUEST"`},
 	{regexp.MustCompile(`"run_id": ?"[^"]+"`), `"run_id": "RUN"`},
 	{regexp.MustCompile(`(ready|reloaded) in \d+ ms`), "$1 in N ms"},
+	{regexp.MustCompile(`flk_[a-z2-7]{12}_[a-z2-7]{52}`), "KEY"},
+	{regexp.MustCompile(`(listed as |key:|"id": ")[a-z2-7]{12}\b`), "${1}ID"},
 	{regexp.MustCompile(`"ms": [\d.]+`), `"ms": N`},
 	{regexp.MustCompile(` time="[\d.]+"`), ` time="N"`},
 	{regexp.MustCompile(`[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}`), "UUID"},

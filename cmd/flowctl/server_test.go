@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/mark3labs/mcp-go/client"
+	"github.com/mark3labs/mcp-go/client/transport"
 	"github.com/mark3labs/mcp-go/mcp"
 	"github.com/rogpeppe/go-internal/testscript"
 )
@@ -308,7 +309,7 @@ func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // shownHeaders are the headers of answers that are compared.
-var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After", "X-Flowctl-Stale"}
+var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Flowctl-Stale"}
 
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	header := http.Header{}
@@ -359,10 +360,16 @@ func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 func cmdMCPCall(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, len(args) == 1 || len(args) == 2, "mcpcall TOOL [JSON]")
+	header := map[string]string{}
+	for len(args) > 1 && args[0] == "-H" {
+		name, v, _ := strings.Cut(args[1], ":")
+		header[name] = strings.TrimSpace(v)
+		args = args[2:]
+	}
+	usage(ts, len(args) == 1 || len(args) == 2, "mcpcall [-H name:value] TOOL [JSON]")
 	ctx, cancel := context.WithTimeout(context.Background(), patience)
 	defer cancel()
-	c, err := client.NewStreamableHttpClient(ts.Getenv("MCP"))
+	c, err := client.NewStreamableHttpClient(ts.Getenv("MCP"), transport.WithHTTPHeaders(header))
 	ts.Check(err)
 	defer c.Close()
 	ts.Check(c.Start(ctx))

@@ -67,8 +67,8 @@ type Caller struct {
 	// Sees says of which models rows may be shown beside those of the model
 	// that is asked: nil is all of them, as for the app's own functions.
 	Sees func(*dataflow.Model) bool
-	// Operator: who runs the app at their own terminal. They may see the runs of
-	// every tenant, and the access rules are not for them.
+	// Operator: who runs the app at their own terminal. They may do whatever it
+	// serves, whatever access says, and see the runs of every tenant.
 	Operator bool
 	// Chain is how many events led here, one by what the other started.
 	Chain int
@@ -84,6 +84,16 @@ const MaxTenant = 255
 // and is the same wherever it is written.
 func ValidTenant(name string) bool {
 	return name != "" && len(name) <= MaxTenant && utf8.ValidString(name) && !strings.ContainsFunc(name, unicode.IsControl)
+}
+
+// Once is an idempotency key as this caller's: another's of the same text is
+// another key.
+func (c Caller) Once(key string) string {
+	key += "\n" + c.Tenant // which has no line breaks
+	if c.Key != "" {
+		key += "\n" + c.Key
+	}
+	return key
 }
 
 // Model runs the operations of one model. It is safe for concurrent use.

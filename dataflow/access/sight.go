@@ -15,6 +15,11 @@ import (
 // that names fields.
 func (c Caller) Sight() query.Sight {
 	s := query.Sight{Model: c.Sees}
+	if c.ruled() && c.Scoped { // a key for orders shows no customers
+		s.Model = func(m *dataflow.Model) bool {
+			return (c.Sees == nil || c.Sees(m)) && inScope(c, OperationScopes(m, dataflow.OpRead)) == nil
+		}
+	}
 	if c.ruled() {
 		s.Field = func(m *dataflow.Model, i int) bool {
 			f := fieldAccess(m, i)

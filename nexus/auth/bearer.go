@@ -47,11 +47,11 @@ func wellFormed(text string) bool {
 		return false
 	}
 	for i := 0; i < len(text); i++ {
-		c := text[i]
-		if c|0x20 < 'a' || c|0x20 > 'z' {
-			if (c < '0' || c > '9') && !strings.ContainsRune("-._~+/=", rune(c)) {
-				return false
-			}
+		switch c := text[i]; {
+		case c|0x20 >= 'a' && c|0x20 <= 'z', c >= '0' && c <= '9':
+		case c == '-', c == '.', c == '_', c == '~', c == '+', c == '/', c == '=':
+		default:
+			return false
 		}
 	}
 	return true

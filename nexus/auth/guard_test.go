@@ -73,7 +73,7 @@ func (d *door) another(t *testing.T) *door {
 	return &twin
 }
 
-func open(t *testing.T, issuers ...*dataflow.Issuer) *door {
+func open(t testing.TB, issuers ...*dataflow.Issuer) *door {
 	t.Helper()
 	db := &dataflow.Database{Name: "db", URL: "sqlite::memory:", Options: dataflow.DatabaseOptions{AutoMigrate: true}}
 	app := &dataflow.App{Databases: []*dataflow.Database{db}, Server: &dataflow.Server{Name: "shop", EnableAuth: true}}
@@ -191,7 +191,7 @@ func say(c access.Caller, err error) string {
 	return s
 }
 
-func (d *door) key(t *testing.T, k auth.Key) (id, text string) {
+func (d *door) key(t testing.TB, k auth.Key) (id, text string) {
 	t.Helper()
 	made, text, err := d.keys.Create(t.Context(), k)
 	if err != nil {
@@ -654,7 +654,7 @@ type login struct {
 	answer http.HandlerFunc // instead of the set, if it is not nil
 }
 
-func newLogin(t *testing.T) *login {
+func newLogin(t testing.TB) *login {
 	l := &login{}
 	l.Server = httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		l.mu.Lock()

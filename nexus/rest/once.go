@@ -44,11 +44,7 @@ func idempotencyKey(x *front.Exchange, c access.Caller, body []byte) onceKey {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}
-	key := x.Request.Header["Idempotency-Key"][0] + "\n" + c.Tenant
-	if c.Key != "" { // nobody is given an answer to another
-		key += "\n" + c.Key
-	}
-	return onceKey{key: key, request: hex.EncodeToString(h.Sum(nil))}
+	return onceKey{key: c.Once(x.Request.Header["Idempotency-Key"][0]), request: hex.EncodeToString(h.Sum(nil))}
 }
 
 func keyReused() error {

@@ -147,11 +147,7 @@ func (b *Begin) key() string {
 	if b.Key == "" {
 		return ""
 	}
-	key := b.Workflow + "\n" + b.Key + "\n" + b.Caller.Tenant
-	if b.Caller.Key != "" { // nobody is given the run of another
-		key += "\n" + b.Caller.Key
-	}
-	return key
+	return b.Workflow + "\n" + b.Caller.Once(b.Key)
 }
 
 // Begin starts a run and goes on with it until it has ended, rests, or ctx is
