@@ -18,6 +18,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/auth"
+	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/flowctl/flowctl/nexus/observe"
@@ -282,6 +283,9 @@ func openPaths(app *dataflow.App) func(path string) bool {
 		workflows[w.Name+"/execute"] = w.Access.Open()
 	}
 	return func(path string) bool {
+		if path == docs.Path || strings.HasPrefix(path, docs.Path+"/") { // it shows nothing without the document, and asks for a key
+			return true
+		}
 		if name, ok := strings.CutPrefix(path, "/workflows/"); ok {
 			return workflows[name]
 		}

@@ -3,14 +3,23 @@ package rest
 import (
 	"bytes"
 	"net/http"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
 )
 
-// serveIndex says in short what is served.
+// serveIndex says in short what is served. Who asks for a page gets the one
+// there is.
 func (h *Handler) serveIndex(x *front.Exchange) error {
+	x.Header().Add("Vary", "Accept")
+	if wantsPage(x.Request) {
+		x.Header()["Location"] = []string{docs.Path}
+		x.Empty(http.StatusSeeOther)
+		return nil
+	}
 	x.Out = append(x.Out, h.index()...)
 	x.Send(http.StatusOK)
 	return nil
@@ -38,8 +47,32 @@ func (h *Handler) buildIndex() []byte {
 		"name", name,
 		"models", models,
 		"workflows", workflows,
-		"links", dataflow.ObjectOf("openapi", "/openapi.json", "workflows", "/workflows", "live", "/health/live", "ready", "/health/ready"),
+		"links", dataflow.ObjectOf("openapi", "/openapi.json", "docs", docs.Path, "workflows", "/workflows", "live", "/health/live", "ready", "/health/ready"),
 	))
+}
+
+// wantsPage reports whether a client asks for HTML by name, as browsers do.
+func wantsPage(r *http.Request) bool {
+	for part := range strings.SplitSeq(strings.Join(r.Header["Accept"], ","), ",") {
+		kind, params, _ := strings.Cut(part, ";")
+		if strings.EqualFold(strings.TrimSpace(kind), "text/html") && !refusedByQuality(params) {
+			return true
+		}
+	}
+	return false
+}
+
+// page serves the page that shows the API in a browser, and its files.
+func (h *Handler) page(x *front.Exchange) error {
+	files, err := h.docs()
+	if err != nil {
+		return dataflow.Internal(err)
+	}
+	f := files[variable(x, "file")]
+	if f == nil {
+		return notFound("the page has no such file", "the page itself is at "+docs.Path)
+	}
+	return f.Serve(x, x.Request)
 }
 
 // document serves the OpenAPI document.

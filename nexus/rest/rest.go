@@ -18,6 +18,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/gorilla/mux"
 )
@@ -59,6 +60,7 @@ type Handler struct {
 	exports   chan struct{}      // see model
 	stop      context.CancelFunc // ends the hubs; set once
 	serving   sync.WaitGroup
+	docs      func() (map[string]*docs.File, error)
 }
 
 type namedStore struct {
@@ -96,6 +98,7 @@ func New(e *engine.Engine, o Options) *Handler {
 		}
 	}
 	h.index = sync.OnceValue(h.buildIndex)
+	h.docs = sync.OnceValues(docs.Files)
 	h.router = h.routes()
 	return h
 }
@@ -162,6 +165,8 @@ func Routes() []Route {
 		{"/_flow/status", methods("GET"), "How the last reload went, where flowctl dev serves.", (*Handler).status},
 		{"/metrics", methods("GET"), "Metrics, in the form of Prometheus, of an app with `enable_monitoring`.", (*Handler).metrics},
 		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},
+		{docs.Path, methods("GET"), "The API in a browser.", (*Handler).page},
+		{docs.Path + "/{file}", methods("GET"), "A file of that page.", (*Handler).page},
 	}
 }
 
@@ -209,7 +214,10 @@ func (h *Handler) adapt(rt Route) http.Handler {
 // respond serves a request of a route.
 func respond(x *front.Exchange, pattern string, serve func(*front.Exchange) error) {
 	x.Route = pattern
-	err := acceptable(x.Request, pattern)
+	var err error
+	if !strings.HasPrefix(pattern, docs.Path) { // which is no JSON
+		err = acceptable(x.Request, pattern)
+	}
 	if err == nil {
 		err = serve(x)
 	}
