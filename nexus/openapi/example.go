@@ -1,22 +1,46 @@
 package openapi
 
 import (
+	"bytes"
+	"context"
+	"math"
+	"regexp/syntax"
+	"slices"
+	"strconv"
+	"strings"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // example makes an object of the fields that a caller must give, or nil where
 // a value that fits can't be guessed: none is better than a wrong one.
 func example(fields []*dataflow.Field) *dataflow.Object {
+	return exampleOf(fields, func(f *dataflow.Field) bool { return f.Required() || inherited(f.Name) })
+}
+
+// inherited reports whether every object of JavaScript has a property of this
+// name: validators written in it take a missing one for that.
+func inherited(name string) bool {
+	switch name {
+	case "constructor", "toString", "valueOf", "hasOwnProperty", "isPrototypeOf", "toLocaleString", "propertyIsEnumerable":
+		return true
+	}
+	return false
+}
+
+// exampleOf makes an object of the fields that are wanted.
+func exampleOf(fields []*dataflow.Field, wanted func(*dataflow.Field) bool) *dataflow.Object {
 	o := dataflow.NewObject()
 	for _, f := range fields {
-		if !f.Required() {
+		if !wanted(f) {
 			continue
 		}
-		v, problems := codec.Coerce(f, guess(f), "")
-		if len(problems) > 0 {
+		v, ok := guessed(f)
+		if !ok {
 			return nil
 		}
 		o.Set(f.Name, v)
@@ -25,6 +49,108 @@ func example(fields []*dataflow.Field) *dataflow.Object {
 		return nil
 	}
 	return o
+}
+
+// guessed is a value that fits a field, as far as can be told here.
+func guessed(f *dataflow.Field) (any, bool) {
+	v, problems := codec.Coerce(f, guess(f), "")
+	return v, len(problems) == 0
+}
+
+// exampleRow is a row as it may be read, or nil.
+func exampleRow(m *dataflow.Model) *dataflow.Object {
+	vals := make([]any, len(m.Fields)+len(m.Computed))
+	row := dataflow.NewRecord(m.Shape(), vals)
+	for i, f := range m.Fields {
+		v, ok := guessed(f)
+		switch {
+		case f.System == dataflow.RoleDeletedAt:
+			v = nil
+		case f.HasDefault && f.Default != nil && f.Default != dataflow.Absent:
+			v = f.Default
+		case !ok:
+			return nil
+		}
+		vals[i] = v
+	}
+	for i, c := range m.Computed {
+		v, err := c.Func.Call(context.Background(), []any{row}, nil)
+		if err != nil { // it asks for more than a guess
+			return nil
+		}
+		vals[len(m.Fields)+i] = v
+	}
+	return row
+}
+
+// exampleChange changes the first field that can be, or is nil.
+func exampleChange(m *dataflow.Model) *dataflow.Object {
+	fields := schema.Writable(m, true)
+	first := slices.IndexFunc(fields, func(f *dataflow.Field) bool { _, ok := guessed(f); return ok })
+	if first < 0 {
+		return nil
+	}
+	return exampleOf(fields, func(f *dataflow.Field) bool { return f == fields[first] || inherited(f.Name) })
+}
+
+// exampleFilter is of the first field of its own that rows can be found by, or
+// of the id.
+func exampleFilter(m *dataflow.Model) *dataflow.Object {
+	for _, f := range m.Fields {
+		ops := query.Ops(f.Type)
+		if f.System != dataflow.RoleNone || len(ops) == 0 || ops[0] != query.Eq {
+			continue
+		}
+		if v, ok := guessed(f); ok {
+			return dataflow.ObjectOf(f.Name, v)
+		}
+	}
+	if v, ok := guessed(m.ID()); ok {
+		return dataflow.ObjectOf(m.ID().Name, v)
+	}
+	return nil
+}
+
+// exampleArguments are arguments of an operation that takes them as an object,
+// or nil.
+func exampleArguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
+	row, change, filter := example(schema.Writable(m, false)), exampleChange(m), exampleFilter(m)
+	switch {
+	case op == dataflow.OpAggregate:
+		return exampleAggregate(m)
+	case op == dataflow.OpBulkCreate && row != nil:
+		return dataflow.ObjectOf("data", []any{row}, "return_ids", true)
+	case op == dataflow.OpCount && filter != nil, op == dataflow.OpBulkDelete && filter != nil:
+		return dataflow.ObjectOf("filter", filter)
+	case op == dataflow.OpBulkUpdate && filter != nil && change != nil:
+		return dataflow.ObjectOf("filter", filter, "fields", change)
+	case op == dataflow.OpUpsert && filter != nil && row != nil:
+		return dataflow.ObjectOf("where", filter, "create", row)
+	case op == dataflow.OpBulkUpsert && row != nil:
+		for _, ix := range m.Indexes {
+			if ix.Unique && ix.Where == nil && hasAll(row, ix.Fields) {
+				return dataflow.ObjectOf("data", []any{row}, "conflict_on", anyList(ix.Fields))
+			}
+		}
+	}
+	return nil
+}
+
+func hasAll(o *dataflow.Object, names []string) bool {
+	for _, n := range names {
+		if !o.Has(n) {
+			return false
+		}
+	}
+	return true
+}
+
+func anyList(names []string) []any {
+	list := make([]any, len(names))
+	for i, n := range names {
+		list[i] = n
+	}
+	return list
 }
 
 // guess is a value that may fit a field.
@@ -53,14 +179,25 @@ func guess(f *dataflow.Field) any {
 			return t.Values[0]
 		}
 	case dataflow.KindList:
-		return []any{guess(&dataflow.Field{Type: t.Elem})}
+		list := []any{guess(&dataflow.Field{Type: t.Elem})}
+		for f.MinLength != nil && len(list) < *f.MinLength {
+			list = append(list, list[0])
+		}
+		return list
 	case dataflow.KindObject:
 		if o := example(t.Fields); o != nil {
 			return o
 		}
 		return dataflow.NewObject()
 	case dataflow.KindBytes:
-		return []byte("flowctl")
+		size := 7
+		if f.MinLength != nil {
+			size = max(size, *f.MinLength)
+		}
+		if f.MaxLength != nil {
+			size = min(size, *f.MaxLength)
+		}
+		return bytes.Repeat([]byte("flowctl"), size/7+1)[:size]
 	}
 	return dataflow.NewObject()
 }
@@ -86,18 +223,84 @@ func guessText(f *dataflow.Field) string {
 	case "color":
 		return "#336699"
 	}
-	return "text"
+	text := "text"
+	if f.Pattern != nil {
+		if parsed, err := syntax.Parse(f.Pattern.String(), syntax.Perl); err == nil {
+			text = matching(parsed.Simplify())
+		}
+	}
+	if f.MinLength != nil && len(text) < *f.MinLength {
+		text += strings.Repeat("x", *f.MinLength-len(text))
+	}
+	if f.MaxLength != nil && len(text) > *f.MaxLength {
+		text = text[:*f.MaxLength]
+	}
+	return text
 }
 
-// guessNumber prefers a bound: what is at least 18 fits there.
+// matching is a text that a pattern matches, or may: what it makes of
+// assertions and the like is checked with all the rest.
+func matching(re *syntax.Regexp) string {
+	var b strings.Builder
+	switch re.Op {
+	case syntax.OpLiteral:
+		return string(re.Rune)
+	case syntax.OpCharClass:
+		return string(readable(re.Rune))
+	case syntax.OpAnyChar, syntax.OpAnyCharNotNL:
+		return "a"
+	case syntax.OpAlternate, syntax.OpCapture, syntax.OpPlus:
+		return matching(re.Sub[0])
+	case syntax.OpConcat:
+		for _, sub := range re.Sub {
+			b.WriteString(matching(sub))
+		}
+	}
+	return b.String()
+}
+
+// readable is a character of a class, a letter or a digit if there is one.
+func readable(ranges []rune) rune {
+	for _, want := range "aA1" {
+		for i := 0; i+1 < len(ranges); i += 2 {
+			if ranges[i] <= want && want <= ranges[i+1] {
+				return want
+			}
+		}
+	}
+	if len(ranges) == 0 {
+		return 'a'
+	}
+	return ranges[0]
+}
+
+// guessNumber goes for a bound, if there is one.
 func guessNumber(f *dataflow.Field, v any) any {
 	switch {
 	case f.Ge != nil:
 		return f.Ge
 	case f.Le != nil:
 		return f.Le
+	case f.Gt != nil:
+		return beside(f.Gt, 1)
+	case f.Lt != nil:
+		return beside(f.Lt, -1)
 	}
 	return v
+}
+
+// beside is a number next to a bound that is none of what may be.
+func beside(bound any, by int64) any {
+	switch n := bound.(type) {
+	case int64:
+		return n + by
+	case float64:
+		return n + float64(by)
+	case dataflow.Decimal:
+		text, _ := strconv.ParseFloat(string(dataflow.AppendDecimal(nil, n)), 64)
+		return int64(math.Floor(text)) + max(by, 0) + min(by+1, 0)
+	}
+	return bound
 }
 
 // exampleAggregate groups a model's rows by the first field whose values are

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -11,16 +12,41 @@ import (
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
+// words of the operations; %s is the model.
+var opWords = map[dataflow.OpKind]struct{ summary, doc string }{
+	dataflow.OpCreate:     {"Create a row of %s", "Fields that are left out get their defaults."},
+	dataflow.OpRead:       {"Read a row of %s", "With `fields`, some of its fields; with `expand`, rows of other models in it."},
+	dataflow.OpUpdate:     {"Change fields of a row of %s", "Fields that are left out stay as they are."},
+	dataflow.OpDelete:     {"Delete a row of %s", "The answer is empty, unless `Prefer: return=representation` asks for one."},
+	dataflow.OpList:       {"List rows of %s", "A page of the rows that match, in order. `next_cursor` and the Link header lead to the next one."},
+	dataflow.OpUpsert:     {"Create a row of %s, or update the one there is", "`where` finds the row. If there is one, `update` changes it; if not, `where` and `create` make it."},
+	dataflow.OpCount:      {"Count rows of %s", "All of them, or those that match a filter."},
+	dataflow.OpAggregate:  {"Work out figures of rows of %s", "Counts, sums, averages, least and greatest values, of all rows or of groups."},
+	dataflow.OpBulkCreate: {"Create rows of %s in bulk", "All or none of them, unless `on_error` is `skip`."},
+	dataflow.OpBulkUpdate: {"Update rows of %s in bulk", "The same change for all that match, or a change for each; all or none."},
+	dataflow.OpBulkDelete: {"Delete rows of %s in bulk", "Those that match, or those with these ids; all or none."},
+	dataflow.OpBulkUpsert: {"Create or update rows of %s in bulk", "`conflict_on` names the fields that find a row that is there already."},
+}
+
+const (
+	replaceSummary = "Replace a row of %s"
+	replaceDoc     = "Fields that are left out get their defaults, or null. Fields that can't change stay."
+)
+
 // model adds the paths of an exposed model.
 func (d *document) model(exp *dataflow.Exposure) {
-	d.tag(exp.Path, exp.Model.Doc)
+	doc := exp.Model.Doc
+	if doc == "" {
+		doc = "Rows of " + exp.Model.Name + "."
+	}
+	d.tag(exp.Path, doc)
 	for _, op := range exp.Served() {
 		rt := rest.OpRoute(op)
 		for _, method := range rt.Methods {
 			if method == http.MethodHead {
 				continue // GET without the body, as everywhere
 			}
-			d.operation("/api/"+exp.Path+rt.Suffix, strings.ToLower(method), d.modelOperation(exp, op, method))
+			d.operation("/api/"+exp.Path+rt.Suffix, method, d.modelOperation(exp, op, method))
 		}
 	}
 	if exp.Events {
@@ -36,63 +62,30 @@ func (d *document) events(exp *dataflow.Exposure) {
 	if m.MultiTenant {
 		params = append(params, refTo("parameters", "Tenant"))
 	}
-	stream := dataflow.ObjectOf("text/event-stream", dataflow.ObjectOf("schema", typed("string")))
-	responses := dataflow.ObjectOf("200", dataflow.ObjectOf("content", stream, "description",
-		"events created, updated and deleted, each {event, id, record}: a row comes into what is followed, changes in it, or leaves it; reset: what was missed is not kept any more"))
-	d.errors(responses, m, dataflow.OpList)
-	d.operation("/api/"+exp.Path+"/events", "get", dataflow.ObjectOf(
-		"operationId", d.id("events", exp.Path), "summary", "Follow what happens to rows of "+m.Name, "tags", []any{exp.Path},
-		"parameters", append(params, d.filters(m)...), "responses", responses))
-}
-
-// operation adds an operation to its path.
-func (d *document) operation(path, method string, o *dataflow.Object) {
-	item, ok := d.paths.Get(path)
-	if !ok {
-		item = dataflow.NewObject()
-		d.paths.Set(path, item)
-	}
-	item.(*dataflow.Object).Set(method, o)
+	d.operation("/api/"+exp.Path+"/events", http.MethodGet, operation{
+		id: []string{"events", exp.Path}, tag: exp.Path, summary: "Follow what happens to rows of " + m.Name,
+		doc: "Server-sent events (WHATWG HTML, 9.2): created, updated and deleted, each {event, id, record}: a row comes into what is followed, " +
+			"changes in it, or leaves it; reset: what was missed is not kept any more.",
+		params:  append(params, d.filters(m)...),
+		answers: []answer{{200, response("the events", textContent("text/event-stream"), "CacheControl")}},
+		fails:   []int{422},
+	})
 }
 
 // modelOperation describes one operation of an exposed model.
-func (d *document) modelOperation(exp *dataflow.Exposure, op dataflow.OpKind, method string) *dataflow.Object {
-	m, name := exp.Model, op.String()
+func (d *document) modelOperation(exp *dataflow.Exposure, op dataflow.OpKind, method string) operation {
+	name, words := op.String(), opWords[op]
 	if method == http.MethodPut {
-		name = "replace"
+		name, words.summary, words.doc = "replace", replaceSummary, replaceDoc
 	}
-	o := dataflow.ObjectOf("operationId", d.id(name, exp.Path), "summary", summary(op, method, m), "tags", []any{exp.Path})
-	o.Set("parameters", d.parameters(exp, op))
-	if body := d.body(m, op, method); body != nil {
-		o.Set("requestBody", body)
+	return operation{
+		id: []string{name, exp.Path}, tag: exp.Path,
+		summary: strings.Replace(words.summary, "%s", exp.Model.Name, 1), doc: words.doc,
+		params:  d.parameters(exp, op),
+		body:    d.body(exp.Model, op, method),
+		answers: d.answers(exp.Model, op),
+		fails:   failuresOf(exp.Model, op),
 	}
-	o.Set("responses", d.responses(m, op))
-	return o
-}
-
-func summary(op dataflow.OpKind, method string, m *dataflow.Model) string {
-	if method == http.MethodPut {
-		return "Replace a row of " + m.Name
-	}
-	switch op {
-	case dataflow.OpCreate:
-		return "Create a row of " + m.Name
-	case dataflow.OpRead:
-		return "Read a row of " + m.Name
-	case dataflow.OpUpdate:
-		return "Change fields of a row of " + m.Name
-	case dataflow.OpDelete:
-		return "Delete a row of " + m.Name
-	case dataflow.OpList:
-		return "List rows of " + m.Name
-	case dataflow.OpUpsert:
-		return "Create a row of " + m.Name + ", or update the one there is"
-	case dataflow.OpCount:
-		return "Count rows of " + m.Name
-	case dataflow.OpAggregate:
-		return "Work out figures of rows of " + m.Name
-	}
-	return strings.ToUpper(op.String()[5:6]) + op.String()[6:] + " rows of " + m.Name + " in bulk"
 }
 
 func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any {
@@ -105,7 +98,7 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 			names = append(names, "IfNoneMatch")
 		}
 	case dataflow.OpList:
-		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "Prefer"}
+		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "PreferCount"}
 		if len(m.Searchable()) > 0 {
 			names = append(names, "search")
 		}
@@ -113,13 +106,15 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 			names = append(names, "include_deleted")
 		}
 	case dataflow.OpUpdate, dataflow.OpDelete:
-		names = []string{"Prefer", "IdempotencyKey"}
+		names = []string{"PreferWrite", "IdempotencyKey"}
 		if m.Versioned {
 			names = append(names, "IfMatch")
 		}
 	case dataflow.OpCount, dataflow.OpAggregate:
+	case dataflow.OpCreate, dataflow.OpUpsert:
+		names = []string{"PreferWrite", "IdempotencyKey"}
 	default:
-		names = []string{"Prefer", "IdempotencyKey"}
+		names = []string{"PreferBulk", "IdempotencyKey"}
 	}
 	if m.MultiTenant {
 		names = append(names, "Tenant")
@@ -139,14 +134,14 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 
 // filters are the parameters that ask for a field's value.
 func (d *document) filters(m *dataflow.Model) []any {
-	reserved := map[string]bool{}
-	for _, name := range rest.ListParams() {
-		reserved[name] = true
+	reserved := rest.ListParams()
+	if len(m.Searchable()) == 0 { // then search is a name like any other
+		reserved = slices.DeleteFunc(reserved, func(name string) bool { return name == "search" })
 	}
 	var params []any
 	for _, f := range m.Fields {
 		ops := query.Ops(f.Type)
-		if reserved[f.Name] && !(f.Name == "search" && len(m.Searchable()) == 0) || len(ops) == 0 || ops[0] != query.Eq {
+		if slices.Contains(reserved, f.Name) || len(ops) == 0 || ops[0] != query.Eq {
 			continue
 		}
 		names := make([]string, len(ops))
@@ -160,183 +155,233 @@ func (d *document) filters(m *dataflow.Model) []any {
 	return params
 }
 
+// shared refers to a schema of a model besides that of its rows, which it makes
+// first if nothing referred to it yet.
+func (d *document) shared(m *dataflow.Model, suffix string, s func() *dataflow.Object) *dataflow.Object {
+	key := d.names[m] + suffix
+	for d.isModelName(key) { // a model may be called OrderCreate
+		key += "_"
+	}
+	if !d.schemas.Has(key) {
+		d.schemas.Set(key, s())
+	}
+	return refTo("schemas", key)
+}
+
+func (d *document) isModelName(name string) bool { return d.taken[name] }
+
+// The schemas of what a caller may send of a model's rows.
+
+func (d *document) createRef(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "Create", func() *dataflow.Object {
+		return described(d.input().Create(m), "A row of "+m.Name+" to create.")
+	})
+}
+
+func (d *document) replaceRef(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "Replace", func() *dataflow.Object {
+		return described(d.input().Replace(m), "What a row of "+m.Name+" is to be.")
+	})
+}
+
+func (d *document) patchRef(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "Patch", func() *dataflow.Object {
+		return described(d.input().Patch(m), "Changes to a row of "+m.Name+".")
+	})
+}
+
 // body describes the body of a request, if it has one.
 func (d *document) body(m *dataflow.Model, op dataflow.OpKind, method string) *dataflow.Object {
-	name := d.names[m]
-	shared := func(suffix string, s func() *dataflow.Object) *dataflow.Object {
-		key := name + suffix
-		for d.isModelName(key) { // a model may be called OrderCreate
-			key += "_"
-		}
-		if !d.schemas.Has(key) {
-			d.schemas.Set(key, s())
-		}
-		return refTo("schemas", key)
-	}
 	var s *dataflow.Object
-	var sample any
+	var sample *dataflow.Object
 	switch op {
 	case dataflow.OpRead, dataflow.OpList, dataflow.OpDelete:
 		return nil
 	case dataflow.OpCreate:
-		s = shared("Create", func() *dataflow.Object { return d.input().Create(m) })
-		sample = example(schema.Writable(m, false))
+		s, sample = d.createRef(m), example(schema.Writable(m, false))
 	case dataflow.OpUpdate:
 		if method == http.MethodPut {
-			s = shared("Replace", func() *dataflow.Object { return d.input().Replace(m) })
-			sample = example(schema.Writable(m, true))
+			s, sample = d.replaceRef(m), example(schema.Writable(m, true))
 		} else {
-			s = shared("Patch", func() *dataflow.Object { return d.input().Patch(m) })
+			s, sample = d.patchRef(m), exampleChange(m)
 		}
 	default:
-		spec := access.Spec(dataflow.Op{Model: m, Kind: op})
-		s = d.input().Object(spec.Params, spec.Rest)
-		if op == dataflow.OpAggregate {
-			sample = exampleAggregate(m)
-		}
+		s, sample = d.arguments(m, op), exampleArguments(m, op)
 	}
 	content := jsonContent(s)
 	if sample != nil {
+		withExample(content, sample)
+	}
+	if method == http.MethodPatch {
 		media, _ := content.Get("application/json")
-		media.(*dataflow.Object).Set("example", sample)
+		content.Set("application/merge-patch+json", media)
 	}
 	return dataflow.ObjectOf("required", op != dataflow.OpCount, "content", content)
 }
 
-func (d *document) isModelName(name string) bool {
-	for _, n := range d.names {
-		if n == name {
-			return true
+// arguments is the schema of the arguments of an operation. What in it is a row
+// is named, so that it is written out once for all operations.
+func (d *document) arguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
+	spec := access.Spec(dataflow.Op{Model: m, Kind: op})
+	s := d.input().Object(spec.Params, spec.Rest)
+	props, _ := s.Get("properties")
+	args := props.(*dataflow.Object)
+	for name, v := range args.All {
+		arg := v.(*dataflow.Object)
+		doc, _ := arg.Get("description")
+		switch {
+		case op == dataflow.OpBulkCreate && name == "data":
+			arg.Set("items", d.createRef(m))
+		case op == dataflow.OpBulkUpsert && name == "data":
+			arg.Set("items", d.seedRef(m))
+		case op == dataflow.OpUpsert && name == "create":
+			args.Set(name, described(orNull(d.seedRef(m)), doc.(string)))
+		case (op == dataflow.OpUpsert && name == "update") || (op == dataflow.OpBulkUpdate && name == "fields"):
+			args.Set(name, described(orNull(d.patchRef(m)), doc.(string)))
 		}
 	}
-	return false
+	return s
 }
 
-// responses describes the answers of an operation.
-func (d *document) responses(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
-	row := dataflow.ObjectOf("$ref", d.ref(m))
-	rs := dataflow.NewObject()
-	ok := func(status, doc string, s *dataflow.Object, headers ...string) {
-		rs.Set(status, response(doc, s, headers...))
-	}
+// seedRef refers to the schema of a row of which any part may be left out: what
+// is missing comes from elsewhere in the request.
+func (d *document) seedRef(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "Part", func() *dataflow.Object {
+		s := d.input().Create(m)
+		out := dataflow.NewObject()
+		for name, v := range s.All {
+			if name != "required" {
+				out.Set(name, v)
+			}
+		}
+		return described(out, "Some fields of a row of "+m.Name+".")
+	})
+}
+
+// answers describes the successes of an operation.
+func (d *document) answers(m *dataflow.Model, op dataflow.OpKind) []answer {
+	row := jsonContent(d.written(m))
 	var tag []string
 	if m.Versioned {
 		tag = []string{"ETag"}
 	}
+	with := func(headers ...string) []string { return append(headers, tag...) }
+	result := func() *dataflow.Object {
+		s := d.output().Type(access.Spec(dataflow.Op{Model: m, Kind: op}).Output)
+		if op == dataflow.OpUpsert {
+			props, _ := s.Get("properties")
+			props.(*dataflow.Object).Set("record", d.written(m))
+		}
+		return jsonContent(s)
+	}
 	switch op {
 	case dataflow.OpCreate:
-		ok("201", "created", row, append(tag, "Location", "PreferenceApplied")...)
+		return []answer{{201, response("created", row, with("Location", "PreferenceApplied", "Replayed")...)}}
 	case dataflow.OpRead:
-		ok("200", "the row", d.expandable(row, m), tag...)
+		all := []answer{{200, response("the row", jsonContent(d.viewed(m)), with("CacheControl")...)}}
 		if m.Versioned {
-			ok("304", "it has not changed", nil)
+			all = append(all, answer{304, response("it has not changed", nil, with("CacheControl")...)})
 		}
+		return all
 	case dataflow.OpList:
-		ok("200", "a page of rows; as CSV or as lines of JSON every row that matches", pageSchema(d.expandable(row, m)), "Link", "PreferenceApplied")
-		d.exports(rs)
+		return []answer{{200, response("a page of rows; as CSV or as lines of JSON every row that matches", exports(jsonContent(d.page(m))), "Link", "PreferenceApplied", "CacheControl")}}
 	case dataflow.OpUpdate:
-		ok("200", "the row as it is now", row, append(tag, "PreferenceApplied")...)
-		ok("204", "changed; return=minimal was preferred", nil, append(tag, "PreferenceApplied")...)
+		return []answer{
+			{200, response("the row as it is now", row, with("PreferenceApplied", "Replayed")...)},
+			{204, response("changed; return=minimal was preferred", nil, with("PreferenceApplied", "Replayed")...)}}
 	case dataflow.OpDelete:
-		ok("200", "deleted; return=representation was preferred", deletedSchema(d.output().Type(m.ID().Type)), "PreferenceApplied")
-		ok("204", "deleted", nil)
+		deleted := properties(dataflow.ObjectOf("id", d.output().Type(m.ID().Type), "deleted", typed("boolean")))
+		return []answer{
+			{200, response("deleted; return=representation was preferred", jsonContent(deleted), "PreferenceApplied", "Replayed")},
+			{204, response("deleted", nil, "PreferenceApplied", "Replayed")}}
 	case dataflow.OpUpsert:
-		result := d.output().Type(access.Spec(dataflow.Op{Model: m, Kind: op}).Output)
-		ok("200", "updated", result, append(tag, "PreferenceApplied")...)
-		ok("201", "created", result, append(tag, "Location", "PreferenceApplied")...)
-		ok("204", "updated; return=minimal was preferred", nil, append(tag, "PreferenceApplied")...)
-	default:
-		ok("200", "done", d.output().Type(access.Spec(dataflow.Op{Model: m, Kind: op}).Output))
+		return []answer{
+			{200, response("updated", result(), with("PreferenceApplied", "Replayed")...)},
+			{201, response("created", result(), with("Location", "PreferenceApplied", "Replayed")...)},
+			{204, response("updated; return=minimal was preferred", nil, with("PreferenceApplied", "Replayed")...)}}
 	}
-	d.errors(rs, m, op)
-	return rs
+	if op.Writes() {
+		return []answer{{200, response("done", result(), "PreferenceApplied", "Replayed")}}
+	}
+	return []answer{{200, response("worked out", result())}}
 }
 
 // exports adds the forms that all rows of a list can be had in.
-func (d *document) exports(rs *dataflow.Object) {
-	page, _ := rs.Get("200")
-	content, _ := page.(*dataflow.Object).Get("content")
-	for _, media := range []string{"text/csv", "application/x-ndjson"} {
-		content.(*dataflow.Object).Set(media, dataflow.ObjectOf("schema", typed("string")))
+func exports(content *dataflow.Object) *dataflow.Object {
+	for name, media := range textContent("text/csv", "application/x-ndjson").All {
+		content.Set(name, media)
 	}
+	return content
 }
 
-// expandable is the schema of a row that may have others in it: the row itself
-// unless expand is asked for.
-func (d *document) expandable(row *dataflow.Object, m *dataflow.Model) *dataflow.Object {
-	names := access.Expandable(m, d.app.Shows)
-	if len(names) == 0 {
-		return row
+// viewed is the schema of a row that is read: the whole row, unless fields or
+// expand asked for another.
+func (d *document) viewed(m *dataflow.Model) *dataflow.Object {
+	view := d.shared(m, "View", func() *dataflow.Object { return d.view(m) })
+	return dataflow.ObjectOf("anyOf", []any{dataflow.ObjectOf("$ref", d.ref(m)), view})
+}
+
+// written is the schema of a row that was written: the whole row, unless who
+// wrote it may not read it.
+func (d *document) written(m *dataflow.Model) *dataflow.Object {
+	if d.asks() && m.Access != nil {
+		return d.viewed(m)
 	}
-	expanded := d.output().Row(m)
-	v, _ := expanded.Get("properties")
+	return dataflow.ObjectOf("$ref", d.ref(m))
+}
+
+func (d *document) view(m *dataflow.Model) *dataflow.Object {
+	s := d.output().Row(m)
+	s.Set("required", []any{m.ID().Name})
+	s.Set("description", "A row of "+m.Name+" as fields and expand ask for it: with those fields only; "+
+		"a reference's row, or null, in the place of its id; rows that refer to this one.")
+	v, _ := s.Get("properties")
 	props := v.(*dataflow.Object)
-	for _, name := range names {
+	for _, name := range access.Expandable(m, d.app.Shows) {
 		if m.Field(name) == nil {
-			props.Set(name, dataflow.ObjectOf("type", "object", "description", "rows that refer to this one",
-				"properties", dataflow.ObjectOf("records", dataflow.ObjectOf("type", "array", "items", typed("object")), "has_more", typed("boolean"))))
+			props.Set(name, described(properties(dataflow.ObjectOf("records", arrayOf(typed("object")), "has_more", typed("boolean"))),
+				"rows that refer to this one"))
 			continue
 		}
 		id, _ := props.Get(name)
 		props.Set(name, dataflow.ObjectOf("anyOf", []any{id, dataflow.ObjectOf("type", []any{"object", "null"})}))
 	}
-	expanded.Set("description", "with expand: a reference's row, or null, in the place of its id; rows that refer to this one")
-	return dataflow.ObjectOf("anyOf", []any{row, expanded})
+	return s
 }
 
-func (d *document) errors(rs *dataflow.Object, m *dataflow.Model, op dataflow.OpKind) {
-	add := func(status, name string) { rs.Set(status, refTo("responses", name)) }
-	onRow := rest.OpRoute(op).Suffix == "/{id}"
-	if op.Writes() && op != dataflow.OpDelete {
-		add("400", "BadRequest")
-	}
-	if onRow {
-		add("404", "NotFound")
-	}
-	if op.Writes() {
-		add("409", "Conflict")
-	}
-	if onRow && op.Writes() && m.Versioned {
-		add("412", "PreconditionFailed")
-		add("428", "PreconditionRequired")
-	}
-	add("422", "Invalid")
-	add("default", "Problem")
-}
-
-func response(doc string, s *dataflow.Object, headers ...string) *dataflow.Object {
-	r := dataflow.ObjectOf("description", doc)
-	if len(headers) > 0 {
-		hs := dataflow.NewObject()
-		for _, h := range headers {
-			name := h
-			if h == "PreferenceApplied" {
-				name = "Preference-Applied"
-			}
-			hs.Set(name, refTo("headers", h))
-		}
-		r.Set("headers", hs)
-	}
-	if s != nil {
-		r.Set("content", jsonContent(s))
-	}
-	return r
-}
-
-func pageSchema(row *dataflow.Object) *dataflow.Object {
-	return dataflow.ObjectOf("type", "object",
-		"properties", dataflow.ObjectOf(
-			"records", dataflow.ObjectOf("type", "array", "items", row),
-			"count", described(typed("integer"), "rows in this page"),
-			"total", described(typed("integer"), "every match, if count asks for it"),
-			"limit", typed("integer"),
-			"offset", typed("integer"),
+func (d *document) page(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "Page", func() *dataflow.Object {
+		return described(properties(dataflow.ObjectOf(
+			"records", arrayOf(d.viewed(m)),
+			"count", described(integer(), "rows in this page"),
+			"total", described(integer(), "every match, if count asks for it"),
+			"limit", integer(),
+			"offset", integer(),
 			"next_cursor", described(typed("string"), "where the next page starts"),
 			"has_more", typed("boolean")),
-		"required", []any{"records", "count", "limit", "has_more"})
+			"total", "offset", "next_cursor"), "A page of rows of "+m.Name+".")
+	})
 }
 
-func deletedSchema(id *dataflow.Object) *dataflow.Object {
-	return dataflow.ObjectOf("type", "object", "properties", dataflow.ObjectOf("id", id, "deleted", typed("boolean")),
-		"required", []any{"id", "deleted"})
+// failuresOf lists the statuses of errors that an operation has besides those
+// that any request has.
+func failuresOf(m *dataflow.Model, op dataflow.OpKind) []int {
+	statuses := []int{422}
+	onRow := rest.OpRoute(op).Suffix == "/{id}"
+	if onRow {
+		statuses = append(statuses, 404)
+	}
+	if rest.OpRoute(op).Methods[0] != http.MethodGet {
+		statuses = append(statuses, 400, 413, 415)
+	}
+	if op.Writes() {
+		statuses = append(statuses, 409)
+	}
+	if onRow && op.Writes() {
+		statuses = append(statuses, 412)
+		if m.Versioned {
+			statuses = append(statuses, 428)
+		}
+	}
+	return statuses
 }

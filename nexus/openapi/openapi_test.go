@@ -3,15 +3,18 @@ package openapi_test
 import (
 	"bytes"
 	"encoding/json"
+	"math"
 	"net/http"
 	"net/http/httptest"
 	"path/filepath"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/nexus/internal/apptest"
+	"github.com/flowctl/flowctl/nexus/rest"
 	"github.com/getkin/kin-openapi/openapi3"
 	"github.com/google/go-cmp/cmp"
 	"github.com/pb33f/libopenapi"
@@ -21,6 +24,7 @@ import (
 func serve(t *testing.T) http.Handler {
 	t.Helper()
 	app := apptest.Shop("sqlite:" + filepath.Join(t.TempDir(), "shop.db"))
+	app.Server.Monitoring = true
 	gen, ds := nexus.Build(t.Context(), app, nexus.Options{Now: apptest.Clock(), NewID: apptest.IDs()})
 	if gen == nil {
 		t.Fatal(ds)
@@ -82,6 +86,7 @@ func TestAnswersFitTheDocument(t *testing.T) {
 	if len(errs) > 0 {
 		t.Fatal(errs)
 	}
+	described := parse(t, document(t, api))
 	requests := []struct {
 		request string
 		status  int
@@ -120,16 +125,64 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{"GET /health/live", 200},
 		{"GET /health/ready", 200},
 		{"GET /openapi.json", 200},
+		{"GET /_flow/status", 404},
+		{"GET /metrics", 200},
+		{"GET /docs/nothing", 404},
+		{"GET /runs", 200},
+		{"GET /runs?status=waiting&limit=1", 200},
+		{"GET /runs/nothing", 404},
+		{"GET /runs/nothing/events", 404},
+		{"POST /workflows/keep_order/execute\n" + `{"inputs":{"email":"ada@example.org","total":"1.50"}}`, 200},
+		{"POST /workflows/approve/execute\nPrefer: respond-async\n" + `{"inputs":{"id":1}}`, 202},
+		{"GET /runs?workflow=approve", 200},
+		{"GET /runs/{run}", 200},
+		{"POST /runs/{run}/signal\n" + `{"name":"approval","payload":{"by":"Ada"}}`, 202},
+		{"POST /runs/{run}/cancel\n{}", 202},
+		{"POST /runs/{run}/retry\n{}", 409},
+		{"POST /workflows/find_customer/execute\n" + `{"inputs":{"id":1}}`, 200},
+		{"POST /workflows/crash/execute\n{}", 500},
+		{"POST /api/batch\n" + `{"operations":[{"id":"a","model":"customers","op":"count"}]}`, 200},
+		{"POST /api/batch\nPrefer: return=minimal\n" + `{"operations":[{"model":"customers","op":"count","args":{}}]}`, 204},
+		{"GET /api/orders/1?fields=status", 200},
+		{"GET /api/orders?fields=id,total&expand=customer", 200},
+		{"GET /api/orders/1\nIf-None-Match: \"1\"", 304},
+		{"PATCH /api/orders/1\nIf-Match: \"1\"\n" + `{"note":"x"}`, 200},
+		{"PATCH /api/orders/1\nIf-Match: \"1\"\n" + `{"note":"y"}`, 412},
+		{"PATCH /api/orders/1\nIf-Match: *\nPrefer: return=minimal\n" + `{"note":"z"}`, 204},
+		{"PATCH /api/orders/99\nIf-Match: *\n" + `{"note":"z"}`, 404},
+		{"PUT /api/orders/1\nIf-Match: *\n" + `{"customer":1,"total":"1"}`, 200},
+		{"DELETE /api/orders/2\nIf-Match: *\nPrefer: return=representation", 200},
+		{"POST /api/orders/upsert\n" + `{"where":{"id":1},"update":{"note":"up"}}`, 200},
+		{"POST /api/customers\nIdempotency-Key: k\n" + `{"email":"k@example.org","name":"K"}`, 201},
+		{"POST /api/customers\nIdempotency-Key: k\n" + `{"email":"k@example.org","name":"K"}`, 201},
+		{"POST /api/customers\nPrefer: tx=rollback\n" + `{"email":"r@example.org","name":"R"}`, 201},
+		{"POST /api/products/bulk_update\nPrefer: max-affected=0\n" + `{"filter":{"stock":1},"fields":{"stock":2}}`, 200},
+		{"POST /api/invoices\nX-Tenant-ID: t\n" + `{"number":"1"}`, 201},
+		{"GET /api/invoices\nX-Tenant-ID: t", 200},
+		{"GET /api/customers\nPrefer: count=exact", 200},
+		{"GET /api/customers?limit=1", 200},
+		{"GET /api/customers\nAccept: text/csv;q=0, text/html", 406},
+		{"GET /api/customers\nOrigin: https://elsewhere.example", 403},
 	}
+	run := ""
 	for _, rq := range requests {
-		head, body, _ := strings.Cut(rq.request, "\n")
+		head, body, _ := strings.Cut(strings.ReplaceAll(rq.request, "{run}", run), "\n")
 		method, target, _ := strings.Cut(head, " ")
+		var headers [][2]string
+		for body != "" && body[0] != '{' {
+			line, rest, _ := strings.Cut(body, "\n")
+			name, value, _ := strings.Cut(line, ": ")
+			headers, body = append(headers, [2]string{name, value}), rest
+		}
 		build := func() *http.Request {
 			r := httptest.NewRequest(method, target, strings.NewReader(body))
 			if body == "" {
 				r = httptest.NewRequest(method, target, nil)
 			} else {
 				r.Header.Set("Content-Type", "application/json")
+			}
+			for _, h := range headers {
+				r.Header.Set(h[0], h[1])
 			}
 			return r
 		}
@@ -143,7 +196,16 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		if w.Code != rq.status {
 			t.Errorf("%s: %d, want %d: %s", rq.request, w.Code, rq.status, w.Body)
 		}
+		if at, ok := strings.CutPrefix(w.Header().Get("Location"), "/runs/"); ok {
+			run = at
+		}
 		res := w.Result()
+		known := described.headers(t, method, target, w.Code)
+		for name := range res.Header {
+			if !slices.Contains(known, strings.ToLower(name)) {
+				t.Errorf("%s: %d: the document does not tell of the header %s", rq.request, w.Code, name)
+			}
+		}
 		res.Body = nopCloser{bytes.NewReader(w.Body.Bytes())}
 		if ok, errs := v.ValidateHttpResponse(build(), res); !ok {
 			for _, e := range errs {
@@ -211,7 +273,9 @@ func TestDocumentDescribesWhatIsServed(t *testing.T) {
 			want = append(want, method+" /api/"+m+suffix)
 		}
 	}
-	want = append(want, "GET /api/invoices", "POST /api/invoices", "POST /api/invoices/aggregate", "POST /api/batch",
+	want = append(want, "GET /runs", "GET /runs/{id}", "GET /runs/{id}/events",
+		"POST /runs/{id}/signal", "POST /runs/{id}/cancel", "POST /runs/{id}/retry")
+	want = append(want, "GET /api/invoices", "POST /api/invoices", "POST /api/invoices/aggregate", "POST /api/batch", "GET /_flow/status", "GET /metrics", "GET /docs", "GET /docs/{file}",
 		"GET /", "GET /health/live", "GET /health/ready", "GET /openapi.json", "GET /workflows")
 	for _, wf := range []string{"place_order", "find_customer", "refuse", "crash", "hang", "keep_order", "approve"} {
 		want = append(want, "GET /workflows/"+wf, "POST /workflows/"+wf+"/execute")
@@ -220,6 +284,108 @@ func TestDocumentDescribesWhatIsServed(t *testing.T) {
 	slices.Sort(want)
 	if diff := cmp.Diff(want, got); diff != "" {
 		t.Errorf("(-served +described)\n%s", diff)
+	}
+}
+
+// described is a document as these tests look at it.
+type described struct {
+	Paths      map[string]map[string]describedOperation
+	Components struct{ Responses map[string]describedResponse }
+}
+
+type describedOperation struct {
+	OperationID string `json:"operationId"`
+	Responses   map[string]describedResponse
+}
+
+type describedResponse struct {
+	Ref     string `json:"$ref"`
+	Headers map[string]any
+}
+
+func parse(t *testing.T, text []byte) *described {
+	t.Helper()
+	d := new(described)
+	if err := json.Unmarshal(text, d); err != nil {
+		t.Fatal(err)
+	}
+	return d
+}
+
+// operation finds what the document says of a request. Paths that are written
+// out go before those with a parameter.
+func (d *described) operation(t *testing.T, method, target string) describedOperation {
+	t.Helper()
+	path, _, _ := strings.Cut(target, "?")
+	best, found := math.MinInt, describedOperation{}
+	for pattern, item := range d.Paths {
+		op, ok := item[strings.ToLower(method)]
+		if ok && matches(pattern, path) {
+			if plain := -strings.Count(pattern, "{"); plain > best {
+				best, found = plain, op
+			}
+		}
+	}
+	if found.Responses == nil {
+		t.Errorf("the document does not tell of %s %s", method, path)
+	}
+	return found
+}
+
+func matches(pattern, path string) bool {
+	want, got := strings.Split(pattern, "/"), strings.Split(path, "/")
+	return slices.EqualFunc(want, got, func(w, g string) bool { return w == g || strings.HasPrefix(w, "{") && g != "" })
+}
+
+// headers are those that an answer may have, in lower case: the ones described,
+// and the ones that HTTP, not the API, puts there.
+func (d *described) headers(t *testing.T, method, target string, status int) []string {
+	t.Helper()
+	names := []string{"content-type", "content-length", "date", "vary", "x-content-type-options", "content-security-policy",
+		"referrer-policy", "x-frame-options", "access-control-allow-origin", "access-control-expose-headers"}
+	op := d.operation(t, method, target)
+	r, ok := op.Responses[strconv.Itoa(status)]
+	if !ok {
+		r = op.Responses["default"]
+	}
+	if name, ok := strings.CutPrefix(r.Ref, "#/components/responses/"); ok {
+		r = d.Components.Responses[name]
+	}
+	for name := range r.Headers {
+		names = append(names, strings.ToLower(name))
+	}
+	return names
+}
+
+// Every route is described, with each of its methods; and what is described is
+// served: OPTIONS says so.
+func TestRoutesAndDocumentAgree(t *testing.T) {
+	api := serve(t)
+	doc := parse(t, document(t, api))
+	for _, rt := range rest.Routes() {
+		pattern := strings.NewReplacer("{model}", "customers", "{name}", "place_order", "{action}", "cancel").Replace(rt.Pattern)
+		for _, method := range rt.Methods {
+			if method != http.MethodHead && method != http.MethodOptions {
+				target := pattern
+				if rt.Pattern == "/api/{model}/{id}" && method == http.MethodPost {
+					target = "/api/customers/count"
+				}
+				doc.operation(t, method, target)
+			}
+		}
+	}
+	for path, item := range doc.Paths {
+		target := strings.NewReplacer("{id}", "1", "{file}", "docs.css").Replace(path)
+		r := httptest.NewRequest("OPTIONS", target, nil)
+		r.Header.Set("X-Tenant-ID", "t")
+		w := httptest.NewRecorder()
+		api.ServeHTTP(w, r)
+		allowed := strings.Split(w.Header().Get("Allow"), ", ")
+		for method := range item {
+			if !slices.Contains(allowed, strings.ToUpper(method)) {
+				t.Errorf("%s %s is described, and OPTIONS %s allows %v", method, path, target, allowed)
+			}
+		}
 	}
 }
 

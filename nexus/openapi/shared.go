@@ -1,26 +1,14 @@
 package openapi
 
 import (
+	"slices"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
-	"github.com/flowctl/flowctl/nexus/problem"
 )
 
-func typed(kind string) *dataflow.Object { return dataflow.ObjectOf("type", kind) }
-
-func described(s *dataflow.Object, doc string) *dataflow.Object {
-	s.Set("description", doc)
-	return s
-}
-
-func parameter(name, in, doc string, s *dataflow.Object) *dataflow.Object {
-	return dataflow.ObjectOf("name", name, "in", in, "description", doc, "schema", s)
-}
-
-func required(p *dataflow.Object) *dataflow.Object {
-	p.Set("required", true)
-	return p
-}
+// Components that every app's document may refer to. What nothing refers to is
+// left out of it.
 
 // sharedParameters are those that more than one operation takes.
 func sharedParameters() *dataflow.Object {
@@ -44,67 +32,55 @@ func sharedParameters() *dataflow.Object {
 		"IfNoneMatch", parameter("If-None-Match", "header", "The ETag of what is known: 304 if it still holds.", typed("string")),
 		"IdempotencyKey", parameter("Idempotency-Key", "header", "A key of the caller's making. Repeating the request with it repeats the answer, not the effect.",
 			dataflow.ObjectOf("type", "string", "minLength", int64(1), "maxLength", int64(255))),
-		"Prefer", parameter("Prefer", "header", "return=minimal or return=representation, tx=rollback, max-affected=n, count=exact (RFC 7240).", typed("string")),
+		"PreferCount", parameter("Prefer", "header", "count=exact also counts every match, as total (RFC 7240).", typed("string")),
+		"PreferWrite", parameter("Prefer", "header", "return=minimal or return=representation says what to answer with; tx=rollback does everything and keeps nothing (RFC 7240).", typed("string")),
+		"PreferBulk", parameter("Prefer", "header", "max-affected=n refuses to touch more rows than that; tx=rollback does everything and keeps nothing (RFC 7240).", typed("string")),
+		"PreferBatch", parameter("Prefer", "header", "return=minimal answers with nothing; max-affected=n refuses to touch more rows than that; tx=rollback does everything and keeps nothing (RFC 7240).", typed("string")),
+		"PreferAsync", parameter("Prefer", "header", "respond-async answers with 202 as soon as the run is kept (RFC 7240).", typed("string")),
 		"Tenant", required(parameter("X-Tenant-ID", "header", "The tenant whose rows these are.", typed("string"))),
 		"TenantOptional", parameter("X-Tenant-ID", "header", "The tenant on whose rows to work, where the workflow needs one.", typed("string")),
+		"RunID", required(parameter("id", "path", "The run's id, as run_id names it.", typed("string"))),
 	)
+}
+
+// header is a header of answers: the name of its component and that on the wire.
+type header struct{ component, name, doc string }
+
+var headers = []header{
+	{"RequestID", "X-Request-Id", "The id by which logs know the request: the caller's own X-Request-ID, if it sent a sound one."},
+	{"ETag", "ETag", "The version of what is sent, for If-Match and If-None-Match."},
+	{"Location", "Location", "Where what the request made is."},
+	{"Link", "Link", `The next page, as rel="next".`},
+	{"PreferenceApplied", "Preference-Applied", "The preferences that were honoured."},
+	{"Replayed", "Idempotent-Replayed", "true, if this is the answer that an earlier request with the same Idempotency-Key got."},
+	{"CacheControl", "Cache-Control", "Whether and how the answer may be kept."},
+	{"RetryAfter", "Retry-After", "After how many seconds it is worth trying again."},
+	{"Allow", "Allow", "The methods that are served here."},
+	{"AcceptEncoding", "Accept-Encoding", "The encodings of a body that are taken."},
+	{"AcceptPost", "Accept-Post", "The media types of a body that are taken."},
+	{"Stale", "X-Flowctl-Stale", "What is served is not what the app's files say, which can't be served: which generation answers, and how many errors there are."},
+	{"Authenticate", "WWW-Authenticate", "How to say who calls (RFC 9110)."},
 }
 
 func sharedHeaders() *dataflow.Object {
-	h := func(doc string) *dataflow.Object {
-		return dataflow.ObjectOf("description", doc, "schema", typed("string"))
+	o := dataflow.NewObject()
+	for _, h := range headers {
+		kind := typed("string")
+		if h.component == "RetryAfter" {
+			kind = typed("integer")
+		}
+		o.Set(h.component, dataflow.ObjectOf("description", h.doc, "schema", kind))
 	}
-	return dataflow.ObjectOf(
-		"ETag", h("The row's version, for If-Match."),
-		"Location", h("Where the new row is."),
-		"Link", h(`The next page, as rel="next".`),
-		"PreferenceApplied", h("The preferences that were honoured."),
-	)
+	return o
 }
 
-// problems lists the responses that stand for errors, by name.
-func sharedResponses() *dataflow.Object {
-	r := func(doc string) *dataflow.Object {
-		return dataflow.ObjectOf("description", doc, "content",
-			dataflow.ObjectOf(problem.ContentType, dataflow.ObjectOf("schema", refTo("schemas", "Problem"))))
+// headersOf refers to headers by the names of their components.
+func headersOf(components ...string) *dataflow.Object {
+	o := dataflow.NewObject()
+	for _, h := range headers {
+		if h.component == "RequestID" || h.component == "Stale" || slices.Contains(components, h.component) {
+			o.Set(h.name, refTo("headers", h.component))
+		}
 	}
-	return dataflow.ObjectOf(
-		"Problem", r("the request failed"),
-		"BadRequest", r("the body is not JSON"),
-		"NotFound", r("there is no such thing"),
-		"Conflict", r("another row has a value that must be unique, or a reference stands in the way"),
-		"PreconditionFailed", r("the row is not of the version that If-Match names"),
-		"Invalid", r("the input is wrong, or the app's rules refuse it; errors lists every problem"),
-		"PreconditionRequired", r("the row is versioned and If-Match is missing"),
-	)
-}
-
-func problemSchema() *dataflow.Object {
-	props := dataflow.ObjectOf(
-		"type", described(dataflow.ObjectOf("type", "string", "format", "uri"), "names the code as a URI: "+problem.TypePrefix+"…"),
-		"title", typed("string"),
-		"status", typed("integer"),
-		"detail", described(typed("string"), "what went wrong"),
-		"code", described(typed("string"), "what went wrong, for programs"),
-		"hint", described(typed("string"), "what to do about it"),
-		"model", typed("string"),
-		"workflow", described(typed("string"), "the workflow that failed"),
-		"node", described(typed("string"), "the node that failed"),
-		"location", described(typed("string"), "its place in the app's files"),
-		"request_id", typed("string"),
-		"errors", dataflow.ObjectOf("type", "array", "items", refTo("schemas", "ProblemPart")),
-	)
-	return dataflow.ObjectOf("type", "object", "description", "What went wrong (RFC 9457).", "properties", props,
-		"required", []any{"type", "title", "status", "code"})
-}
-
-func partSchema() *dataflow.Object {
-	props := dataflow.ObjectOf(
-		"code", typed("string"),
-		"pointer", described(typed("string"), "a JSON pointer into the input (RFC 6901)"),
-		"detail", typed("string"),
-		"hint", typed("string"),
-	)
-	return dataflow.ObjectOf("type", "object", "description", "One thing wrong with one part of the input.", "properties", props,
-		"required", []any{"code", "pointer", "detail"})
+	return o
 }

@@ -1,73 +1,78 @@
 package openapi
 
 import (
+	"net/http"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // workflows adds the paths of every workflow.
 func (d *document) workflows() {
-	if len(d.app.Workflows) == 0 {
-		return
-	}
-	d.tag("workflows", "What the app does, each all or nothing.")
-	d.operation("/workflows", "get", dataflow.ObjectOf(
-		"operationId", d.id("list_workflows"), "summary", "List the workflows", "tags", []any{"workflows"},
-		"responses", dataflow.ObjectOf(
-			"200", dataflow.ObjectOf("description", "every workflow", "content", jsonContent(listSchema())),
-			"default", refTo("responses", "Problem"))))
+	tag := d.ownTag("workflows", "What the app does, each all or nothing.")
+	d.operation("/workflows", http.MethodGet, operation{
+		id: []string{"list_workflows"}, tag: tag, summary: "List the workflows",
+		doc:     "Every workflow with what it is for, whether it only reads, and where to run it.",
+		answers: []answer{{200, response("every workflow", jsonContent(refTo("schemas", "WorkflowList")))}},
+	})
 	for _, wf := range d.app.Workflows {
-		d.workflow(wf)
+		d.workflow(wf, tag)
 	}
 }
 
-func listSchema() *dataflow.Object {
-	item := dataflow.ObjectOf("type", "object", "properties", dataflow.ObjectOf(
-		"name", typed("string"), "description", typed("string"), "read_only", typed("boolean"), "execute", typed("string")),
-		"required", []any{"name", "read_only", "execute"})
-	return dataflow.ObjectOf("type", "object",
-		"properties", dataflow.ObjectOf("workflows", dataflow.ObjectOf("type", "array", "items", item), "count", typed("integer")),
-		"required", []any{"workflows", "count"})
+// workflowSchemas are the schemas that tell of workflows.
+func workflowSchemas() *dataflow.Object {
+	summary := func() *dataflow.Object {
+		return dataflow.ObjectOf(
+			"name", typed("string"),
+			"description", typed("string"),
+			"read_only", described(typed("boolean"), "it writes to no database"),
+			"durable", described(typed("boolean"), "its runs are kept, and go on after a crash"),
+			"execute", described(typed("string"), "the path to run it at"))
+	}
+	detail := summary()
+	detail.Set("input", described(typed("object"), "the JSON Schema of what it takes"))
+	detail.Set("output", described(typed("object"), "the JSON Schema of what it gives"))
+	detail.Set("nodes", arrayOf(properties(dataflow.ObjectOf("id", typed("string"), "type", typed("string")))))
+	return dataflow.ObjectOf(
+		"WorkflowList", properties(dataflow.ObjectOf(
+			"workflows", arrayOf(properties(summary(), "description", "durable")),
+			"count", integer())),
+		"WorkflowDetail", properties(detail, "description", "durable"))
 }
 
-func (d *document) workflow(wf *dataflow.Workflow) {
+func (d *document) workflow(wf *dataflow.Workflow, tag string) {
 	path := "/workflows/" + wf.Name
-	d.operation(path, "get", dataflow.ObjectOf(
-		"operationId", d.id("describe", wf.Name), "summary", "Describe the workflow "+wf.Name, "tags", []any{"workflows"},
-		"responses", dataflow.ObjectOf(
-			"200", dataflow.ObjectOf("description", "what it takes, does and gives", "content", jsonContent(typed("object"))),
-			"default", refTo("responses", "Problem"))))
-	o := dataflow.ObjectOf("operationId", d.id("execute", wf.Name), "summary", "Run the workflow "+wf.Name)
-	if wf.Doc != "" {
-		o.Set("description", wf.Doc)
+	d.operation(path, http.MethodGet, operation{
+		id: []string{"describe", wf.Name}, tag: tag, summary: "Describe the workflow " + wf.Name,
+		doc:     "What it takes, what it gives, and the nodes it is made of.",
+		answers: []answer{{200, response("what it takes, does and gives", jsonContent(refTo("schemas", "WorkflowDetail")))}},
+	})
+	durable := d.plan.Durable(wf.Name)
+	headers := []string{"Replayed"}
+	if durable {
+		headers = append(headers, "PreferenceApplied")
 	}
-	o.Set("tags", []any{"workflows"})
-	o.Set("parameters", d.executeParameters())
-	o.Set("requestBody", d.executeBody(wf))
-	responses := dataflow.ObjectOf(
-		"200", dataflow.ObjectOf("description", "it ran to its end", "content", jsonContent(d.runSchema(wf))))
-	if d.plan.Durable(wf.Name) {
-		responses.Set("202", dataflow.ObjectOf("description", "the run is kept, and goes on by itself", "content", jsonContent(begunSchema())))
+	op := operation{
+		id: []string{"execute", wf.Name}, tag: tag, summary: "Run the workflow " + wf.Name, doc: wf.Doc,
+		params:  d.executeParameters(durable),
+		body:    d.executeBody(wf),
+		answers: []answer{{200, response("it ran to its end", jsonContent(d.resultSchema(wf)), headers...)}},
+		fails:   []int{400, 404, 409, 413, 415, 422},
 	}
-	responses.Set("400", refTo("responses", "BadRequest"))
-	responses.Set("404", refTo("responses", "NotFound"))
-	responses.Set("409", refTo("responses", "Conflict"))
-	responses.Set("422", refTo("responses", "Invalid"))
-	responses.Set("default", refTo("responses", "Problem"))
-	o.Set("responses", responses)
-	d.operation(path+"/execute", "post", o)
+	if durable {
+		op.answers = append(op.answers, answer{202, response("the run is kept, and goes on by itself",
+			withExample(jsonContent(refTo("schemas", "RunBegun")), dataflow.ObjectOf("run_id", "01890a5d-ac96-774b-bcce-b302099a8057", "status", "queued")),
+			"Replayed", "PreferenceApplied", "Location")})
+	}
+	d.operation(path+"/execute", http.MethodPost, op)
 }
 
-// begunSchema is that of the answer for a durable run that has not ended yet.
-func begunSchema() *dataflow.Object {
-	return dataflow.ObjectOf("type", "object",
-		"properties", dataflow.ObjectOf("run_id", typed("string"), "status", typed("string"),
-			"waits_for", described(typed("string"), "what it rests for")),
-		"required", []any{"run_id", "status"})
-}
-
-func (d *document) executeParameters() []any {
+func (d *document) executeParameters(durable bool) []any {
 	params := []any{refTo("parameters", "IdempotencyKey")}
+	if durable {
+		params = append(params, refTo("parameters", "PreferAsync"))
+	}
 	for _, m := range d.app.Models() {
 		if m.MultiTenant {
 			return append(params, refTo("parameters", "TenantOptional"))
@@ -89,18 +94,15 @@ func (d *document) executeBody(wf *dataflow.Workflow) *dataflow.Object {
 	}
 	content := jsonContent(s)
 	if sample := example(wf.Input); sample != nil {
-		media, _ := content.Get("application/json")
-		media.(*dataflow.Object).Set("example", dataflow.ObjectOf("inputs", sample))
+		withExample(content, dataflow.ObjectOf("inputs", sample))
 	}
 	return dataflow.ObjectOf("required", needed, "content", content)
 }
 
-func (d *document) runSchema(wf *dataflow.Workflow) *dataflow.Object {
+func (d *document) resultSchema(wf *dataflow.Workflow) *dataflow.Object {
 	outputs := schema.Builder{Output: true, Ref: d.ref}.Type(d.plan.OutputType(wf.Name))
-	return dataflow.ObjectOf("type", "object",
-		"properties", dataflow.ObjectOf(
-			"outputs", outputs,
-			"run_id", typed("string"),
-			"status", dataflow.ObjectOf("type", "string", "const", "completed")),
-		"required", []any{"outputs", "run_id", "status"})
+	return properties(dataflow.ObjectOf(
+		"outputs", outputs,
+		"run_id", typed("string"),
+		"status", dataflow.ObjectOf("type", "string", "const", "completed")))
 }
