@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/nexus/client"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/flowctl/flowctl/nexus/openapi"
 )
@@ -25,6 +26,18 @@ func Document(app *dataflow.App, o Options) ([]byte, []dataflow.Diagnostic) {
 	}
 	text, _ := openapi.Document(app, p)
 	return text, ds
+}
+
+// Client returns the source of a client of app in a language, without touching
+// a database. It is nil if a diagnostic is an error. pkg is the name of its
+// package, where the language has such.
+func Client(app *dataflow.App, o Options, l client.Language, pkg string) ([]client.File, []dataflow.Diagnostic, error) {
+	p, ds := plan(app, o)
+	if p == nil {
+		return nil, ds, nil
+	}
+	files, err := client.Write(l, app, p, pkg)
+	return files, ds, err
 }
 
 // plan is what Check and Build have in common. The plan is nil if a diagnostic

@@ -75,6 +75,7 @@ var ofArguments = map[string]offer{
 	"CODE":     func(context.Context, *world, []string) []cobra.Completion { return codesWithTitles() },
 	"RUN":      func(context.Context, *world, []string) []cobra.Completion { return nil }, // a database is not opened for a keystroke
 	"NAME":     func(context.Context, *world, []string) []cobra.Completion { return nil },
+	"LANGUAGE": func(context.Context, *world, []string) []cobra.Completion { return clientLanguages() },
 	"SHELL":    func(context.Context, *world, []string) []cobra.Completion { return shellNames() },
 }
 

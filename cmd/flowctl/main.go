@@ -79,7 +79,7 @@ over MCP.`,
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
 	root.AddCommand(runCommand(w), devCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), migrateCommand(w), execCommand(w), runsCommand(w), keysCommand(w),
-		mcpCommand(w), openapiCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), completionCommand(w), versionCommand(w))
+		mcpCommand(w), openapiCommand(w), clientCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), completionCommand(w), versionCommand(w))
 	complete(root, w)
 	return root
 }
