@@ -406,3 +406,11 @@ func (h *Hub) pump(ctx context.Context, l *listener, send func(text []byte) erro
 		}
 	}
 }
+
+// ruled is the caller as one from outside, whom the access rules bind. What a
+// workflow does for them is the app's own doing.
+func (q *request) ruled() access.Caller {
+	c := q.caller
+	c.Ruled = true
+	return c
+}

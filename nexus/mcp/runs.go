@@ -89,7 +89,7 @@ func runTable() []own {
 				if v, _ := args.Get("limit"); v != nil && v != dataflow.Absent {
 					f.Limit = int(v.(int64))
 				}
-				list, more, err := s.o.Runs.List(ctx, q.caller, f)
+				list, more, err := s.o.Runs.List(ctx, q.ruled(), f)
 				if err != nil {
 					return answer{}, err
 				}
@@ -100,7 +100,7 @@ func runTable() []own {
 		{name: "get_run", title: "Show a run", reach: reach{readOnly: true, idempotent: true}, params: runID,
 			doc: "Shows a run with its steps: their states, attempts, inputs, outputs and times.",
 			run: func(ctx context.Context, s *Server, q *request, args *dataflow.Object) (answer, error) {
-				o, err := s.o.Runs.Show(ctx, q.caller, text(args, "run_id"))
+				o, err := s.o.Runs.Show(ctx, q.ruled(), text(args, "run_id"))
 				return answer{value: o, runID: text(args, "run_id")}, err
 			}},
 		{name: "signal_run", title: "Signal a run", reach: reach{destructive: true, openWorld: true},
@@ -116,17 +116,17 @@ func runTable() []own {
 				if payload == dataflow.Absent {
 					payload = nil
 				}
-				return summaryOf(s.o.Runs.Signal(ctx, q.caller, text(args, "run_id"), text(args, "name"), payload))
+				return summaryOf(s.o.Runs.Signal(ctx, q.ruled(), text(args, "run_id"), text(args, "name"), payload))
 			}},
 		{name: "cancel_run", title: "Cancel a run", reach: reach{destructive: true, openWorld: true}, params: runID,
 			doc: "Ends a run that goes on or waits; what it has done is compensated where the workflow says how.",
 			run: func(ctx context.Context, s *Server, q *request, args *dataflow.Object) (answer, error) {
-				return summaryOf(s.o.Runs.Cancel(ctx, q.caller, text(args, "run_id")))
+				return summaryOf(s.o.Runs.Cancel(ctx, q.ruled(), text(args, "run_id")))
 			}},
 		{name: "retry_run", title: "Retry a run", reach: reach{destructive: true, openWorld: true}, params: runID,
 			doc: "Goes on with a run that has failed, from the step that did.",
 			run: func(ctx context.Context, s *Server, q *request, args *dataflow.Object) (answer, error) {
-				return summaryOf(s.o.Runs.Retry(ctx, q.caller, text(args, "run_id")))
+				return summaryOf(s.o.Runs.Retry(ctx, q.ruled(), text(args, "run_id")))
 			}},
 	}
 }
