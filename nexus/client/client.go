@@ -135,8 +135,6 @@ func (a *api) isServed(m *model) bool {
 // operations are the operations served, and replace where update is.
 func (m *model) operations() []dataflow.OpKind { return m.exp.Served() }
 
-func (m *model) has(op dataflow.OpKind) bool { return slices.Contains(m.operations(), op) }
-
 func (m *model) creates() []*dataflow.Field  { return schema.Writable(m.decl, false) }
 func (m *model) replaces() []*dataflow.Field { return schema.Writable(m.decl, true) }
 
