@@ -3,6 +3,7 @@ package observe
 import (
 	"context"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
@@ -14,7 +15,21 @@ import (
 type pull struct {
 	m   *Metrics
 	log *slog.Logger
+
+	mu   sync.Mutex
+	last struct { // what counting the durable runs came to
+		runs  *durable.Runs
+		tally durable.Tally
+		err   error
+		at    time.Time
+		took  time.Duration
+	}
 }
+
+// restFor is how many times as long as it took to count the durable runs they
+// are not counted again: among millions that wait, whoever looks every few
+// seconds would keep the database busy with nothing else.
+const restFor = 50
 
 // askTime bounds how long the database may take to count durable runs. A
 // database that is busy is not to be asked for long how busy it is.
@@ -45,7 +60,7 @@ func (p *pull) Collect(ch chan<- prometheus.Metric) {
 	}
 	ctx, cancel := context.WithTimeout(context.Background(), askTime)
 	defer cancel()
-	tally, err := source.Runs.Count(ctx)
+	tally, err := p.count(ctx, source.Runs)
 	if err != nil {
 		p.log.Debug("counting durable runs failed", "cause", err)
 		return
@@ -54,6 +69,19 @@ func (p *pull) Collect(ch chan<- prometheus.Metric) {
 		p.send(ch, "flowctl_durable_runs", prometheus.GaugeValue, float64(tally.Status[s]), string(s))
 	}
 	p.send(ch, "flowctl_durable_runs_due", prometheus.GaugeValue, float64(tally.Due))
+}
+
+// count counts the durable runs, unless that was done just before.
+func (p *pull) count(ctx context.Context, runs *durable.Runs) (durable.Tally, error) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	l := &p.last
+	if l.runs != runs || time.Since(l.at) >= restFor*l.took {
+		began := time.Now()
+		l.tally, l.err = runs.Count(ctx)
+		l.runs, l.at, l.took = runs, time.Now(), time.Since(began)
+	}
+	return l.tally, l.err
 }
 
 func (p *pull) store(ch chan<- prometheus.Metric, db string, s store.Stats) {
