@@ -113,6 +113,9 @@ func TestADurableRunGivesWhatTheGraphGives(t *testing.T) {
 					}
 					d.draw(s, i)
 				}
+				if g%10 == 0 { // one that fails for certain: by lot alone there may be none
+					d.add(ft.Node("StarlarkNode", "unlucky", ft.Obj("fn", reckon(true), "x", int64(0))))
+				}
 				outputs := dataflow.NewObject()
 				for _, id := range d.ids {
 					outputs.Set(id, "${"+id+".v}")
@@ -176,7 +179,7 @@ func TestADurableRunGivesWhatTheGraphGives(t *testing.T) {
 				t.Errorf("seed %d, graph %d: in one transaction it leaves\n%s\nas a durable run\n%s", seed, g, want, got)
 			}
 		}
-		if ok < graphs/4 || failed == 0 {
+		if ok < graphs/4 || failed < graphs/10 {
 			t.Errorf("seed %d: %d graphs went through, %d failed: too few to tell", seed, ok, failed)
 		}
 	})
