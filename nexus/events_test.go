@@ -287,6 +287,7 @@ func TestAStreamThatCanNotBe(t *testing.T) {
 		"/api/orders/events?limit=3":             `unknown_parameter`,
 		"/api/orders/events?status=nwe":          "not_in_enum",
 		"/api/orders/events?fields=nope":         "unknown_field",
+		"/api/orders/events?fields=customer.id":  "unknown_field",
 		"/api/invoices/events":                   "tenant_required",
 		"/api/orders/events?total%22%20or%201=1": "unknown_parameter",
 	} {

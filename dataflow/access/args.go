@@ -152,26 +152,11 @@ func (a *arguments) search() query.Expr {
 	return e
 }
 
-// readFields parses the fields argument; nil is all.
-func (a *arguments) readFields() []int {
-	v := a.value("fields")
-	if v == nil {
-		return nil
-	}
-	fields, problems := a.sight.Fields(a.m.m, v, "/fields")
+// selection parses the arguments fields and expand; see [Model.Selection].
+func (a *arguments) selection(c Caller) ([]int, *Expansion) {
+	fields, e, problems := a.m.Selection(c, a.value("fields"), a.value("expand"))
 	a.also(problems)
-	return fields
-}
-
-// expansion parses the expand argument; nil is none.
-func (a *arguments) expansion(c Caller) *Expansion {
-	v := a.value("expand")
-	if v == nil {
-		return nil
-	}
-	e, problems := a.m.ParseExpand(c, v, "/expand")
-	a.also(problems)
-	return e
+	return fields, e
 }
 
 // target is the row an operation on one row is about.

@@ -35,7 +35,7 @@ func (m *Model) result(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpRead, args)
 	t := a.target()
-	fields, e := a.readFields(), a.expansion(c)
+	fields, e := a.selection(c)
 	if err := a.err(); err != nil {
 		return nil, err
 	}
@@ -133,9 +133,10 @@ func (m *Model) ListText(ctx context.Context, r store.Reader, c Caller, args *da
 func (m *Model) listQuery(c Caller, args *dataflow.Object) (ListQuery, error) {
 	a := m.arguments(c, dataflow.OpList, args)
 	q := ListQuery{
-		Filter: query.AllOf(a.filter(), a.search()), Fields: a.readFields(), Limit: a.int("limit"), Offset: a.int("offset"),
-		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"), Expand: a.expansion(c),
+		Filter: query.AllOf(a.filter(), a.search()), Limit: a.int("limit"), Offset: a.int("offset"),
+		Cursor: a.str("cursor"), Count: a.bool("count"), Deleted: a.bool("include_deleted"),
 	}
+	q.Fields, q.Expand = a.selection(c)
 	if v := a.value("sort"); v != nil {
 		order, problems := a.sight.Sort(m.m, v, "/sort")
 		q.Sort = order

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -28,6 +29,7 @@ const (
 type Expansion struct {
 	m         *Model
 	relations []*relation
+	picked    []int           // of expanded rows, positions in m's shape; nil is all
 	shape     *dataflow.Shape // of expanded rows, where back-references add names
 }
 
@@ -96,11 +98,24 @@ func Expandable(m *dataflow.Model, sees func(*dataflow.Model) bool) []string {
 	return names
 }
 
-// ParseExpand reads which relations to expand: names with points between them,
-// several with commas or as a list. null is none.
-func (m *Model) ParseExpand(c Caller, v any, pointer string) (*Expansion, []dataflow.Problem) {
+// Selection reads what a read or a list shows, each a list or a string with
+// commas: fields of the rows, as positions in the model's shape, and relations
+// to expand, names with points between them. A field behind a relation,
+// "customer.name", expands it, and of its rows shows what is named so, and the
+// id. null is every field, and no relation.
+func (m *Model) Selection(c Caller, fields, expand any) ([]int, *Expansion, []dataflow.Problem) {
 	p := expandParser{sight: c.Sight()}
-	return p.parse(m.m, v, pointer), p.problems
+	root := p.parse(m.m, expand, "/expand")
+	list, problems := p.sight.FieldsThrough(m.m, fields, "/fields", func(path, at string) { p.pick(root, path, at) })
+	p.bounded("/expand")
+	if problems = append(problems, p.problems...); len(problems) > 0 {
+		return nil, nil, problems
+	}
+	if len(root.relations) == 0 {
+		return list, nil, nil
+	}
+	root.seal()
+	return list, root, nil
 }
 
 // CheckExpand checks an expansion as an app file has it, where references
@@ -112,7 +127,40 @@ func CheckExpand(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 		return nil
 	}
 	p.parse(m, v, pointer)
+	p.bounded(pointer)
 	return p.problems
+}
+
+// CheckFields checks the fields that a read or a list asks for, as an app file
+// has them.
+func CheckFields(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
+	p := expandParser{}
+	root := &Expansion{m: bare(m)}
+	problems := query.ParseFieldsThroughStatic(m, v, pointer, func(path, at string) { p.pick(root, path, at) })
+	p.bounded(pointer)
+	return append(problems, p.problems...)
+}
+
+// Expands reports whether a read or a list with these arguments shows more than
+// rows of its model.
+func Expands(args *dataflow.Object) bool {
+	if args == nil {
+		return false
+	}
+	if args.Has("expand") {
+		return true
+	}
+	fields, _ := args.Get("fields")
+	switch fields := fields.(type) {
+	case string:
+		return strings.Contains(fields, ".")
+	case []any:
+		return slices.ContainsFunc(fields, func(v any) bool {
+			name, ok := v.(string)
+			return ok && strings.Contains(name, ".")
+		})
+	}
+	return false
 }
 
 type expandParser struct {
@@ -127,14 +175,14 @@ func (p *expandParser) parse(m *dataflow.Model, v any, pointer string) *Expansio
 	case nil:
 	case string:
 		for name := range strings.SplitSeq(v, ",") {
-			p.path(root, strings.TrimSpace(name), pointer)
+			p.path(root, strings.TrimSpace(name), pointer, nil)
 		}
 	case []any:
 		for i, item := range v {
 			at := pointer + "/" + strconv.Itoa(i)
 			switch item := item.(type) {
 			case string:
-				p.path(root, item, at)
+				p.path(root, item, at, nil)
 			case dataflow.Ref, *dataflow.Template:
 			default:
 				p.problems = append(p.problems, problem("wrong_type", at, "must be the name of a relation", ""))
@@ -143,22 +191,39 @@ func (p *expandParser) parse(m *dataflow.Model, v any, pointer string) *Expansio
 	default:
 		p.problems = append(p.problems, problem("wrong_type", pointer, "expand must be a name or a list of names", ""))
 	}
-	if p.count > MaxExpands {
-		p.problems = append(p.problems, problem("too_large", pointer, fmt.Sprintf("at most %d relations are expanded at once", MaxExpands), ""))
-	}
-	if len(p.problems) > 0 || len(root.relations) == 0 {
-		return nil
-	}
-	root.seal()
 	return root
 }
 
-// path adds the steps of one name that are not there yet.
-func (p *expandParser) path(e *Expansion, path, pointer string) {
+// bounded refuses more relations than are expanded at once.
+func (p *expandParser) bounded(pointer string) {
+	if p.count > MaxExpands {
+		p.problems = append(p.problems, problem("too_large", pointer, fmt.Sprintf("at most %d relations are expanded at once", MaxExpands), ""))
+	}
+}
+
+// pick adds the field that a path ends with to those that are shown of the rows
+// it leads to.
+func (p *expandParser) pick(root *Expansion, path, pointer string) {
+	end := strings.LastIndexByte(path, '.')
+	e := p.path(root, path[:end], pointer, []int{})
+	if e == nil {
+		return
+	}
+	fields, problems := p.sight.Fields(e.m.m, []any{path[end+1:]}, "")
+	for _, pr := range problems {
+		pr.Pointer = pointer
+		p.problems = append(p.problems, pr)
+	}
+	e.picked = unrepeated(append(e.picked, fields...))
+}
+
+// path adds the steps of one name that are not there yet, whose rows show what
+// is picked, and returns where it leads.
+func (p *expandParser) path(e *Expansion, path, pointer string, picked []int) *Expansion {
 	steps := strings.Split(path, ".")
 	if len(steps) > MaxExpandDepth {
 		p.problems = append(p.problems, problem("too_deep", pointer, fmt.Sprintf("%q goes through more than %d relations", path, MaxExpandDepth), ""))
-		return
+		return nil
 	}
 	for _, name := range steps {
 		next := e.relation(name)
@@ -167,14 +232,16 @@ func (p *expandParser) path(e *Expansion, path, pointer string) {
 			found, ok := all[name]
 			if !ok {
 				p.unknown(e.m.m, name, names, pointer)
-				return
+				return nil
 			}
 			next = &found
+			next.to.picked = picked
 			e.relations = append(e.relations, next)
 			p.count++
 		}
 		e = next.to
 	}
+	return e
 }
 
 func (p *expandParser) unknown(m *dataflow.Model, name string, names []string, pointer string) {
@@ -235,7 +302,7 @@ func (e *Expansion) fields(fields []int) []int {
 
 func unrepeated(list []int) []int {
 	seen := map[int]bool{}
-	var out []int
+	out := []int{}
 	for _, i := range list {
 		if !seen[i] {
 			seen[i] = true
@@ -312,7 +379,7 @@ func (m *Model) ExpandJSON(ctx context.Context, r store.Reader, c Caller, id any
 func (x *expander) forward(ctx context.Context, r *relation, rows []*dataflow.Object) error {
 	ids := idsIn(rows, r.field)
 	var found []*dataflow.Object
-	err := x.each(ctx, r.to.m, r.to.m.id, ids, 1, nil, func(row *dataflow.Object) error {
+	err := x.each(ctx, r.to.m, r.to.fields(r.to.picked), r.to.m.id, ids, 1, nil, func(row *dataflow.Object) error {
 		found = append(found, row)
 		return nil
 	})
@@ -345,8 +412,13 @@ func (x *expander) backward(ctx context.Context, e *Expansion, r *relation, rows
 	var found []*dataflow.Object
 	count, more := map[any]int{}, map[any]bool{}
 	order := []query.Order{{Field: r.field}, {Field: r.to.m.id}}
+	show := r.to.fields(r.to.picked)
+	hide := show != nil && !slices.Contains(show, r.field)
+	if hide {
+		show = append(show, r.field)
+	}
 	for len(pending) > 0 {
-		err := x.each(ctx, r.to.m, r.field, pending, ExpandLimit, order, func(row *dataflow.Object) error {
+		err := x.each(ctx, r.to.m, show, r.field, pending, ExpandLimit, order, func(row *dataflow.Object) error {
 			parent := row.Vals()[r.field]
 			if count[parent]++; count[parent] > ExpandLimit {
 				more[parent] = true
@@ -381,6 +453,9 @@ func (x *expander) backward(ctx context.Context, e *Expansion, r *relation, rows
 	}
 	lists := map[any][]any{}
 	for i, row := range found {
+		if hide {
+			row.Vals()[r.field] = dataflow.Absent
+		}
 		lists[parents[i]] = append(lists[parents[i]], row)
 	}
 	for _, row := range rows {
@@ -397,10 +472,10 @@ func (x *expander) backward(ctx context.Context, e *Expansion, r *relation, rows
 var relatedShape = dataflow.NewShape("records", "has_more")
 
 // each hands f the rows of m that the caller may see and whose field is one of
-// some ids, in chunks that are in order. Of a chunk come at most so many rows
+// some ids, with the positions of the shape that are shown (nil is all), in chunks that are in order. Of a chunk come at most so many rows
 // for each id, on average, and one: the store must not look for rows that are
 // not going to be shown.
-func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, most int, order []query.Order, f func(*dataflow.Object) error) error {
+func (x *expander) each(ctx context.Context, m *Model, show []int, field int, ids []any, most int, order []query.Order, f func(*dataflow.Object) error) error {
 	for len(ids) > 0 {
 		chunk := ids[:min(len(ids), expandChunk)]
 		ids = ids[len(chunk):]
@@ -409,7 +484,7 @@ func (x *expander) each(ctx context.Context, m *Model, field int, ids []any, mos
 			return err
 		}
 		limit := min(len(chunk)*most, MaxExpandRows-x.rows) + 1
-		rd := m.sight(x.c).whole
+		rd := m.reading(m.sight(x.c), show)
 		err = x.r.Select(ctx, &query.Select{Model: m.m, Fields: rd.ask, Where: where, Order: order, Limit: limit}, func(row store.Row) error {
 			if x.rows++; x.rows > MaxExpandRows {
 				return m.tooMany()

@@ -80,6 +80,37 @@ func TestExpand(t *testing.T) {
 	}
 }
 
+// A field behind a relation expands it, and of its rows shows only what is
+// named: the id besides, and nothing that was only needed to find them.
+func TestFieldsBehindRelations(t *testing.T) {
+	a := openShop(t).fill()
+	page := func(s string, n int) string {
+		return fmt.Sprintf(`{"records":[%s],"count":%d,"total":null,"limit":100,"offset":0,"next_cursor":null,"has_more":false}`, s, n)
+	}
+	rows := func(s string) string { return `{"records":[` + s + `],"has_more":false}` }
+	a.want("Order.list", `{"fields": ["note", "customer.name", "lines.product.name"]}`, page(
+		`{"id":1,"customer":{"id":1,"name":"Ann"},"note":"x","lines":`+rows(`{"id":1,"product":{"id":"p","name":"Pen"}},{"id":2,"product":null}`)+`},`+
+			`{"id":2,"customer":{"id":1,"name":"Ann"},"note":null,"lines":`+rows(`{"id":3,"product":{"id":"p","name":"Pen"}}`)+`}`, 2))
+	// Nothing of the rows themselves is asked for; a computed value is.
+	a.want("Customer.list", `{"fields": ["orders_by_payer.loud"]}`, page(
+		`{"id":1,"orders_by_payer":`+rows(``)+`},{"id":2,"orders_by_payer":`+rows(`{"id":1,"loud":"X"}`)+`}`, 2))
+	// What is expanded whole stays so, but for what is picked out of it.
+	a.want("Line.read", `{"id": 1, "fields": ["order.customer.name"], "expand": "order.payer"}`,
+		strings.NewReplacer("AT", `"2026-01-31T12:00:00.000000Z"`, "LATER", `"2026-01-31T12:00:00.000001Z"`).Replace(
+			`{"id":1,"order":{"id":1,"customer":{"id":1,"name":"Ann"},"payer":{"id":2,"name":"Bob","deleted_at":null,"created_at":LATER,"updated_at":LATER},"note":"x","created_at":AT,"updated_at":AT,"loud":"X"}}`))
+	// The field that refers is there if it is asked for, or expanded in its turn.
+	a.want("Product.read", `{"id": "p", "fields": ["lines.order"]}`, `{"id":"p","lines":`+rows(`{"id":1,"order":1},{"id":3,"order":2}`)+`}`)
+	a.want("Product.read", `{"id": "p", "fields": ["lines.product.name"]}`,
+		`{"id":"p","lines":`+rows(`{"id":1,"product":{"id":"p","name":"Pen"}},{"id":3,"product":{"id":"p","name":"Pen"}}`)+`}`)
+	a.fails("Order.list", `{"fields": ["customer.nme", "custmer.name", "note.x", "a.b.c.d.e", ".", "customer."]}`, "invalid",
+		`/fields/0 unknown_field: Customer has no field "nme" [did you mean "name"?]`,
+		`/fields/1 unknown_field: Order has no relation "custmer" [did you mean "customer"?]`,
+		`/fields/2 unknown_field: Order has no relation "note" [there are customer, payer, lines]`,
+		`/fields/3 too_deep: "a.b.c.d" goes through more than 3 relations`,
+		`/fields/4 unknown_field: Order has no relation "" [there are customer, payer, lines]`,
+		`/fields/5 unknown_field: Customer has no field ""`)
+}
+
 func TestExpandKeepsTenantsApart(t *testing.T) {
 	a := openShop(t, multiTenant)
 	a.as("x").fill()

@@ -204,7 +204,10 @@ func (g *asker) read(m string) (string, *dataflow.Object) {
 		"Note": {"doc", "parent", "notes", "doc.team", "doc.notes"}}[m]
 	filter := func() any { return g.filter(m, 2) }
 	expand := func() any { return g.names(relations, 2) }
-	fields := func() any { return g.names(fieldsFor(m), 3) }
+	behind := map[string][]string{"Team": {"docs_by_team.code", "docs_by_link.secret", "docs_by_team.notes.text"},
+		"Doc":  {"team.name", "team.budget", "link.name", "notes.text", "notes.parent.by", "team.docs_by_team.grade", "team.docs_by_team.pin"},
+		"Note": {"doc.secret", "doc.owner", "parent.text", "notes.text", "doc.team.budget", "doc.link.name"}}[m]
+	fields := func() any { return g.names(append(fieldsFor(m), behind...), 3) }
 	search := func() any { return g.text("kettle", "hidden", "sesame", "mellon", "old -pot", "nothing") }
 	switch g.IntN(5) {
 	case 0:
@@ -367,6 +370,7 @@ func (g *asker) write(m string) (string, *dataflow.Object) {
 // REST has them.
 func (g *asker) json(m string, writes bool) func(a *app) string {
 	id, fields := g.id(m), [][]int{nil, {1}, {2, 3}}[g.IntN(3)]
+	show := g.any(nil, "team.name", "docs_by_team.secret,team.docs_by_team.code", "doc.body,notes.text")
 	row, replace := string(codec.AppendValue(nil, g.row(m, true))), g.IntN(2) == 0
 	expand := g.text("team", "notes", "doc", "docs_by_team")
 	kind := g.IntN(2)
@@ -383,11 +387,14 @@ func (g *asker) json(m string, writes bool) func(a *app) string {
 			}
 			return fmt.Sprint(string(out), version)
 		case 1:
-			e, problems := mm.ParseExpand(a.caller, expand, "/expand")
+			some, e, problems := mm.Selection(a.caller, show, expand)
 			if e == nil {
 				return fmt.Sprint(problems)
 			}
-			out, err := mm.ExpandJSON(ctx, a.store, a.caller, id, fields, e, nil)
+			if some == nil {
+				some = fields
+			}
+			out, err := mm.ExpandJSON(ctx, a.store, a.caller, id, some, e, nil)
 			if err != nil {
 				return outcome(nil, err)
 			}

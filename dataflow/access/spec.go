@@ -34,7 +34,7 @@ func Spec(op dataflow.Op) *dataflow.NodeSpec {
 // outputOf is the output of a read or a list with this config: where rows are
 // expanded, what is in them is known to the run.
 func outputOf(op dataflow.Op, config *dataflow.Object, plain *dataflow.Type) *dataflow.Type {
-	if config == nil || !config.Has("expand") {
+	if !Expands(config) {
 		return plain
 	}
 	if op.Kind == dataflow.OpRead {
@@ -141,7 +141,7 @@ func idsParam(m *dataflow.Model) *dataflow.Field {
 func filterParam(doc string) *dataflow.Field { return optional("filter", anyObject, doc) }
 
 func fieldsParam() *dataflow.Field {
-	return optional("fields", dataflow.ListOf(dataflow.String), "the fields to return besides the id; all if left out")
+	return optional("fields", dataflow.ListOf(dataflow.String), `the fields to return besides the id; all if left out. "customer.name" is a field behind a relation, which it expands, without its other fields`)
 }
 
 // searchParam is there where rows can be searched.

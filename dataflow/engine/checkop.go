@@ -28,7 +28,7 @@ func (w *wfPlanner) checkOp(n *nodePlan) {
 		{"filter", query.ParseStatic},
 		{"sort", query.ParseSortStatic},
 		{"conflict_on", query.ParseFieldsStatic},
-		{"fields", query.ParseFieldsStatic},
+		{"fields", access.CheckFields},
 		{"expand", access.CheckExpand},
 	} {
 		v, given := n.raw.Get(part.name)

@@ -31,8 +31,14 @@ func ParseFields(m *dataflow.Model, v any, pointer string) ([]int, []dataflow.Pr
 // ParseFieldsStatic checks a list of fields as an app file has it; see
 // ParseStatic.
 func ParseFieldsStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
+	return ParseFieldsThroughStatic(m, v, pointer, nil)
+}
+
+// ParseFieldsThroughStatic is ParseFieldsStatic, where through is handed what
+// has points in it.
+func ParseFieldsThroughStatic(m *dataflow.Model, v any, pointer string, through func(path, at string)) []dataflow.Problem {
 	p := parser{model: m, static: true}
-	p.fields(v, pointer)
+	p.fields(v, pointer, through)
 	return p.problems
 }
 
@@ -62,10 +68,17 @@ func (p *parser) sort(v any, pointer string) []Order {
 	return keys
 }
 
-func (p *parser) fields(v any, pointer string) []int {
-	var list []int
+func (p *parser) fields(v any, pointer string, through func(path, at string)) []int {
+	if v == nil {
+		return nil
+	}
+	list := []int{} // of names that lead elsewhere alone it is none, which is not all
 	seen := map[int]bool{}
 	for name, at := range p.names("fields", v, pointer) {
+		if through != nil && strings.Contains(name, ".") {
+			through(name, at)
+			continue
+		}
 		i, ok := p.model.Shape().Index(name)
 		if !ok || !p.sight.field(p.model, i) {
 			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.sight.names(p.model, p.model.Shape().Len())), "%s has no field %q", p.model.Name, name)

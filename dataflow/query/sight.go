@@ -87,7 +87,14 @@ func (s Sight) Sort(m *dataflow.Model, v any, pointer string) ([]Order, []datafl
 // Fields is ParseFields for what is seen.
 func (s Sight) Fields(m *dataflow.Model, v any, pointer string) ([]int, []dataflow.Problem) {
 	p := parser{model: m, sight: s}
-	return p.fields(v, pointer), p.problems
+	return p.fields(v, pointer, nil), p.problems
+}
+
+// FieldsThrough is Fields, where through is handed each name with points in it
+// and its pointer: what leads through relations is not m's alone to read.
+func (s Sight) FieldsThrough(m *dataflow.Model, v any, pointer string, through func(path, at string)) ([]int, []dataflow.Problem) {
+	p := parser{model: m, sight: s}
+	return p.fields(v, pointer, through), p.problems
 }
 
 // Aggregate reads the arguments of an aggregate over m's rows: filter,

@@ -62,7 +62,7 @@ var (
 func filterField(doc string) *dataflow.Field { return optionalParam("filter", anyObject, doc) }
 
 func fieldsField() *dataflow.Field {
-	return optionalParam("fields", dataflow.ListOf(dataflow.String), "the fields to return besides the id; all if left out")
+	return optionalParam("fields", dataflow.ListOf(dataflow.String), `the fields to return besides the id; all if left out. "customer.name" is a field behind a relation, which it expands, without its other fields`)
 }
 
 func limitField() *dataflow.Field {

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -268,7 +269,7 @@ func (s *Server) modelTool(exp *dataflow.Exposure, op dataflow.OpKind) *tool {
 		}
 		d := definition{
 			description: describeOp(exp, op, params),
-			input:       inputOf(exp.Model, op, append(params[:len(params):len(params)], extra()...), spec().Rest),
+			input:       inputOf(exp.Model, s.engine.App().Shows, op, append(params[:len(params):len(params)], extra()...), spec().Rest),
 			reach:       reachOfOp(exp.Model, op),
 		}
 		if out := spec().Output; out != nil && isObject(out) {
@@ -394,8 +395,8 @@ func affected(result any) int64 {
 }
 
 // inputOf is the schema of an operation's arguments, with the names that
-// fields of a read may have.
-func inputOf(m *dataflow.Model, op dataflow.OpKind, params []*dataflow.Field, rest *dataflow.Type) *dataflow.Object {
+// fields of a read may have: its own, and what is behind its relations.
+func inputOf(m *dataflow.Model, sees func(*dataflow.Model) bool, op dataflow.OpKind, params []*dataflow.Field, rest *dataflow.Type) *dataflow.Object {
 	o := schema.Builder{}.Object(params, rest)
 	if op != dataflow.OpRead && op != dataflow.OpList {
 		return o
@@ -409,7 +410,14 @@ func inputOf(m *dataflow.Model, op dataflow.OpKind, params []*dataflow.Field, re
 	for i := range names {
 		names[i] = m.Shape().Name(i)
 	}
-	fields.(*dataflow.Object).Set("items", dataflow.ObjectOf("type", "string", "enum", names))
+	items := dataflow.ObjectOf("type", "string", "enum", names)
+	if relations := access.Expandable(m, sees); len(relations) > 0 {
+		items = dataflow.ObjectOf("type", "string", "anyOf", []any{
+			dataflow.ObjectOf("enum", names),
+			dataflow.ObjectOf("pattern", `^(`+strings.Join(relations, "|")+`)\.`),
+		})
+	}
+	fields.(*dataflow.Object).Set("items", items)
 	return o
 }
 

@@ -22,7 +22,7 @@ func sharedParameters() *dataflow.Object {
 		"limit", parameter("limit", "query", "Rows in a page.", limit),
 		"offset", parameter("offset", "query", "Rows to pass over; a cursor is better for all but the first pages.", dataflow.ObjectOf("type", "integer", "minimum", int64(0), "default", int64(0))),
 		"cursor", parameter("cursor", "query", "Where to go on: next_cursor of the page before, with the same filter and sort.", typed("string")),
-		"fields", parameter("fields", "query", "The fields wanted, with commas between. Rows then have these only.", typed("string")),
+		"fields", parameter("fields", "query", "The fields wanted, with commas between. Rows then have these only. customer.name is a field behind a relation, which it expands, without its other fields.", typed("string")),
 		"expand", parameter("expand", "query", "Rows to return along with each, with commas between: customer puts the row in the place of its id, order_lines adds {records, has_more} of the rows that refer to it, order_lines.product goes on from there. What can be expanded is in the properties of the answer; the models must be served themselves.", typed("string")),
 		"count", parameter("count", "query", "exact also counts every match, as total. true and false say the same.",
 			dataflow.ObjectOf("type", "string", "enum", []any{"exact", "none", "true", "false"}, "default", "none")),

@@ -142,7 +142,7 @@ func lastEvent(r *http.Request) (p access.Place, given bool, err error) {
 
 // view reads what a stream is to show.
 func (m *model) view(c access.Caller, raw string) (*view, error) {
-	p := params{m: m.decl, expand: m.expand(c), sight: c.Sight()}
+	p := params{m: m.decl, sight: c.Sight()}
 	known := []string{"filter", "fields"}
 	p.each(raw, func(name, value string) {
 		switch {
@@ -156,6 +156,10 @@ func (m *model) view(c access.Caller, raw string) (*view, error) {
 			p.filterParam(name, value)
 		}
 	})
+	if p.shown != nil {
+		fields, problems := p.sight.Fields(p.m, p.shown, "/fields")
+		p.q.Fields, p.problems = fields, append(p.problems, problems...)
+	}
 	if p.flat != nil {
 		p.where(p.flat, "")
 	}

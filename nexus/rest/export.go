@@ -119,8 +119,12 @@ func (m *model) export(x *front.Exchange, form string) error {
 // exportable refuses what makes a page of a list.
 func (m *model) exportable(raw string) error {
 	p := params{m: m.decl}
-	p.each(raw, func(name, _ string) {
+	p.each(raw, func(name, value string) {
 		switch name {
+		case "fields":
+			if strings.Contains(value, ".") {
+				p.add(name, "unknown_field", "an export has rows of "+m.decl.Name+", and no others in them", "name fields of "+m.decl.Name+" itself, or ask for JSON")
+			}
 		case "limit", "offset", "cursor", "count", "expand":
 			if m.decl.Field(name) == nil {
 				p.add(name, "unknown_parameter", "an export has every row, and no others in them", "leave "+name+" out, or ask for JSON")

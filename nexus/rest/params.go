@@ -21,9 +21,10 @@ func ListParams() []string {
 // pointer names the parameter as if the query were an object.
 type params struct {
 	m        *dataflow.Model
-	expand   func(v any, pointer string) (*access.Expansion, []dataflow.Problem)
 	sight    query.Sight // of the caller
 	q        access.ListQuery
+	shown    any // what fields says; nil if it is not there
+	along    any // and expand
 	seen     map[string]bool
 	flat     *dataflow.Object // filters given as parameters of their own
 	problems []dataflow.Problem
@@ -31,8 +32,9 @@ type params struct {
 
 // listQuery reads the query string of a list.
 func (m *model) listQuery(c access.Caller, raw string) (access.ListQuery, error) {
-	p := params{m: m.decl, expand: m.expand(c), sight: c.Sight()}
+	p := params{m: m.decl, sight: c.Sight()}
 	p.each(raw, p.listParam)
+	p.selection(m, c)
 	if p.flat != nil {
 		p.where(p.flat, "")
 	}
@@ -42,7 +44,7 @@ func (m *model) listQuery(c access.Caller, raw string) (access.ListQuery, error)
 // getQuery reads the query string of a read: it may name fields and what to
 // expand.
 func (m *model) getQuery(c access.Caller, raw string) ([]int, *access.Expansion, error) {
-	p := params{m: m.decl, expand: m.expand(c), sight: c.Sight()}
+	p := params{m: m.decl, sight: c.Sight()}
 	p.each(raw, func(name, value string) {
 		switch name {
 		case "fields", "expand":
@@ -51,15 +53,15 @@ func (m *model) getQuery(c access.Caller, raw string) ([]int, *access.Expansion,
 			p.unknown(name, []string{"fields", "expand"})
 		}
 	})
+	p.selection(m, c)
 	return p.q.Fields, p.q.Expand, p.err()
 }
 
-// expand returns what reads what to expand. Only what is served can be, and
-// seen by the caller.
-func (m *model) expand(c access.Caller) func(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
-	return func(v any, pointer string) (*access.Expansion, []dataflow.Problem) {
-		return m.ops.ParseExpand(c, v, pointer)
-	}
+// selection reads "id,status,customer.name" and what to expand. Only what is
+// served can be, and seen by the caller.
+func (p *params) selection(m *model, c access.Caller) {
+	fields, e, problems := m.ops.Selection(c, p.shown, p.along)
+	p.q.Fields, p.q.Expand, p.problems = fields, e, append(p.problems, problems...)
 }
 
 // noParameters refuses a query string where none means anything.
@@ -125,10 +127,9 @@ func (p *params) listParam(name, value string) {
 		order, problems := p.sight.Sort(p.m, value, pointer(name))
 		p.q.Sort, p.problems = order, append(p.problems, problems...)
 	case "fields":
-		p.fields(value)
+		p.shown = value
 	case "expand":
-		e, problems := p.expand(value, pointer(name))
-		p.q.Expand, p.problems = e, append(p.problems, problems...)
+		p.along = value
 	case "search":
 		e, problems := p.sight.Search(p.m, value, pointer(name))
 		p.problems = append(p.problems, problems...)
@@ -200,12 +201,6 @@ func (p *params) below(name string, problems []dataflow.Problem) {
 		pr.Pointer = pointer(name) + pr.Pointer
 		p.problems = append(p.problems, pr)
 	}
-}
-
-// fields reads "id,status".
-func (p *params) fields(value string) {
-	fields, problems := p.sight.Fields(p.m, value, pointer("fields"))
-	p.q.Fields, p.problems = fields, append(p.problems, problems...)
 }
 
 func (p *params) unknown(name string, known []string) {

@@ -333,7 +333,7 @@ func asked(m *dataflow.Model, fields *val) *dataflow.Type {
 	row := dataflow.ObjectType(m.ID())
 	for _, v := range fields.items {
 		switch {
-		case v == nil || v.text == nil:
+		case v == nil || v.text == nil || strings.Contains(*v.text, "."): // what is behind a relation is known to the run
 			return dataflow.Any
 		case m.Field(*v.text) != nil && m.Field(*v.text) != m.ID():
 			row.Fields = append(row.Fields, m.Field(*v.text))
@@ -402,7 +402,7 @@ func (fr *frame) argument(op dataflow.Op, q *dataflow.Field, e *entry) {
 	case q.Name == "sort":
 		fr.problems(query.ParseSortStatic(op.Model, v.static(), ""), v)
 	case q.Name == "fields" && !op.Kind.Writes():
-		fr.problems(query.ParseFieldsStatic(op.Model, v.static(), ""), v)
+		fr.problems(access.CheckFields(op.Model, v.static(), ""), v)
 	case q.Name == "data" && v.kind == isList:
 		if v.items != nil {
 			for _, item := range v.items {

@@ -2,6 +2,7 @@ package lsp
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -216,7 +217,8 @@ func (c *callSite) output() *dataflow.Type {
 func (c *callSite) expands() bool {
 	for _, a := range c.call.Args {
 		if bin, ok := a.(*syntax.BinaryExpr); ok && bin.Op == syntax.EQ {
-			if id, ok := bin.X.(*syntax.Ident); ok && id.Name == "expand" {
+			id, ok := bin.X.(*syntax.Ident)
+			if ok && (id.Name == "expand" || id.Name == "fields" && leads(bin.Y)) {
 				return true
 			}
 		}
@@ -225,6 +227,15 @@ func (c *callSite) expands() bool {
 		}
 	}
 	return c.op == nil
+}
+
+// leads reports whether names of fields lead through relations.
+func leads(fields syntax.Expr) bool {
+	list, ok := fields.(*syntax.ListExpr)
+	return ok && slices.ContainsFunc(list.List, func(e syntax.Expr) bool {
+		name, ok := e.(*syntax.Literal)
+		return ok && strings.Contains(name.Raw, ".")
+	})
 }
 
 // slotOf is the slot of an argument.
