@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"net/url"
 	"strconv"
 	"strings"
@@ -240,11 +241,14 @@ func (p *params) filterParam(name, value string) {
 	}
 	f := p.fieldAt(path)
 	if f == nil {
-		p.unknownFilter(name, path)
+		p.unknownFilter(name, path, value)
 		return
 	}
 	v, problems := operand(f.Type, op, value)
 	if len(problems) > 0 {
+		if hint := p.habit(name, value); hint != "" {
+			problems[0].Hint = hint
+		}
 		p.below(name, problems)
 		return
 	}
@@ -266,22 +270,20 @@ func (p *params) filterParam(name, value string) {
 	ops.(*dataflow.Object).Set(op, v)
 }
 
-func (p *params) unknownFilter(name, path string) {
+func (p *params) unknownFilter(name, path, value string) {
+	hint := p.habit(name, value)
 	known := append(ListParams(), p.sight.FieldNames(p.m)...)
 	if path != name { // only a field can have an operator
 		known = known[len(ListParams()):]
 	}
 	if f := p.sight.FieldOf(p.m, before(path)); f != nil && f.Name != path { // a path that goes wrong further on
 		if _, problems := p.sight.Filter(p.m, dataflow.ObjectOf(path, nil), ""); len(problems) > 0 {
-			p.add(name, "unknown_parameter", problems[0].Detail, problems[0].Hint)
+			p.add(name, "unknown_parameter", problems[0].Detail, cmp.Or(hint, problems[0].Hint))
 			return
 		}
 	}
-	hint := dataflow.DidYouMean(path, known)
-	if hint == "" {
-		hint = "filters name fields of " + p.m.Name + ", as in " + p.m.ID().Name + "=1 or created_at[$gte]=2026-01-31T00:00:00Z"
-	}
-	p.add(name, "unknown_parameter", "there is no parameter or field "+quote(path), hint)
+	p.add(name, "unknown_parameter", "there is no parameter or field "+quote(path), cmp.Or(hint, dataflow.DidYouMean(path, known),
+		"filters name fields of "+p.m.Name+", as in "+p.m.ID().Name+"=1 or created_at[$gte]=2026-01-31T00:00:00Z"))
 }
 
 // before is the first name of a path.
