@@ -2,7 +2,6 @@ package dataflow
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 )
 
@@ -77,8 +76,8 @@ func (v *validator) databases() {
 }
 
 var (
-	modelNames = regexp.MustCompile(`^[A-Z][A-Za-z0-9_]{0,59}$`)
-	otherNames = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]{0,59}$`)
+	modelNames = NameShape{First: Capitals, Rest: Word, Most: 60}
+	otherNames = NameShape{First: Letters, Rest: Word, Most: 60}
 )
 
 // names holds the models of a database apart by name, table and node types.
@@ -114,10 +113,10 @@ func (v *validator) unique(code string, seen map[string]*Model, key string, m *M
 
 // modelNames checks names that no loader has seen.
 func (v *validator) modelNames(m *Model) {
-	if !modelNames.MatchString(m.Name) {
+	if !modelNames.Fits(m.Name) {
 		v.error("FC253", m.Span, "a name has up to 60 letters, digits and _, and begins with a capital", "%q is no name for a model", m.Name)
 	}
-	if !otherNames.MatchString(m.Table) {
+	if !otherNames.Fits(m.Table) {
 		v.error("FC253", m.Span, "a name has up to 60 letters, digits and _, and begins with a letter", "%q is no name for the table of %s", m.Table, m.Name)
 	}
 }
@@ -147,7 +146,7 @@ func (v *validator) exposures() {
 		if !e.Span.IsZero() {
 			continue // paths in a file have been checked
 		}
-		if !pathNames.MatchString(e.Path) {
+		if !pathNames.Fits(e.Path) {
 			v.error("FC451", e.Span, "a path has letters, digits, - and _, and begins with a letter", "%q is no path to serve %s at", e.Path, e.Model.Name)
 		}
 		if e.Path == BatchPath {
@@ -163,7 +162,7 @@ func (v *validator) exposures() {
 	}
 }
 
-var pathNames = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+var pathNames = NameShape{First: Letters, Rest: Word | Dash}
 
 // workflows checks workflows that a Go program built; those of a file have
 // been checked when they were registered.
@@ -183,7 +182,7 @@ func (v *validator) workflows() {
 }
 
 func (v *validator) builtWorkflow(w *Workflow) {
-	if !pathNames.MatchString(w.Name) {
+	if !pathNames.Fits(w.Name) {
 		v.error("FC454", w.Span, "a name has letters, digits, - and _, and begins with a letter: it is part of an address", "%q is no name for a workflow", w.Name)
 	}
 	if (w.Handler == nil) == (len(w.Nodes) == 0) {

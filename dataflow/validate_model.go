@@ -184,7 +184,7 @@ func (v *validator) builtField(m *Model, f *Field) {
 	bad := func(hint, format string, args ...any) {
 		v.error("FC261", f.Span, hint, "the field %s.%s: "+format, append([]any{m.Name, f.Name}, args...)...)
 	}
-	if !otherNames.MatchString(f.Name) {
+	if !otherNames.Fits(f.Name) {
 		bad("a name has up to 60 letters, digits and _, and begins with a letter", "it can't have this name")
 	}
 	if !storable(f.Type) {

@@ -302,7 +302,7 @@ func (r *ruleReader) condition(src *source, w arg) dataflow.Cond {
 	text := string(w.val.(sl.String))
 	if r.m == nil {
 		hint := "name the roles: role(\"clerk\")"
-		if name := strings.TrimSpace(text); servedName.MatchString(name) {
+		if name := strings.TrimSpace(text); servedName.Fits(name) {
 			hint = fmt.Sprintf("write role(%q) for a role", name)
 		}
 		r.l.error("FC272", w.at, "a condition can't stand here: "+r.why, hint)

@@ -3,12 +3,12 @@ package starlark
 import (
 	"errors"
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 	"github.com/flowctl/flowctl/starlark/spec"
@@ -263,7 +263,7 @@ var foreignNames = map[string]string{
 	"uuid4":      "ids are made by the database; declare \"id\": uuid in the model",
 }
 
-var reassigned = regexp.MustCompile(`^cannot reassign (\S+) (\S+) declared at .*:(\d+):(\d+)$`)
+var reassigned = lazyregexp.New(`^cannot reassign (\S+) (\S+) declared at .*:(\d+):(\d+)$`)
 
 // resolverHints say what to write instead, by a part of the resolver's message.
 var resolverHints = []struct{ fragment, code, message, hint string }{

@@ -2,7 +2,6 @@ package starlark
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -113,15 +112,15 @@ func (d *database) model(l *loader, a *args) sl.Value {
 	return value.Model{M: m, Missing: l.missing}
 }
 
-var modelName = regexp.MustCompile(`^[A-Z][A-Za-z0-9_]*$`)
+var modelName = dataflow.NameShape{First: dataflow.Capitals, Rest: dataflow.Word}
 
 func (l *loader) checkModelName(name string, at dataflow.Span) bool {
 	switch {
 	case len(name) > 60:
 		l.error("FC201", at, "the model's name is longer than 60 characters", "")
-	case !modelName.MatchString(name):
+	case !modelName.Fits(name):
 		hint := "a name has letters, digits and _, and begins with a capital"
-		if p := pascal(name); modelName.MatchString(p) {
+		if p := pascal(name); modelName.Fits(p) {
 			hint = fmt.Sprintf("write %q", p)
 		}
 		l.error("FC201", at, fmt.Sprintf("%q is no name for a model", name), hint)
@@ -166,7 +165,7 @@ func (d *database) add(m *dataflow.Model, a *args) bool {
 	return true
 }
 
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$ -]*$`)
+var tableName = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash | dataflow.Dollar | dataflow.Space}
 
 func (d *database) table(m *dataflow.Model, a *args) {
 	m.Table = dataflow.TableName(m.Name)
@@ -177,7 +176,7 @@ func (d *database) table(m *dataflow.Model, a *args) {
 		return
 	}
 	name := a.str("table", "")
-	if !tableName.MatchString(name) || len(name) > 60 || strings.HasPrefix(strings.ToLower(name), "sqlite_") || strings.HasPrefix(strings.ToLower(name), "_flow_") {
+	if !tableName.Fits(name) || len(name) > 60 || strings.HasPrefix(strings.ToLower(name), "sqlite_") || strings.HasPrefix(strings.ToLower(name), "_flow_") {
 		a.fail("FC214", a.at("table"), fmt.Sprintf("%q is no name for a table", name),
 			`a name has letters, digits, blanks and _ $ -, begins with a letter or _, and not with "sqlite_" or "_flow_"`)
 		return

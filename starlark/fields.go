@@ -9,6 +9,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
@@ -206,7 +207,7 @@ func (m *fieldMaker) apply(o option) {
 
 // columnName holds no point, which indexes' names have between columns, and no
 // quote.
-var columnName = regexp.MustCompile(`^[\pL_][\pL\pN_$ -]*$`)
+var columnName = lazyregexp.New(`^[\pL_][\pL\pN_$ -]*$`)
 
 func (m *fieldMaker) column(o option) {
 	name := string(o.val.(sl.String))
@@ -361,14 +362,14 @@ func (m *fieldMaker) constant(o option) (any, bool) {
 	return m.coerced(o, m.f, "FC207")
 }
 
-var fieldName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+var fieldName = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word}
 
 // checkFieldName reports a name that no field can have.
 func (l *loader) checkFieldName(name string, at dataflow.Span) bool {
 	switch {
 	case len(name) > 60:
 		l.error("FC203", at, fmt.Sprintf("the name %q is longer than 60 characters", name), "")
-	case !fieldName.MatchString(name):
+	case !fieldName.Fits(name):
 		l.error("FC203", at, fmt.Sprintf("%q is no name for a field", name), "a name has letters, digits and _, and begins with a letter")
 	default:
 		return true

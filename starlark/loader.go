@@ -7,12 +7,12 @@ import (
 	"fmt"
 	"io/fs"
 	"path"
-	"regexp"
 	"strings"
 	"time"
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -221,7 +221,7 @@ func (g *loadGuard) check(thread *sl.Thread) {
 	thread.Cancel(g.broken)
 }
 
-var tooEarly = regexp.MustCompile(`^global variable (\S+) referenced before assignment$`)
+var tooEarly = lazyregexp.New(`^global variable (\S+) referenced before assignment$`)
 
 // evalFailed reports the exception that ended the evaluation of a file.
 func (l *loader) evalFailed(src *source, err error, g *loadGuard) {

@@ -4,7 +4,6 @@ import (
 	"fmt"
 	"io/fs"
 	"net/url"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -139,14 +138,14 @@ func isOrigin(text string) bool {
 	return err == nil && (u.Scheme == "http" || u.Scheme == "https") && u.Host != "" && u.User == nil && u.Path == "" && u.RawQuery == "" && u.Fragment == ""
 }
 
-var servedName = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_-]*$`)
+var servedName = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word | dataflow.Dash}
 
 // checkServedName reports a name under which nothing can be served.
 func (l *loader) checkServedName(name string, at dataflow.Span) bool {
 	switch {
 	case len(name) > 60:
 		l.error("FC402", at, "the name is longer than 60 characters", "")
-	case !servedName.MatchString(name):
+	case !servedName.Fits(name):
 		hint := "a name has letters, digits, _ and -, and begins with a letter: it is part of a path"
 		if s := cleanName(name); s != "" {
 			hint += fmt.Sprintf("; write %q", s)
@@ -168,7 +167,7 @@ func cleanName(name string) string {
 		}
 		return -1
 	}, name), "_-")
-	if servedName.MatchString(s) {
+	if servedName.Fits(s) {
 		return s
 	}
 	return ""
@@ -347,7 +346,7 @@ func orElse(a, b string) string {
 	return b
 }
 
-var exposedPath = regexp.MustCompile(`^[a-z][a-z0-9_-]*$`)
+var exposedPath = dataflow.NameShape{First: dataflow.Smalls, Rest: dataflow.Smalls | dataflow.Digits | dataflow.Underscore | dataflow.Dash}
 
 // expose implements app.expose(…).
 func (s *server) expose(l *loader, a *args) sl.Value {
@@ -390,7 +389,7 @@ func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []d
 	if a.has("path") {
 		pathAt = a.at("path")
 	}
-	if !exposedPath.MatchString(path) || len(path) > 60 {
+	if !exposedPath.Fits(path) || len(path) > 60 {
 		a.fail("FC405", pathAt, fmt.Sprintf("%q is no path", path), `write one segment: lower-case letters, digits, _ and -, as "order-lines"`)
 		return
 	}

@@ -2,7 +2,6 @@ package starlark
 
 import (
 	"fmt"
-	"regexp"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -80,7 +79,7 @@ func (l *loader) inputSpans(w *dataflow.Workflow, src *source, g arg) {
 	}
 }
 
-var nodeID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]*$`)
+var nodeID = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash}
 
 // addNode implements wf.add_node(…).
 func (b *builder) addNode(l *loader, a *args) sl.Value {
@@ -131,7 +130,7 @@ func (b *builder) checkID(id string, a *args) bool {
 	case id == "input" || id == "env" || id == "ctx":
 		a.fail("FC409", at, fmt.Sprintf("a node can't be called %q: ${%s.…} means something else", id, id), "")
 		return false
-	case !nodeID.MatchString(id) || len(id) > 60:
+	case !nodeID.Fits(id) || len(id) > 60:
 		a.fail("FC409", at, fmt.Sprintf("%q is no id for a node", id), "an id has letters, digits, _ and -, and begins with a letter")
 		return false
 	}

@@ -7,7 +7,6 @@ import (
 	"io/fs"
 	"os"
 	"path/filepath"
-	"regexp"
 	"slices"
 	"strings"
 	"time"
@@ -69,7 +68,12 @@ A file is never written over: a migration that was run elsewhere must not change
 
 const versionLayout = "20060102150405"
 
-var fileName = regexp.MustCompile(`^[a-z0-9]+(_[a-z0-9]+)*$`)
+// fileWord is what stands between the underscores of a file's name.
+var fileWord = dataflow.NameShape{First: dataflow.Smalls | dataflow.Digits, Rest: dataflow.Smalls | dataflow.Digits}
+
+func isFileName(name string) bool {
+	return !slices.ContainsFunc(strings.Split(name, "_"), func(word string) bool { return !fileWord.Fits(word) })
+}
 
 // check returns the time that is to stand in the names of files.
 func (x *exportFlags) check(w *world) (at time.Time, err error) {
@@ -80,7 +84,7 @@ func (x *exportFlags) check(w *world) (at time.Time, err error) {
 		}
 		return at, &usageError{fmt.Sprintf("unknown format %q", x.format), hint}
 	}
-	if !fileName.MatchString(x.name) {
+	if !isFileName(x.name) {
 		return at, &usageError{fmt.Sprintf("--name can't be %q", x.name), "names of files have small letters, digits and _ between them"}
 	}
 	dialects := nexus.Options{}.Dialects()

@@ -12,6 +12,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 // Options are what a file needs to know beside the database.
@@ -96,12 +97,12 @@ func (w *writer) wanted(table string) bool {
 	return len(w.o.Tables) == 0 || slices.ContainsFunc(w.o.Tables, func(p string) bool { return w.o.Match(p, table) })
 }
 
-var writable = regexp.MustCompile(`^[\pL_][\pL\pN_$ -]*$`)
-var tableName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_$ -]*$`)
+var writable = lazyregexp.New(`^[\pL_][\pL\pN_$ -]*$`)
+var tableName = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash | dataflow.Dollar | dataflow.Space}
 
 // unfit says why a table can't be a model, or "".
 func (w *writer) unfit(t *migrate.Table) string {
-	if !tableName.MatchString(t.Name) || len(t.Name) > 60 {
+	if !tableName.Fits(t.Name) || len(t.Name) > 60 {
 		return "its name can't be written; rename it, or serve a view of it by other means"
 	}
 	var ids []string
@@ -388,7 +389,7 @@ func (w *writer) target(m *model, c *migrate.Column) string {
 	return quote(to.name)
 }
 
-var length = regexp.MustCompile(`(?i)char[a-z ]*\(([0-9]+)\)`)
+var length = lazyregexp.New(`(?i)char[a-z ]*\(([0-9]+)\)`)
 
 // bounds are what the declared type keeps beyond the field's.
 func bounds(typ, declared string) []string {

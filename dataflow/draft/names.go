@@ -1,18 +1,17 @@
 package draft
 
 import (
-	"regexp"
 	"strings"
 	"unicode"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
 
-var plain = regexp.MustCompile(`^[A-Za-z][A-Za-z0-9_]*$`)
+var plain = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word}
 
 // fieldName makes a name of a column's. asIs keeps one that can be.
 func fieldName(column string, asIs bool) string {
-	if asIs && plain.MatchString(column) {
+	if asIs && plain.Fits(column) {
 		return column
 	}
 	name := strings.Map(func(r rune) rune {
@@ -28,7 +27,7 @@ func fieldName(column string, asIs bool) string {
 	for strings.Contains(name, "__") {
 		name = strings.ReplaceAll(name, "__", "_")
 	}
-	if !plain.MatchString(name) {
+	if !plain.Fits(name) {
 		name = "f_" + name
 	}
 	return name

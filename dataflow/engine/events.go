@@ -108,7 +108,7 @@ func (p *planner) eventOf(s *dataflow.Subscription, sub *subscription) bool {
 	model, kind, dotted := strings.Cut(s.Event, ".")
 	at := s.Spans.At("/event")
 	if !dotted {
-		if !nodeID.MatchString(s.Event) {
+		if !nodeID.Fits(s.Event) {
 			p.errorf("FC381", at, "%q is no name of an event", s.Event).Hint = `"Order.created", or a name of letters, digits, _ and - that an EmitNode tells`
 			return false
 		}

@@ -1,7 +1,6 @@
 package engine
 
 import (
-	"regexp"
 	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -73,14 +72,14 @@ func (w *wfPlanner) id(node *dataflow.Node, pos int) {
 		w.errorf("FC408", partSpan(node, "/id"), "the workflow has two nodes with the id %q", node.ID).Related =
 			[]dataflow.Related{{Message: "first used here", Span: partSpan(w.wp.wf.Nodes[first], "/id")}}
 		return
-	case node.ID == "input" || node.ID == "env" || node.ID == "ctx" || !nodeID.MatchString(node.ID):
+	case node.ID == "input" || node.ID == "env" || node.ID == "ctx" || !nodeID.Fits(node.ID):
 		w.errorf("FC409", partSpan(node, "/id"), "%q is no id for a node", node.ID).
 			Hint = "an id has letters, digits, _ and -, begins with a letter, and is not input, env or ctx"
 	}
 	w.index[node.ID] = pos
 }
 
-var nodeID = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,59}$`)
+var nodeID = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash, Most: 60}
 
 func (w *wfPlanner) outputOf(n *nodePlan) {
 	switch {

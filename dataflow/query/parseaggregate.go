@@ -1,7 +1,6 @@
 package query
 
 import (
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -17,7 +16,7 @@ const (
 	aggregateOwner = "the result" // what messages about having and sort call it
 )
 
-var figureNames = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_]*$`)
+var figureNames = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word}
 
 // ParseAggregate reads the arguments of an aggregate; see Sight.Aggregate.
 func ParseAggregate(m *dataflow.Model, args *dataflow.Object) (*Aggregate, []dataflow.Problem) {
@@ -101,7 +100,7 @@ func (p *parser) figures(q *Aggregate, v any) (known bool) {
 	for name, v := range o.All {
 		at := at("/aggregates", name)
 		switch {
-		case !figureNames.MatchString(name) || len(name) > maxFigureName:
+		case !figureNames.Fits(name) || len(name) > maxFigureName:
 			p.bad("format", at, "", "an aggregate's name has letters, digits and _, at most %d", maxFigureName)
 		case slices.ContainsFunc(q.Out.Fields, func(f *dataflow.Field) bool { return f.Name == name }):
 			p.bad("duplicate_key", at, "give it another name", "%s is a key of the groups already", name)

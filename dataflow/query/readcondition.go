@@ -1,9 +1,10 @@
 package query
 
 import (
-	"regexp"
 	"slices"
 	"strings"
+
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 // ReadCondition reads the condition of an index as an engine's catalog has it.
@@ -29,7 +30,7 @@ func IndexWhere(sql string) (string, bool) {
 	return "", false
 }
 
-var conditionToken = regexp.MustCompile(`\s*(?:"(?:[^"]|"")*"|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_$]*|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|::|<>|!=|<=|>=|[=<>(),\[\]])`)
+var conditionToken = lazyregexp.New(`\s*(?:"(?:[^"]|"")*"|[eE]'(?:[^'\\]|''|\\.)*'|'(?:[^']|'')*'|[A-Za-z_][A-Za-z0-9_$]*|-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?|::|<>|!=|<=|>=|[=<>(),\[\]])`)
 
 // conditionTokens takes a condition apart; nil if there is something else in it.
 func conditionTokens(sql string) []string {
@@ -216,7 +217,7 @@ func unquoted(t string) string {
 	return strings.ReplaceAll(t[1:len(t)-1], "''", "'")
 }
 
-var escapedCharacter = regexp.MustCompile(`(?s)\\(.)`)
+var escapedCharacter = lazyregexp.New(`(?s)\\(.)`)
 
 func (r *conditionReader) list(c *Condition, open, end string) bool {
 	if r.next(open) == "" {

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -356,7 +355,7 @@ func (r *batchReader) err() error {
 	return e
 }
 
-var stepName = regexp.MustCompile(`^[A-Za-z_][A-Za-z0-9_-]{0,59}$`)
+var stepName = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash, Most: 60}
 
 // step reads one operation.
 func (r *batchReader) step(i int, v any) {
@@ -401,7 +400,7 @@ func (r *batchReader) name(s *step, texts map[string]string, i int) {
 		return
 	}
 	at := pointerToStep(i) + "/id"
-	if !stepName.MatchString(id) {
+	if !stepName.Fits(id) {
 		r.add("pattern", at, "must be a name of up to 60 letters, digits, - and _ that begins with a letter", "")
 		return
 	}

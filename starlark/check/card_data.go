@@ -2,9 +2,9 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var cardData = Rule{
@@ -34,4 +34,4 @@ Payment = db.model("Payment", {
 	},
 }
 
-var cardName = regexp.MustCompile(`^(credit_?)?card_?(number|no|num|pan|cvv|cvc|code)$|^(cvv2?|cvc2?|credit_card|pan)$`)
+var cardName = lazyregexp.New(`^(credit_?)?card_?(number|no|num|pan|cvv|cvc|code)$|^(cvv2?|cvc2?|credit_card|pan)$`)

@@ -2,10 +2,10 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var foreignTemplate = Rule{
@@ -78,4 +78,4 @@ func (p *pass) foreign(n *dataflow.Node, roots map[string]bool, v any, at string
 }
 
 // otherForm matches {{a.b}}, {a.b}, $(a.b) and $a.b.
-var otherForm = regexp.MustCompile(`\{\{\s*(\w+\.[\w.]+)\s*\}\}|\{(\w+\.[\w.]+)\}|\$\((\w+\.[\w.]+)\)|\$(\w+\.[\w.]*\w)`)
+var otherForm = lazyregexp.New(`\{\{\s*(\w+\.[\w.]+)\s*\}\}|\{(\w+\.[\w.]+)\}|\$\((\w+\.[\w.]+)\)|\$(\w+\.[\w.]*\w)`)

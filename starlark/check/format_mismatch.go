@@ -2,10 +2,10 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
 )
 
@@ -83,7 +83,7 @@ func (p *pass) percent(f *file, n *syntax.BinaryExpr, format string) {
 	}
 }
 
-var brace = regexp.MustCompile(`\{\{|\}\}|\{([^{}]*)\}`)
+var brace = lazyregexp.New(`\{\{|\}\}|\{([^{}]*)\}`)
 
 // braces compares the places of a format with the arguments of the call.
 func (p *pass) braces(f *file, call *syntax.CallExpr, format string) {

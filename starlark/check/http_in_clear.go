@@ -1,10 +1,10 @@
 package check
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
 )
 
@@ -47,4 +47,4 @@ app.start()
 
 // near matches addresses that a request does not leave the machine or its own
 // network for, and those that are no addresses: names of XML schemas.
-var near = regexp.MustCompile(`^(localhost|127\.|\[::1\]|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\$|\{|%|[^/:]+\.(local|internal|localhost|test)\b|[^./:]+[:/]|www\.w3\.org|schemas\.)`)
+var near = lazyregexp.New(`^(localhost|127\.|\[::1\]|10\.|192\.168\.|172\.(1[6-9]|2\d|3[01])\.|\$|\{|%|[^/:]+\.(local|internal|localhost|test)\b|[^./:]+[:/]|www\.w3\.org|schemas\.)`)

@@ -2,14 +2,14 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 // moneyName matches names that money goes by, as a word of its own within the
 // name: "unit_price", not "priceless".
-var moneyName = regexp.MustCompile(`(?i)(^|_)(price|amount|total|subtotal|cost|fee|salary|balance|revenue|tax|vat|discount|payment|refund|invoice|money|net|gross)s?($|_)`)
+var moneyName = lazyregexp.New(`(?i)(^|_)(price|amount|total|subtotal|cost|fee|salary|balance|revenue|tax|vat|discount|payment|refund|invoice|money|net|gross)s?($|_)`)
 
 var moneyInFloat = Rule{
 	Code: "FC230", severity: dataflow.SeverityWarning,

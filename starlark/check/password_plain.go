@@ -2,9 +2,9 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var passwordPlain = Rule{
@@ -32,4 +32,4 @@ User = db.model("User", {
 	},
 }
 
-var passwordName = regexp.MustCompile(`(?i)^(.*_)?(password|passwd|passphrase|pin_code)$`)
+var passwordName = lazyregexp.New(`(?i)^(.*_)?(password|passwd|passphrase|pin_code)$`)

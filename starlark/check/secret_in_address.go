@@ -1,9 +1,8 @@
 package check
 
 import (
-	"regexp"
-
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
 )
 
@@ -44,4 +43,4 @@ app.start()
 }
 
 // keyInQuery matches a secret's name in the query of a URL, with a value.
-var keyInQuery = regexp.MustCompile(`(?i)^(https?://|\$\{)\S*[?&](api_?key|access_token|auth_token|token|secret|client_secret|password|passwd)=\S`)
+var keyInQuery = lazyregexp.New(`(?i)^(https?://|\$\{)\S*[?&](api_?key|access_token|auth_token|token|secret|client_secret|password|passwd)=\S`)

@@ -1,20 +1,20 @@
 package check
 
 import (
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
 )
 
 var (
 	// secretName matches names of parameters, keys and variables that hold secrets.
-	secretName = regexp.MustCompile(`(?i)(^|[_-])(password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization|credentials?)$`)
+	secretName = lazyregexp.New(`(?i)(^|[_-])(password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization|credentials?)$`)
 	// secretText matches keys by the forms that their issuers give them.
-	secretText = regexp.MustCompile(`^(sk_live_|sk-[A-Za-z0-9]{20}|ghp_[A-Za-z0-9]{20}|github_pat_|xox[baprs]-|flk_[a-z2-7]{12}_|AKIA[0-9A-Z]{16}$|-----BEGIN [A-Z ]*PRIVATE KEY|Bearer [A-Za-z0-9._~+/-]{16})`)
+	secretText = lazyregexp.New(`^(sk_live_|sk-[A-Za-z0-9]{20}|ghp_[A-Za-z0-9]{20}|github_pat_|xox[baprs]-|flk_[a-z2-7]{12}_|AKIA[0-9A-Z]{16}$|-----BEGIN [A-Z ]*PRIVATE KEY|Bearer [A-Za-z0-9._~+/-]{16})`)
 	// urlPassword matches the password in a URL.
-	urlPassword = regexp.MustCompile(`^[a-z][a-z0-9+.-]*://[^/?#@:]*:[^/?#@]+@`)
+	urlPassword = lazyregexp.New(`^[a-z][a-z0-9+.-]*://[^/?#@:]*:[^/?#@]+@`)
 )
 
 var secretLiteral = Rule{

@@ -2,9 +2,9 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var secretServed = Rule{
@@ -37,4 +37,4 @@ app.start()
 	},
 }
 
-var servedSecret = regexp.MustCompile(`(?i)(^|_)(password(_hash)?|passwd|pass_hash|secret|(api|private)_?key|(access|refresh|auth|session|reset)_token|token|otp|salt)$`)
+var servedSecret = lazyregexp.New(`(?i)(^|_)(password(_hash)?|passwd|pass_hash|secret|(api|private)_?key|(access|refresh|auth|session|reset)_token|token|otp|salt)$`)

@@ -2,12 +2,12 @@ package check
 
 import (
 	"fmt"
-	"regexp"
 	"slices"
 	"strings"
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 )
 
@@ -28,9 +28,9 @@ type suppression struct {
 }
 
 var (
-	directive = regexp.MustCompile(`^#\s*flowctl:\s*(.*)$`)
-	ignore    = regexp.MustCompile(`^ignore\[([^\]]*)\]\s*(.*)$`)
-	codeForm  = regexp.MustCompile(`^FC\d{3}$`)
+	directive = lazyregexp.New(`^#\s*flowctl:\s*(.*)$`)
+	ignore    = lazyregexp.New(`^ignore\[([^\]]*)\]\s*(.*)$`)
+	codeForm  = lazyregexp.New(`^FC\d{3}$`)
 )
 
 // suppress takes out what the files say is to be ignored, and adds what is

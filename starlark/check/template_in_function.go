@@ -1,9 +1,8 @@
 package check
 
 import (
-	"regexp"
-
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
 )
 
@@ -50,7 +49,7 @@ app.start()
 }
 
 // resolved matches what would be a reference in the config of a node.
-var resolved = regexp.MustCompile(`(^|[^$])\$\{(input|env|ctx)\.\w+[\w.\[\]]*\}`)
+var resolved = lazyregexp.New(`(^|[^$])\$\{(input|env|ctx)\.\w+[\w.\[\]]*\}`)
 
 // once is report for what may be come across more than once.
 func (p *pass) once(at dataflow.Span, message, hint string) {

@@ -1,18 +1,18 @@
 package value
 
 import (
-	"regexp"
 	"strings"
 
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	sl "go.starlark.net/starlark"
 )
 
 var (
 	// quoting matches what an operation of the interpreter says with a value in it.
-	quoting = regexp.MustCompile(`^(?:key .* not in |panic: )`)
+	quoting = lazyregexp.New(`^(?:key .* not in |panic: )`)
 	// aboutTheCall matches what a builtin says of how it was called, in words
 	// that come from the program and not from its data.
-	aboutTheCall = regexp.MustCompile(`^(?:` +
+	aboutTheCall = lazyregexp.New(`^(?:` +
 		`[\w.]+: (?:missing argument|unexpected (?:keyword argument|positional)|got \d+ arguments?|multiple values).*` +
 		`|[\w.]+: for parameter \w+: got \w+, want [\w ,]+` +
 		`|[\w.*+ ]+: (?:the result has )?more than \d+ .*` +

@@ -3,7 +3,6 @@ package nodes
 import (
 	"context"
 	"fmt"
-	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -14,6 +13,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/rawsql"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 // sqlQuery runs SQL that the app writes itself.
@@ -94,7 +94,7 @@ var plainTypes = map[string]*dataflow.Type{
 	"date": {Kind: dataflow.KindDate}, "time": {Kind: dataflow.KindTime}, "uuid": {Kind: dataflow.KindUUID}, "bytes": {Kind: dataflow.KindBytes},
 }
 
-var decimalName = regexp.MustCompile(`^decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)$`)
+var decimalName = lazyregexp.New(`^decimal\(\s*(\d{1,2})\s*,\s*(\d{1,2})\s*\)$`)
 
 // typeNamed reads the name of a type.
 func typeNamed(v any) (*dataflow.Type, error) {

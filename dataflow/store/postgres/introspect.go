@@ -3,10 +3,10 @@ package postgres
 import (
 	"context"
 	"log/slog"
-	"regexp"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 const (
@@ -33,7 +33,7 @@ FROM pg_class WHERE relkind IN ('v', 'm', 'f') AND relnamespace = (SELECT oid FR
 
 // listCheck is how pg_get_expr writes a CHECK that a column has one of some
 // texts, and no other.
-var listCheck = regexp.MustCompile(`^\(+(?:"(?:[^"]|"")+"|\w+)\)?(?:::text)? = ANY \(+ARRAY\[((?:'(?:[^']|'')*'::[a-z ]+(?:, )?)+)\]\)?(?:::text\[\])?\)+$`)
+var listCheck = lazyregexp.New(`^\(+(?:"(?:[^"]|"")+"|\w+)\)?(?:::text)? = ANY \(+ARRAY\[((?:'(?:[^']|'')*'::[a-z ]+(?:, )?)+)\]\)?(?:::text\[\])?\)+$`)
 
 // readListCheck returns the texts, or nil if the CHECK asks for something else.
 func readListCheck(expr string) []string {

@@ -4,12 +4,12 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 // PostgreSQL's own parser of texts keeps addresses and hyphenated words whole,
@@ -186,7 +186,7 @@ func over(ix migrate.Index) string {
 }
 
 // searchedColumn is a column in the expression of an index of words.
-var searchedColumn = regexp.MustCompile(`COALESCE\(("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*), ''::text\)`)
+var searchedColumn = lazyregexp.New(`COALESCE\(("(?:[^"]|"")*"|[a-z_][a-z0-9_$]*), ''::text\)`)
 
 // readSearch reads the index of a table's words from its expression. One that
 // is by other functions is broken.

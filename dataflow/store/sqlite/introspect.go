@@ -4,11 +4,11 @@ import (
 	"context"
 	"net/url"
 	"os"
-	"regexp"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -64,9 +64,9 @@ func openUntouched(p place) (*conn, error) {
 
 // listCheck is a CHECK that a column has one of some texts, and no other, as
 // people write it.
-var listCheck = regexp.MustCompile(`(?i)\bCHECK\s*\(\s*(\w+|"[^"]+"|\[[^\]]+\]|` + "`[^`]+`" + `)\s+IN\s*\(\s*((?:'(?:[^']|'')*'\s*,?\s*)+)\)\s*\)`)
+var listCheck = lazyregexp.New(`(?i)\bCHECK\s*\(\s*(\w+|"[^"]+"|\[[^\]]+\]|` + "`[^`]+`" + `)\s+IN\s*\(\s*((?:'(?:[^']|'')*'\s*,?\s*)+)\)\s*\)`)
 
-var literalText = regexp.MustCompile(`'((?:[^']|'')*)'`)
+var literalText = lazyregexp.New(`'((?:[^']|'')*)'`)
 
 // readChecks finds what CHECKs let columns be, in the text of a table.
 func readChecks(sql string) map[string][]string {
