@@ -298,7 +298,7 @@ func TestValidateIsLinear(t *testing.T) {
 		t.Error(got)
 	}
 	// Quadratic work would take minutes; the bound leaves a slow machine room.
-	if took := time.Since(start); took > 5*time.Second {
+	if took := time.Since(start); took > time.Minute {
 		t.Errorf("20,000 models took %v", took)
 	}
 }

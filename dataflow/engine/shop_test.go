@@ -198,9 +198,9 @@ func TestInputsAreCheckedAllAtOnce(t *testing.T) {
 	}
 }
 
-func TestAThousandWorkflowsArePlannedQuickly(t *testing.T) {
+func TestManyWorkflowsArePlannedInLinearTime(t *testing.T) {
 	var wfs []*dataflow.Workflow
-	for range 1000 {
+	for range 10_000 {
 		wf := placeOrder()
 		wf.Name = "w" + time.Duration(len(wfs)).String()
 		wf.Nodes = wf.Nodes[:3]
@@ -212,9 +212,8 @@ func TestAThousandWorkflowsArePlannedQuickly(t *testing.T) {
 	if p, ds := engine.NewPlan(s.App, nodes.Types()); p == nil {
 		t.Fatal(ft.Render(ds))
 	}
-	if d := time.Since(start); d > time.Second { // a fiftieth of this on an idle machine; quadratic time would show
+	// A fifth of a second on an idle machine; quadratic work would take minutes.
+	if d := time.Since(start); d > time.Minute {
 		t.Errorf("planning took %s", d)
-	} else {
-		t.Logf("planning took %s", d)
 	}
 }
