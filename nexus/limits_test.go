@@ -102,7 +102,7 @@ func TestCrossOrigin(t *testing.T) {
 	s := newServer(t, func(app *dataflow.App) { app.Server.CORSOrigins = []string{"https://shop.example"} })
 	s.run([]exchange{
 		{"preflight", "OPTIONS /api/customers\nOrigin: https://shop.example\nAccess-Control-Request-Method: POST", `204
-Access-Control-Allow-Headers: Accept, Content-Type, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID
+Access-Control-Allow-Headers: Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID
 Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
 Access-Control-Allow-Origin: https://shop.example
 Access-Control-Max-Age: 600

@@ -19,6 +19,8 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+
+	"github.com/flowctl/flowctl/nexus/front"
 )
 
 //go:embed assets
@@ -95,8 +97,8 @@ func (f *File) Serve(w http.ResponseWriter, r *http.Request) error {
 	h.Set("Cache-Control", "public, max-age=0, must-revalidate")
 	text, tag := f.plain, f.tag
 	if f.packed != nil {
-		h.Set("Vary", "Accept-Encoding")
-		if acceptsGzip(r) {
+		h.Add("Vary", "Accept-Encoding")
+		if front.AcceptsGzip(r) {
 			h.Set("Content-Encoding", "gzip")
 			text, tag = f.packed, f.tag+"-gzip"
 		} else {
@@ -128,18 +130,6 @@ func unpack(packed []byte) ([]byte, error) {
 		return nil, err
 	}
 	return io.ReadAll(z)
-}
-
-// acceptsGzip reports whether the client takes gzip.
-func acceptsGzip(r *http.Request) bool {
-	for part := range strings.SplitSeq(strings.Join(r.Header["Accept-Encoding"], ","), ",") {
-		coding, q, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(coding), "gzip") {
-			value, ok := strings.CutPrefix(strings.TrimSpace(q), "q=")
-			return !ok || strings.Trim(value, "0.") != ""
-		}
-	}
-	return false
 }
 
 // known reports whether the client has the file already.

@@ -12,7 +12,7 @@ import (
 // What a page of another origin may do once it is allowed.
 const (
 	allowMethods  = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	allowHeaders  = "Accept, Content-Type, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
+	allowHeaders  = "Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
 	exposeHeaders = "ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
 )
 
@@ -20,7 +20,7 @@ const (
 // makes. A preflight is answered here.
 func (h *Handler) crossOrigin(x *Exchange, r *http.Request, origin string) (done bool, err error) {
 	header := x.Header()
-	header.Add("Vary", "Origin")
+	x.Vary("Origin")
 	if sameHost(origin, r.Host) {
 		return false, nil
 	}

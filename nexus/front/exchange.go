@@ -103,19 +103,22 @@ func (x *Exchange) Body() ([]byte, error) {
 		// other. Not every writer has deadlines (a test's recorder has none).
 		_ = http.NewResponseController(x.w).SetReadDeadline(x.start.Add(x.h.o.Timeout))
 	}
+	b, err := x.open(x.h.o.MaxBody, x.tooLarge)
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
 	if n := int(min(r.ContentLength, maxAhead)) + 1; n > cap(x.body) { // one more, so as to see the end
 		x.body = make([]byte, 0, max(n, 512))
 	}
 	for {
-		n, err := r.Body.Read(x.body[len(x.body):cap(x.body)])
+		n, err := b.Read(x.body[len(x.body):cap(x.body)])
 		x.body = x.body[:len(x.body)+n]
 		switch {
-		case int64(len(x.body)) > x.h.o.MaxBody:
-			return nil, x.tooLarge()
 		case err == io.EOF:
 			return x.body, nil
 		case err != nil:
-			return nil, bodyError(err)
+			return nil, err
 		}
 		if len(x.body) == cap(x.body) {
 			x.body = append(x.body, 0)[:len(x.body)]
@@ -155,6 +158,9 @@ func (x *Exchange) Send(status int) { x.send(status, jsonType) }
 func (x *Exchange) send(status int, contentType []string) {
 	header := x.Header()
 	header["Content-Type"] = contentType
+	if x.packed(status) {
+		return
+	}
 	header["Content-Length"] = []string{strconv.Itoa(len(x.Out))}
 	x.WriteHeader(status)
 	if x.Request.Method != http.MethodHead {

@@ -48,6 +48,9 @@ type Handler struct {
 	prefix  string
 	serial  atomic.Uint64
 	pool    sync.Pool // of *Exchange
+
+	packers   sync.Pool // of *packer
+	unpackers sync.Pool // of *gzip.Reader
 }
 
 // New returns a handler that passes requests on to next, whose ResponseWriter
@@ -62,6 +65,7 @@ func New(next http.Handler, o Options) *Handler {
 	rand.Read(seed[:]) // never fails
 	h.prefix = hex.EncodeToString(seed[:]) + "-"
 	h.pool.New = func() any { return new(Exchange) }
+	h.packers.New = newPacker
 	return h
 }
 

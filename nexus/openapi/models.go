@@ -84,6 +84,7 @@ func (d *document) modelOperation(exp *dataflow.Exposure, op dataflow.OpKind, me
 		params:  d.parameters(exp, op),
 		body:    d.body(exp.Model, op, method),
 		answers: d.answers(exp.Model, op),
+		kept:    op == dataflow.OpList || op == dataflow.OpRead && exp.Model.Versioned,
 		fails:   failuresOf(exp.Model, op),
 	}
 }
@@ -94,9 +95,6 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 	switch op {
 	case dataflow.OpRead:
 		names = []string{"fields", "expand"}
-		if m.Versioned {
-			names = append(names, "IfNoneMatch")
-		}
 	case dataflow.OpList:
 		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "PreferCount"}
 		if len(m.Searchable()) > 0 {
@@ -278,13 +276,9 @@ func (d *document) answers(m *dataflow.Model, op dataflow.OpKind) []answer {
 	case dataflow.OpCreate:
 		return []answer{{201, response("created", row, with("Location", "PreferenceApplied", "Replayed")...)}}
 	case dataflow.OpRead:
-		all := []answer{{200, response("the row", jsonContent(d.viewed(m)), with("CacheControl")...)}}
-		if m.Versioned {
-			all = append(all, answer{304, response("it has not changed", nil, with("CacheControl")...)})
-		}
-		return all
+		return []answer{{200, response("the row", jsonContent(d.viewed(m)), with("CacheControl")...)}}
 	case dataflow.OpList:
-		return []answer{{200, response("a page of rows; as CSV or as lines of JSON every row that matches", exports(jsonContent(d.page(m))), "Link", "PreferenceApplied", "CacheControl")}}
+		return []answer{{200, response("a page of rows; as CSV or as lines of JSON every row that matches", exports(jsonContent(d.page(m))), "ETag", "Link", "PreferenceApplied", "CacheControl")}}
 	case dataflow.OpUpdate:
 		return []answer{
 			{200, response("the row as it is now", row, with("PreferenceApplied", "Replayed")...)},

@@ -168,7 +168,7 @@ func (d *document) hidden(m *dataflow.Model) map[string]bool {
 // about is what every document begins with.
 const about = "Rows have ids, and JSON for their bodies. `decimal` values are sent as text, so that no digit is lost; integers have 64 bits, " +
 	"which is more than some languages' numbers hold. An answer that is no success is a problem (RFC 9457), which lists everything that is wrong at once. " +
-	"What takes GET takes HEAD too, and every path OPTIONS."
+	"What takes GET takes HEAD too, and every path OPTIONS. Bodies may be packed with gzip (`Content-Encoding`), and large answers are for who accepts it."
 
 func (d *document) info() *dataflow.Object {
 	title := "flowctl app"
@@ -249,13 +249,12 @@ func (d *document) fixed() {
 		answers                []answer
 	}{
 		{"/", "index", "What is served, in short", "The models with their operations, the workflows, and where to look further.",
-			[]answer{{200, response("what is served", jsonContent(typed("object")))},
+			[]answer{{200, response("what is served", jsonContent(typed("object")), "ETag", "CacheControl")},
 				{303, response("who asks for HTML is sent to the page that shows it", nil, "Location")}}},
 		{docs.Path, "docs", "The API in a browser", "A page that shows this document and tries it out. It asks for a key where the app asks who calls.",
-			[]answer{{200, response("the page", textContent("text/html"), "ETag", "CacheControl")}, {304, response("it has not changed", nil, "ETag", "CacheControl")}}},
+			[]answer{{200, response("the page", textContent("text/html"), "ETag", "CacheControl")}}},
 		{docs.Path + "/{file}", "docs_file", "A file of the page", "What the page is made of: scripts, styles, licences.",
-			[]answer{{200, response("the file", textContent("text/javascript", "text/css", "text/plain", "image/svg+xml"), "ETag", "CacheControl")},
-				{304, response("it has not changed", nil, "ETag", "CacheControl")}}},
+			[]answer{{200, response("the file", textContent("text/javascript", "text/css", "text/plain", "image/svg+xml"), "ETag", "CacheControl")}}},
 		{"/health/live", "live", "Whether the server runs", "For whoever restarts a process that does not answer.",
 			[]answer{{200, response("it runs", withExample(jsonContent(properties(dataflow.ObjectOf("status", typed("string")))), dataflow.ObjectOf("status", "live")))}}},
 		{"/health/ready", "ready", "Whether its databases answer", "For whoever sends requests to one process or another.",
@@ -265,18 +264,17 @@ func (d *document) fixed() {
 		{"/_flow/status", "reload_status", "How the last reload went", "Shown where flowctl dev serves, to this machine alone.",
 			[]answer{{200, response("how it went", jsonContent(refTo("schemas", "ReloadStatus")), "CacheControl")}}},
 		{"/openapi.json", "openapi", "This document", "OpenAPI 3.1 of exactly this app.",
-			[]answer{{200, response("the document", jsonContent(typed("object")), "ETag", "CacheControl")},
-				{304, response("it has not changed", nil, "ETag", "CacheControl")}}},
+			[]answer{{200, response("the document", jsonContent(typed("object")), "ETag", "CacheControl")}}},
 	} {
 		op := operation{id: []string{page.id}, tag: tag, summary: page.summary, doc: page.doc, answers: page.answers}
 		switch page.path {
 		case docs.Path:
-			op.open, op.params = true, []any{refTo("parameters", "IfNoneMatch")}
+			op.open, op.kept = true, true
 		case docs.Path + "/{file}":
-			op.open, op.fails = true, []int{404}
-			op.params = []any{required(parameter("file", "path", "The file's name.", typed("string"))), refTo("parameters", "IfNoneMatch")}
-		case "/openapi.json":
-			op.params = []any{refTo("parameters", "IfNoneMatch")}
+			op.open, op.kept, op.fails = true, true, []int{404}
+			op.params = []any{required(parameter("file", "path", "The file's name.", typed("string")))}
+		case "/", "/openapi.json":
+			op.kept = true
 		case "/_flow/status":
 			op.fails = []int{404}
 		case "/health/live", "/health/ready":

@@ -161,6 +161,12 @@ func TestAnswersFitTheDocument(t *testing.T) {
 		{"GET /api/invoices\nX-Tenant-ID: t", 200},
 		{"GET /api/customers\nPrefer: count=exact", 200},
 		{"GET /api/customers?limit=1", 200},
+		{"GET /api/customers?limit=1\nIf-None-Match: *", 304},
+		{"GET /workflows\nIf-None-Match: *", 304},
+		{"GET /workflows/place_order\nIf-None-Match: *", 304},
+		{"GET /runs\nIf-None-Match: *", 304},
+		{"GET /\nIf-None-Match: *", 304},
+		{"GET /workflows\nAccept-Encoding: gzip", 200},
 		{"GET /api/customers\nAccept: text/csv;q=0, text/html", 406},
 		{"GET /api/customers\nOrigin: https://elsewhere.example", 403},
 	}

@@ -15,6 +15,7 @@ type operation struct {
 	params       []any
 	body         *dataflow.Object
 	answers      []answer
+	kept         bool  // by a client, which asks whether it still holds
 	open         bool  // to whoever asks, where others are asked who they are
 	fails        []int // HTTP statuses, besides those that any request may get
 }
@@ -33,6 +34,10 @@ func (d *document) operation(path, method string, op operation) {
 	}
 	o.Set("description", op.doc)
 	o.Set("tags", []any{op.tag})
+	if op.kept {
+		op.params = append(op.params, refTo("parameters", "IfNoneMatch"))
+		op.answers = append(op.answers, answer{304, response("it has not changed", nil, "ETag", "CacheControl")})
+	}
 	if op.open && d.asks() {
 		o.Set("security", []any{})
 	}

@@ -22,14 +22,16 @@ func (d *document) runs() {
 			parameter("limit", "query", "Runs in a page.", dataflow.ObjectOf("type", "integer", "minimum", int64(1), "maximum", int64(100))),
 			refTo("parameters", "cursor"),
 		},
-		answers: []answer{{200, response("a page of runs", jsonContent(refTo("schemas", "RunPage")), "Link")}},
+		answers: []answer{{200, response("a page of runs", jsonContent(refTo("schemas", "RunPage")), "Link", "ETag", "CacheControl")}},
+		kept:    true,
 		fails:   []int{422},
 	})
 	d.operation("/runs/{id}", http.MethodGet, operation{
 		id: []string{"show_run"}, tag: tag, summary: "Show a durable run with its steps",
 		doc:     "What it was given, how it stands, and what each of its steps did.",
 		params:  []any{refTo("parameters", "RunID")},
-		answers: []answer{{200, response("the run", withExample(jsonContent(refTo("schemas", "RunDetail")), runExample()), "CacheControl")}},
+		answers: []answer{{200, response("the run", withExample(jsonContent(refTo("schemas", "RunDetail")), runExample()), "ETag", "CacheControl")}},
+		kept:    true,
 		fails:   []int{404, 422},
 	})
 	d.operation("/runs/{id}/events", http.MethodGet, operation{

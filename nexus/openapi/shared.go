@@ -49,6 +49,7 @@ type header struct{ component, name, doc string }
 var headers = []header{
 	{"RequestID", "X-Request-Id", "The id by which logs know the request: the caller's own X-Request-ID, if it sent a sound one."},
 	{"ETag", "ETag", "The version of what is sent, for If-Match and If-None-Match."},
+	{"ContentEncoding", "Content-Encoding", "gzip, where the answer is large and the client takes that."},
 	{"Location", "Location", "Where what the request made is."},
 	{"Link", "Link", `The next page, as rel="next".`},
 	{"PreferenceApplied", "Preference-Applied", "The preferences that were honoured."},
@@ -78,7 +79,7 @@ func sharedHeaders() *dataflow.Object {
 func headersOf(components ...string) *dataflow.Object {
 	o := dataflow.NewObject()
 	for _, h := range headers {
-		if h.component == "RequestID" || h.component == "Stale" || slices.Contains(components, h.component) {
+		if h.component == "RequestID" || h.component == "ContentEncoding" || h.component == "Stale" || slices.Contains(components, h.component) {
 			o.Set(h.name, refTo("headers", h.component))
 		}
 	}

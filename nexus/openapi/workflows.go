@@ -13,7 +13,8 @@ func (d *document) workflows() {
 	d.operation("/workflows", http.MethodGet, operation{
 		id: []string{"list_workflows"}, tag: tag, summary: "List the workflows",
 		doc:     "Every workflow with what it is for, whether it only reads, and where to run it.",
-		answers: []answer{{200, response("every workflow", jsonContent(refTo("schemas", "WorkflowList")))}},
+		answers: []answer{{200, response("every workflow", jsonContent(refTo("schemas", "WorkflowList")), "ETag", "CacheControl")}},
+		kept:    true,
 	})
 	for _, wf := range d.app.Workflows {
 		d.workflow(wf, tag)
@@ -46,7 +47,8 @@ func (d *document) workflow(wf *dataflow.Workflow, tag string) {
 	d.operation(path, http.MethodGet, operation{
 		id: []string{"describe", wf.Name}, tag: tag, summary: "Describe the workflow " + wf.Name,
 		doc:     "What it takes, what it gives, and the nodes it is made of.",
-		answers: []answer{{200, response("what it takes, does and gives", jsonContent(refTo("schemas", "WorkflowDetail")))}},
+		answers: []answer{{200, response("what it takes, does and gives", jsonContent(refTo("schemas", "WorkflowDetail")), "ETag", "CacheControl")}},
+		kept:    true,
 	})
 	durable := d.plan.Durable(wf.Name)
 	headers := []string{"Replayed"}

@@ -33,12 +33,6 @@ func requiredBody(x *front.Exchange) ([]byte, error) {
 // checkMedia insists on a JSON Content-Type. A missing one is refused too: a
 // page of another origin may send a body without one, unasked.
 func checkMedia(x *front.Exchange) error {
-	if enc := x.Request.Header["Content-Encoding"]; len(enc) > 0 && (len(enc) > 1 || !strings.EqualFold(enc[0], "identity")) {
-		x.Header().Set("Accept-Encoding", "identity") // RFC 9110, 12.5.3
-		return &dataflow.Error{Code: "unsupported_media_type", Status: dataflow.StatusInvalid,
-			Message: "the body is compressed, or encoded otherwise",
-			Hint:    "send it as it is, without Content-Encoding"}
-	}
 	types := x.Request.Header["Content-Type"]
 	if len(types) == 1 && types[0] == "application/json" {
 		return nil
@@ -86,5 +80,14 @@ func objectBody(body []byte) (*dataflow.Object, error) {
 func sendValue(x *front.Exchange, status int, v any) error {
 	x.Out = codec.AppendValue(x.Out, v)
 	x.Send(status)
+	return nil
+}
+
+// sendCached answers a GET with a canonical value that the client may keep, if it
+// asks whether it still holds.
+func sendCached(x *front.Exchange, v any) error {
+	x.Out = codec.AppendValue(x.Out, v)
+	x.Header()["Cache-Control"] = noCache
+	sendHashed(x)
 	return nil
 }

@@ -34,7 +34,10 @@ func ifMatch(x *front.Exchange) condition {
 	return c
 }
 
+// parseTag reads the tag of a version: also the one that it has where the row
+// was sent packed.
 func parseTag(tag string) (version int64, ok bool) {
+	tag = front.PlainTag(tag)
 	if len(tag) < 3 || tag[0] != '"' || tag[len(tag)-1] != '"' {
 		return 0, false
 	}
@@ -60,20 +63,4 @@ func preconditionFailed(m *dataflow.Model) error {
 	return &dataflow.Error{Code: "precondition_failed", Status: dataflow.StatusPrecondition, Model: m.Name,
 		Message: "the row is not of the version that If-Match names",
 		Hint:    "read it again, and apply the change to what it is now"}
-}
-
-// noneMatch reports whether If-None-Match names a row's version, so that the
-// client has it already.
-func noneMatch(x *front.Exchange, version int64) bool {
-	lines := x.Request.Header["If-None-Match"]
-	if len(lines) == 0 || version == 0 {
-		return false
-	}
-	for tag := range strings.SplitSeq(strings.Join(lines, ","), ",") {
-		tag = strings.TrimSpace(tag)
-		if v, ok := parseTag(strings.TrimPrefix(tag, "W/")); tag == "*" || ok && v == version {
-			return true
-		}
-	}
-	return false
 }

@@ -2,10 +2,10 @@ package rest
 
 import (
 	"context"
+	"io"
 	"net/http"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -88,28 +88,32 @@ func (m *model) export(x *front.Exchange, form string) error {
 	}
 	header := x.Header()
 	header["Cache-Control"] = noCache
-	header.Add("Vary", "Accept")
+	x.Vary("Accept")
 	header["Content-Type"] = []string{form + "; charset=utf-8"}
 	if form == csvType {
 		header["Content-Type"] = []string{form + "; charset=utf-8; header=present"}
 		header["Content-Disposition"] = []string{`attachment; filename="` + m.exp.Path + `.csv"`}
 	}
+	e := &exporter{x: x, m: m, form: form, to: x.Packing()}
 	if x.Request.Method == http.MethodHead {
 		x.WriteHeader(http.StatusOK)
 		return nil
 	}
-	e := &exporter{x: x, m: m, form: form}
 	// No deadline: however many rows there are, a client that takes them gets them.
 	ctx := x.Request.Context()
 	err = m.store.Snapshot(ctx, func(r store.Reader) error { return e.rows(ctx, r, c, q) })
 	if err == nil {
 		err = e.send()
 	}
+	if err == nil {
+		err = e.to.Close()
+	}
 	switch {
 	case err == nil:
 		return nil
 	case !e.begun:
 		header.Del("Content-Disposition")
+		header.Del("Content-Encoding")
 		return err
 	}
 	x.LogFault(err)
@@ -140,6 +144,7 @@ type exporter struct {
 	m     *model
 	form  string
 	out   []byte
+	to    io.WriteCloser
 	begun bool // something has been sent
 }
 
@@ -177,8 +182,8 @@ func (e *exporter) send() error {
 		e.begun = true
 		e.x.WriteHeader(http.StatusOK)
 	}
-	_ = http.NewResponseController(e.x).SetWriteDeadline(time.Now().Add(e.m.patience)) // not every writer has deadlines
-	_, err := e.x.Write(e.out)
+	e.x.Patiently(e.m.patience)
+	_, err := e.to.Write(e.out)
 	e.out = e.out[:0]
 	return err
 }

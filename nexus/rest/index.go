@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"bytes"
 	"net/http"
 	"strings"
 
@@ -14,14 +13,15 @@ import (
 // serveIndex says in short what is served. Who asks for a page gets the one
 // there is.
 func (h *Handler) serveIndex(x *front.Exchange) error {
-	x.Header().Add("Vary", "Accept")
+	x.Vary("Accept")
 	if wantsPage(x.Request) {
 		x.Header()["Location"] = []string{docs.Path}
 		x.Empty(http.StatusSeeOther)
 		return nil
 	}
 	x.Out = append(x.Out, h.index()...)
-	x.Send(http.StatusOK)
+	x.Header()["Cache-Control"] = noCache
+	sendHashed(x)
 	return nil
 }
 
@@ -78,17 +78,9 @@ func (h *Handler) page(x *front.Exchange) error {
 // document serves the OpenAPI document.
 func (h *Handler) document(x *front.Exchange) error {
 	text, tag := h.o.Document()
-	header := x.Header()
-	header["Etag"] = []string{tag}
-	header["Cache-Control"] = noCache
-	for _, known := range x.Request.Header["If-None-Match"] {
-		if bytes.Contains([]byte(known), []byte(tag)) {
-			x.Empty(http.StatusNotModified)
-			return nil
-		}
-	}
+	x.Header()["Cache-Control"] = noCache
 	x.Out = append(x.Out, text...)
-	x.Send(http.StatusOK)
+	x.SendTagged(tag)
 	return nil
 }
 

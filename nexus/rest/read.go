@@ -1,6 +1,8 @@
 package rest
 
 import (
+	"crypto/sha256"
+	"encoding/base64"
 	"net/http"
 	"net/url"
 	"strconv"
@@ -35,17 +37,20 @@ func (m *model) get(x *front.Exchange, id any) error {
 		return err
 	}
 	x.Out = out
-	header := x.Header()
-	header["Cache-Control"] = noCache
-	if version != 0 {
-		header["Etag"] = []string{etag(version)}
-		if noneMatch(x, version) {
-			x.Empty(http.StatusNotModified)
-			return nil
-		}
+	x.Header()["Cache-Control"] = noCache
+	if version == 0 {
+		x.Send(http.StatusOK)
+	} else {
+		x.SendTagged(etag(version))
 	}
-	x.Send(http.StatusOK)
 	return nil
+}
+
+// sendHashed sends what a GET is answered with, under a tag made of what it
+// says. The tag is a weak one: no write can be made to depend on it.
+func sendHashed(x *front.Exchange) {
+	sum := sha256.Sum256(x.Out)
+	x.SendTagged(`W/"` + base64.RawURLEncoding.EncodeToString(sum[:12]) + `"`)
 }
 
 // getExpanded serves one row with others in it, all of one state of the
@@ -87,10 +92,11 @@ func (m *model) list(x *front.Exchange) error {
 	x.Out = appendPage(x.Out, q, page)
 	header := x.Header()
 	header["Cache-Control"] = noCache
+	x.Vary("Accept") // all rows can be had in other forms
 	if page.NextCursor != "" {
 		header["Link"] = []string{nextLink(x.Request.URL, page.NextCursor)}
 	}
-	x.Send(http.StatusOK)
+	sendHashed(x)
 	return nil
 }
 

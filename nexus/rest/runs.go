@@ -90,7 +90,7 @@ func (h *Handler) listRuns(x *front.Exchange) error {
 	if next, ok := o.Get("next_cursor"); ok {
 		x.Header()["Link"] = []string{nextLink(x.Request.URL, next.(string))}
 	}
-	return sendValue(x, http.StatusOK, o)
+	return sendCached(x, o)
 }
 
 func orOneOf(value string, known []string) string {
@@ -110,8 +110,7 @@ func (h *Handler) showRun(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	x.Header()["Cache-Control"] = noCache
-	return sendValue(x, http.StatusOK, o)
+	return sendCached(x, o)
 }
 
 // changeRun signals, cancels or retries a run.

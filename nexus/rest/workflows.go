@@ -23,7 +23,7 @@ func (h *Handler) listWorkflows(x *front.Exchange) error {
 			list = append(list, h.summary(wf))
 		}
 	}
-	return sendValue(x, http.StatusOK, dataflow.ObjectOf("workflows", list, "count", int64(len(list))))
+	return sendCached(x, dataflow.ObjectOf("workflows", list, "count", int64(len(list))))
 }
 
 // summary is what a list of workflows says of one.
@@ -54,7 +54,7 @@ func (h *Handler) describeWorkflow(x *front.Exchange) error {
 		nodes[i] = dataflow.ObjectOf("id", n.ID, "type", n.Type)
 	}
 	o.Set("nodes", nodes)
-	return sendValue(x, http.StatusOK, o)
+	return sendCached(x, o)
 }
 
 func (h *Handler) workflow(x *front.Exchange) (*dataflow.Workflow, error) {
