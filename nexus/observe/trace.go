@@ -13,7 +13,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store"
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
-	"go.opentelemetry.io/otel/exporters/otlp/otlptrace/otlptracehttp"
 	"go.opentelemetry.io/otel/propagation"
 	"go.opentelemetry.io/otel/sdk/resource"
 	sdk "go.opentelemetry.io/otel/sdk/trace"
@@ -54,7 +53,7 @@ func (o *Observer) env(name string) string {
 }
 
 // trace returns what makes spans of an app's, or nil where none are asked for.
-// The library reads the other OTEL_… variables by itself.
+// The library reads by itself the OTEL_… variables that are not the exporter's.
 func (o *Observer) trace(app string) *tracing {
 	if t := o.tracing.Load(); t != nil {
 		return t
@@ -68,7 +67,7 @@ func (o *Observer) trace(app string) *tracing {
 		return t
 	}
 	ctx := context.Background()
-	exporter, err := otlptracehttp.New(ctx) // which connects when it first has something to send
+	exporter, err := newExporter(o.env) // which connects when it first has something to send
 	if err != nil {
 		o.o.Logger.Error("traces are not sent: the OTEL_… variables can't be used", "cause", err)
 		return nil
