@@ -76,22 +76,26 @@ func (w *wfPlanner) onError(n *nodePlan) {
 
 // named finds the node that an option names, by its id or as a reference.
 func (w *wfPlanner) named(n *nodePlan, v any, part, option string) *nodePlan {
-	span := partSpan(n.node, part)
+	span, code := partSpan(n.node, part), "FC345"
+	if option == "compensate" {
+		code = "FC346"
+	}
 	id, _ := v.(string)
 	if ref, ok := v.(dataflow.Ref); ok && ref.Root == dataflow.RootNode && len(ref.Path) == 0 {
 		id = ref.Node
 	}
 	if id == "" {
-		w.errorf("FC345", span, "%s wants the id of a node", option)
+		w.errorf(code, span, "%s wants the id of a node", option).
+			Hint = fmt.Sprintf(`add the node, wf.add_node(…, "other", …), and write "other" for %s`, option)
 		return nil
 	}
 	pos, ok := w.index[id]
 	switch {
 	case !ok:
-		w.errorf("FC345", span, "unknown node %q", id).Hint = dataflow.DidYouMean(id, w.ids)
+		w.errorf(code, span, "unknown node %q", id).Hint = dataflow.DidYouMean(id, w.ids)
 		return nil
 	case w.wp.nodes[pos] == n:
-		w.errorf("FC345", span, "%s can't name %s itself", option, id)
+		w.errorf(code, span, "%s can't name %s itself", option, id)
 		return nil
 	}
 	return w.wp.nodes[pos]

@@ -120,6 +120,13 @@ type Waiter interface {
 	Came(call *Call, w *Waiting, payload any, ok bool) (any, error)
 }
 
+// Listener is a Waiter that can tell, of a node as the file has it, which
+// signal it waits for: "" for none. ok is false if only the run knows.
+type Listener interface {
+	Waiter
+	Listens(config *dataflow.Object) (signal string, ok bool)
+}
+
 // Waiting is what a node of a Waiter waits for.
 type Waiting struct {
 	Until  time.Time // zero: for ever

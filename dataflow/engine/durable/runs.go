@@ -29,6 +29,8 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -348,12 +350,15 @@ const maxSignal = 100
 // Signal sends a run a signal, which it takes when it waits for one of that
 // name, be it before or after.
 func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, payload any) (*Run, error) {
-	h, _, err := rs.find(ctx, c, id)
+	h, r, err := rs.find(ctx, c, id)
 	if err != nil {
 		return nil, err
 	}
 	if name == "" || len(name) > maxSignal {
 		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes"})
+	}
+	if err := rs.listens(r, name); err != nil {
+		return nil, err
 	}
 	text, err := encode(payload)
 	if err != nil {
@@ -375,6 +380,28 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	}
 	h.wake(true)
 	return rs.Get(ctx, c, id)
+}
+
+// listens refuses a signal that a run will never wait for, as far as its
+// workflow tells: a handler, and the workflow of another version of the app,
+// may wait for any.
+func (rs *Runs) listens(r *Run, name string) error {
+	if r.Version != rs.opts.Source.Hash() || r.Status.Ended() {
+		return nil
+	}
+	names, known := rs.engine.Signals(r.Workflow)
+	if !known || slices.Contains(names, name) {
+		return nil
+	}
+	hint := dataflow.DidYouMean(name, names)
+	switch {
+	case hint != "":
+	case len(names) == 0:
+		hint = "it waits for no signal"
+	default:
+		hint = "it waits for " + strings.Join(names, ", ")
+	}
+	return dataflow.Invalid(dataflow.Problem{Code: "not_in_enum", Pointer: "/name", Detail: fmt.Sprintf("%s never waits for the signal %q", r.Workflow, name), Hint: hint})
 }
 
 // Cancel has a run end: what it did is undone as far as its nodes say how,

@@ -58,6 +58,9 @@ func (t *wait) Run(context.Context, *engine.Call) (any, error) {
 	return nil, dataflow.Internal(errors.New("WaitNode is run by the engine"))
 }
 
+// Listens implements engine.Listener.
+func (t *wait) Listens(*dataflow.Object) (string, bool) { return "", true }
+
 // Wait implements engine.Waiter.
 func (t *wait) Wait(call *engine.Call) (*engine.Waiting, error) {
 	if until, ok := call.Config.Get("until"); ok && until != nil {
@@ -129,6 +132,13 @@ func (t *signal) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnost
 // Run implements engine.NodeType.
 func (t *signal) Run(context.Context, *engine.Call) (any, error) {
 	return nil, dataflow.Internal(errors.New("SignalNode is run by the engine"))
+}
+
+// Listens implements engine.Listener.
+func (t *signal) Listens(config *dataflow.Object) (string, bool) {
+	name, _ := config.Get("name")
+	text, ok := name.(string)
+	return text, ok
 }
 
 // Wait implements engine.Waiter.
