@@ -227,9 +227,14 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	g.gate.init()
 	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.Now, NewID: e.NewID, Source: o.Source, Load: o.loader(),
 		Keep: g.settings.RunRetention, Ended: o.watch.Ended()})
+	var challenge func(*http.Request, *dataflow.Error) string
+	if g.settings.EnableAuth {
+		g.guardAgainst(dbs, o)
+		challenge = g.guard.Challenge
+	}
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs,
-		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents, Observer: o.watch.Tools()})
+		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents, Observer: o.watch.Tools(), Challenge: challenge})
 	if err != nil {
 		return nil, err
 	}
@@ -247,9 +252,8 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
 	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
-	if g.settings.EnableAuth {
-		g.guardAgainst(dbs, o)
-		fo.Identify, fo.Challenge = g.guard.Identify, g.guard.Challenge
+	if g.guard != nil {
+		fo.Identify, fo.Challenge = g.guard.Identify, challenge
 		g.api, agents = front.New(describing(g.guard, api), fo), describing(g.guard, agents)
 	} else {
 		g.api = front.New(api, fo)
@@ -267,7 +271,8 @@ func (g *Generation) guardAgainst(dbs *databases, o Options) {
 		g.keys = auth.NewKeys(app, dbs.byDatabase[app.Databases[0]], o.now())
 	}
 	g.guard = auth.New(auth.Options{Auth: &g.settings.Auth, Keys: g.keys, Sets: g.shared.keySets(o), Name: g.settings.Name,
-		Now: o.now(), Logger: o.logger(), Open: openPaths(app)})
+		Now: o.now(), Logger: o.logger(), Open: openPaths(app),
+		Toolset: func(path string) bool { return g.stdio.Serves(path) }})
 }
 
 // openPaths reports which paths access rules open to whoever has not said who

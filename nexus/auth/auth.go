@@ -52,6 +52,8 @@ type Options struct {
 	Logger *slog.Logger
 	// Open says of which paths, encoded, callers may be nobody in particular.
 	Open func(path string) bool
+	// Toolset says which paths below /mcp are addresses of their own; nil: none.
+	Toolset func(path string) bool
 }
 
 // Guard identifies the callers of an app that asks who they are. It is safe for
@@ -114,7 +116,7 @@ func (g *Guard) Caller(ctx context.Context, credential, tenant string) (access.C
 
 // nobody answers for a request that does not say who makes it.
 func (g *Guard) nobody(r *http.Request) (access.Caller, error) {
-	if _, ok := described(r.URL.Path); ok || g.o.Open != nil && g.o.Open(r.URL.EscapedPath()) {
+	if _, ok := g.described(r.URL.Path); ok || g.o.Open != nil && g.o.Open(r.URL.EscapedPath()) {
 		if len(r.Header["X-Tenant-Id"]) > 0 {
 			return access.Caller{}, tenantFixed()
 		}

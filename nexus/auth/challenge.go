@@ -2,6 +2,7 @@ package auth
 
 import (
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -10,14 +11,14 @@ import (
 )
 
 // MetadataPath is where clients learn who issues tokens for the app (RFC 9728).
-// Behind it stands the path of what they are for, "" or "/mcp".
+// Behind it stands the path of what they are for: "", "/mcp", or a toolset's.
 const MetadataPath = "/.well-known/oauth-protected-resource"
 
 // described returns the path of which a path is that of the document, and
 // whether it is one.
-func described(path string) (of string, ok bool) {
+func (g *Guard) described(path string) (of string, ok bool) {
 	of, ok = strings.CutPrefix(path, MetadataPath)
-	return of, ok && (of == "" || of == "/mcp")
+	return of, ok && of == g.resource(of)
 }
 
 // Challenge returns what the header WWW-Authenticate of a refusal says (RFC
@@ -35,7 +36,7 @@ func (g *Guard) Challenge(r *http.Request, e *dataflow.Error) string {
 	}
 	where := ""
 	if len(g.o.Auth.IssuerURLs()) > 0 {
-		where = `, resource_metadata="` + quoted(g.origin(r)+MetadataPath+resource(r.URL.Path)) + `"`
+		where = `, resource_metadata="` + quoted(g.origin(r)+MetadataPath+g.resource(r.URL.Path)) + `"`
 	}
 	return `Bearer realm="` + quoted(g.o.Name) + `"` + where + reason
 }
@@ -50,13 +51,17 @@ func quoted(s string) string {
 	}, s)
 }
 
-// resource is the path that a token is for: MCP is one resource, the API the
-// other.
-func resource(path string) string {
-	if path == "/mcp" || strings.HasPrefix(path, "/mcp/") {
-		return "/mcp"
+// resource is the path that a token is for: the API is one resource, and each
+// address of MCP another, for a client holds the document's to the address that
+// it called (RFC 9728, 3.3).
+func (g *Guard) resource(path string) string {
+	switch {
+	case path != "/mcp" && !strings.HasPrefix(path, "/mcp/"):
+		return ""
+	case g.o.Toolset != nil && g.o.Toolset(path):
+		return path
 	}
-	return ""
+	return "/mcp"
 }
 
 // origin is where a caller reaches the app.
@@ -73,15 +78,20 @@ func (g *Guard) origin(r *http.Request) string {
 // Metadata returns the document that a request asks for about who issues tokens,
 // if it asks for one and anybody does.
 func (g *Guard) Metadata(r *http.Request) ([]byte, bool) {
-	of, ok := described(r.URL.Path)
+	of, ok := g.described(r.URL.Path)
 	issuers := g.o.Auth.IssuerURLs()
 	if !ok || len(issuers) == 0 || r.Method != http.MethodGet && r.Method != http.MethodHead {
 		return nil, false
 	}
-	return codec.AppendValue(nil, dataflow.ObjectOf(
+	o := dataflow.ObjectOf(
 		"resource", g.origin(r)+of,
 		"authorization_servers", anys(issuers),
 		"bearer_methods_supported", []any{"header"},
 		"resource_name", g.o.Name,
-	)), true
+	)
+	if slices.ContainsFunc(g.issuers, func(is *issuer) bool { return is.Scopes != "" }) {
+		// The wide ones: the narrow ones name what is served, to whoever asks.
+		o.Set("scopes_supported", []any{"read", "write", "workflows"})
+	}
+	return codec.AppendValue(nil, o), true
 }

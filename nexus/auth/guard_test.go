@@ -87,8 +87,9 @@ func open(t testing.TB, issuers ...*dataflow.Issuer) *door {
 	logger := slog.New(slog.NewTextHandler(d.log, nil))
 	d.sets = auth.NewKeySets(t.Context(), nil, logger)
 	d.Guard = auth.New(auth.Options{Auth: &app.Server.Auth, Keys: d.keys, Name: "shop", Now: d.clock.Now, Logger: logger,
-		Sets: d.sets,
-		Open: func(path string) bool { return path == "/api/news" }})
+		Sets:    d.sets,
+		Open:    func(path string) bool { return path == "/api/news" },
+		Toolset: func(path string) bool { return path == "/mcp/orders" }})
 	t.Cleanup(func() {
 		d.Close()
 		if err := st.Close(); err != nil {
@@ -1022,14 +1023,27 @@ func TestChallenges(t *testing.T) {
 		{"where agents do", tokens, "http://localhost:3001/mcp", &dataflow.Error{Code: "unauthenticated"},
 			`Bearer realm="shop", resource_metadata="http://localhost:3001/.well-known/oauth-protected-resource/mcp"`},
 		{"behind a proxy", proxied, "http://10.0.0.1/mcp/orders", &dataflow.Error{Code: "unauthenticated"},
+			`Bearer realm="shop", resource_metadata="https://shop.example.org/.well-known/oauth-protected-resource/mcp/orders"`},
+		{"a toolset that is none", proxied, "http://10.0.0.1/mcp/nothing", &dataflow.Error{Code: "unauthenticated"},
 			`Bearer realm="shop", resource_metadata="https://shop.example.org/.well-known/oauth-protected-resource/mcp"`},
 	} {
 		if got := c.d.Challenge(ask(c.target), dataflow.AsError(c.err)); got != c.want {
 			t.Errorf("%s: got %q, want %q", c.name, got, c.want)
 		}
 	}
-	text, ok := proxied.Metadata(ask("/.well-known/oauth-protected-resource/mcp"))
-	if want := `{"resource":"https://shop.example.org/mcp","authorization_servers":["https://login.example.org"],"bearer_methods_supported":["header"],"resource_name":"shop"}`; !ok || string(text) != want {
+	for path, resource := range map[string]string{"": "", "/mcp": "/mcp", "/mcp/orders": "/mcp/orders"} {
+		text, ok := proxied.Metadata(ask("/.well-known/oauth-protected-resource" + path))
+		if want := `{"resource":"https://shop.example.org` + resource + `","authorization_servers":["https://login.example.org"],"bearer_methods_supported":["header"],"resource_name":"shop"}`; !ok || string(text) != want {
+			t.Errorf("%s: got %s, want %s", path, text, want)
+		}
+	}
+	if text, ok := proxied.Metadata(ask("/.well-known/oauth-protected-resource/mcp/nothing")); ok {
+		t.Errorf("of a toolset that is none there is %s", text)
+	}
+	bounded := l.issuer()
+	bounded.Scopes = "scope"
+	text, _ := open(t, bounded).Metadata(ask("/.well-known/oauth-protected-resource/mcp"))
+	if want := `"scopes_supported":["read","write","workflows"]}`; !strings.HasSuffix(string(text), want) {
 		t.Errorf("got %s, want %s", text, want)
 	}
 	if text, ok := keys.Metadata(ask("/.well-known/oauth-protected-resource")); ok {

@@ -111,7 +111,12 @@ func testWorkflows(account *dataflow.Model) []*dataflow.Workflow {
 // database.
 func newServer(t *testing.T, o mcp.Options, more ...*dataflow.Workflow) *mcp.Server {
 	t.Helper()
-	app := testApp()
+	return serverOf(t, testApp(), o, more...)
+}
+
+// serverOf returns a server of an app, with more workflows, over a new database.
+func serverOf(t *testing.T, app *dataflow.App, o mcp.Options, more ...*dataflow.Workflow) *mcp.Server {
+	t.Helper()
 	for _, wf := range more {
 		wf.SealInput()
 		app.Workflows = append(app.Workflows, wf)

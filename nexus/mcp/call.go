@@ -34,6 +34,9 @@ func callTool(ctx context.Context, q *request) (*reply, error) {
 	if need := (*needed)(nil); errors.As(err, &need) {
 		return need.reply, nil
 	}
+	if f := q.lacking(err); f != nil {
+		return nil, f
+	}
 	if errors.As(err, &f) && (q.modern || f.code != codeMissingCapability) {
 		return nil, f
 	}

@@ -233,6 +233,11 @@ func (s *Server) serveRequest(w http.ResponseWriter, r *http.Request, q *request
 	st := &stream{w: w, server: s, session: q.session, accepts: strings.Contains(r.Header.Get("Accept"), "text/event-stream")}
 	q.out = st
 	answer, status := q.answer(r.Context())
+	if q.lacks != nil && s.o.Challenge != nil {
+		if c := s.o.Challenge(r, q.lacks); c != "" {
+			w.Header()["Www-Authenticate"] = []string{c}
+		}
+	}
 	st.finish(status, answer)
 }
 

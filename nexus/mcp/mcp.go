@@ -9,6 +9,7 @@ import (
 	"context"
 	"errors"
 	"log/slog"
+	"net/http"
 	"sync"
 	"time"
 
@@ -35,6 +36,9 @@ type Options struct {
 	Extension Extension
 	// Observer hears of calls; nil: nobody does.
 	Observer Observer
+	// Challenge, if set, returns what the header WWW-Authenticate says to a caller
+	// whose key or token is not good for what was asked; "" for none.
+	Challenge func(*http.Request, *dataflow.Error) string
 }
 
 // Called is a call of a tool, by the app's own names.

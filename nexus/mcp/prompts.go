@@ -395,6 +395,16 @@ func complete(ctx context.Context, q *request) (*reply, error) {
 	return replyOf(dataflow.ObjectOf("completion", dataflow.ObjectOf("values", list, "total", int64(len(values)), "hasMore", more))), nil
 }
 
+// scopeLacked is why a key or token is not good for an operation of a model that
+// is served; nil if that is not what stands in its way.
+func (s *Server) scopeLacked(c access.Caller, exp *dataflow.Exposure, op dataflow.OpKind) error {
+	c.Ruled = true
+	if e, ok := errors.AsType[*dataflow.Error](access.May(c, exp.Model, op)); ok && exp.Allows(op) && access.ScopeOf(e) != "" {
+		return e
+	}
+	return nil
+}
+
 // may reports whether a caller may do an operation of an exposed model.
 func (s *Server) may(c access.Caller, exp *dataflow.Exposure, op dataflow.OpKind) bool {
 	c.Ruled = true

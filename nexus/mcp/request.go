@@ -29,6 +29,8 @@ type request struct {
 	caps    *dataflow.Object
 	level   logLevel // of the messages it wants
 
+	lacks *dataflow.Error // the scope that the caller lacks, once that is the answer
+
 	off      context.Context // done when the client calls it off; nil if it can't
 	progress any             // the token of who wants to hear of progress, or nil
 	out      outlet
@@ -251,6 +253,9 @@ func (q *request) faultOf(err error) *fault {
 	if errors.As(err, &f) {
 		return f
 	}
+	if f := q.lacking(err); f != nil {
+		return f
+	}
 	e := dataflow.AsError(err)
 	q.server.logFailure(q.msg.method, e)
 	f = faultf(codeInternal, "%s", e.Message)
@@ -258,6 +263,21 @@ func (q *request) faultOf(err error) *fault {
 		f.code = codeInvalidParams
 	}
 	f.data = errorValue(e)
+	return f
+}
+
+// lacking is the answer to a caller whose key or token is good, but not for
+// this: HTTP has a status for it, and a header by which clients know to ask their
+// user for more (both revisions, "Scope Challenge Handling"). It is nil for every
+// other error, and where there is no HTTP.
+func (q *request) lacking(err error) *fault {
+	e, ok := errors.AsType[*dataflow.Error](err)
+	if !ok || q.header == nil || access.ScopeOf(e) == "" {
+		return nil
+	}
+	f := faultf(codeInvalidRequest, "%s; %s", e.Message, e.Hint)
+	f.data, f.lacks = errorValue(e), e
+	q.lacks = e
 	return f
 }
 

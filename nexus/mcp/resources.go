@@ -171,7 +171,7 @@ func (s *Server) content(ctx context.Context, q *request, uri string) (kind stri
 		return schemaMIME, s.schemaOf(exp), nil
 	}
 	if !s.may(q.caller, exp, dataflow.OpRead) {
-		return "", nil, nil
+		return "", nil, s.scopeLacked(q.caller, exp, dataflow.OpRead)
 	}
 	if id, err = url.PathUnescape(id); err != nil {
 		return "", nil, nil

@@ -534,6 +534,56 @@ func TestAnAgentSeesWhatItMayUse(t *testing.T) {
 	auditor.want("tools/call", `{"name":"audit"}`, `done`)
 }
 
+// A key or token that is good, but not for this, is answered by HTTP's own means:
+// clients know by them what to ask their user for.
+func TestWhatAScopeIsLackingForIsAChallenge(t *testing.T) {
+	app, everyone := testApp(), &dataflow.Rule{Grants: []dataflow.Grant{{Who: dataflow.WhoSignedIn}}}
+	for _, exp := range app.Exposures {
+		exp.Model.Access = &dataflow.Access{Paths: []string{exp.Path}, Read: everyone, Create: everyone, Update: everyone, Delete: everyone}
+	}
+	s := serverOf(t, app, mcp.Options{Challenge: func(_ *http.Request, e *dataflow.Error) string {
+		return `Bearer error="` + e.Code + `", scope="` + access.ScopeOf(e) + `"`
+	}}, &dataflow.Workflow{Name: "close", Access: everyone,
+		Handler: &goFunc{"close", func(context.Context, dataflow.Handler, *dataflow.Object) (any, error) { return "done", nil }}})
+	caller := access.Caller{User: dataflow.ObjectOf("id", "u"), Key: "key:k", Scoped: true, Scopes: []string{"accounts:read"}}
+	w := serving(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		s.Handler().ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), caller)))
+	}))
+	for _, c := range []struct{ method, params, scope string }{
+		{"tools/call", `{"name":"accounts_create","arguments":{}}`, "accounts:write"},
+		{"tools/call", `{"name":"close","arguments":{}}`, "workflows:close"},
+		{"tools/call", `{"name":"delete_records","arguments":{"model":"Account","ids":[1]}}`, "accounts:write"},
+		{"tools/call", `{"name":"find_records","arguments":{"model":"Note"}}`, "notes:read"},
+		{"tools/call", `{"name":"accounts_count","arguments":{}}`, ""},
+		{"tools/list", `{}`, ""},
+	} {
+		for _, modern := range []bool{false, true} {
+			w.modern = modern
+			res := w.send(t.Context(), c.method, c.params)
+			text, err := io.ReadAll(res.Body)
+			if res.Body.Close(); err != nil {
+				t.Fatal(err)
+			}
+			status, challenge, body := http.StatusOK, "", `"result"`
+			if c.scope != "" {
+				status, challenge = http.StatusForbidden, `Bearer error="insufficient_scope", scope="`+c.scope+`"`
+				body = `"id":7,"error":{"code":-32600,"message":"the key or token is not good for this: it lacks the scope ` + c.scope + `; ask whoever runs the app for one that has it"`
+			}
+			if got := res.Header.Get("Www-Authenticate"); res.StatusCode != status || got != challenge || !strings.Contains(string(text), body) {
+				t.Errorf("modern %v: %s: got %d %q %s\nwant %d %q %s", modern, c.params, res.StatusCode, got, text, status, challenge, body)
+			}
+		}
+	}
+	var out strings.Builder // where there is no HTTP it is the tool's own answer
+	in := strings.NewReader(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"accounts_create","arguments":{}}}` + "\n")
+	if err := s.ServeStdio(mcp.WithCaller(t.Context(), caller), in, &out); err != nil {
+		t.Fatal(err)
+	}
+	if got := out.String(); !strings.Contains(got, `"isError":true`) || !strings.Contains(got, `insufficient_scope`) {
+		t.Errorf("got %s", got)
+	}
+}
+
 func TestAWorkflowSaysHowFarItHasCome(t *testing.T) {
 	create := func(id, owner string) *dataflow.Node {
 		return &dataflow.Node{ID: id, Type: "AccountCreateNode", Config: dataflow.ObjectOf("owner", owner, "balance", int64(1))}

@@ -65,6 +65,12 @@ func (s *Server) viewAt(path string) (v *view, why string) {
 	return s.view(set, readOnly), ""
 }
 
+// Serves reports whether a path is an address that agents can call.
+func (s *Server) Serves(path string) bool {
+	v, _ := s.viewAt(path)
+	return v != nil && path == strings.TrimSuffix("/mcp/"+v.name, "/")
+}
+
 func (s *Server) hasSet(name string) bool {
 	return name == setDefault || slices.Contains(s.setNames(), name)
 }

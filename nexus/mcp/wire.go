@@ -57,6 +57,7 @@ type fault struct {
 	code    int
 	message string
 	data    *dataflow.Object // nil: none
+	lacks   *dataflow.Error  // the scope that the caller lacks; nil: it is about nothing such
 }
 
 func (f *fault) Error() string { return f.message }
@@ -69,6 +70,8 @@ func faultf(code int, format string, args ...any) *fault {
 // the message alone, and take another status for the transport's failure.
 func (f *fault) status(modern bool) int {
 	switch {
+	case f.lacks != nil:
+		return http.StatusForbidden
 	case f.code == codeParse:
 		return http.StatusBadRequest
 	case !modern || f.code == codeInternal:
