@@ -22,7 +22,8 @@ type Server struct {
 	current  atomic.Pointer[generationHandlers]
 	settings dataflow.Server
 	shared   *Shared
-	api, mcp net.Listener
+	conns    *connections
+	api, mcp *net.TCPListener
 	logger   *slog.Logger
 	stale    atomic.Pointer[[]string] // of staleHeader; nil: what is served is what the files say
 
@@ -38,12 +39,12 @@ type generationHandlers struct {
 
 // Listen opens the app's ports. A port in use is a diagnostic.
 func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
-	s := &Server{settings: g.settings, shared: g.shared, logger: o.logger()}
+	s := &Server{settings: g.settings, shared: g.shared, logger: o.logger(), conns: newConnections(connectionsAtMost(), o.logger())}
 	var ds []dataflow.Diagnostic
 	type listen struct {
 		option   string
 		port     int
-		listener *net.Listener
+		listener **net.TCPListener
 	}
 	wanted := []listen{{"api_port", s.settings.APIPort, &s.api}}
 	if !s.settings.MCPStdioOnly {
@@ -55,7 +56,7 @@ func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
 			ds = append(ds, s.cannotListen(l.option, l.port, err))
 			continue
 		}
-		*l.listener = listener
+		*l.listener = listener.(*net.TCPListener)
 	}
 	if len(ds) > 0 {
 		s.closeListeners()
@@ -66,7 +67,7 @@ func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
 }
 
 func (s *Server) closeListeners() {
-	for _, l := range []net.Listener{s.api, s.mcp} {
+	for _, l := range []*net.TCPListener{s.api, s.mcp} {
 		if l != nil {
 			_ = l.Close() // nothing has been accepted on it that could be lost
 		}
@@ -205,7 +206,8 @@ const (
 
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           h,
+		Handler:           s.conns.last(h),
+		ConnState:         s.conns.note,
 		ReadHeaderTimeout: headerTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
@@ -220,11 +222,11 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	api.ReadTimeout = s.settings.RequestTimeout + transferTime
 	api.WriteTimeout = s.settings.RequestTimeout + transferTime
 	servers := []*http.Server{api}
-	listeners := []net.Listener{drain(s.api)}
+	listeners := []*drained{drain(s.api, s.conns)}
 	if s.mcp != nil {
 		mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
 		servers = append(servers, mcp)
-		listeners = append(listeners, drain(s.mcp))
+		listeners = append(listeners, drain(s.mcp, s.conns))
 	}
 	failed := make(chan error, len(servers))
 	for i, srv := range servers {
@@ -242,7 +244,7 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), grace)
 	defer cancel()
 	if err == nil {
-		settle(stop, servers, listeners)
+		settle(stop, lingerTime, s.conns, listeners)
 	}
 	err = errors.Join(err, shutdown(stop, servers...), g.Close())
 	s.shared.observer.Close(stop)

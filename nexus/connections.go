@@ -1,0 +1,152 @@
+package nexus
+
+import (
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"slices"
+	"sync"
+	"sync/atomic"
+	"time"
+)
+
+const (
+	// maxConnections is how many connections a server has open, of all its ports
+	// together, where the system lets it have as many files.
+	maxConnections = 16_384
+	// filesBeside is how many of the files that the process may have open are
+	// left for databases and whatever else it opens.
+	filesBeside = 256
+	// evicted is how many idle connections are closed at once for a new one:
+	// finding them takes a look at all.
+	evicted = 64
+	// turnAway bounds the time that telling a client of it may take.
+	turnAway = 100 * time.Millisecond
+)
+
+// connections are those that clients have open to a server. When there are as
+// many as there may be, a new one takes the place of the one that has been idle
+// longest: whoever opens many and says nothing keeps nobody out.
+type connections struct {
+	most    int
+	logger  *slog.Logger
+	ending  atomic.Bool // every answer is the last on its connection
+	crowded atomic.Bool // which has been logged
+
+	mu   sync.Mutex
+	open map[*connection]struct{}
+	none chan struct{} // closed when none is open, once somebody waits for that
+}
+
+// connection is one that a client has made.
+type connection struct {
+	*net.TCPConn
+	idle atomic.Int64 // since when, in nanoseconds since 1970; 0: it is at work
+}
+
+func newConnections(most int, logger *slog.Logger) *connections {
+	return &connections{most: most, logger: logger, open: make(map[*connection]struct{})}
+}
+
+// note is a server's ConnState.
+func (cs *connections) note(nc net.Conn, state http.ConnState) {
+	c, ok := nc.(*connection)
+	if !ok {
+		return // of a listener that is not ours
+	}
+	switch state {
+	case http.StateActive:
+		c.idle.Store(0)
+	case http.StateIdle:
+		c.idle.Store(time.Now().UnixNano())
+	case http.StateClosed, http.StateHijacked:
+		cs.forget(c)
+	}
+}
+
+// admit counts a connection in, or turns it away: it is nil then.
+func (cs *connections) admit(tcp *net.TCPConn) *connection {
+	c := &connection{TCPConn: tcp}
+	c.idle.Store(time.Now().UnixNano()) // nothing has come on it yet
+	cs.mu.Lock()
+	if len(cs.open) >= cs.most {
+		cs.evict()
+	}
+	full := len(cs.open) >= cs.most
+	if !full {
+		cs.open[c] = struct{}{}
+	}
+	cs.mu.Unlock()
+	if !full {
+		return c
+	}
+	if cs.crowded.CompareAndSwap(false, true) {
+		cs.logger.Warn("there are as many connections as there may be, and all are at work: others are turned away", "connections", cs.most)
+	}
+	_ = tcp.SetWriteDeadline(time.Now().Add(turnAway)) // a new connection has room for what is written
+	_, _ = io.WriteString(tcp, "HTTP/1.1 503 Service Unavailable\r\nRetry-After: 1\r\nConnection: close\r\nContent-Length: 0\r\n\r\n")
+	_ = tcp.Close() // nothing has been promised on it
+	return nil
+}
+
+// evict closes some of those that have been idle longest. It is called with the
+// lock held.
+func (cs *connections) evict() {
+	type idler struct {
+		c     *connection
+		since int64
+	}
+	var idlers []idler
+	for c := range cs.open {
+		if since := c.idle.Load(); since != 0 {
+			idlers = append(idlers, idler{c, since})
+		}
+	}
+	slices.SortFunc(idlers, func(a, b idler) int { return int(a.since - b.since) })
+	for _, i := range idlers[:min(len(idlers), evicted, 1+cs.most/evicted)] {
+		_ = i.c.Close() // its server sees that it is gone
+		delete(cs.open, i.c)
+	}
+}
+
+func (cs *connections) forget(c *connection) {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	delete(cs.open, c)
+	if len(cs.open) < cs.most/2 {
+		cs.crowded.Store(false)
+	}
+	cs.settled()
+}
+
+// settled tells who waits for it that no connection is open. It is called with
+// the lock held.
+func (cs *connections) settled() {
+	if cs.none != nil && len(cs.open) == 0 {
+		close(cs.none)
+		cs.none = nil
+	}
+}
+
+// empty is closed once no connection is open.
+func (cs *connections) empty() <-chan struct{} {
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	none := make(chan struct{})
+	cs.none = none
+	cs.settled()
+	return none
+}
+
+var closeHeader = []string{"close"}
+
+// last marks an answer as the last on its connection, once that is so.
+func (cs *connections) last(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if cs.ending.Load() {
+			w.Header()["Connection"] = closeHeader
+		}
+		next.ServeHTTP(w, r)
+	})
+}
