@@ -21,6 +21,9 @@ type Test struct {
 // Tester is the app that a test runs against.
 type Tester = value.Tester
 
+// Runner runs what an app offers, for a test.
+type Runner = value.Runner
+
 // Run runs the test. It returns nil if the test passes, else what is wrong.
 func (t Test) Run(ctx context.Context, of Tester) *dataflow.Diagnostic { return t.fn.Test(ctx, of) }
 

@@ -307,12 +307,20 @@ func (t *tryout) test(ctx context.Context, test starlark.Test) (report.Outcome, 
 	if of == nil {
 		return out, errors.Join(t.suite.app.report(t.w, t.w.err, diags), exitError(exitFailed))
 	}
-	out.Problem = test.Run(ctx, of)
+	out.Problem = test.Run(ctx, tester{of})
 	if err := of.Close(); err != nil {
 		return out, fmt.Errorf("end the test %s: %w", test.Name, err)
 	}
 	out.Took, out.Output = t.w.now().Sub(began), t.print.String()
 	return out, nil
+}
+
+// tester is a trial as the language of tests knows it.
+type tester struct{ *trial.Trial }
+
+// As implements starlark.Tester.
+func (t tester) As(user *dataflow.Object, tenant string) (starlark.Runner, error) {
+	return t.Trial.As(user, tenant)
 }
 
 // printed keeps what a test prints. Nodes that run side by side print at once.

@@ -127,6 +127,10 @@ func (t *Trial) files(app *dataflow.App, dir string) (string, error) {
 
 // Run runs an operation in a transaction of its own.
 func (t *Trial) Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) (v any, err error) {
+	return t.runAs(ctx, t.caller, op, args)
+}
+
+func (t *Trial) runAs(ctx context.Context, c access.Caller, op dataflow.Op, args *dataflow.Object) (v any, err error) {
 	e := t.gen.Engine()
 	model, st := e.Model(op.Model), e.Store(op.Model.Database)
 	if model == nil || st == nil {
@@ -134,13 +138,13 @@ func (t *Trial) Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) 
 	}
 	if op.Kind.Writes() {
 		err = st.Write(ctx, func(tx store.Tx) error {
-			v, err = model.Do(ctx, tx, t.caller, op.Kind, args)
+			v, err = model.Do(ctx, tx, c, op.Kind, args)
 			return err
 		})
 		return v, err
 	}
 	err = st.Snapshot(ctx, func(r store.Reader) error {
-		v, err = model.Do(ctx, r, t.caller, op.Kind, args)
+		v, err = model.Do(ctx, r, c, op.Kind, args)
 		return err
 	})
 	return v, err
@@ -148,7 +152,11 @@ func (t *Trial) Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) 
 
 // Workflow runs a registered workflow.
 func (t *Trial) Workflow(ctx context.Context, name string, inputs *dataflow.Object) (any, error) {
-	res, err := t.gen.Engine().Run(ctx, engine.Request{Workflow: name, Inputs: inputs, Caller: t.caller})
+	return t.workflowAs(ctx, t.caller, name, inputs)
+}
+
+func (t *Trial) workflowAs(ctx context.Context, c access.Caller, name string, inputs *dataflow.Object) (any, error) {
+	res, err := t.gen.Engine().Run(ctx, engine.Request{Workflow: name, Inputs: inputs, Caller: c})
 	if err != nil {
 		return nil, err
 	}

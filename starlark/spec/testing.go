@@ -79,8 +79,15 @@ var testBuiltins = []*Builtin{
 		Params:  []Param{{Name: "duration", Accept: Duration, Required: true, Doc: "How much."}},
 	},
 	{
+		Name:    "t.as_caller",
+		Doc:     "Somebody who calls the app from outside, over REST or MCP: they see and do what access rules let them, of what is exposed and registered. Returns a value with `run` and `workflow`, which take what those of `t` take.",
+		Example: `t.as_caller({"id": "ada", "roles": ["editor"]}).run(Order.list)`,
+		Params: []Param{{Name: "user", Accept: Dict | None, Doc: "Who: an `id`, `roles`, and what else `ctx.user` is to have. If left out, somebody who has not said who they are."},
+			{Name: "tenant", Accept: Str | None, Named: true, Doc: "For which tenant."}},
+	},
+	{
 		Name:    "t.caller",
-		Doc:     "Says who asks from here on.",
+		Doc:     "Says who asks from here on, for `t.run` and `t.workflow`. No access rule holds them back; see `t.as_caller`.",
 		Example: `t.caller(tenant = "acme", user = {"id": 7})`,
 		Params:  []Param{{Name: "tenant", Accept: Str | None, Named: true, Doc: "For which tenant."}, {Name: "user", Accept: Dict | None, Named: true, Doc: "Who."}},
 	},

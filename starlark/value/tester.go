@@ -13,12 +13,20 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// Tester is the app that a test runs against.
-type Tester interface {
+// Runner runs what an app offers.
+type Runner interface {
 	// Run runs an operation in a transaction of its own.
 	Run(ctx context.Context, op dataflow.Op, args *dataflow.Object) (any, error)
 	// Workflow runs a registered workflow.
 	Workflow(ctx context.Context, name string, inputs *dataflow.Object) (any, error)
+}
+
+// Tester is the app that a test runs against.
+type Tester interface {
+	Runner // which no access rule holds back
+	// As runs as somebody who calls from outside: the access rules are for them.
+	// A user of nil has not said who they are.
+	As(user *dataflow.Object, tenant string) (Runner, error)
 	// Now is the app's clock, which SetNow sets.
 	Now() time.Time
 	SetNow(time.Time)
@@ -64,6 +72,7 @@ var testMethods = []struct {
 	call testMethod
 }{
 	{"advance", (*test).advance},
+	{"as_caller", (*test).asCaller},
 	{"caller", (*test).caller},
 	{"equal", (*test).equal},
 	{"fails", (*test).fails},
@@ -193,30 +202,41 @@ func (f *Func) callers(err *sl.EvalError, own dataflow.Span) []dataflow.Related 
 }
 
 func (t *test) run(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	if len(args) == 0 {
-		return nil, errors.New("t.run: say what to run, as t.run(Order.create, total = …)")
-	}
-	op, ok := args[0].(Op)
-	if !ok {
-		return nil, fmt.Errorf("t.run: want an operation, as Order.create, not %s; a workflow is run by t.workflow", args[0].Type())
-	}
-	in, err := arguments(name, args[1:], kwargs)
-	if err != nil {
-		return nil, err
-	}
-	return answerOf(t.of.Run(t.ctx, op.O, in))
+	return runOperation(t.ctx, t.of, name, args, kwargs)
 }
 
 func (t *test) workflow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	of := workflowName(args)
-	if of == "" {
-		return nil, errors.New(`t.workflow: name a registered workflow, as t.workflow("place_order", {…})`)
+	return runWorkflow(t.ctx, t.of, name, args, kwargs)
+}
+
+// run is what t and who calls share: two ways to run something.
+type run func(ctx context.Context, of Runner, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error)
+
+func runOperation(ctx context.Context, of Runner, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	if len(args) == 0 {
+		return nil, fmt.Errorf("%s: say what to run, as %[1]s(Order.create, total = …)", name)
+	}
+	op, ok := args[0].(Op)
+	if !ok {
+		return nil, fmt.Errorf("%s: want an operation, as Order.create, not %s; a workflow is run by %sworkflow", name, args[0].Type(), strings.TrimSuffix(name, "run"))
 	}
 	in, err := arguments(name, args[1:], kwargs)
 	if err != nil {
 		return nil, err
 	}
-	return answerOf(t.of.Workflow(t.ctx, of, in))
+	return answerOf(of.Run(ctx, op.O, in))
+}
+
+func runWorkflow(ctx context.Context, of Runner, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	wf := workflowName(args)
+	if wf == "" {
+		return nil, fmt.Errorf(`%s: name a registered workflow, as %[1]s("place_order", {…})`, name)
+	}
+	in, err := arguments(name, args[1:], kwargs)
+	if err != nil {
+		return nil, err
+	}
+	return answerOf(of.Workflow(ctx, wf, in))
 }
 
 func answerOf(v any, err error) (sl.Value, error) {
@@ -369,25 +389,94 @@ func (t *test) caller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tupl
 	if err := sl.UnpackArgs(name, args, kwargs, "tenant?", &tenant, "user?", &user); err != nil {
 		return nil, err
 	}
+	o, who, err := whoAsks(name, user, tenant)
+	if err != nil {
+		return nil, err
+	}
+	t.of.Caller(o, who)
+	return sl.None, nil
+}
+
+func (t *test) asCaller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+	var tenant, user sl.Value = sl.None, sl.None
+	if err := sl.UnpackArgs(name, args, kwargs, "user?", &user, "tenant?", &tenant); err != nil {
+		return nil, err
+	}
+	o, who, err := whoAsks(name, user, tenant)
+	if err != nil {
+		return nil, err
+	}
+	of, err := t.of.As(o, who)
+	if err != nil {
+		return nil, fmt.Errorf("%s: %w", name, err)
+	}
+	return &caller{t.ctx, of}, nil
+}
+
+// whoAsks reads a user and a tenant.
+func whoAsks(name string, user, tenant sl.Value) (*dataflow.Object, string, error) {
 	who := ""
 	if tenant != sl.None {
 		s, ok := sl.AsString(tenant)
 		if !ok {
-			return nil, fmt.Errorf("t.caller: tenant is a string, not a %s", tenant.Type())
+			return nil, "", fmt.Errorf("%s: tenant is a string, not a %s", name, tenant.Type())
 		}
 		who = s
 	}
 	v, err := ToGo(user)
 	if err != nil {
-		return nil, err
+		return nil, "", err
 	}
 	o, ok := v.(*dataflow.Object)
 	if !ok && v != nil {
-		return nil, fmt.Errorf("t.caller: user is a dict, not a %s", user.Type())
+		return nil, "", fmt.Errorf("%s: user is a dict, not a %s", name, user.Type())
 	}
-	t.of.Caller(o, who)
-	return sl.None, nil
+	return o, who, nil
 }
+
+// caller is somebody who calls the app, in a test.
+type caller struct {
+	ctx context.Context
+	of  Runner
+}
+
+var _ sl.HasAttrs = (*caller)(nil)
+
+// callerMethods is what a caller can do.
+var callerMethods = []struct {
+	name string
+	call run
+}{{"run", runOperation}, {"workflow", runWorkflow}}
+
+// String returns "caller".
+func (c *caller) String() string { return "caller" }
+
+// Type returns "caller".
+func (c *caller) Type() string { return "caller" }
+
+// Freeze does nothing: a caller has no parts that change.
+func (c *caller) Freeze() {}
+
+// Truth is always true.
+func (c *caller) Truth() sl.Bool { return true }
+
+// Hash fails: a caller belongs to one test.
+func (c *caller) Hash() (uint32, error) { return 0, fmt.Errorf("unhashable type: caller") }
+
+// Attr returns a method.
+func (c *caller) Attr(name string) (sl.Value, error) {
+	for _, m := range callerMethods {
+		if m.name == name {
+			return sl.NewBuiltin("caller."+name, func(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
+				return m.call(c.ctx, c.of, b.Name(), args, kwargs)
+			}), nil
+		}
+	}
+	return nil, nil
+}
+
+// AttrNames lists the methods.
+func (c *caller) AttrNames() []string { return []string{"run", "workflow"} }
 
 // differences lists where a value is not what it ought to be. With part, what
 // is asked for must be there, and more may be.
