@@ -52,6 +52,7 @@ type Problem struct {
 	Pointer string `json:"pointer"` // JSON pointer (RFC 6901) into the input; "" is the whole
 	Detail  string `json:"detail"`
 	Hint    string `json:"hint,omitempty"`
+	Line    int    `json:"line,omitempty"` // of a file of rows; the pointer leads into the row then
 }
 
 // Error renders code and message, for logs.

@@ -1,9 +1,13 @@
 package codec
 
 import (
+	"bufio"
+	"bytes"
+	"cmp"
 	"encoding/csv"
 	"errors"
 	"fmt"
+	"io"
 	"slices"
 	"strings"
 	"unicode/utf8"
@@ -33,8 +37,12 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 	r := csvReader{rest: strings.TrimPrefix(text, "\ufeff"), comma: delimiter, line: 1} // as spreadsheets begin
 	rows = []any{}
 	if columns == nil {
-		if columns, err = r.record(); err != nil {
+		first, err := r.record()
+		if err != nil {
 			return nil, nil, err
+		}
+		for _, cell := range first {
+			columns = append(columns, cell.Text)
 		}
 	}
 	for i, name := range columns {
@@ -56,11 +64,139 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 			return nil, nil, fmt.Errorf("has more than %d rows", MaxCSVRows)
 		}
 		vals := make([]any, len(record))
-		for i, v := range record {
-			vals[i] = v
+		for i, cell := range record {
+			vals[i] = cell.Text
 		}
 		rows = append(rows, dataflow.NewRecord(shape, vals))
 	}
+}
+
+// CSVCell is a value of a record. Quoted tells an empty text from nothing.
+type CSVCell struct {
+	Text   string
+	Quoted bool
+}
+
+// CSVReader reads CSV (RFC 4180) record by record. It holds one at a time.
+type CSVReader struct {
+	lines *LineReader
+	Line  int // on which the last record began
+}
+
+// NewCSVReader reads records of at most max bytes from r.
+func NewCSVReader(r io.Reader, max int) *CSVReader {
+	return &CSVReader{lines: NewLineReader(r, max)}
+}
+
+// Read returns the next record, io.EOF behind the last. Empty lines are passed
+// over. Other errors are those of the reader, or a *CSVError, behind which there
+// is nothing to be read.
+func (r *CSVReader) Read() ([]CSVCell, error) {
+	var text []byte
+	for open := false; ; {
+		line, err := r.lines.Read()
+		switch {
+		case err == io.EOF && open:
+			return nil, &CSVError{r.Line, errMisquoted}
+		case errors.Is(err, ErrLineTooLong) && !open:
+			r.Line = r.lines.Line
+			return nil, &CSVError{r.Line, ErrLineTooLong}
+		case errors.Is(err, ErrLineTooLong):
+			return nil, &CSVError{r.Line, errMisquoted}
+		case err != nil:
+			return nil, err
+		}
+		if !open {
+			r.Line = r.lines.Line
+			if len(bytes.TrimRight(line, "\r\n")) == 0 {
+				continue
+			}
+		}
+		// Of a whole record the quotes are even in number: odd is one that goes on.
+		open = open != (bytes.Count(line, []byte{'"'})%2 == 1)
+		if len(text)+len(line) > r.lines.max {
+			return nil, &CSVError{r.Line, ErrLineTooLong}
+		}
+		text = append(text, line...)
+		if !open {
+			break
+		}
+	}
+	one := csvReader{rest: string(text), comma: ',', line: r.Line}
+	record, err := one.record()
+	if err != nil || one.rest != "" {
+		return nil, &CSVError{r.Line, errMisquoted}
+	}
+	return record, nil
+}
+
+// CSVError says on which line of a file there is no CSV.
+type CSVError struct {
+	Line int
+	Err  error
+}
+
+// Error says where, and why.
+func (e *CSVError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.Err) }
+
+// Unwrap returns why.
+func (e *CSVError) Unwrap() error { return e.Err }
+
+// ErrLineTooLong is a line, or a record, that is longer than it may be.
+var ErrLineTooLong = errors.New("it is longer than a row may be")
+
+var errMisquoted = errors.New("the quotes are not closed, or stand within a value")
+
+// LineReader reads text line by line. It holds one at a time.
+type LineReader struct {
+	r    *bufio.Reader
+	max  int
+	long []byte
+	Line int // the number of the last line, from 1
+}
+
+// NewLineReader reads lines of at most max bytes from r.
+func NewLineReader(r io.Reader, max int) *LineReader {
+	return &LineReader{r: bufio.NewReaderSize(r, 32<<10), max: max}
+}
+
+// Read returns the next line with its end, valid until the next call; io.EOF
+// behind the last. A line that is too long is passed over, and ErrLineTooLong.
+func (r *LineReader) Read() ([]byte, error) {
+	r.Line++
+	line, err := r.r.ReadSlice('\n')
+	r.long = r.long[:0]
+	for size := len(line); err == bufio.ErrBufferFull; size += len(line) {
+		if size <= r.max {
+			r.long = append(r.long, line...)
+		}
+		line, err = r.r.ReadSlice('\n')
+		if err != bufio.ErrBufferFull {
+			if size+len(line) > r.max {
+				return nil, cmp.Or(notEOF(err), ErrLineTooLong)
+			}
+			r.long = append(r.long, line...)
+			line = r.long
+		}
+	}
+	switch {
+	case notEOF(err) != nil:
+		return nil, err
+	case err == io.EOF && len(line) == 0:
+		return nil, io.EOF
+	case len(line) > r.max:
+		return nil, ErrLineTooLong
+	case r.Line == 1:
+		line = bytes.TrimPrefix(line, []byte("\ufeff")) // as spreadsheets begin
+	}
+	return line, nil
+}
+
+func notEOF(err error) error {
+	if err == io.EOF {
+		return nil
+	}
+	return err
 }
 
 // csvReader reads records. Unlike encoding/csv it leaves what stands in quotes
@@ -73,20 +209,21 @@ type csvReader struct {
 }
 
 // record returns the next record, nil at the end. Empty lines are passed over.
-func (r *csvReader) record() ([]string, error) {
+func (r *csvReader) record() ([]CSVCell, error) {
 	for r.newline() {
 	}
 	if r.rest == "" {
 		return nil, nil
 	}
 	r.began = r.line
-	var record []string
+	var record []CSVCell
 	for {
+		quoted := strings.HasPrefix(r.rest, `"`)
 		value, err := r.value()
 		if err != nil {
 			return nil, err
 		}
-		record = append(record, value)
+		record = append(record, CSVCell{value, quoted})
 		switch {
 		case strings.HasPrefix(r.rest, string(r.comma)):
 			r.rest = r.rest[utf8.RuneLen(r.comma):]
@@ -148,7 +285,7 @@ func (r *csvReader) bare() (string, error) {
 }
 
 func (r *csvReader) misquoted() error {
-	return fmt.Errorf("line %d: the quotes are not closed, or stand within a value", r.began)
+	return &CSVError{r.began, errMisquoted}
 }
 
 // WriteCSV writes rows, which are objects, as CSV: null and what is not there

@@ -1,9 +1,15 @@
 package codec_test
 
 import (
+	"bytes"
 	"encoding/csv"
+	"errors"
+	"fmt"
+	"io"
+	"slices"
 	"strings"
 	"testing"
+	"testing/iotest"
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -97,4 +103,111 @@ func FuzzReadCSV(f *testing.F) {
 			}
 		}
 	})
+}
+
+// What is exported is read again, with nothing told from an empty text, however
+// it comes.
+func TestCSVReaderReadsWhatIsAppended(t *testing.T) {
+	rows := [][]any{
+		{"a", "b", "c"},
+		{"", nil, `say "hi", she`},
+		{"\r\n", "x\ny\n", " "},
+		{nil, nil, nil},
+		{"=1+1", "\ufeff", `"`},
+		{strings.Repeat("long\n", 20000), "é", "\r"},
+	}
+	var text []byte
+	for _, row := range rows {
+		text = codec.AppendCSV(text, row)
+	}
+	for name, in := range map[string]io.Reader{
+		"at once":      bytes.NewReader(text),
+		"byte by byte": iotest.OneByteReader(bytes.NewReader(text)),
+		"with a BOM":   io.MultiReader(strings.NewReader("\ufeff"), bytes.NewReader(text)),
+		"blank lines":  io.MultiReader(strings.NewReader("\n\r\n"), bytes.NewReader(bytes.ReplaceAll(text, []byte("\"\"\"\"\r\n"), []byte("\"\"\"\"\n\n")))),
+	} {
+		r := codec.NewCSVReader(in, 1<<20)
+		for i, row := range rows {
+			cells, err := r.Read()
+			if err != nil || len(cells) != len(row) {
+				t.Fatalf("%s: row %d: %d values, %v", name, i, len(cells), err)
+			}
+			for j, cell := range cells {
+				want, isText := row[j].(string)
+				if cell.Text != want || isText && want == "" && !cell.Quoted || !isText && cell.Quoted {
+					t.Errorf("%s: row %d, value %d: %.30q, want %.30q", name, i, j, cell.Text, want)
+				}
+			}
+		}
+		if _, err := r.Read(); err != io.EOF {
+			t.Errorf("%s: at the end %v", name, err)
+		}
+	}
+}
+
+func TestCSVReaderSaysWhereItIsNoCSV(t *testing.T) {
+	const max = 100 << 10 // more than is read at once
+	for _, tt := range []struct{ text, want string }{
+		{"a,b\n1,2\n\"x\ny\nz", "line 3: the quotes are not closed, or stand within a value"},
+		{"a,b\n1,\"2\"x\n", "line 2: the quotes are not closed, or stand within a value"},
+		{"a\n\"x\n1\"\nb\"c\n", "line 4: the quotes are not closed, or stand within a value"},
+		{"a\n" + strings.Repeat("x", max+1) + "\n", "line 2: it is longer than a row may be"},
+		{"a\n\"" + strings.Repeat("x\n", max) + "\"\n", "line 2: it is longer than a row may be"},
+		{"a\n\"x\n" + strings.Repeat("x", max+1), "line 2: the quotes are not closed, or stand within a value"},
+	} {
+		r := codec.NewCSVReader(strings.NewReader(tt.text), max)
+		var err error
+		for err == nil {
+			_, err = r.Read()
+		}
+		if err.Error() != tt.want {
+			t.Errorf("%.20q: %v, want %s", tt.text, err, tt.want)
+		}
+	}
+}
+
+func TestLineReader(t *testing.T) {
+	const max = 100 << 10
+	long := strings.Repeat("x", max)
+	for _, tt := range []struct {
+		text string
+		want []string
+	}{
+		{"", nil},
+		{"\ufeffa\n\ufeffb", []string{"1 a\n", "2 \ufeffb"}},
+		{"a\r\n\n", []string{"1 a\r\n", "2 \n"}},
+		{long + "\nb", []string{"1 too long", "2 b"}}, // with its end
+		{long, []string{"1 " + long}},
+		{long + "x\n" + long + "xx", []string{"1 too long", "2 too long"}},
+	} {
+		r := codec.NewLineReader(strings.NewReader(tt.text), max)
+		var got []string
+		for {
+			line, err := r.Read()
+			if err == io.EOF {
+				break
+			}
+			if errors.Is(err, codec.ErrLineTooLong) {
+				line, err = []byte("too long"), nil
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			got = append(got, fmt.Sprint(r.Line, " ", string(line)))
+		}
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%.20q: %.40q, want %.40q", tt.text, got, tt.want)
+		}
+	}
+	lost := errors.New("lost")
+	for _, before := range []string{"a\nb", "a\n" + long + long} {
+		r := codec.NewLineReader(io.MultiReader(strings.NewReader(before), iotest.ErrReader(lost)), max)
+		var err error
+		for err == nil {
+			_, err = r.Read()
+		}
+		if err != lost {
+			t.Errorf("%.10q: %v, want %v", before, err, lost)
+		}
+	}
 }

@@ -272,6 +272,9 @@ func (b *body) Close() error {
 		b.x.h.unpackers.Put(b.z)
 		b.z = nil
 	}
+	if b.src.step != nil { // else the connection would be taken for broken while the request is served
+		_ = http.NewResponseController(b.x.w).SetReadDeadline(time.Time{})
+	}
 	return nil
 }
 
@@ -283,7 +286,8 @@ func (x *Exchange) Stream(limit int64, patience time.Duration, tooLarge func() e
 		return io.NopCloser(strings.NewReader("")), nil
 	}
 	control := http.NewResponseController(x.w)
-	wait := func() { _ = control.SetReadDeadline(time.Now().Add(patience)) } // not every writer has deadlines
+	_ = control.SetWriteDeadline(time.Time{}) // which would run out before the answer; not every writer has deadlines
+	wait := func() { _ = control.SetReadDeadline(time.Now().Add(patience)) }
 	wait()
 	b, err := x.open(limit, func() error {
 		x.Header()["Connection"] = []string{"close"} // rather than read the rest

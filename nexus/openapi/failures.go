@@ -141,6 +141,7 @@ func partSchema() *dataflow.Object {
 		"pointer", described(typed("string"), "a JSON pointer into the input (RFC 6901)"),
 		"detail", typed("string"),
 		"hint", typed("string"),
-	), "hint")
+		"line", described(integer(), "the line of an imported file; the pointer leads into its row then"),
+	), "hint", "line")
 	return described(s, "One thing wrong with one part of the input.")
 }

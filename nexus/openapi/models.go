@@ -49,6 +49,7 @@ func (d *document) model(exp *dataflow.Exposure) {
 			d.operation("/api/"+exp.Path+rt.Suffix, method, d.modelOperation(exp, op, method))
 		}
 	}
+	d.imports(exp)
 	if exp.Events {
 		d.events(exp)
 	}

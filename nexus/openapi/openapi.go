@@ -74,7 +74,7 @@ func (d *document) take(name string) string {
 // ownSchemas are the schemas that belong to no model.
 func ownSchemas() *dataflow.Object {
 	o := dataflow.ObjectOf("Problem", problemSchema(), "ProblemPart", partSchema())
-	for _, more := range []*dataflow.Object{runSchemas(), workflowSchemas(), statusSchemas()} {
+	for _, more := range []*dataflow.Object{runSchemas(), workflowSchemas(), statusSchemas(), importSchemas()} {
 		for name, s := range more.All {
 			o.Set(name, s)
 		}

@@ -123,6 +123,9 @@ func appendPart(dst []byte, p dataflow.Problem) []byte {
 	dst = codec.AppendString(dst, p.Pointer)
 	dst = member(dst, "detail", p.Detail)
 	dst = member(dst, "hint", p.Hint)
+	if p.Line > 0 {
+		dst = strconv.AppendInt(append(dst, `,"line":`...), int64(p.Line), 10)
+	}
 	return append(dst, '}')
 }
 

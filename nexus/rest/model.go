@@ -26,7 +26,8 @@ type model struct {
 	collection []string
 	item       []string
 	exports    chan struct{}              // holds a place for each export that is under way
-	patience   time.Duration              // with clients that take an export
+	importing  chan struct{}              // and for each import
+	patience   time.Duration              // with clients that take an export or send an import
 	named      map[string]dataflow.OpKind // operations that are a POST to their name
 }
 
@@ -40,7 +41,7 @@ func newModel(h *Handler, exp *dataflow.Exposure) *model {
 		path:    "/api/" + exp.Path,
 		id:      exp.Model.RoleIndex(dataflow.RoleID),
 		version: exp.Model.RoleIndex(dataflow.RoleVersion),
-		exports: h.exports, patience: h.o.StreamWrite,
+		exports: h.exports, importing: h.imports, patience: h.o.StreamWrite,
 		named: make(map[string]dataflow.OpKind),
 	}
 	for _, op := range exp.Served() {
@@ -204,7 +205,7 @@ func (m *model) notServed(pattern string) error {
 
 // noRow answers an id that can't be one. It may be an operation's name.
 func (m *model) noRow(segment string, err error) error {
-	if _, ok := m.named[segment]; !ok {
+	if _, ok := m.named[segment]; !ok && (segment != importName || m.imports() == nil) {
 		return err
 	}
 	e := *dataflow.AsError(err)

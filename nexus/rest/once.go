@@ -67,7 +67,7 @@ func (d *writer) writeOnce(x *front.Exchange, w mutation) error {
 	key := idempotencyKey(x, w.caller, w.body)
 	var a answer
 	var kept *access.Reply
-	ctx := x.Context()
+	ctx := w.context(x)
 	err := d.store.Write(ctx, func(tx store.Tx) (err error) {
 		if kept, err = d.replies.Find(ctx, tx, key.key); err != nil || kept != nil {
 			return err

@@ -3,6 +3,7 @@ package rest
 import (
 	"cmp"
 	"net/url"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -170,6 +171,15 @@ func (p *params) number(name, value string, low, high int) int {
 		p.add(name, "too_large", "must be at most "+strconv.Itoa(high), "")
 	}
 	return n
+}
+
+// oneOf reports whether a value is one of those there are.
+func (p *params) oneOf(name, value string, known ...string) bool {
+	if slices.Contains(known, value) {
+		return true
+	}
+	p.add(name, "not_in_enum", "there is no "+quote(value), orOneOf(value, known))
+	return false
 }
 
 func (p *params) flag(name, value string) bool {

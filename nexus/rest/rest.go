@@ -57,7 +57,8 @@ type Handler struct {
 	index     func() []byte
 	hubs      map[*dataflow.Database]*hub // of those whose changes are kept
 	views     views
-	exports   chan struct{}      // see model
+	exports   chan struct{} // see model
+	imports   chan struct{}
 	stop      context.CancelFunc // ends the hubs; set once
 	serving   sync.WaitGroup
 	docs      func() (map[string]*docs.File, error)
@@ -76,6 +77,7 @@ func New(e *engine.Engine, o Options) *Handler {
 		kept:      make(map[*dataflow.Database]*access.Replies),
 		hubs:      make(map[*dataflow.Database]*hub),
 		exports:   make(chan struct{}, maxExports),
+		imports:   make(chan struct{}, maxImports),
 		views:     views{byKey: make(map[string]*view)},
 	}
 	for _, db := range h.app.Databases {
@@ -136,6 +138,8 @@ const (
 	collectionPattern = "/api/{model}"
 	itemPattern       = "/api/{model}/{id}"
 	eventsPattern     = "/api/{model}/events"
+	importPattern     = "/api/{model}/" + importName
+	importName        = "import"
 	batchPattern      = "/api/" + dataflow.BatchPath
 )
 
@@ -145,6 +149,7 @@ func Routes() []Route {
 	return []Route{
 		{"/", methods("GET"), "What is served, in short.", (*Handler).serveIndex},
 		{eventsPattern, methods("GET"), "Follow what happens to rows of a model (server-sent events).", (*Handler).events},
+		{importPattern, methods("POST"), "Create or update rows of a file: CSV, or lines of JSON.", (*Handler).importRows},
 		{batchPattern, methods("POST"), "Do several operations, on several models, in one transaction.", (*Handler).batch},
 		{collectionPattern, methods("GET", "POST"), "List rows; create a row.",
 			func(h *Handler, x *front.Exchange) error { return h.collection(x, variable(x, "model")) }},

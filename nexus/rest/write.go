@@ -25,6 +25,7 @@ type answer struct {
 // that it makes itself, render words the answer afterwards. If render fails,
 // what it returns beside the error is the answer without a body.
 type mutation struct {
+	ctx    context.Context // nil: that of the request, with its deadline
 	caller access.Caller
 	prefer prefer
 	body   []byte
@@ -47,7 +48,7 @@ func (d *writer) write(x *front.Exchange, w mutation) error {
 	if len(x.Request.Header["Idempotency-Key"]) > 0 {
 		return d.writeOnce(x, w)
 	}
-	ctx := x.Context()
+	ctx := w.context(x)
 	err := d.transact(ctx, w)
 	if err != nil && !errors.Is(err, errRollback) {
 		return err
@@ -61,6 +62,13 @@ func (d *writer) write(x *front.Exchange, w mutation) error {
 	}
 	a.send(x)
 	return nil
+}
+
+func (w *mutation) context(x *front.Exchange) context.Context {
+	if w.ctx != nil {
+		return w.ctx
+	}
+	return x.Context()
 }
 
 // transact does a mutation in a transaction of its own.
