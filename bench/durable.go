@@ -351,7 +351,7 @@ func dueRuns(ctx context.Context, c config) error {
 			return strconv.Atoi(text)
 		}
 		for {
-			left, err := count("SELECT cast(count(*) AS text) FROM _flow_runs WHERE ended_at IS NULL")
+			left, err := count("SELECT CASE WHEN EXISTS (SELECT 1 FROM _flow_runs WHERE executor > '' OR wake_at IS NOT NULL) THEN '1' ELSE '0' END")
 			if err != nil {
 				return err
 			}
@@ -359,7 +359,7 @@ func dueRuns(ctx context.Context, c config) error {
 				break
 			}
 			if time.Since(at) > 5*time.Minute || ctx.Err() != nil {
-				return fmt.Errorf("%d runs have not ended: %w", left, ctx.Err())
+				return fmt.Errorf("not all runs have ended: %w", ctx.Err())
 			}
 			time.Sleep(100 * time.Millisecond)
 		}
@@ -394,7 +394,7 @@ func dueRuns(ctx context.Context, c config) error {
 			}
 			row = append(row, fmt.Sprintf("%.2f", late.Seconds()))
 		}
-		rows = append(rows, append(row, micros((own+after-before)/time.Duration(c.due)), strconv.Itoa(entries)))
+		rows = append(rows, append(row, micros(own/time.Duration(c.due))+" + "+micros((after-before)/time.Duration(c.due)), strconv.Itoa(entries)))
 		return nil
 	})
 	if err != nil {

@@ -11,6 +11,7 @@
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
 //	go run ./bench durable    durable runs against a queue by hand; many that wait; many that are due at once
+//	go run ./bench due        of durable, those that are due at once alone
 //	go run ./bench reload     from a save to the first answer of what was saved
 //	go run ./bench mcp        tools of MCP against the same over REST; a list of 500 tools
 //	go run ./bench auth       what it costs to know who asks
@@ -88,12 +89,13 @@ func run(ctx context.Context, c config, what string) error {
 		"workflows": {workflows},
 		"reload":    {reloads},
 		"durable":   {durableRuns},
+		"due":       {dueRuns},
 		"auth":      {credentials},
 		"mcp":       {agents},
 		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, mcp, auth or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, due, mcp, auth or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

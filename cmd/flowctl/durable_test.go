@@ -682,7 +682,7 @@ func TestAProcessThatStallsInATransactionIsTakenOver(t *testing.T) {
 		if err := db.QueryRow(ctx, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND state = 'idle in transaction'").Scan(&n); err != nil {
 			t.Fatal(err)
 		}
-		return n == 1
+		return n > 0 // more, where it was about to do something else too
 	})
 	other := serveApp(t, app, "DATABASE_URL="+url)
 	awaitRuns(t, c, other.api, map[string]string{"outer": r.Run})

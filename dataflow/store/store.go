@@ -76,9 +76,42 @@ type Tx interface {
 	Update(ctx context.Context, u *query.Update) (int64, error)
 	// Delete removes the rows that match and returns how many.
 	Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
+	// Batch makes changes, in order and in one round trip, and returns how many
+	// rows each touched; where one fails, those before it. Of several rows of an
+	// Insert it is not said which one failed.
+	Batch(ctx context.Context, changes []Change) ([]int64, error)
 	// Savepoint runs f; if it fails, what it did is undone and the
 	// transaction goes on.
 	Savepoint(ctx context.Context, f func() error) error
+}
+
+// Change is one of a Batch: an Update, or the rows of an Insert, which all give
+// their id.
+type Change struct {
+	Update *query.Update
+
+	Into   *dataflow.Model
+	Fields []int
+	Rows   [][]any
+}
+
+// OneByOne is Tx.Batch where there is nothing to gain by sending changes
+// together.
+func OneByOne(ctx context.Context, tx Tx, changes []Change) ([]int64, error) {
+	touched := make([]int64, 0, len(changes))
+	for _, c := range changes {
+		n, err := int64(len(c.Rows)), error(nil)
+		if c.Update != nil {
+			n, err = tx.Update(ctx, c.Update)
+		} else {
+			_, err = tx.Insert(ctx, c.Into, c.Fields, c.Rows)
+		}
+		if err != nil {
+			return touched, err
+		}
+		touched = append(touched, n)
+	}
+	return touched, nil
 }
 
 // Store is an open database.

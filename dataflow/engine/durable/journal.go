@@ -104,9 +104,11 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 			return err
 		}
 	}
-	if err := j.put(ctx, tx, next); err != nil {
+	own, err := j.put(next)
+	if err != nil {
 		return err
 	}
+	changes := []store.Change{own}
 	var rows [][]any
 	for _, s := range steps {
 		seq, there := j.kept[s.Key]
@@ -125,14 +127,17 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 		for _, i := range []int{stepState, stepInput, stepResult, stepError, stepAttempts, stepEndedAt, stepUpdatedAt} {
 			u.Set = append(u.Set, set(i, row[i]))
 		}
-		if _, err := tx.Update(ctx, u); err != nil {
-			return err
-		}
+		changes = append(changes, store.Change{Update: u})
 	}
 	if len(rows) > 0 {
-		if _, err := tx.Insert(ctx, t.steps, stepColumns, rows); err != nil {
-			return err
-		}
+		changes = append(changes, store.Change{Into: t.steps, Fields: stepColumns, Rows: rows})
+	}
+	touched, err := tx.Batch(ctx, changes)
+	if len(touched) > 0 && touched[0] == 0 {
+		return errMoved // and what came after it is undone, if it did not fail for that
+	}
+	if err != nil {
+		return err
 	}
 	if next.Status != Running && j.run.Status == Running {
 		if err := j.home.nextTurn(ctx, tx, next); err != nil {
@@ -150,17 +155,16 @@ var (
 	stepColumns = fields(stepFields)
 )
 
-// put writes the run's row, on condition that this process owns it and nobody
-// has spoken to it.
-func (j *journal) put(ctx context.Context, tx store.Tx, next *Run) error {
+// put is the change of the run's row, on condition that this process owns it and
+// nobody has spoken to it.
+func (j *journal) put(next *Run) (store.Change, error) {
 	t := j.home.tables.runs
 	row, err := next.row()
 	if err != nil {
-		return err
+		return store.Change{}, err
 	}
 	if !j.saved.Load() {
-		_, err := tx.Insert(ctx, t, runColumns, [][]any{row})
-		return err
+		return store.Change{Into: t, Fields: runColumns, Rows: [][]any{row}}, nil
 	}
 	where := query.And{equal(t, runID, next.ID), equal(t, runToken, j.run.token), equal(t, runPoke, j.run.poke)}
 	u := &query.Update{Model: t, Where: where, Bump: -1}
@@ -171,11 +175,7 @@ func (j *journal) put(ctx context.Context, tx store.Tx, next *Run) error {
 	for _, i := range changed {
 		u.Set = append(u.Set, set(i, row[i]))
 	}
-	n, err := tx.Update(ctx, u)
-	if err == nil && n == 0 {
-		return errMoved
-	}
-	return err
+	return store.Change{Update: u}, nil
 }
 
 // reload looks what has become of the run.

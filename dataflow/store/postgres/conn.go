@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"errors"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -29,7 +30,8 @@ type conn struct {
 	b       query.Builder // scratch
 	params  params        // scratch
 	unnamed bool
-	s       *Store // nil for one that is not of a pool
+	s       *Store   // nil for one that is not of a pool
+	opening []string // what begins a transaction: it goes with the first statement
 
 	pooled *pgxpool.Conn // while it is taken
 	shown  bool          // a row has come since it was taken
@@ -109,7 +111,7 @@ func (s *Store) connOf(pooled *pgxpool.Conn) *conn {
 		pc.CustomData()[kept] = c
 	}
 	c.s = s // another than before, where stores share the pool
-	c.pooled, c.shown, c.sent, c.stale = pooled, false, false, false
+	c.pooled, c.shown, c.sent, c.stale, c.opening = pooled, false, false, false, nil
 	return c
 }
 
@@ -163,6 +165,10 @@ func (c *conn) lost() bool { return c.IsClosed() }
 // exec runs a statement that has no parameters and whose answer does not
 // matter.
 func (c *conn) exec(ctx context.Context, sql string) error {
+	if len(c.opening) > 0 {
+		sql = strings.Join(c.opening, "; ") + "; " + sql
+		c.opening = nil
+	}
 	_, err := c.Exec(ctx, sql).ReadAll()
 	return err
 }
@@ -184,21 +190,57 @@ const maxPrepared = 1 << 13
 // inBinary asks for every column of an answer in the binary form.
 var inBinary = []int16{1}
 
-// run starts a statement. Its reader must be closed before the connection is
+// answer is what a statement gives. It must be closed before the connection is
 // used again.
-func (c *conn) run(ctx context.Context, sql []byte, args []any) (*pgconn.ResultReader, error) {
+type answer struct {
+	*pgconn.ResultReader                           // nil: it was never come to
+	trip                 *pgconn.MultiResultReader // that it came with, or nil
+}
+
+// NextRow goes to the next row, if there is one.
+func (a answer) NextRow() bool { return a.ResultReader != nil && a.ResultReader.NextRow() }
+
+// FieldDescriptions describes the columns.
+func (a answer) FieldDescriptions() []pgconn.FieldDescription {
+	if a.ResultReader == nil {
+		return nil
+	}
+	return a.ResultReader.FieldDescriptions()
+}
+
+// Close waits for the end of the statement, and of those sent with it.
+func (a answer) Close() (tag pgconn.CommandTag, err error) {
+	if a.ResultReader != nil {
+		tag, err = a.ResultReader.Close()
+	}
+	if a.trip != nil {
+		if failed := a.trip.Close(); err == nil {
+			err = failed
+		}
+	}
+	return tag, err
+}
+
+// run starts a statement.
+func (c *conn) run(ctx context.Context, sql []byte, args []any) (answer, error) {
+	if len(c.opening) > 0 {
+		return c.runFirst(ctx, sql, args)
+	}
 	values, formats := c.params.encode(args)
-	if c.unnamed || len(sql) > maxPrepared {
+	if !c.keeps(sql) {
 		c.sent = true
-		return c.ExecParams(ctx, string(sql), values, nil, formats, inBinary), nil
+		return answer{ResultReader: c.ExecParams(ctx, string(sql), values, nil, formats, inBinary)}, nil
 	}
 	stmt, err := c.stmts.get(ctx, sql)
 	if err != nil {
-		return nil, err
+		return answer{}, err
 	}
 	c.sent = true
-	return c.ExecStatement(ctx, stmt, values, formats, inBinary), nil
+	return answer{ResultReader: c.ExecStatement(ctx, stmt, values, formats, inBinary)}, nil
 }
+
+// keeps reports whether a statement is prepared.
+func (c *conn) keeps(sql []byte) bool { return !c.unnamed && len(sql) <= maxPrepared }
 
 // change runs what b has written and returns how many rows it touched.
 func (c *conn) change(ctx context.Context, b *query.Builder) (int64, error) {
@@ -223,6 +265,11 @@ func (c *conn) any(ctx context.Context, b *query.Builder) (bool, error) {
 
 // query runs a statement that is not kept and hands f each row, as text.
 func (c *conn) query(ctx context.Context, sql string, args []any, f func(row [][]byte)) error {
+	if len(c.opening) > 0 {
+		if err := c.exec(ctx, ""); err != nil {
+			return err
+		}
+	}
 	values, formats := c.params.encode(args)
 	r := c.ExecParams(ctx, sql, values, nil, formats, nil)
 	for r.NextRow() {

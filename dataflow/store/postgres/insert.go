@@ -94,16 +94,7 @@ func (in *inserting) empty(ctx context.Context, n int) error {
 
 func (in *inserting) single(ctx context.Context, at int, cols []int, idAt int, given bool) error {
 	row := in.rows[at]
-	b := in.into(cols)
-	b.Raw(" VALUES (")
-	for i, c := range cols {
-		if i > 0 {
-			b.Raw(", ")
-		}
-		b.Arg(in.encode(c, row[c]))
-	}
-	b.Raw(")")
-	err := in.statement(ctx, b, in.rows[at:at+1], idAt, given)
+	err := in.statement(ctx, in.oneRow(cols, row), in.rows[at:at+1], idAt, given)
 	if err == nil {
 		return nil
 	}
@@ -114,12 +105,46 @@ func (in *inserting) single(ctx context.Context, at int, cols []int, idAt int, g
 	return in.explain(ctx, in.tab, change{fields: in.fields, vals: row, prefix: prefix}, err)
 }
 
-// many adds rows with one statement, over arrays. It goes back to before the
+// oneRow writes the statement that adds a row.
+func (in *inserting) oneRow(cols []int, row []any) *query.Builder {
+	b := in.into(cols)
+	b.Raw(" VALUES (")
+	for i, c := range cols {
+		if i > 0 {
+			b.Raw(", ")
+		}
+		b.Arg(in.encode(c, row[c]))
+	}
+	return b.Raw(")")
+}
+
+// many adds rows with one statement. It goes back to before the
 // statement if that fails, to find the row it failed on.
 func (in *inserting) many(ctx context.Context, from, to int, cols []int, idAt int, given bool) error {
 	if err := in.c.exec(ctx, "SAVEPOINT bulk"); err != nil {
 		return in.c.toError(ctx, err)
 	}
+	err := in.statement(ctx, in.allRows(cols, in.rows[from:to]), in.rows[from:to], idAt, given)
+	if err == nil {
+		return in.c.toError(ctx, in.c.exec(ctx, "RELEASE bulk"))
+	}
+	return in.failedAmong(ctx, from, to, err)
+}
+
+// whole writes the statement that adds rows which give all of fields.
+func (in *inserting) whole(rows [][]any) *query.Builder {
+	cols := make([]int, len(in.fields))
+	for i := range cols {
+		cols[i] = i
+	}
+	if len(rows) == 1 {
+		return in.oneRow(cols, rows[0])
+	}
+	return in.allRows(cols, rows)
+}
+
+// allRows writes the statement that adds rows, over an array for each column.
+func (in *inserting) allRows(cols []int, rows [][]any) *query.Builder {
 	b := in.into(cols)
 	b.Raw(" SELECT ")
 	for i, c := range cols {
@@ -135,8 +160,8 @@ func (in *inserting) many(ctx context.Context, from, to int, cols []int, idAt in
 			b.Raw(", ")
 		}
 		oid, name, _ := elements(in.typ(c))
-		a := newArray(oid, to-from)
-		for _, row := range in.rows[from:to] {
+		a := newArray(oid, len(rows))
+		for _, row := range rows {
 			a = a.add(in.encode(c, row[c]))
 		}
 		b.Arg(a).Raw("::" + name + "[]")
@@ -148,12 +173,7 @@ func (in *inserting) many(ctx context.Context, from, to int, cols []int, idAt in
 		}
 		b.Raw("c" + strconv.Itoa(i))
 	}
-	b.Raw(")")
-	err := in.statement(ctx, b, in.rows[from:to], idAt, given)
-	if err == nil {
-		return in.c.toError(ctx, in.c.exec(ctx, "RELEASE bulk"))
-	}
-	return in.failedAmong(ctx, from, to, err)
+	return b.Raw(")")
 }
 
 // statement runs what b has written and notes the ids of its rows.

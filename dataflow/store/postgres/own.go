@@ -175,7 +175,7 @@ func (r session) ask(ctx context.Context, q *rawsql.Statement, args []any) (*sto
 }
 
 // gather reads the rows of an answer.
-func (r session) gather(q *rawsql.Statement, reader *pgconn.ResultReader) (*store.Answer, error) {
+func (r session) gather(q *rawsql.Statement, reader answer) (*store.Answer, error) {
 	fields := reader.FieldDescriptions()
 	a := &store.Answer{}
 	cols := make([]ownColumn, len(fields))

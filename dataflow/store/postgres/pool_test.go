@@ -44,7 +44,13 @@ func hold(t *testing.T, s *Store, n int) (release func()) {
 	begun.Add(n)
 	for range n {
 		done.Go(func() {
-			if err := s.Write(t.Context(), func(store.Tx) error { begun.Done(); <-end; return nil }); err != nil {
+			err := s.Write(t.Context(), func(tx store.Tx) error {
+				_, err := tx.(store.Clock).Now(t.Context()) // a transaction begins with its first statement
+				begun.Done()
+				<-end
+				return err
+			})
+			if err != nil {
 				t.Error(err)
 			}
 		})

@@ -31,18 +31,18 @@ const maxRaces = 2
 // and where another was faster in adding what f had looked for in vain.
 func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 	return s.persist(ctx, func(attempt int) (error, bool) {
-		begin := beginWrite
+		opening := []string{beginWrite}
 		if attempt == 1 && store.IsSteady(ctx) {
-			begin = beginSteady
+			opening = append(opening, endStalled)
 		}
-		return s.once(ctx, begin, attempt <= maxRaces, f)
+		return s.once(ctx, attempt, opening, f)
 	})
 }
 
-// How a transaction that writes begins, in one round trip.
+// How a transaction that writes begins.
 const (
-	beginWrite  = "BEGIN ISOLATION LEVEL READ COMMITTED"
-	beginSteady = beginWrite + "; SET LOCAL idle_in_transaction_session_timeout = " + stallTimeout
+	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	endStalled = "SET LOCAL idle_in_transaction_session_timeout = " + stallTimeout
 )
 
 // persist calls f until there is no sense in calling it again.
@@ -62,16 +62,17 @@ func (s *Store) persist(ctx context.Context, f func(attempt int) (err error, aga
 	}
 }
 
-// once runs f in a transaction of READ COMMITTED. again says that it may be
-// run another time.
-func (s *Store) once(ctx context.Context, begin string, races bool, f func(store.Tx) error) (err error, again bool) {
-	c, err := s.begin(ctx, begin)
+// once runs f in a transaction of READ COMMITTED, which begins in the round trip
+// of its first statement. again says that it may be run another time.
+func (s *Store) once(ctx context.Context, attempt int, opening []string, f func(store.Tx) error) (err error, again bool) {
+	c, err := s.take(ctx, attempt > 1)
 	if err != nil {
 		return err, false
 	}
 	defer c.put()
 	defer c.rollback()
-	t := &tx{session: session{s, c}, races: races}
+	c.opening = opening
+	t := &tx{session: session{s, c}, races: attempt <= maxRaces}
 	err = t.call(f)
 	if t.again != nil {
 		return t.again, ctx.Err() == nil
@@ -86,6 +87,9 @@ func (s *Store) once(ctx context.Context, begin string, races bool, f func(store
 func (c *conn) commit(ctx context.Context) (err error, again bool) {
 	if err := ctx.Err(); err != nil {
 		return store.Interrupted(err), false
+	}
+	if len(c.opening) > 0 {
+		return nil, false // nothing was asked for
 	}
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWait)
 	defer cancel()
@@ -238,14 +242,19 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	b.Update(u)
 	n, err := t.change(ctx, b, store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where})
 	if err != nil {
-		c := change{where: u.Where}
-		for _, a := range u.Set {
-			c.fields = append(c.fields, a.Field)
-			c.vals = append(c.vals, a.Value)
-		}
-		return 0, t.raced(u.Model, t.explain(ctx, tab, c, err))
+		return 0, t.raced(u.Model, t.explain(ctx, tab, changed(u), err))
 	}
 	return n, nil
+}
+
+// changed is what an update was to do.
+func changed(u *query.Update) change {
+	c := change{where: u.Where}
+	for _, a := range u.Set {
+		c.fields = append(c.fields, a.Field)
+		c.vals = append(c.vals, a.Value)
+	}
+	return c
 }
 
 // Delete implements store.Tx.

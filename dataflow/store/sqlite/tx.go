@@ -189,6 +189,11 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	return n, nil
 }
 
+// Batch implements store.Tx. There is no round trip to spare.
+func (t *tx) Batch(ctx context.Context, changes []store.Change) ([]int64, error) {
+	return store.OneByOne(ctx, t, changes)
+}
+
 // Delete implements store.Tx.
 func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
 	if err := t.ready(ctx); err != nil {

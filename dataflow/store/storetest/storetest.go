@@ -43,6 +43,7 @@ func Run(t *testing.T, open Open) {
 		{"random searches", testRandomSearch},
 		{"inserts", testInserts},
 		{"adding one", testAdds},
+		{"batches", testBatches},
 		{"updates", testUpdates},
 		{"deletes", testDeletes},
 		{"unique", testUnique},
