@@ -11,6 +11,7 @@ import (
 	"syscall"
 	"time"
 
+	"github.com/flowctl/flowctl/bench/handwritten/first"
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
@@ -60,6 +61,13 @@ func unchanged(ctx context.Context, c config) error {
 		}
 		rows = append(rows, row)
 	}
+	for _, sql := range []string{"SELECT 1", `SELECT "fingerprint" FROM "_flow_meta"`} {
+		row, err := opening{engine: "PostgreSQL", name: "by hand: " + sql, server: server}.byHand(ctx, url, sql, c.starts)
+		if err != nil {
+			return err
+		}
+		rows = append(rows, row)
+	}
 	table(c.out, fmt.Sprintf("%d tables unchanged: CPU in ms of this process + of PostgreSQL's, median of %d", c.tables, c.starts),
 		[]string{"engine", "", "connecting", "finding that nothing is to be done", "of it, both", "goal"}, rows)
 	return nil
@@ -101,10 +109,15 @@ func (o opening) open(ctx context.Context) (took [2]spent, err error) {
 }
 
 func (o opening) measure(ctx context.Context, n int) ([]string, error) {
+	return o.repeat(n, func() ([2]spent, error) { return o.open(ctx) })
+}
+
+// repeat is what n openings took, in the middle.
+func (o opening) repeat(n int, open func() ([2]spent, error)) ([]string, error) {
 	var here, there [2][]time.Duration
 	var both []time.Duration
 	for i := range n + 2 { // the first two leave behind what is kept
-		took, err := o.open(ctx)
+		took, err := open()
 		if err != nil {
 			return nil, err
 		}
@@ -123,6 +136,38 @@ func (o opening) measure(ctx context.Context, n int) ([]string, error) {
 		return millis(median(here[part])) + " + " + millis(median(there[part]))
 	}
 	return []string{o.engine, o.name, cell(0), cell(1), millis(median(both)), o.goal}, nil
+}
+
+// byHand measures what a connection costs a program that asks one thing on it.
+func (o opening) byHand(ctx context.Context, url, sql string, n int) ([]string, error) {
+	return o.repeat(n, func() (took [2]spent, err error) {
+		others, err := o.backends(ctx)
+		if err != nil {
+			return took, err
+		}
+		begin := ownCPU()
+		c, err := first.Connect(ctx, url)
+		if err != nil {
+			return took, err
+		}
+		defer c.Close(ctx)
+		took[0].here = ownCPU() - begin
+		backend, err := newcomer(o.server, others)
+		if err != nil {
+			return took, err
+		}
+		if took[0].there, err = ranFor(backend); err != nil {
+			return took, err
+		}
+		begin = ownCPU()
+		if err := c.Ask(ctx, sql); err != nil {
+			return took, err
+		}
+		took[1].here = ownCPU() - begin
+		all, err := ranFor(backend)
+		took[1].there = all - took[0].there
+		return took, err
+	})
 }
 
 func ownCPU() time.Duration {

@@ -82,9 +82,10 @@ const (
 	// server counts the rows that were written in each table of its catalog: here
 	// pg_class, pg_attribute, pg_constraint, pg_index and pg_description, by the
 	// numbers they have in every database. Who else is there is asked before what
-	// was written: a backend has that counted before it goes.
+	// was written: a backend has that counted before it goes. Each function, and
+	// each operator, is looked up in catalogs that a fresh backend has not read.
 	signsQuery = `SELECT "format", "fingerprint", "cookie",
-  pg_stat_get_db_numbackends(` + thisDatabase + `) = 1, pg_backend_pid(), current_setting('track_counts'), current_setting('transaction_read_only'),
+  pg_stat_get_db_numbackends(` + thisDatabase + `), pg_backend_pid(), current_setting('track_counts'), current_setting('transaction_read_only'),
   current_schema(), pg_relation_filepath(tableoid),
   pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(` + thisDatabase + `),
   pg_stat_get_tuples_inserted(1259), pg_stat_get_tuples_updated(1259), pg_stat_get_tuples_deleted(1259),
@@ -147,7 +148,7 @@ func readSigns(ctx context.Context, c *conn) (m meta) {
 		m.there = true
 		m.keep(r)
 		// A pooler's backend, which is not the one it says it is, has served others.
-		m.alone = isTrue(r[3]) && string(r[4]) == strconv.FormatUint(uint64(c.PID()), 10)
+		m.alone = string(r[3]) == "1" && string(r[4]) == strconv.FormatUint(uint64(c.PID()), 10)
 		m.readOnly = string(r[6]) == "on"
 		if string(r[5]) == "on" {
 			m.signs = string(bytes.Join(r[firstSign:], []byte(" ")))
