@@ -59,6 +59,7 @@ func (c *conn) toError(ctx context.Context, err error) error {
 	if cause := ctx.Err(); cause != nil {
 		return store.Interrupted(cause)
 	}
+	err = withoutValues(err)
 	state := sqlState(err)
 	if state == noSuchStatement || state == featureNotSupported && strings.Contains(err.Error(), "cached plan") {
 		c.stale = true

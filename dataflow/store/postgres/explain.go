@@ -50,7 +50,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	}
 	switch {
 	case cause.Code == uniqueViolation:
-		return store.Taken(tab.model, k.columns, c.prefix, cause)
+		return store.Taken(tab.model, k.columns, c.prefix, withoutValues(cause))
 	case c.deletes || cause.Code == restrictViolation || cause.TableName != tab.model.Table || !c.sets(tab, k.columns):
 		return t.stillReferred(ctx, tab, c, k, cause)
 	}
@@ -93,7 +93,7 @@ func (t *tx) constraint(ctx context.Context, cause *pgconn.PgError) (constraint,
 // names one; the others are looked for, unless rows that this transaction
 // added, which are undone by now, might be what they refer to.
 func (t *tx) missingReference(ctx context.Context, tab *table, c change, k constraint, cause error) error {
-	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause}
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: withoutValues(cause)}
 	for i, f := range c.fields {
 		field := tab.model.Fields[f]
 		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil {
@@ -130,7 +130,7 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, k const
 // stillReferred finds which model's rows keep others from being deleted: the
 // first declared of those that do, as on every engine.
 func (t *tx) stillReferred(ctx context.Context, tab *table, c change, k constraint, cause error) error {
-	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: withoutValues(cause),
 		Message: "other rows still refer to this " + tab.model.Name}
 	blame := func(r referrer) {
 		e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)

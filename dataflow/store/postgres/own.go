@@ -315,12 +315,16 @@ func ownValue(t *dataflow.Type, v any) any {
 
 // ownError says what an error of a statement of the app's means. What the
 // server says of its text is for the author; what it says of values, which it
-// may repeat, is for the log.
+// may repeat, is for nobody.
 func (c *conn) ownError(ctx context.Context, err error) error {
 	state := sqlState(err)
+	said, _ := errors.AsType[*pgconn.PgError](err)
+	err = withoutValues(err)
 	switch {
 	case ctx.Err() != nil:
 		return store.Interrupted(ctx.Err())
+	case said != nil && said.Routine == raised: // it is not about the text, whatever its state
+		return c.toError(ctx, err)
 	case state == readOnlyTransaction:
 		return store.Flawed([]rawsql.Flaw{{Message: "it writes", Hint: "say so: write = True"}})
 	case state == uniqueViolation, state == foreignKeyViolation, state == restrictViolation, strings.HasPrefix(state, "23"):
@@ -328,7 +332,6 @@ func (c *conn) ownError(ctx context.Context, err error) error {
 	case strings.HasPrefix(state, "22"):
 		return store.Unfit("", "a value does not fit the statement", err)
 	case aboutText(state) && !strings.Contains(err.Error(), "cached plan"):
-		said, _ := errors.AsType[*pgconn.PgError](err)
 		return store.Flawed([]rawsql.Flaw{{Message: "PostgreSQL: " + said.Message, Hint: said.Hint}})
 	}
 	return c.toError(ctx, err)

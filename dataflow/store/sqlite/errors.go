@@ -3,10 +3,18 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
+)
+
+// These stand for errors whose texts may hold what is in a row: of a trigger of
+// another program, and of a function that was given a value it can't take.
+var (
+	errTrigger = errors.New("a trigger of the database refused it")
+	errLogic   = errors.New("a statement or a trigger of the database failed in a function")
 )
 
 // toError says what an error of SQLite's means to the caller. Constraints are
@@ -22,6 +30,12 @@ func toError(ctx context.Context, err error) error {
 		return store.Interrupted(err)
 	}
 	code := sqlite.ErrCode(err)
+	switch {
+	case code == sqlite.ResultConstraintTrigger:
+		return dataflow.Internal(errTrigger)
+	case code == sqlite.ResultError && !strings.Contains(err.Error(), "no such "): // table, column or function
+		return dataflow.Internal(errLogic)
+	}
 	switch code.ToPrimary() {
 	case sqlite.ResultInterrupt:
 		if cause := ctx.Err(); cause != nil {

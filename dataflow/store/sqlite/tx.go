@@ -278,6 +278,9 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return t.taken(ctx, tab, c, err)
 	case sqlite.ResultConstraintForeignKey, sqlite.ResultConstraintTrigger:
+		if sqlite.ErrCode(err) == sqlite.ResultConstraintTrigger {
+			err = errTrigger
+		}
 		if c.deletes {
 			return t.stillReferred(tab, c, err)
 		}
