@@ -355,11 +355,15 @@ func (g *Generation) Migrations() []*store.Migration { return g.migrations }
 // API serves REST: mount it at "/".
 func (g *Generation) API() http.Handler {
 	g.look()
-	return g.gate.guard(g.api)
+	g.shared.vigil.serve(g)
+	return g.gate.guard(attended(g.api, g))
 }
 
 // MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
-func (g *Generation) MCP() http.Handler { return g.gate.guard(ending(g.mcp, g)) }
+func (g *Generation) MCP() http.Handler {
+	g.shared.vigil.serve(g)
+	return g.gate.guard(ending(g.mcp, g))
+}
 
 // ServeStdio speaks MCP over a pair of streams until in ends or ctx is done.
 func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {

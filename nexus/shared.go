@@ -32,10 +32,11 @@ type Shared struct {
 	stores  map[string]store.Store // of the generation that is served, by the database's name
 
 	agents *mcp.Hub // the clients of MCP
+	vigil  *vigil
 }
 
 func newShared() *Shared {
-	s := new(Shared)
+	s := &Shared{vigil: newVigil()}
 	s.closing, s.begin = context.WithCancel(context.Background())
 	s.agents = mcp.NewHub(mcp.HubOptions{})
 	context.AfterFunc(s.closing, s.agents.Close)
@@ -79,6 +80,7 @@ func (s *Shared) keySets(o Options) *auth.KeySets {
 
 // serve notes which generation is served now.
 func (s *Shared) serve(g *Generation) {
+	s.vigil.serve(g)
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stores = map[string]store.Store{}

@@ -20,11 +20,13 @@ func streams(next http.Handler, g *Generation, may func(*http.Request) bool) htt
 			next.ServeHTTP(w, r)
 			return
 		}
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
-		s := &stay{g: g, cancel: cancel, stop: func() bool { return true }}
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		s := &stay{g: g, cancel: func() { cancel(nil) }, stop: func() bool { return true }}
+		s.watch = sync.OnceFunc(func() { s.unwatch = g.shared.vigil.watch(r, cancel) })
 		if r.Method == http.MethodGet {
-			s.stop = context.AfterFunc(g.gate.closing, cancel)
+			s.stop = context.AfterFunc(g.gate.closing, s.cancel)
+			s.watch()
 		}
 		defer s.end()
 		next.ServeHTTP(w, r.WithContext(front.WithLeave(ctx, s.leave)))
@@ -35,16 +37,36 @@ func streams(next http.Handler, g *Generation, may func(*http.Request) bool) htt
 // program that mounts the handler in a server of its own.
 func ending(next http.Handler, g *Generation) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		ctx, cancel := context.WithCancel(r.Context())
-		defer cancel()
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
 		var stop func() bool
-		leave := sync.OnceFunc(func() { stop = context.AfterFunc(g.gate.closing, cancel) })
+		var unwatch func()
+		leave := sync.OnceFunc(func() {
+			stop = context.AfterFunc(g.gate.closing, func() { cancel(nil) })
+			unwatch = g.shared.vigil.watch(r, cancel)
+		})
 		defer func() {
 			if stop != nil {
 				stop()
+				unwatch()
 			}
 		}()
 		next.ServeHTTP(w, r.WithContext(front.WithLeave(ctx, leave)))
+	})
+}
+
+// attended looks after requests of REST that are for streams, for a program that
+// mounts the handler in a server of its own.
+func attended(next http.Handler, g *Generation) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if !eventStream(r) {
+			next.ServeHTTP(w, r)
+			return
+		}
+		ctx, cancel := context.WithCancelCause(r.Context())
+		defer cancel(nil)
+		defer g.shared.vigil.watch(r, cancel)()
+		next.ServeHTTP(w, r.WithContext(ctx))
 	})
 }
 
@@ -53,6 +75,9 @@ type stay struct {
 	g      *Generation
 	cancel context.CancelFunc
 	stop   func() bool // waiting for the end of the generation, or of the server
+	watch  func()      // has the vigil look after it
+
+	unwatch func() // nil: it has not begun
 
 	mu   sync.Mutex
 	left bool
@@ -65,6 +90,7 @@ func (s *stay) leave() {
 		return
 	}
 	s.left = true
+	s.watch()
 	s.stop()
 	s.stop = context.AfterFunc(s.g.shared.closing, s.cancel)
 	s.g.gate.leave()
@@ -76,6 +102,9 @@ func (s *stay) end() {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	s.stop()
+	if s.unwatch != nil {
+		s.unwatch()
+	}
 	if s.left {
 		s.g.gate.inside.Add(1)
 	}

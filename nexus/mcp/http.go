@@ -284,7 +284,7 @@ func (st *stream) comment() {
 	if st.quiet == nil || st.err != nil {
 		return
 	}
-	st.err = writeComment(st.w)
+	st.err = writeComment(st.w, stillThere)
 	st.quiet.Reset(stillHere)
 }
 
@@ -355,7 +355,11 @@ func writeEvent(w http.ResponseWriter, name string, text []byte) error {
 	return writeStream(w, append(append(append(make([]byte, 0, len(text)+40), "event: "+name+"\ndata: "...), text...), "\n\n"...))
 }
 
-func writeComment(w http.ResponseWriter) error { return writeStream(w, []byte(": still here\n\n")) }
+const stillThere = "still here"
+
+func writeComment(w http.ResponseWriter, text string) error {
+	return writeStream(w, []byte(": "+text+"\n\n"))
+}
 
 func writeStream(w http.ResponseWriter, text []byte) error {
 	control := http.NewResponseController(w)
@@ -394,15 +398,16 @@ func (s *Server) get(w http.ResponseWriter, r *http.Request, v *view) {
 	front.Leave(r.Context())
 	beginStream(w)
 	e := &events{w: w}
-	if e.comment() == nil {
+	if e.comment(stillThere) == nil {
 		s.hub.serveListener(r.Context(), session, e.send, e.comment)
 	}
 }
 
-// serveListener sends what a session has to be told until one of the ends is gone.
+// serveListener sends what a session has to be told until one of the ends is gone,
+// or the caller is good no more, which it is told.
 // Whoever calls it holds the stream: nothing is written once it has returned.
-func (h *Hub) serveListener(ctx context.Context, s *session, send func([]byte) error, comment func() error) {
-	ctx, cancel := context.WithCancel(ctx)
+func (h *Hub) serveListener(asked context.Context, s *session, send func([]byte) error, comment func(string) error) {
+	ctx, cancel := context.WithCancel(asked)
 	defer cancel()
 	defer context.AfterFunc(s.over, cancel)()
 	var quiet sync.WaitGroup
@@ -412,7 +417,7 @@ func (h *Hub) serveListener(ctx context.Context, s *session, send func([]byte) e
 		for {
 			select {
 			case <-every.C:
-				if comment() != nil {
+				if comment(stillThere) != nil {
 					cancel()
 					return
 				}
@@ -424,6 +429,9 @@ func (h *Hub) serveListener(ctx context.Context, s *session, send func([]byte) e
 	_ = h.pump(ctx, s.listener, send) // its end is the stream's
 	cancel()
 	quiet.Wait()
+	if e, ok := errors.AsType[*dataflow.Error](context.Cause(asked)); ok {
+		_ = comment("ended: " + e.Message) // an error means that the client is gone
+	}
 }
 
 // delete ends a session.

@@ -399,6 +399,9 @@ func listen(ctx context.Context, q *request) (*reply, error) {
 	if errors.Is(err, errClosing) && q.header == nil { // where there is no stream of its own to close
 		q.out.notify(notification("notifications/cancelled", dataflow.ObjectOf("requestId", dataflow.RawJSON(l.tag), "reason", "the server is closing")))
 	}
+	if e, ok := errors.AsType[*dataflow.Error](err); ok { // who asks is good no more
+		return nil, faultf(codeInvalidRequest, "the subscription has ended: %s", e.Message)
+	}
 	return listened(l), nil
 }
 

@@ -74,13 +74,13 @@ func (s *Server) serveSSE(w http.ResponseWriter, r *http.Request) {
 	s.hub.serveListener(r.Context(), session, e.send, e.comment)
 }
 
-func (e *events) comment() error {
+func (e *events) comment(text string) error {
 	e.mu.Lock()
 	defer e.mu.Unlock()
 	if e.w == nil {
 		return http.ErrAbortHandler
 	}
-	return writeComment(e.w)
+	return writeComment(e.w, text)
 }
 
 // serveMessages takes a message of a session of the old transport. It is accepted

@@ -2,6 +2,7 @@ package rest
 
 import (
 	"context"
+	"errors"
 	"math/rand/v2"
 	"net/http"
 	"strconv"
@@ -251,8 +252,8 @@ type stream struct {
 	buf   []byte
 }
 
-// run sends until the client is gone, or ctx is done. It says nothing of why it
-// ends: the client comes again, and goes on from where it was.
+// run sends until the client is gone, or ctx is done. It says why it ends where
+// coming again is of no use; else the client does, and goes on from where it was.
 func (s *stream) run(ctx context.Context, resumed bool) {
 	if !s.begin(ctx, resumed) {
 		return
@@ -274,9 +275,24 @@ func (s *stream) run(ctx context.Context, resumed bool) {
 				return
 			}
 		case <-ctx.Done():
+			if why := farewell(ctx); why != nil {
+				s.buf = append(s.buf, why...)
+				s.send()
+			}
 			return
 		}
 	}
+}
+
+// farewell is the last event of a stream whose caller may not go on with it; nil
+// where it ends for another reason.
+func farewell(ctx context.Context) []byte {
+	e, ok := errors.AsType[*dataflow.Error](context.Cause(ctx))
+	if !ok {
+		return nil
+	}
+	text := codec.AppendValue([]byte("event: ended\ndata: "), dataflow.ObjectOf("event", "ended", "code", e.Code, "reason", e.Message))
+	return append(text, "\n\n"...)
 }
 
 // begin finds out where the stream starts, and says so, with the headers.

@@ -245,6 +245,11 @@ func (h *Handler) followRun(x *front.Exchange) error {
 		case <-f.changed:
 		case <-look.C:
 		case <-x.Request.Context().Done():
+			if why := farewell(x.Request.Context()); why != nil {
+				_ = control.SetWriteDeadline(time.Now().Add(h.o.StreamWrite))
+				_, _ = x.Write(why) // an error means that the client is gone
+				x.Flush()
+			}
 			return nil
 		case <-closing:
 			return nil
