@@ -111,6 +111,7 @@ type Server struct {
 	MCPOverSSE     bool    // enable_sse_transport: the transport of 2024-11-05 as well
 	MCPCard        bool    // enable_discovery: a card says what the server is
 	RateLimit      float64 // requests per minute and address; 0: none
+	Limits         []Limit // those of rate_limit_config
 	CORSOrigins    []string
 	MaxBody        int64 // bytes
 	RequestTimeout time.Duration

@@ -41,6 +41,8 @@ type Error struct {
 	Node     string    // the node that failed, if any
 	Span     Span      // the place in app.star, if any
 	Err      error     // the cause; logged, never shown
+	// RetryAfter is in how many seconds it is worth trying again, where that is known.
+	RetryAfter int
 	// Private is more about it that may hold data of others: it is shown only to
 	// who runs the app at their own terminal, and never logged.
 	Private string

@@ -232,9 +232,10 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		g.guardAgainst(dbs, o)
 		challenge = g.guard.Challenge
 	}
+	limiter := g.shared.limits.Limiter(g.settings.Bounds())
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs,
-		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents, Observer: o.watch.Tools(), Challenge: challenge})
+		SSE: g.settings.MCPOverSSE, Discovery: g.settings.MCPCard, Hub: g.shared.agents, Extension: o.Agents, Observer: o.watch.Tools(), Challenge: challenge, Limiter: limiter})
 	if err != nil {
 		return nil, err
 	}
@@ -249,7 +250,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Logger: o.logger(),
 	})
 	g.rest = api
-	fo := front.Options{Logger: o.logger(), Limiter: g.shared.limiterOf(g.settings.RateLimit), Origins: g.settings.CORSOrigins,
+	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
 		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
 	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
 	if g.guard != nil {
@@ -260,6 +261,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	}
 	fo.Observer = o.watch.Requests("mcp")
 	fo.Timeout = 0 // MCP's answers may be streams
+	fo.KeyElsewhere = true
 	g.mcp = front.New(agents, fo)
 	return g, nil
 }

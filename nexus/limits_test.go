@@ -74,8 +74,10 @@ func TestRateLimit(t *testing.T) {
 	const want = `429
 Cache-Control: no-store
 Content-Type: application/problem+json
+Ratelimit: "address";r=0;t=30
+Ratelimit-Policy: "address";q=2;w=60
 
-{"type":"urn:flowctl:problem:rate_limited","title":"Too Many Requests","status":429,"detail":"too many requests from this address","code":"rate_limited","hint":"wait as long as the Retry-After header says","request_id":"r1"}`
+{"type":"urn:flowctl:problem:rate_limited","title":"Too Many Requests","status":429,"detail":"too many requests from this address: 2 in a minute are allowed","code":"rate_limited","hint":"try again in 30 seconds","request_id":"r1"}`
 	if got := render(res); got != want || after != "30" {
 		t.Errorf("Retry-After: %s, want 30\n%s\nwant\n%s", after, got, want)
 	}

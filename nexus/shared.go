@@ -23,10 +23,9 @@ type Shared struct {
 	status  atomic.Pointer[Status] // nil: it is not shown
 
 	observer *observe.Observer
+	limits   limit.Policies
 
 	mu      sync.Mutex
-	limiter *limit.Limiter // nil: none yet
-	rate    float64        // that limiter is of
 	sets    *auth.KeySets
 	swapped []func(g *Generation)
 	stores  map[string]store.Store // of the generation that is served, by the database's name
@@ -47,24 +46,11 @@ func newShared() *Shared {
 func (o Options) shared() *Shared {
 	if o.Shared == nil {
 		s := newShared()
+		s.limits.Now = o.Now
 		s.observer = observe.New(observe.Options{Version: o.Version, Logger: o.logger(), Env: o.Env})
 		return s
 	}
 	return o.Shared
-}
-
-// limiterOf returns the limiter of a rate: the one there is, so that a reload
-// gives nobody a new allowance, unless the rate is another now.
-func (s *Shared) limiterOf(perMinute float64) *limit.Limiter {
-	if perMinute <= 0 {
-		return nil
-	}
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	if s.limiter == nil || s.rate != perMinute {
-		s.limiter, s.rate = limit.New(perMinute), perMinute
-	}
-	return s.limiter
 }
 
 // keySets returns the public keys of issuers, so that a reload needs none of

@@ -50,17 +50,6 @@ func TestAStreamThatHasLeftOutlivesItsGeneration(t *testing.T) {
 	}
 }
 
-func TestALimiterOutlivesAReload(t *testing.T) {
-	s := newShared()
-	first := s.limiterOf(60)
-	if s.limiterOf(60) != first {
-		t.Error("a reload gives every caller a new allowance")
-	}
-	if s.limiterOf(0) != nil || s.limiterOf(120) == first {
-		t.Error("the rate of the file is not what is applied")
-	}
-}
-
 func TestASwapIsToldOfOnce(t *testing.T) {
 	s := newShared()
 	var told []*Generation

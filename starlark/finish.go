@@ -18,6 +18,7 @@ func (l *loader) finish(main *module) {
 	l.nameDatabases(main)
 	l.linkRefs()
 	l.linkAccess()
+	l.linkLimits()
 	for _, m := range slices.SortedFunc(maps.Values(l.files), func(a, b *module) int { return strings.Compare(a.key, b.key) }) {
 		if m.src != nil && m.src.file != nil && !strings.HasPrefix(m.key, "@") {
 			l.checkBodies(m)

@@ -20,7 +20,8 @@ import (
 type server struct {
 	l         *loader
 	s         *dataflow.Server
-	discovers bool // files beside the app
+	discovers bool   // files beside the app
+	limits    func() // reads rate_limit_config; nil: there is none
 }
 
 var _ sl.HasAttrs = (*server)(nil)
@@ -69,6 +70,7 @@ func (l *loader) nexus(a *args) sl.Value {
 	}}
 	s.discovers = a.bool("auto_discovery", false)
 	s.rateLimit(a)
+	s.rateLimits(a)
 	s.timeout(a)
 	s.origins(a)
 	s.auth(a)

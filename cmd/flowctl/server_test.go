@@ -309,7 +309,7 @@ func cmdKill9(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // shownHeaders are the headers of answers that are compared.
-var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "Retry-After", "WWW-Authenticate", "X-Flowctl-Stale"}
+var shownHeaders = []string{"Allow", "Content-Type", "ETag", "Link", "Location", "RateLimit", "RateLimit-Policy", "Retry-After", "WWW-Authenticate", "X-Flowctl-Stale"}
 
 func cmdHTTP(ts *testscript.TestScript, neg bool, args []string) {
 	header := http.Header{}

@@ -9,6 +9,7 @@ package access
 import (
 	"context"
 	"errors"
+	"net/netip"
 	"strconv"
 	"strings"
 	"sync"
@@ -61,6 +62,8 @@ type Caller struct {
 	// Key tells callers apart, in limits and logs: "key:…", "user:…", "" for
 	// who is not known. It is no secret.
 	Key string
+	// Address is where the call comes from; the zero one is not over a network.
+	Address netip.Addr
 	// Ruled: the models' access rules apply, as they do to whoever asks for an
 	// operation from outside. What a workflow does is the app's own doing.
 	Ruled bool

@@ -6,12 +6,14 @@ import (
 	"io"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"os"
 	"strconv"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/problem"
 )
 
@@ -26,15 +28,16 @@ type Exchange struct {
 	// who counts.
 	Model, Operation string
 
-	w       http.ResponseWriter
-	h       *Handler
-	ctx     *deadlineCtx // once asked for
-	id      string
-	body    []byte
-	status  int
-	bytes   int64
-	limited string // the limit that refused the request
-	start   time.Time
+	w      http.ResponseWriter
+	h      *Handler
+	ctx    *deadlineCtx // once asked for
+	id     string
+	body   []byte
+	status int
+	bytes  int64
+	addr   netip.Addr  // of the client
+	tally  limit.Tally // of the limits that the request came under
+	start  time.Time
 }
 
 // Header returns the answer's header.
@@ -44,6 +47,7 @@ func (x *Exchange) Header() http.Header { return x.w.Header() }
 func (x *Exchange) WriteHeader(status int) {
 	if x.status == 0 || x.status < 200 {
 		x.status = status
+		x.tellLimits()
 	}
 	x.w.WriteHeader(status)
 }
@@ -52,6 +56,7 @@ func (x *Exchange) WriteHeader(status int) {
 func (x *Exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
+		x.tellLimits()
 	}
 	n, err := x.w.Write(p)
 	x.bytes += int64(n)
@@ -65,6 +70,7 @@ func (x *Exchange) Unwrap() http.ResponseWriter { return x.w }
 func (x *Exchange) Flush() {
 	if x.status == 0 {
 		x.status = http.StatusOK
+		x.tellLimits()
 	}
 	if f, ok := x.w.(http.Flusher); ok {
 		f.Flush()

@@ -28,9 +28,12 @@ import (
 type Options struct {
 	Logger  *slog.Logger
 	Limiter *limit.Limiter // nil: no limit
-	Origins []string       // that browsers may call from, "*" for all, besides the server's own
-	MaxBody int64          // bytes of a request's body
-	Timeout time.Duration  // of a request; 0: none, for channels that stream
+	// KeyElsewhere: the channel counts the requests of a key itself, to answer one
+	// too many in its own words.
+	KeyElsewhere bool
+	Origins      []string      // that browsers may call from, "*" for all, besides the server's own
+	MaxBody      int64         // bytes of a request's body
+	Timeout      time.Duration // of a request; 0: none, for channels that stream
 	// Identify says who asks, or why that can't be said.
 	Identify func(*http.Request) (access.Caller, error)
 	// Challenge is what a refusal says about that in WWW-Authenticate; "": nothing.
@@ -84,7 +87,7 @@ func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 
 func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	x := h.pool.Get().(*Exchange)
-	*x = Exchange{w: w, Request: r, h: h, body: x.body[:0], Out: x.Out[:0], start: time.Now()}
+	*x = Exchange{w: w, Request: r, h: h, body: x.body[:0], Out: x.Out[:0], start: time.Now(), addr: clientAddr(r)}
 	if ids := r.Header["X-Request-Id"]; len(ids) == 1 && validID(ids[0]) {
 		x.id = ids[0]
 	} else {
@@ -149,20 +152,19 @@ func (h *Handler) admit(x *Exchange, r *http.Request) (done bool, err error) {
 	if strings.HasPrefix(r.URL.Path, "/health/") { // probes are nobody in particular
 		return false, nil
 	}
-	if h.o.Limiter != nil {
-		if ok, wait := h.o.Limiter.Allow(clientAddr(r), x.start); !ok {
-			x.limited = "address"
-			// Whole seconds, rounded up, so that a client that waits is let in.
-			x.Header()["Retry-After"] = []string{strconv.Itoa(int((wait + time.Second - 1) / time.Second))}
-			return false, &dataflow.Error{Code: "rate_limited", Status: dataflow.StatusBusy,
-				Message: "too many requests from this address",
-				Hint:    "wait as long as the Retry-After header says"}
-		}
+	if err := h.o.Limiter.Address(r.Context(), x.addr, &x.tally); err != nil {
+		return false, err
 	}
 	if h.o.Identify != nil {
-		x.Caller, err = h.o.Identify(r)
+		if x.Caller, err = h.o.Identify(r); err != nil {
+			return false, err
+		}
 	}
-	return false, err
+	x.Caller.Address = x.addr
+	if h.o.KeyElsewhere {
+		return false, nil
+	}
+	return false, h.o.Limiter.Key(r.Context(), &x.Caller, &x.tally)
 }
 
 // clientAddr is the address the connection comes from. Forwarding headers are

@@ -36,7 +36,7 @@ func (h *Handler) tell(x *Exchange) {
 	if !logged && h.o.Observer == nil {
 		return
 	}
-	a := Answered{Route: x.Route, Method: x.Request.Method, ID: x.id, Model: x.Model, Operation: x.Operation, Limited: x.limited,
+	a := Answered{Route: x.Route, Method: x.Request.Method, ID: x.id, Model: x.Model, Operation: x.Operation, Limited: x.tally.Refused(),
 		Status: x.status, Bytes: x.bytes, Took: time.Since(x.start)}
 	if logged {
 		h.log(ctx, x, a)
@@ -55,7 +55,7 @@ func (h *Handler) log(ctx context.Context, x *Exchange, a Answered) {
 		slog.Int("status", a.Status),
 		slog.Int64("bytes", a.Bytes),
 		slog.Duration("duration", a.Took),
-		slog.String("remote", clientAddr(x.Request).String()),
+		slog.String("remote", x.addr.String()),
 		slog.String("request_id", a.ID),
 		slog.String("caller", x.Caller.Key),
 	}

@@ -16,6 +16,9 @@ const DefaultMaxAnswer = 64 << 10
 // read runs an operation that changes nothing. What is too large for an answer
 // is cut where a row ends, so that the next page begins with the row after it.
 func (s *Server) read(ctx context.Context, m *dataflow.Model, op dataflow.OpKind, c access.Caller, args *dataflow.Object) (answer, error) {
+	if err := s.countOperation(ctx, c, m, op); err != nil {
+		return answer{}, err
+	}
 	model, st := s.engine.Model(m), s.engine.Store(m.Database)
 	list := rowsOf(op)
 	if list != "" && !args.Has("limit") {

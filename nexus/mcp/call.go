@@ -53,6 +53,9 @@ func (q *request) call(ctx context.Context, t *tool) (a answer, err error) {
 			a, err = answer{}, dataflow.Internal(errors.New("panic"))
 		}
 	}()
+	if err := q.countRequest(ctx); err != nil {
+		return answer{}, err
+	}
 	if err := t.denied(q.caller); err != nil {
 		return answer{}, err
 	}
@@ -183,6 +186,9 @@ func errorValue(e *dataflow.Error) *dataflow.Object {
 	}
 	if !e.Span.IsZero() {
 		o.Set("location", e.Span.String())
+	}
+	if e.RetryAfter > 0 {
+		o.Set("retry_after", int64(e.RetryAfter)) // seconds
 	}
 	return o
 }

@@ -294,6 +294,9 @@ func (s *Server) bulk(ctx context.Context, q *request, m *dataflow.Model, op dat
 // for a model that allows no bulk operation.
 func (s *Server) each(ctx context.Context, q *request, m *dataflow.Model, op dataflow.OpKind, rows []*dataflow.Object, done string, o options) (answer, error) {
 	model, c := s.engine.Model(m), s.asking(q.caller)
+	if err := s.countOperation(ctx, c, m, op); err != nil {
+		return answer{}, err
+	}
 	n := int64(len(rows))
 	var ids []any
 	err := s.write(ctx, s.engine.Store(m.Database), o, func(tx store.Tx) (int64, error) {

@@ -17,6 +17,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	"github.com/flowctl/flowctl/nexus/limit"
 )
 
 // Options are what a Server needs besides the engine. The zero value will do.
@@ -39,6 +40,8 @@ type Options struct {
 	// Challenge, if set, returns what the header WWW-Authenticate says to a caller
 	// whose key or token is not good for what was asked; "" for none.
 	Challenge func(*http.Request, *dataflow.Error) string
+	// Limiter bounds how often a caller may ask; nil: nothing does.
+	Limiter *limit.Limiter
 }
 
 // Called is a call of a tool, by the app's own names.
@@ -52,6 +55,8 @@ type Observer interface {
 	// Tool hears that a call begins. It returns the context that the call runs
 	// in, and what is to be called once, with its error, when it has ended.
 	Tool(ctx context.Context, c Called) (context.Context, func(error))
+	// Limited hears that a limit of that name has refused something.
+	Limited(policy string)
 }
 
 // DefaultMaxBody bounds a message where Options do not.

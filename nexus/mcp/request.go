@@ -244,6 +244,11 @@ func (q *request) run(ctx context.Context) (r *reply, err error) {
 			r, err = nil, faultf(codeInternal, "something went wrong inside the server")
 		}
 	}()
+	if q.msg.method != "tools/call" { // which answers in a result
+		if err := q.countRequest(ctx); err != nil {
+			return nil, err
+		}
+	}
 	return q.method.run(ctx, q)
 }
 

@@ -167,6 +167,9 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 		return t
 	}
 	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		if err := q.countWorkflow(ctx, wf.Name); err != nil {
+			return answer{}, err
+		}
 		req := engine.Request{Workflow: wf.Name, Inputs: args, Caller: q.caller}
 		if q.progress != nil {
 			req.Progress = func(done, total int, node string) { q.tellProgress(float64(done), float64(total), node) }
@@ -189,6 +192,9 @@ func (s *Server) durable(workflow string) bool {
 // by its id.
 func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, *request, *dataflow.Object) (answer, error) {
 	return func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
+		if err := q.countWorkflow(ctx, wf.Name); err != nil {
+			return answer{}, err
+		}
 		r, _, err := s.o.Runs.Begin(ctx, durable.Begin{Workflow: wf.Name, Inputs: args, Caller: q.caller})
 		switch {
 		case err != nil:
@@ -340,6 +346,9 @@ func (s *Server) operate(ctx context.Context, q *request, m *dataflow.Model, op 
 	var v any
 	if !op.Writes() {
 		return s.read(ctx, m, op, c, args)
+	}
+	if err := s.countOperation(ctx, c, m, op); err != nil {
+		return answer{}, err
 	}
 	err := s.write(ctx, st, o, func(tx store.Tx) (n int64, err error) {
 		v, err = model.Do(ctx, tx, c, op, args)

@@ -45,7 +45,7 @@ var families = []Family{
 	{Name: "flowctl_statement_duration_seconds", Kind: "histogram", Labels: []string{"database", "model", "kind"}, buckets: quick,
 		Help: "Statements of databases with monitoring = True, their rows handled. model is empty for SQL of the app's own. Reads that shared one round trip are one statement."},
 	{Name: "flowctl_rate_limited_total", Kind: "counter", Labels: []string{"policy"},
-		Help: "Requests that a limit refused: policy is \"address\" for rate_limit."},
+		Help: "Requests that a limit refused: policy is the limit: address, key, workflow:place_order, model:Order, model:Order.create."},
 	{Name: "flowctl_durable_runs_ended_total", Kind: "counter", Labels: []string{"workflow", "status"},
 		Help: "Durable runs that ended in this process."},
 	{Name: "flowctl_reloads_total", Kind: "counter", Labels: []string{"outcome"},

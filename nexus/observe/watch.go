@@ -122,6 +122,13 @@ func (t *tools) Tool(ctx context.Context, c mcp.Called) (context.Context, func(e
 	}
 }
 
+// Limited implements mcp.Observer.
+func (t *tools) Limited(policy string) {
+	if m := t.w.metrics; m != nil {
+		m.Limited(policy)
+	}
+}
+
 type requests struct {
 	w       *Watch
 	channel string

@@ -100,7 +100,7 @@ func (d *document) fail(responses *dataflow.Object, statuses ...int) {
 		if s.EnableAuth {
 			statuses = append(statuses, http.StatusUnauthorized)
 		}
-		if s.RateLimit > 0 {
+		if len(s.Bounds()) > 0 {
 			statuses = append(statuses, http.StatusTooManyRequests)
 		}
 	}

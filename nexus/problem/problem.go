@@ -78,6 +78,9 @@ func Title(status int) string {
 
 // RetryAfter returns after how many seconds it is worth trying again, or 0.
 func RetryAfter(e *dataflow.Error) int {
+	if e.RetryAfter > 0 {
+		return e.RetryAfter
+	}
 	if e.Status == dataflow.StatusBusy {
 		return 1
 	}

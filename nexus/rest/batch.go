@@ -57,7 +57,7 @@ func (h *Handler) batch(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	b, err := h.readBatch(x.Caller, body)
+	b, err := h.readBatch(x, body)
 	if err != nil {
 		return err
 	}
@@ -302,8 +302,8 @@ type batchReader struct {
 	versions bool // all that is wrong is that versions are missing
 }
 
-func (h *Handler) readBatch(c access.Caller, body *dataflow.Object) (*batch, error) {
-	r := &batchReader{h: h, b: &batch{caller: c}, byID: make(map[string]int), versions: true}
+func (h *Handler) readBatch(x *front.Exchange, body *dataflow.Object) (*batch, error) {
+	r := &batchReader{h: h, b: &batch{caller: x.Caller}, byID: make(map[string]int), versions: true}
 	for name := range body.All {
 		if name != "operations" {
 			r.add("unknown_field", pointer(name), "there is no field "+quote(name), `the body is {"operations": [{"model": …, "op": …, "args": {…}}, …]}`)
@@ -330,6 +330,9 @@ func (h *Handler) readBatch(c access.Caller, body *dataflow.Object) (*batch, err
 		return nil, err
 	}
 	for _, s := range r.b.steps {
+		if err := x.CountOperation(s.m.decl, s.op); err != nil {
+			return nil, err
+		}
 		if err := s.m.ops.May(r.b.caller, s.op); err != nil {
 			return nil, err
 		}

@@ -180,7 +180,9 @@ func itemOp(method string) dataflow.OpKind {
 
 // asked notes which operation a request asks for, and refuses whoever may not.
 func (m *model) asked(x *front.Exchange, op dataflow.OpKind) error {
-	x.Model, x.Operation = m.decl.Name, op.String()
+	if err := x.Operates(m.decl, op); err != nil {
+		return err
+	}
 	return m.ops.May(x.Caller, op)
 }
 

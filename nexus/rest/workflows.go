@@ -72,6 +72,9 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
+	if err := x.CountWorkflow(wf.Name); err != nil {
+		return err
+	}
 	if err := checkKey(x); err != nil {
 		return err
 	}
