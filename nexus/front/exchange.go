@@ -25,7 +25,7 @@ type Exchange struct {
 	Out     []byte // room to build the answer in; Send sends it
 	Caller  access.Caller
 	// Model and Operation are what was asked for, by the app's own names, for
-	// who counts.
+	// who counts. A batch is of no model.
 	Model, Operation string
 
 	w      http.ResponseWriter

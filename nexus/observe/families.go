@@ -27,7 +27,7 @@ var families = []Family{
 	{Name: "flowctl_http_request_duration_seconds", Kind: "histogram", Labels: []string{"channel", "route"}, buckets: quick,
 		Help: "From the request's header to the end of the answer."},
 	{Name: "flowctl_operations_total", Kind: "counter", Labels: []string{"channel", "model", "operation", "outcome"},
-		Help: "Operations on models that callers asked for. outcome is ok, refused (for what was asked), failed (for a fault on this side) or cancelled."},
+		Help: "Operations on models that callers asked for; import, export and events (a stream of them) among those of REST, and batch, which is of no model. outcome is ok, refused (for what was asked), failed (for a fault on this side) or cancelled."},
 	{Name: "flowctl_operation_duration_seconds", Kind: "histogram", Labels: []string{"model", "operation"}, buckets: quick,
 		Help: "How long those took, request and answer included."},
 	{Name: "flowctl_workflow_runs_total", Kind: "counter", Labels: []string{"workflow", "outcome"},

@@ -146,7 +146,7 @@ func (q *requests) Begin(r *http.Request) context.Context {
 func (q *requests) Answered(ctx context.Context, a front.Answered) {
 	if m := q.w.metrics; m != nil {
 		m.Request(q.channel, a.Route, a.Method, a.Status, a.Took)
-		if a.Model != "" {
+		if a.Operation != "" {
 			m.Operation(q.channel, a.Model, a.Operation, a.Status, a.Took)
 		}
 		if a.Limited != "" {

@@ -42,6 +42,7 @@ type step struct {
 
 // batch serves POST /api/batch.
 func (h *Handler) batch(x *front.Exchange) error {
+	x.Operation = "batch"
 	w, err := begin(x)
 	if err != nil {
 		return err

@@ -96,6 +96,10 @@ func (m *model) noEvents() error {
 
 // follow streams what happens to rows of a model.
 func (h *Handler) follow(x *front.Exchange, m *model) error {
+	if err := x.Operates(m.decl, dataflow.OpList); err != nil {
+		return err
+	}
+	x.Operation = "events"
 	c := m.seeing(x.Caller)
 	if err := m.ops.May(c, dataflow.OpList); err != nil {
 		return err

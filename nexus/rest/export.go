@@ -69,6 +69,7 @@ func quality(params string) float64 {
 // read. Once it has begun, what fails breaks the connection off: the client sees
 // that it has not got all.
 func (m *model) export(x *front.Exchange, form string) error {
+	x.Operation = "export"
 	c := m.seeing(x.Caller)
 	q, err := m.listQuery(c, x.Request.URL.RawQuery)
 	if err != nil {
