@@ -41,7 +41,12 @@ func editDistance(a, b string, limit int) int {
 	if len(a)-len(b) > limit || len(b)-len(a) > limit {
 		return limit + 1
 	}
-	rows := [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	const usual = 64 // as long as names may be, so that they take no memory
+	var room [3][usual + 1]int
+	rows := [3][]int{room[0][:], room[1][:], room[2][:]}
+	if len(b) > usual {
+		rows = [3][]int{make([]int, len(b)+1), make([]int, len(b)+1), make([]int, len(b)+1)}
+	}
 	for j := range rows[1] {
 		rows[1][j] = j
 	}

@@ -9,6 +9,7 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -47,14 +48,57 @@ func system() *world {
 
 // run runs the command that args ask for and returns its exit code.
 func run(ctx context.Context, args []string, w *world) int {
-	root := rootCommand(w)
-	root.SetArgs(args)
-	if err := unknownCommand(root, args); err != nil {
+	if _, set := w.env("GOGC"); !set {
+		debug.SetGCPercent(gcPercent)
+	}
+	if err := unknownCommand(args); err != nil {
 		return w.fail(err)
 	}
+	root := rootCommand(w)
+	for _, c := range commands {
+		if len(args) == 0 || args[0] == c.name || !isCommand(args[0]) { // one that is named needs no other
+			root.AddCommand(c.make(w))
+		}
+	}
+	if len(args) > 0 && isCompletion(args[0]) {
+		complete(root, w)
+	}
+	root.SetArgs(args)
 	return w.fail(root.ExecuteContext(ctx))
 }
 
+// gcPercent trades memory, of which an idle server has little and a check needs
+// little, for time.
+const gcPercent = 400
+
+// commands are those that there are.
+var commands = []struct {
+	name string
+	make func(*world) *cobra.Command
+}{
+	{"run", runCommand}, {"dev", devCommand}, {"check", checkCommand}, {"explain", explainCommand}, {"fmt", fmtCommand}, {"migrate", migrateCommand},
+	{"exec", execCommand}, {"runs", runsCommand}, {"keys", keysCommand}, {"mcp", mcpCommand}, {"openapi", openapiCommand}, {"client", clientCommand},
+	{"explain-plan", explainPlanCommand}, {"init", initCommand}, {"introspect", introspectCommand}, {"test", testCommand}, {"lsp", lspCommand},
+	{"completion", completionCommand}, {"version", versionCommand},
+}
+
+// isCommand reports whether a word names a command. Help, and what a shell asks
+// for, are about all of them.
+func isCommand(word string) bool {
+	for _, c := range commands {
+		if c.name == word {
+			return true
+		}
+	}
+	return false
+}
+
+// isCompletion reports whether a word is what a shell asks for completions with.
+func isCompletion(word string) bool {
+	return word == cobra.ShellCompRequestCmd || word == cobra.ShellCompNoDescRequestCmd
+}
+
+// rootCommand is flowctl without its commands.
 func rootCommand(w *world) *cobra.Command {
 	root := &cobra.Command{
 		Use:   "flowctl",
@@ -78,9 +122,6 @@ over MCP.`,
 	root.SetOut(w.out)
 	root.SetErr(w.err)
 	root.SetFlagErrorFunc(flagError)
-	root.AddCommand(runCommand(w), devCommand(w), checkCommand(w), explainCommand(w), fmtCommand(w), migrateCommand(w), execCommand(w), runsCommand(w), keysCommand(w),
-		mcpCommand(w), openapiCommand(w), clientCommand(w), explainPlanCommand(w), initCommand(w), introspectCommand(w), testCommand(w), lspCommand(w), completionCommand(w), versionCommand(w))
-	complete(root, w)
 	return root
 }
 
@@ -123,19 +164,13 @@ func (w *world) complain(d dataflow.Diagnostic) {
 
 // unknownCommand finds a first argument that names no command, before its
 // flags are taken for those of another.
-func unknownCommand(root *cobra.Command, args []string) error {
-	if len(args) == 0 || strings.HasPrefix(args[0], "-") {
+func unknownCommand(args []string) error {
+	if len(args) == 0 || strings.HasPrefix(args[0], "-") || args[0] == "help" || isCommand(args[0]) || isCompletion(args[0]) {
 		return nil
 	}
 	names := []string{"help"}
-	if args[0] == cobra.ShellCompRequestCmd || args[0] == cobra.ShellCompNoDescRequestCmd { // which a shell asks for
-		return nil
-	}
-	for _, c := range root.Commands() {
-		names = append(names, c.Name())
-	}
-	if slices.Contains(names, args[0]) {
-		return nil
+	for _, c := range commands {
+		names = append(names, c.name)
 	}
 	slices.Sort(names)
 	hint := dataflow.DidYouMean(args[0], names)

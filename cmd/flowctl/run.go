@@ -6,7 +6,6 @@ import (
 	"net"
 	"os"
 	"os/signal"
-	"runtime/debug"
 	"syscall"
 	"time"
 
@@ -17,9 +16,6 @@ import (
 // grace is how long requests that are under way may take once the server has
 // been told to stop.
 const grace = 30 * time.Second
-
-// gcPercent trades memory, of which an idle server has little, for time.
-const gcPercent = 400
 
 type runFlags struct {
 	host        string
@@ -67,9 +63,6 @@ func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
 		a, err := findApp(args[0])
 		if err != nil {
 			return err
-		}
-		if _, set := w.env("GOGC"); !set {
-			debug.SetGCPercent(gcPercent)
 		}
 		s := &serving{a: a, w: w, cmd: cmd, f: f, watch: f.watch || dev, dev: dev}
 		return s.serve(cmd.Context())

@@ -2,6 +2,8 @@ package check
 
 import (
 	"fmt"
+	"slices"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/rawsql"
@@ -85,13 +87,22 @@ func (p *pass) usedModels() map[*dataflow.Model]bool {
 // queriedModels marks those whose tables SQL of the app names: that of nodes,
 // and what reads like SQL wherever it stands.
 func (p *pass) queriedModels(used map[*dataflow.Model]bool) {
+	var left []*dataflow.Model
+	for _, m := range p.app.Models() {
+		if !used[m] {
+			left = append(left, m)
+		}
+	}
 	mark := func(sql string) {
+		if !slices.ContainsFunc(left, func(m *dataflow.Model) bool { return holds(sql, m.Table) }) {
+			return // most text is none, and is not read as if it were
+		}
 		for _, byPlace := range []bool{false, true} {
 			st, flaw := rawsql.Parse(sql, byPlace)
 			if flaw != nil {
 				continue
 			}
-			for _, m := range p.app.Models() {
+			for _, m := range left {
 				if st.Find(m.Table) >= 0 {
 					used[m] = true
 				}
@@ -115,6 +126,16 @@ func (p *pass) queriedModels(used map[*dataflow.Model]bool) {
 			}
 		})
 	}
+}
+
+// holds reports whether a text has a word in it, in whatever case.
+func holds(text, word string) bool {
+	for i := 0; i+len(word) <= len(text); i++ {
+		if strings.EqualFold(text[i:i+len(word)], word) {
+			return true
+		}
+	}
+	return false
 }
 
 // namedModels marks what stands in a file by its model's name beside where it

@@ -25,6 +25,9 @@ func Select(ds []dataflow.Diagnostic, only, without []string) []dataflow.Diagnos
 // UnknownCode returns the first of prefixes that no code begins with, and what
 // was probably meant.
 func UnknownCode(prefixes []string) (code, hint string) {
+	if len(prefixes) == 0 {
+		return "", ""
+	}
 	all := codes()
 	for _, p := range prefixes {
 		if p == "" || !slices.ContainsFunc(all, func(c string) bool { return strings.HasPrefix(c, p) }) {
