@@ -96,7 +96,8 @@ func TestConditionsPointAtWhatIsWrong(t *testing.T) {
 		{`role("a", where = "n == 'x'")`, "6:47-6:50"},
 		{`"owner == 'a' &&"`, "6:38-6:39"},
 		{"\"\"\"n == 1 or\nnope\"\"\"", "7:1-7:5"},
-		{`"n == \"x\""`, "6:23-6:35"}, // with escapes, the text as a whole
+		{`"n == \"x\""`, "6:29-6:34"},
+		{`"n == \x22x\x22"`, "6:23-6:39"}, // with escapes that aren't a character each, the text as a whole
 	} {
 		_, diags := loadText(fmt.Sprintf(ruled, c.rule), starlark.Options{})
 		var got []string

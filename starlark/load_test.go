@@ -168,7 +168,8 @@ func TestReferencesInAConfigHeldByANameAndInLongStringsHaveTheirPlace(t *testing
     "body": """first
  ${input.b} é
 """,
-    "escaped": "\t${input.a}",
+    "escaped": "\t\"é\\ ${input.a}",
+    "coded": "\x41 ${input.a}",
 }
 wf = WorkflowBuilder("w", input = {"a": str, "b": str})
 wf.add_node("HTTPRequestNode", "n", config)
@@ -177,7 +178,7 @@ app.register("w", wf.build())
 app.start()
 `
 	n := load(t, text).Workflows[0].Nodes[0]
-	for name, want := range map[string]string{"url": "${input.a}", "body": "${input.b}", "escaped": `"\t${input.a}"`} {
+	for name, want := range map[string]string{"url": "${input.a}", "body": "${input.b}", "escaped": "${input.a}", "coded": `"\x41 ${input.a}"`} {
 		v, _ := n.Config.Get(name)
 		if got := at(text, v.(*dataflow.Template).Parts[1].(dataflow.Ref).Span); got != want {
 			t.Errorf("%s: %s", name, got)

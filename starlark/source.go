@@ -83,7 +83,8 @@ func (s *source) locate(p syntax.Position) dataflow.Span {
 func pos(p syntax.Position) dataflow.Pos { return tree.Pos(p) }
 
 // within returns what finds the span of bytes [from, to) of a string literal's
-// value. A literal with escapes answers with all of itself.
+// value. A literal with escapes that stand for more than a byte answers with all
+// of itself.
 func (s *source) within(e syntax.Expr, whole dataflow.Span) func(from, to int) dataflow.Span {
 	lit, ok := e.(*syntax.Literal)
 	if !ok || lit.Token != syntax.STRING {
@@ -98,14 +99,36 @@ func (s *source) within(e syntax.Expr, whole dataflow.Span) func(from, to int) d
 	if strings.HasPrefix(lit.Raw[open:], `"""`) || strings.HasPrefix(lit.Raw[open:], `'''`) {
 		quotes = 3
 	}
-	if len(lit.Raw) != open+2*quotes+len(value) { // escapes, or carriage returns
+	raw := lit.Raw[open+quotes : len(lit.Raw)-quotes]
+	at := rawOffsets(raw, value)
+	if at == nil {
 		return func(int, int) dataflow.Span { return whole }
 	}
 	start := pos(lit.TokenPos)
 	start.Col += open + quotes
 	return func(from, to int) dataflow.Span {
-		return dataflow.Span{File: s.name, Start: tree.Advance(start, value[:from]), End: tree.Advance(start, value[:to])}
+		return dataflow.Span{File: s.name, Start: tree.Advance(start, raw[:at[from]]), End: tree.Advance(start, raw[:at[to]])}
 	}
+}
+
+// rawOffsets are where the bytes of a literal's value stand between its quotes,
+// and the end of them; nil where an escape stands for something else than a
+// byte, and a line ends in a carriage return.
+func rawOffsets(raw, value string) []int {
+	escapes := len(raw) != len(value) // r"\n" has none
+	at := make([]int, 0, len(value)+1)
+	for i := 0; i < len(raw); i++ {
+		at = append(at, i)
+		if escapes && raw[i] == '\\' {
+			if i++; i == len(raw) || strings.IndexByte(`"'\abfnrtv`, raw[i]) < 0 {
+				return nil
+			}
+		}
+	}
+	if len(at) != len(value) {
+		return nil
+	}
+	return append(at, len(raw))
 }
 
 // literal follows a name to the literal that a top-level assignment gives it,

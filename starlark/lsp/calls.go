@@ -302,6 +302,8 @@ func (c *callSite) special(param string) (slot, bool) {
 	switch c.b.Name + " " + param {
 	case "db.model fields":
 		s.kind = slotDeclared
+	case "db.model access":
+		s.kind = slotAccess
 	case "db.model indexes", "db.model unique":
 		s.kind = slotFields
 	case "WorkflowBuilder input", "app.handler input":
@@ -498,6 +500,14 @@ func (rd *reader) key(name string, at dataflow.Span, in slot) slot {
 			rd.declare(at, entity{entInput, in.flow, name}, is)
 		}
 		return slot{}
+	case slotAccess:
+		if name == "fields" {
+			return in.with(slotFieldsAccess)
+		}
+		return in.with(slotRule)
+	case slotFieldsAccess:
+		rd.field(in.model, name, at)
+		return in.with(slotFieldAccess)
 	case slotNodeID: // {"goto": "sorry"}
 		if name == "goto" {
 			return in
@@ -559,6 +569,10 @@ func (rd *reader) field(m *dataflow.Model, name string, at dataflow.Span) *dataf
 func (rd *reader) text(lit *syntax.Literal, at slot) meaning {
 	value := lit.Value.(string)
 	inside := rd.inside(lit)
+	if at.kind == slotRule {
+		rd.condition(lit, inside.Start, at.model)
+		return valueOf(dataflow.String)
+	}
 	if strings.Contains(lit.Raw, "${") {
 		if is, whole := rd.template(lit, inside.Start, at); whole || rd.to.cursor.done() {
 			return is

@@ -204,6 +204,20 @@ func (s slot) candidates(ix *index, file string, key bool, r *result) []candidat
 		return out
 	case slotOneOf:
 		return words(kindValue, "", s.words...)
+	case slotAccess:
+		if key {
+			return words(kindProperty, "who may", "read", "create", "update", "delete", "fields")
+		}
+	case slotFieldsAccess:
+		if key {
+			return modelCandidates(s.model, false)
+		}
+	case slotFieldAccess:
+		if key {
+			return words(kindProperty, "who may", "read", "write")
+		}
+	case slotRule:
+		return ruleCandidates(s.model)
 	case slotModule:
 		return moduleCandidates(ix, file, r)
 	case slotExport:

@@ -109,6 +109,10 @@ const (
 	slotOneOf
 	slotModule
 	slotExport
+	slotAccess       // a dict of rules
+	slotFieldsAccess // a dict of rules for fields of the model
+	slotFieldAccess  // a dict of rules for a field
+	slotRule         // a rule for rows of the model: a condition, or a list
 )
 
 // slot is what is known of a place before what stands there is looked at.

@@ -145,6 +145,7 @@ func (c *client) renamed(text, name string) (map[string]string, string) {
 		return nil, got
 	}
 	files := appFiles()
+	files["app.star"], _ = cursorIn(c.t, text)
 	for uri, edits := range out.Result.Changes {
 		name := strings.TrimPrefix(uri, "DIR/")
 		text := files[name]
