@@ -225,6 +225,17 @@ func (p *Plan) Durable(workflow string) bool {
 	return ok && wp.durable
 }
 
+// Keeps reports whether a run of a workflow can be kept, be it durable or not:
+// there is a database for it, and nothing says that it is not to be.
+func (p *Plan) Keeps(workflow string) bool {
+	wp, ok := p.workflows[workflow]
+	if !ok || wp.wf.Durable != nil && !*wp.wf.Durable || p.app.Server != nil && p.app.Server.NotDurable {
+		return false
+	}
+	home := p.home(wp)
+	return home != nil && !home.Options.ExistingSchemaMode
+}
+
 // Home returns the database that the runs of a workflow are kept in: the one
 // that it writes to.
 func (p *Plan) Home(workflow string) *dataflow.Database {

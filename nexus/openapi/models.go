@@ -79,7 +79,7 @@ func (d *document) modelOperation(exp *dataflow.Exposure, op dataflow.OpKind, me
 	if method == http.MethodPut {
 		name, words.summary, words.doc = "replace", replaceSummary, replaceDoc
 	}
-	return operation{
+	o := operation{
 		id: []string{name, exp.Path}, tag: exp.Path,
 		summary: strings.Replace(words.summary, "%s", exp.Model.Name, 1), doc: words.doc,
 		params:  d.parameters(exp, op),
@@ -88,6 +88,15 @@ func (d *document) modelOperation(exp *dataflow.Exposure, op dataflow.OpKind, me
 		kept:    op == dataflow.OpList || op == dataflow.OpRead && exp.Model.Versioned,
 		fails:   failuresOf(exp.Model, op),
 	}
+	if method == http.MethodPut && exp.Model.ClientID && slices.Contains(exp.Served(), dataflow.OpCreate) {
+		o.doc += " With `If-None-Match: *` the row is created under this id, if there is none."
+		o.params = append(o.params, refTo("parameters", "IfNone"))
+		content, _ := o.body.Get("content")
+		media, _ := content.(*dataflow.Object).Get("application/json")
+		media.(*dataflow.Object).Set("schema", dataflow.ObjectOf("anyOf", []any{d.replaceRef(exp.Model), d.newRef(exp.Model)}))
+		o.answers = append(o.answers, d.answers(exp.Model, dataflow.OpCreate)...)
+	}
+	return o
 }
 
 func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any {
@@ -180,6 +189,17 @@ func (d *document) createRef(m *dataflow.Model) *dataflow.Object {
 func (d *document) replaceRef(m *dataflow.Model) *dataflow.Object {
 	return d.shared(m, "Replace", func() *dataflow.Object {
 		return described(d.input().Replace(m), "What a row of "+m.Name+" is to be.")
+	})
+}
+
+// newRef refers to the schema of a row to create under the id that its path has.
+func (d *document) newRef(m *dataflow.Model) *dataflow.Object {
+	return d.shared(m, "New", func() *dataflow.Object {
+		s := d.input().Create(m)
+		if always, ok := s.Get("required"); ok {
+			s.Set("required", slices.DeleteFunc(slices.Clone(always.([]any)), func(name any) bool { return name == m.ID().Name }))
+		}
+		return described(s, "A row of "+m.Name+" to create under an id.")
 	})
 }
 

@@ -50,7 +50,7 @@ func (d *document) workflow(wf *dataflow.Workflow, tag string) {
 		answers: []answer{{200, response("what it takes, does and gives", jsonContent(refTo("schemas", "WorkflowDetail")), "ETag", "CacheControl")}},
 		kept:    true,
 	})
-	durable := d.plan.Durable(wf.Name)
+	durable := d.plan.Durable(wf.Name) || d.plan.Keeps(wf.Name) // a run that is not durable is kept where respond-async asks for it
 	headers := []string{"Replayed"}
 	if durable {
 		headers = append(headers, "PreferenceApplied")

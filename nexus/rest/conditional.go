@@ -45,6 +45,26 @@ func parseTag(tag string) (version int64, ok bool) {
 	return version, err == nil && etag(version) == tag
 }
 
+// onlyNew reports whether a write is to make a row, and not to change one that
+// is there: If-None-Match: *.
+func onlyNew(x *front.Exchange) (bool, error) {
+	lines := x.Request.Header["If-None-Match"]
+	switch {
+	case len(lines) == 0:
+		return false, nil
+	case len(lines) == 1 && strings.TrimSpace(lines[0]) == "*" && len(x.Request.Header["If-Match"]) == 0:
+		return true, nil
+	}
+	return false, &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
+		Message: "of a write, If-None-Match can only say that there is to be no such row yet",
+		Hint:    "send If-None-Match: * to PUT a new row, or If-Match with the version to change one"}
+}
+
+func thereAlready(m *dataflow.Model) error {
+	return &dataflow.Error{Code: "precondition_failed", Status: dataflow.StatusPrecondition, Model: m.Name,
+		Message: "there is a row with this id, and If-None-Match: * asks for none", Hint: "leave the header out to replace it"}
+}
+
 // require returns the condition a write to a row of m must meet.
 func (m *model) require(x *front.Exchange) (condition, error) {
 	c := ifMatch(x)

@@ -149,7 +149,7 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 	if done, err := checkMethod(x, m.item); done || err != nil {
 		return err
 	}
-	if err := m.asked(x, itemOp(x.Request.Method)); err != nil {
+	if err := m.asked(x, m.itemOp(x.Request)); err != nil {
 		return err
 	}
 	id, err := m.ops.ParseID(segment)
@@ -167,15 +167,26 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 	return m.get(x, id)
 }
 
-// itemOp is the operation that a method asks for of a row.
-func itemOp(method string) dataflow.OpKind {
-	switch method {
-	case http.MethodPatch, http.MethodPut:
+// itemOp is the operation that a request asks for of a row.
+func (m *model) itemOp(r *http.Request) dataflow.OpKind {
+	switch r.Method {
+	case http.MethodPut:
+		if m.makes(r) {
+			return dataflow.OpCreate
+		}
+		return dataflow.OpUpdate
+	case http.MethodPatch:
 		return dataflow.OpUpdate
 	case http.MethodDelete:
 		return dataflow.OpDelete
 	}
 	return dataflow.OpRead
+}
+
+// makes reports whether a PUT is to make a row and not to replace one, which it
+// can where callers choose ids.
+func (m *model) makes(r *http.Request) bool {
+	return len(r.Header["If-None-Match"]) > 0 && m.decl.ClientID && slices.Contains(m.collection, http.MethodPost)
 }
 
 // asked notes which operation a request asks for, and refuses whoever may not.

@@ -93,8 +93,8 @@ func (m *model) list(x *front.Exchange) error {
 	header := x.Header()
 	header["Cache-Control"] = noCache
 	x.Vary("Accept") // all rows can be had in other forms
-	if page.NextCursor != "" {
-		header["Link"] = []string{nextLink(x.Request.URL, page.NextCursor)}
+	if links := links(x.Request.URL, q, page); links != "" {
+		header["Link"] = []string{links}
 	}
 	sendHashed(x)
 	return nil
@@ -137,17 +137,47 @@ func appendPage(dst []byte, q access.ListQuery, page access.Page) []byte {
 	return append(dst, '}')
 }
 
-// nextLink is the Link to the page after this one: the same request but for
-// where it starts.
-func nextLink(u *url.URL, cursor string) string {
-	var b strings.Builder
-	b.WriteString("<" + u.EscapedPath() + "?")
+// links are the Links of a page: to the first and to those before and behind it.
+// Where a page was reached by a cursor, there is none to the one before: a cursor
+// knows where it begins, and not where a page that ended there began.
+func links(u *url.URL, q access.ListQuery, page access.Page) string {
+	var all []string
+	limit := q.Limit
+	if limit == 0 {
+		limit = access.DefaultLimit
+	}
+	if q.Cursor != "" || q.Offset > 0 {
+		all = append(all, link(u, "first", "", ""))
+	}
+	if before := q.Offset - limit; q.Offset > 0 && before > 0 {
+		all = append(all, link(u, "prev", "offset", strconv.Itoa(before)))
+	} else if q.Offset > 0 {
+		all = append(all, link(u, "prev", "", ""))
+	}
+	if page.NextCursor != "" {
+		all = append(all, nextLink(u, page.NextCursor))
+	}
+	return strings.Join(all, ", ")
+}
+
+// nextLink is the Link to the page after this one.
+func nextLink(u *url.URL, cursor string) string { return link(u, "next", "cursor", cursor) }
+
+// link is a Link to another page: the same request but for where it starts.
+func link(u *url.URL, rel, from, value string) string {
+	var parts []string
 	for part := range strings.SplitSeq(u.RawQuery, "&") {
 		name, _, _ := strings.Cut(part, "=")
 		if part != "" && name != "cursor" && name != "offset" {
-			b.WriteString(part + "&")
+			parts = append(parts, part)
 		}
 	}
-	b.WriteString("cursor=" + url.QueryEscape(cursor) + `>; rel="next"`)
-	return b.String()
+	if from != "" {
+		parts = append(parts, from+"="+url.QueryEscape(value))
+	}
+	target := u.EscapedPath()
+	if len(parts) > 0 {
+		target += "?" + strings.Join(parts, "&")
+	}
+	return "<" + target + `>; rel="` + rel + `"`
 }

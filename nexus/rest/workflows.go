@@ -1,9 +1,11 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"net/http"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -90,23 +92,40 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return err
 	}
-	if h.durable(wf.Name) {
+	keyed := len(x.Request.Header["Idempotency-Key"]) > 0
+	if kept := h.durable(wf.Name); kept || h.later(x, wf) {
 		b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
-		if len(x.Request.Header["Idempotency-Key"]) > 0 {
+		if keyed {
 			key := idempotencyKey(x, c, body)
 			b.Key, b.Request = x.Request.Header["Idempotency-Key"][0], key.request
+			if !kept { // it may have been run with the key, and not been kept
+				if reply, err := h.findReply(x.Context(), key); reply != nil || err != nil {
+					return cmp.Or(err, keyReused())
+				}
+			}
 		}
 		return h.begin(x, b)
 	}
 	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c}
-	if len(x.Request.Header["Idempotency-Key"]) > 0 {
-		return h.executeOnce(x, req, idempotencyKey(x, c, body))
+	if keyed {
+		key := idempotencyKey(x, c, body)
+		begun, err := h.o.Runs.Begun(x.Context(), durable.Begin{Workflow: wf.Name, Caller: c, Key: x.Request.Header["Idempotency-Key"][0]})
+		if begun != nil || err != nil { // respond-async was preferred then
+			return cmp.Or(err, keyReused())
+		}
+		return h.executeOnce(x, req, key)
 	}
 	res, err := h.engine.Run(x.Context(), req)
 	if err != nil {
 		return belowInputs(err)
 	}
 	return sendValue(x, http.StatusOK, finished(res))
+}
+
+// later reports whether the caller wants an answer before the workflow has run
+// (RFC 7240, 4.1), and can have it: the run is kept then, as a durable one is.
+func (h *Handler) later(x *front.Exchange, wf *dataflow.Workflow) bool {
+	return slices.ContainsFunc(x.Request.Header["Prefer"], prefersAsync) && h.o.Runs != nil && h.engine.Plan().Keeps(wf.Name)
 }
 
 // durable reports whether runs of a workflow are kept.

@@ -136,8 +136,39 @@ func (m *model) create(x *front.Exchange) error {
 	if w.body, err = requiredBody(x); err != nil {
 		return err
 	}
+	return m.add(x, w, w.body)
+}
+
+// createAt adds a row under an id, if there is none (PUT, If-None-Match: *).
+func (m *model) createAt(x *front.Exchange, id any) error {
+	w, err := m.begin(x)
+	if err != nil {
+		return err
+	}
+	if w.body, err = requiredBody(x); err != nil {
+		return err
+	}
+	row, err := objectBody(w.body)
+	if err != nil {
+		return err
+	}
+	name := m.decl.ID().Name
+	at := codec.AppendValue(nil, id)
+	if given, ok := row.Get(name); ok && string(codec.AppendValue(nil, given)) != string(at) {
+		return dataflow.Invalid(dataflow.Problem{Code: "immutable", Pointer: pointer(name), Detail: "is another id than that of the path", Hint: "leave it out"})
+	}
+	row.Set(name, id)
+	err = m.add(x, w, codec.AppendValue(nil, row))
+	if e := dataflow.AsError(err); err != nil && e.Code == "unique_violation" && slices.ContainsFunc(e.Problems, func(p dataflow.Problem) bool { return p.Pointer == pointer(name) }) {
+		return thereAlready(m.decl)
+	}
+	return err
+}
+
+// add adds the row that a body of JSON says.
+func (m *model) add(x *front.Exchange, w mutation, body []byte) error {
 	preferenceApplied(x, w.prefer.returned(), w.prefer.tx())
-	row, err := m.ops.NewRow(x.Context(), w.caller, w.body)
+	row, err := m.ops.NewRow(x.Context(), w.caller, body)
 	if err != nil {
 		return err
 	}
@@ -179,6 +210,15 @@ func (m *model) rowAnswer(ctx context.Context, x *front.Exchange, p prefer, row 
 
 // update changes a row (PATCH) or replaces it (PUT).
 func (m *model) update(x *front.Exchange, id any, replace bool) error {
+	fresh, err := onlyNew(x)
+	switch {
+	case err != nil:
+		return err
+	case fresh && replace && m.makes(x.Request):
+		return m.createAt(x, id)
+	case fresh:
+		return m.neverNew(x, id)
+	}
 	w, err := m.begin(x)
 	if err != nil {
 		return err
@@ -203,6 +243,14 @@ func (m *model) update(x *front.Exchange, id any, replace bool) error {
 		return m.rowAnswer(ctx, x, w.prefer, row, http.StatusOK, http.StatusNoContent)
 	}
 	return m.write(x, w)
+}
+
+// neverNew answers If-None-Match: * where no row can be made under an id.
+func (m *model) neverNew(x *front.Exchange, id any) error {
+	if _, _, err := m.ops.GetJSON(x.Context(), m.store, m.seeing(x.Caller), id, []int{m.id}, nil); err != nil {
+		return err
+	}
+	return thereAlready(m.decl)
 }
 
 // delete removes a row.

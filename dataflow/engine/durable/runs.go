@@ -203,6 +203,15 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	return now, false, err
 }
 
+// Begun returns the run that was begun with a begin's key, or nil.
+func (rs *Runs) Begun(ctx context.Context, b Begin) (*Run, error) {
+	h := rs.byDB[rs.engine.Plan().Home(b.Workflow)]
+	if h == nil || b.Key == "" {
+		return nil, nil
+	}
+	return h.byKey(ctx, b.key())
+}
+
 // follow waits until a run that had to wait for its turn has ended or rests, or
 // ctx is done.
 func (rs *Runs) follow(ctx context.Context, h *home, r *Run) (*Run, error) {
