@@ -119,9 +119,12 @@ func (w *Watch) Begin(ctx context.Context, sql string) time.Time {
 
 // End notes that a statement has run. began is what Begin returned.
 func (w *Watch) End(ctx context.Context, s Statement, began time.Time) {
-	if began.IsZero() {
-		return
+	if !began.IsZero() { // else s need not be kept
+		w.ended(ctx, s, began)
 	}
+}
+
+func (w *Watch) ended(ctx context.Context, s Statement, began time.Time) {
 	s.Began, s.Took = began, time.Since(began)
 	if w.observer != nil {
 		w.observer.Statement(ctx, w.db, &s)

@@ -15,7 +15,7 @@ type deadlineCtx struct {
 	id string // of the request
 
 	once  sync.Once
-	timed atomic.Pointer[timed] // nil until somebody waits
+	timed atomic.Pointer[timed] // nil until somebody waits, and if nobody has before the end
 }
 
 type timed struct {
@@ -67,11 +67,16 @@ func (c *deadlineCtx) wait() *timed {
 		ctx, cancel := context.WithDeadline(c.Context, c.at)
 		c.timed.Store(&timed{ctx, cancel})
 	})
-	return c.timed.Load()
+	if t := c.timed.Load(); t != nil {
+		return t
+	}
+	return &timed{Context: c.Context} // which net/http ends with the request
 }
 
 // stop ends the context with its request, and the timer if there is one.
 func (c *deadlineCtx) stop() {
-	c.once.Do(func() { c.timed.Store(&timed{c.Context, func() {}}) })
-	c.timed.Load().cancel()
+	c.once.Do(func() {})
+	if t := c.timed.Load(); t != nil {
+		t.cancel()
+	}
 }

@@ -65,3 +65,19 @@ func TestStopEndsTheTimer(t *testing.T) {
 		t.Error("a context that is over starts a timer")
 	}
 }
+
+// Who still holds the context when its request is over, without having waited
+// before, sees the end of the request.
+func TestADeadlineAfterItsRequest(t *testing.T) {
+	parent, cancel := context.WithCancel(t.Context())
+	c := deadline(parent, -time.Second)
+	c.stop()
+	if err := c.Err(); err != nil {
+		t.Errorf("before the request has ended: %v", err)
+	}
+	cancel()
+	<-c.Done()
+	if err := c.Err(); !errors.Is(err, context.Canceled) {
+		t.Errorf("ended with %v", err)
+	}
+}

@@ -216,13 +216,18 @@ func (h *Handler) adapt(rt Route) http.Handler {
 	})
 }
 
+// enter begins a request of a route.
+func enter(x *front.Exchange, pattern string) error {
+	x.Route = pattern
+	if strings.HasPrefix(pattern, docs.Path) { // which is no JSON
+		return nil
+	}
+	return acceptable(x.Request, pattern)
+}
+
 // respond serves a request of a route.
 func respond(x *front.Exchange, pattern string, serve func(*front.Exchange) error) {
-	x.Route = pattern
-	var err error
-	if !strings.HasPrefix(pattern, docs.Path) { // which is no JSON
-		err = acceptable(x.Request, pattern)
-	}
+	err := enter(x, pattern)
 	if err == nil {
 		err = serve(x)
 	}
@@ -233,31 +238,43 @@ func respond(x *front.Exchange, pattern string, serve func(*front.Exchange) erro
 
 // ServeHTTP serves one request.
 func (h *Handler) ServeHTTP(w http.ResponseWriter, r *http.Request) {
-	if serve, pattern := h.byModel(r); serve != nil {
-		respond(w.(*front.Exchange), pattern, serve)
+	if name, id, pattern := h.byModel(r); pattern != "" {
+		x := w.(*front.Exchange)
+		err := enter(x, pattern)
+		switch {
+		case err != nil:
+		case pattern == itemPattern:
+			err = h.item(x, name, id)
+		default:
+			err = h.collection(x, name)
+		}
+		if err != nil {
+			x.Fail(err)
+		}
 		return
 	}
 	h.router.ServeHTTP(w, r)
 }
 
 // byModel finds the route of a model that is served, and plainly asked for,
-// by name. The router comes to the same at the cost of a copy of the request
-// and three µs, a fifth of what reading a row from SQLite takes.
-func (h *Handler) byModel(r *http.Request) (serve func(*front.Exchange) error, pattern string) {
+// by its name and an id. No pattern: the router has to find it, which comes to
+// the same at the cost of a copy of the request and three µs, a fifth of what
+// reading a row from SQLite takes.
+func (h *Handler) byModel(r *http.Request) (name, id, pattern string) {
 	path, ok := strings.CutPrefix(r.URL.Path, "/api/")
 	if !ok || r.URL.RawPath != "" { // which holds what is encoded in another way than usual
-		return nil, ""
+		return "", "", ""
 	}
 	name, id, isItem := strings.Cut(path, "/")
 	switch {
 	case h.models[name] == nil:
-		return nil, ""
+		return "", "", ""
 	case !isItem:
-		return func(x *front.Exchange) error { return h.collection(x, name) }, collectionPattern
+		return name, "", collectionPattern
 	case id == "" || strings.Contains(id, "/") || h.taken[id]:
-		return nil, ""
+		return "", "", ""
 	}
-	return func(x *front.Exchange) error { return h.item(x, name, id) }, itemPattern
+	return name, id, itemPattern
 }
 
 // checkMethod answers OPTIONS and refuses methods that are not allowed.
