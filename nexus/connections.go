@@ -141,10 +141,13 @@ func (cs *connections) empty() <-chan struct{} {
 
 var closeHeader = []string{"close"}
 
-// last marks an answer as the last on its connection, once that is so.
+// last marks an answer as the last on its connection: when the server ends, and
+// after a body in chunks. Such a request may have had a length as well, which
+// somebody in between may have gone by, so that what follows may be hidden from
+// them (RFC 9112, 6.3); net/http does not tell.
 func (cs *connections) last(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		if cs.ending.Load() {
+		if cs.ending.Load() || len(r.TransferEncoding) > 0 {
 			w.Header()["Connection"] = closeHeader
 		}
 		next.ServeHTTP(w, r)

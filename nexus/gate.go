@@ -7,6 +7,7 @@ import (
 	"sync/atomic"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/problem"
 )
 
@@ -67,7 +68,9 @@ func (g *gate) guard(next http.Handler) http.Handler {
 // unavailable answers a request that came while the server closes.
 func unavailable(w http.ResponseWriter) {
 	e := &dataflow.Error{Code: "shutting_down", Status: dataflow.StatusBusy, Message: "the server is closing", Hint: "try again in a moment"}
+	front.Guard(w.Header())
 	w.Header().Set("Content-Type", problem.ContentType)
+	w.Header().Set("Cache-Control", "no-store")
 	w.Header().Set("Retry-After", "1")
 	w.Header().Set("Connection", "close")
 	w.WriteHeader(problem.Status(e))

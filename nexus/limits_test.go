@@ -112,6 +112,7 @@ Vary: Origin`},
 		{"request", "GET /health/live\nOrigin: https://shop.example", `200
 Access-Control-Allow-Origin: https://shop.example
 Access-Control-Expose-Headers: ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id
+Cache-Control: no-store
 Content-Type: application/json
 Vary: Origin
 

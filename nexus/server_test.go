@@ -158,8 +158,8 @@ func TestCloseIsIdempotentAndRefusesWhatComesLater(t *testing.T) {
 	}
 	res := s.do("GET /health/live")
 	res.Header.Set("X-Request-Id", "r1")
-	res.Header.Set("X-Content-Type-Options", "nosniff")
 	const want = `503
+Cache-Control: no-store
 Connection: close
 Content-Type: application/problem+json
 Retry-After: 1

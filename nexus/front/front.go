@@ -101,14 +101,27 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *Exchange {
 	}
 	header := w.Header()
 	header["X-Request-Id"] = []string{x.id}
-	header["X-Content-Type-Options"] = nosniff
+	Guard(header)
 	return x
+}
+
+// Guard sets the headers that every answer has. Answers are data: a browser that
+// is led to one as if it were a page is to make nothing of it. Pages say
+// themselves what they may.
+func Guard(header http.Header) {
+	header["X-Content-Type-Options"] = nosniff
+	header["X-Frame-Options"] = noFrame
+	header["Referrer-Policy"] = noReferrer
+	header["Content-Security-Policy"] = noContent
 }
 
 // Header values that never change are shared; net/http copies them.
 var (
-	nosniff = []string{"nosniff"}
-	noStore = []string{"no-store"}
+	nosniff    = []string{"nosniff"}
+	noStore    = []string{"no-store"}
+	noFrame    = []string{"DENY"}
+	noReferrer = []string{"no-referrer"}
+	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
 )
 
 // maxKept is the largest buffer kept for the next request.

@@ -128,7 +128,7 @@ func refuse(w http.ResponseWriter, status int, message string) {
 }
 
 func sendJSON(w http.ResponseWriter, status int, text []byte) {
-	w.Header()["Content-Type"] = jsonType
+	w.Header()["Content-Type"], w.Header()["Cache-Control"] = jsonType, noStore
 	w.WriteHeader(status)
 	_, _ = w.Write(text) // an error means that the client is gone
 }

@@ -305,6 +305,7 @@ func variable(x *front.Exchange, name string) string {
 
 // ready pings every database.
 func (h *Handler) ready(x *front.Exchange) error {
+	x.Header().Set("Cache-Control", "no-store")
 	ctx, cancel := context.WithTimeout(x.Request.Context(), readyTimeout)
 	defer cancel()
 	databases := dataflow.NewObject()
@@ -338,5 +339,6 @@ func (h *Handler) metrics(x *front.Exchange) error {
 }
 
 func (h *Handler) live(x *front.Exchange) error {
+	x.Header().Set("Cache-Control", "no-store")
 	return sendValue(x, http.StatusOK, dataflow.ObjectOf("status", "live"))
 }
