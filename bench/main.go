@@ -49,6 +49,8 @@ type config struct {
 	waiting     int           // runs that wait
 	due         int           // runs that are due at one moment
 	ahead       time.Duration // how far that moment is ahead when they begin to wait
+	listeners   int           // who follow a model
+	listen      time.Duration // how long rows are created while they do
 	scales      []int
 	settle      time.Duration // how long an idle server is left alone before its memory is read
 	out         io.Writer
@@ -68,6 +70,8 @@ func main() {
 	flag.IntVar(&c.waiting, "waiting", 1_000_000, "durable runs that wait")
 	flag.IntVar(&c.due, "due", 10_000, "durable runs that are due at one moment")
 	flag.DurationVar(&c.ahead, "ahead", 20*time.Second, "how long they wait for it")
+	flag.IntVar(&c.listeners, "listeners", 10_000, "clients that follow the changes of a model")
+	flag.DurationVar(&c.listen, "listen", 20*time.Second, "how long rows are created while they do")
 	flag.Parse()
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt)
 	defer stop()
@@ -91,11 +95,12 @@ func run(ctx context.Context, c config, what string) error {
 		"durable":   {durableRuns},
 		"due":       {dueRuns},
 		"auth":      {credentials},
+		"events":    {events},
 		"mcp":       {agents},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials, events},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, due, mcp, auth or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, due, mcp, auth, events or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

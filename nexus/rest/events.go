@@ -25,8 +25,9 @@ const (
 	streamSpread = 5 * time.Minute // so that not all come back at once
 	// retryAfter is how long a client waits before it comes again.
 	retryAfter = 2 * time.Second
-	// sendAtOnce bounds what is written at once, and so what a stream holds.
-	sendAtOnce = 64 << 10
+	// sendAtOnce bounds what is written at once, and so what a stream holds while
+	// it writes.
+	sendAtOnce = 16 << 10
 )
 
 // view is what some who listen have in common: they are shown the same.
@@ -355,6 +356,9 @@ func (s *stream) advance(ctx context.Context) (moved <-chan struct{}, ok bool) {
 				s.hub.fault(ctx, f.err)
 				return nil, false
 			}
+			if s.buf == nil && len(f.text) > 0 {
+				s.buf = s.hub.room()
+			}
 			s.buf = append(s.buf, f.text...)
 		}
 		s.at = e.Place
@@ -379,10 +383,8 @@ func (s *stream) reset() bool {
 func (s *stream) send() bool {
 	_ = http.NewResponseController(s.x).SetWriteDeadline(time.Now().Add(s.write)) // not every writer has deadlines
 	_, err := s.x.Write(s.buf)
-	if cap(s.buf) > 2*sendAtOnce {
-		s.buf = nil
-	}
-	s.buf = s.buf[:0]
+	s.hub.give(s.buf)
+	s.buf = nil // one that waits holds none
 	if err == nil {
 		s.x.Flush()
 	}
