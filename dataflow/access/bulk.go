@@ -156,7 +156,7 @@ func (m *Model) filters(c Caller, s several, to right) ([]query.Expr, error) {
 		all = append(all, where)
 	}
 	if len(all) == 0 && m.tenant >= 0 && c.Tenant == "" {
-		return nil, m.tenantRequired()
+		return nil, m.tenantRequired(c)
 	}
 	return all, nil
 }

@@ -23,10 +23,15 @@ func (m *Model) ambiguous(hint string) error {
 		Message: "the filter matches more than one " + m.m.Name, Hint: hint}
 }
 
-func (m *Model) tenantRequired() error {
-	return &dataflow.Error{Code: "tenant_required", Status: dataflow.StatusForbidden, Model: m.m.Name,
+func (m *Model) tenantRequired(c Caller) error {
+	e := &dataflow.Error{Code: "tenant_required", Status: dataflow.StatusForbidden, Model: m.m.Name,
 		Message: m.m.Name + " keeps each tenant's rows apart, and the request names no tenant",
 		Hint:    "send the header X-Tenant-ID, or --tenant on the command line"}
+	if c.User != nil { // whose tenant is said by what they call with
+		e.Message = m.m.Name + " keeps each tenant's rows apart, and the caller is of none"
+		e.Hint = "call with a key or token that is of a tenant, or with a key for any tenant and the header X-Tenant-ID; on the command line, say --tenant"
+	}
+	return e
 }
 
 func (m *Model) versionMismatch(asked, actual int64) error {

@@ -117,7 +117,7 @@ func (m *Model) object(ctx context.Context, rd *reading, row store.Row) (*datafl
 // changing until the transaction ends.
 func (m *Model) get(ctx context.Context, r store.Reader, c Caller, id any, rd *reading, lock bool, f func(store.Row) error) error {
 	if m.tenant >= 0 && c.Tenant == "" {
-		return m.tenantRequired()
+		return m.tenantRequired(c)
 	}
 	seen, tenant := false, c.Tenant
 	show := func(row store.Row) error {

@@ -108,7 +108,7 @@ func (m *Model) stamp(row *dataflow.Object, c Caller) {
 // newRow makes the row that a create would add of what the caller gave.
 func (m *Model) newRow(ctx context.Context, c Caller, in *input) (*dataflow.Object, error) {
 	if m.tenant >= 0 && c.Tenant == "" {
-		return nil, m.tenantRequired()
+		return nil, m.tenantRequired(c)
 	}
 	s := m.sight(c)
 	m.refuseSystem(in, m.m.ClientID)

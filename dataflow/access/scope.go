@@ -21,7 +21,7 @@ func (m *Model) scope(c Caller, deleted bool, where query.Expr) (query.Expr, err
 	var all query.And
 	if m.tenant >= 0 {
 		if c.Tenant == "" {
-			return nil, m.tenantRequired()
+			return nil, m.tenantRequired(c)
 		}
 		all = append(all, compare(m.m, m.tenant, query.Eq, c.Tenant))
 	}
@@ -135,7 +135,7 @@ func (m *Model) refVisible(ctx context.Context, tx store.Tx, c Caller, target *d
 	where := query.And{compare(target, target.RoleIndex(dataflow.RoleID), query.Eq, id)}
 	if target.MultiTenant {
 		if c.Tenant == "" {
-			return false, m.tenantRequired()
+			return false, m.tenantRequired(c)
 		}
 		where = append(where, compare(target, target.RoleIndex(dataflow.RoleTenant), query.Eq, c.Tenant))
 	}

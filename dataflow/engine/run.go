@@ -28,9 +28,15 @@ type Request struct {
 	Begin  func(ctx context.Context, db *dataflow.Database, tx store.Tx) error
 	Commit func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *Result) error
 
+	// DryRun: nothing that the run writes is kept; its outputs are those that it
+	// would have had. Only what it does in its transaction can be taken back, so
+	// it is for workflows that do nothing else.
+	DryRun bool
+
 	// Progress, if set, hears of each node of the workflow that has run: the
-	// how-manieth it is, and how many there are. Nodes may run side by side, and a
-	// run that begins again counts anew.
+	// how-manieth it is, and how many there are. Of a handler it hears what that
+	// has done so far; total is then 0, for nobody knows what is yet to come. Nodes
+	// may run side by side, and a run that begins again counts anew.
 	Progress func(done, total int, node string)
 }
 
@@ -149,17 +155,23 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		if err == nil && r.tx != nil && req.Commit != nil {
 			err = req.Commit(ctx, r.txDB, r.tx, &Result{RunID: r.id, Outputs: out})
 		}
+		if err == nil && req.DryRun {
+			err = errDryRun
+		}
 		return err
 	}
 	run := func() error { return r.transaction(ctx, &wp.effects, f.reset, body) }
 	if wp.oneRead {
 		run = body
 	}
-	if err := run(); err != nil {
+	if err := run(); err != nil && !errors.Is(err, errDryRun) {
 		return nil, named(asRunError(ctx, err), wp.wf)
 	}
 	return out, nil
 }
+
+// errDryRun ends the transaction of a run of which nothing is to be kept.
+var errDryRun = errors.New("nothing was to be kept")
 
 // transaction runs body in the transaction that its effects ask for. body may
 // be called more than once, after reset each time.
@@ -352,6 +364,9 @@ func (f *frame) handler(ctx context.Context) (out any, err error) {
 		}
 		err = named(err, wf)
 	}()
+	if f.depth == 0 {
+		f.run.ran.Store(0)
+	}
 	h := &runtime{run: f.run, key: f.key, depth: f.depth, kept: f.run.durable != nil && f.run.tx == nil, plan: f.plan}
 	out, err = wf.Handler.Call(ctx, []any{h}, dataflow.NewRecord(wf.InputShape, f.inputs))
 	return out, err

@@ -45,6 +45,7 @@ func (rt *runtime) Run(ctx context.Context, op dataflow.Op, args *dataflow.Objec
 	if err != nil {
 		return nil, inHandler(err, op.Model.Name+"."+op.Kind.String())
 	}
+	rt.tell(op.Model.Name + "." + op.Kind.String())
 	return out, nil
 }
 
@@ -104,6 +105,7 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 	if err != nil {
 		return nil, inHandler(asRunError(ctx, err), nodeType)
 	}
+	rt.tell(nodeType)
 	if out == dataflow.Absent {
 		return nil, nil
 	}
@@ -167,6 +169,7 @@ func (rt *runtime) letGo(ctx context.Context, target any, in *dataflow.Object) (
 	if err != nil {
 		return nil, inHandler(err, "workflow "+name)
 	}
+	rt.tell(name)
 	return out, nil
 }
 
@@ -189,7 +192,16 @@ func (rt *runtime) Workflow(ctx context.Context, name string, inputs *dataflow.O
 	if err != nil {
 		return nil, inHandler(err, "workflow "+name)
 	}
+	rt.tell(name)
 	return out, nil
+}
+
+// tell says, to who wants to hear of progress, that the function of the workflow
+// that was asked for has had something done.
+func (rt *runtime) tell(what string) {
+	if r := rt.run; r.progress != nil && rt.plan != nil && rt.depth == 0 {
+		r.progress(int(r.ran.Add(1)), 0, what)
+	}
 }
 
 // nextKey names the next thing that a function runs, the same way each time it

@@ -356,3 +356,30 @@ func stages(d *engine.Description) string {
 	}
 	return strings.Join(all, " | ")
 }
+
+// A run that is tried out has the outputs that it would have had, and leaves
+// nothing; what it would fail of it fails of.
+func TestADryRunKeepsNothing(t *testing.T) {
+	s := openShop(t, ft.Workflow("join", ft.In("email", dataflow.String),
+		ft.Node("CustomerCreateNode", "who", ft.Obj("email", "${input.email}", "name", "x")),
+		ft.Output{V: ft.Obj("email", "${who.email}")}))
+	try := func(email string, dry bool) (any, error) {
+		res, err := s.Engine.Run(t.Context(), engine.Request{Workflow: "join", Inputs: ft.Obj("email", email), DryRun: dry})
+		if err != nil {
+			return nil, err
+		}
+		v, _ := res.Outputs.(*dataflow.Object).Get("email")
+		return v, nil
+	}
+	for i, dry := range []bool{true, true, false} {
+		if got, err := try("a@x.y", dry); got != "a@x.y" || err != nil {
+			t.Errorf("%v %v", got, err)
+		}
+		if n := s.count(s.Customer); n != int64(i/2) {
+			t.Errorf("%d customers after run %d", n, i)
+		}
+	}
+	if _, err := try("a@x.y", true); dataflow.AsError(err).Code != "unique_violation" {
+		t.Errorf("got %v", err)
+	}
+}

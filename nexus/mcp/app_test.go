@@ -3,6 +3,7 @@ package mcp_test
 import (
 	"context"
 	"fmt"
+	"slices"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -10,6 +11,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/sqlite"
@@ -126,7 +128,12 @@ func serverOf(t *testing.T, app *dataflow.App, o mcp.Options, more ...*dataflow.
 		t.Fatal(diags)
 	}
 	db := app.Databases[0]
-	st, _, diags := sqlite.Opener{}.Open(t.Context(), db, store.Options{Dir: t.TempDir(), System: access.SystemModels(db)})
+	system := access.SystemModels(db)
+	kept := slices.ContainsFunc(app.Workflows, func(wf *dataflow.Workflow) bool { return wf.Durable != nil && *wf.Durable })
+	if kept {
+		system = append(system, durable.Models(db)...)
+	}
+	st, _, diags := sqlite.Opener{}.Open(t.Context(), db, store.Options{Dir: t.TempDir(), System: system})
 	if dataflow.HasErrors(diags) {
 		t.Fatal(diags)
 	}
@@ -143,6 +150,11 @@ func serverOf(t *testing.T, app *dataflow.App, o mcp.Options, more ...*dataflow.
 	})
 	if err != nil {
 		t.Fatal(err)
+	}
+	if kept {
+		o.Runs = durable.New(e, durable.Options{NewID: e.NewID})
+		o.Runs.Serve(t.Context())
+		t.Cleanup(o.Runs.Close)
 	}
 	s, err := mcp.New(e, o)
 	if err != nil {

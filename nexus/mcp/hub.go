@@ -77,6 +77,7 @@ func (h *Hub) Swap(s *Server) {
 			c = s.changedSince(old, l.view)
 			told[l.view] = c
 		}
+		c.tools = c.tools || !s.showsAsBefore(old, l.view, l.caller)
 		l.tell(c, func(uri string) bool { return s.resourceChanged(old, uri) })
 	}
 }

@@ -35,6 +35,11 @@ func (q *request) log(level logLevel, logger string, data any) {
 	if q.level == levelNone || level < q.level {
 		return
 	}
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	if q.over {
+		return
+	}
 	o := dataflow.ObjectOf("level", logLevels()[level])
 	if logger != "" {
 		o.Set("logger", logger)
@@ -51,7 +56,7 @@ func (q *request) tellProgress(done, total float64, message string) {
 	}
 	q.mu.Lock()
 	defer q.mu.Unlock()
-	if q.told && done <= q.last {
+	if q.over || q.told && done <= q.last {
 		return
 	}
 	q.told, q.last = true, done

@@ -222,6 +222,8 @@ func TestCalls(t *testing.T) {
 		{"SQL in a filter key", "accounts_list", `{"filter": {"owner\" = '' or 1=1 --": 1}}`},
 		{"arguments that are no object", "accounts_count", `[1]`},
 		{"a name twice", "accounts_count", `{"filter": {}, "filter": {}}`},
+		{"a workflow tried out", "open_account", `{"owner": "eve", "deposit": 1, "dry_run": true}`},
+		{"keeps nothing", "accounts_count", `{"filter": {"owner": "eve"}}`},
 		{"a workflow that refuses", "withdraw", `{"owner": "ada"}`},
 		{"leaves nothing behind", "accounts_read", `{"id": 1}`},
 		{"a fault tells nothing of itself", "broken", `{}`},
@@ -265,6 +267,7 @@ func TestResultsFitTheirSchemas(t *testing.T) {
 		{"accounts_delete", `{"id": 1}`},
 		{"accounts_count", `{}`},
 		{"open_account", `{"owner": "z", "deposit": 1}`},
+		{"open_account", `{"owner": "y", "deposit": 1, "dry_run": true}`},
 	} {
 		text := call(t, c, step.tool, step.args)
 		v, err := jsonschema.UnmarshalJSON(strings.NewReader(text))

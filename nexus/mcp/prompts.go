@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -23,7 +24,26 @@ type prompt struct {
 type promptArg struct {
 	name, doc string
 	required  bool
-	complete  func(ctx context.Context, q *request, typed string) ([]string, error) // nil: nothing is known
+	complete  completer // nil: nothing is known
+}
+
+// completer names values that begin with what has been typed.
+type completer func(ctx context.Context, q *request, typed string) (completion, error)
+
+// completion is values that there are, and whether there may be others.
+type completion struct {
+	values []string
+	more   bool
+}
+
+func startingWith(values []string, typed string) completion {
+	var out []string
+	for _, v := range values {
+		if len(v) >= len(typed) && strings.EqualFold(v[:len(typed)], typed) {
+			out = append(out, v)
+		}
+	}
+	return completion{values: out}
 }
 
 func (s *Server) buildPrompts() []*prompt {
@@ -184,8 +204,8 @@ func extensionPrompt(x *Prompt) *prompt {
 	for _, a := range x.Args {
 		arg := promptArg{name: a.Name, doc: a.Description, required: a.Required}
 		if a.Complete != nil {
-			arg.complete = func(ctx context.Context, _ *request, typed string) ([]string, error) {
-				return a.Complete(ctx, typed), nil
+			arg.complete = func(ctx context.Context, _ *request, typed string) (completion, error) {
+				return completion{values: a.Complete(ctx, typed)}, nil
 			}
 		}
 		out.args = append(out.args, arg)
@@ -282,34 +302,23 @@ func getPrompt(ctx context.Context, q *request) (*reply, error) {
 
 // completeField returns what completes values of a field: those of an enum, and
 // the ids of rows that the caller may read.
-func (s *Server) completeField(f *dataflow.Field) func(context.Context, *request, string) ([]string, error) {
-	switch f.Type.Kind {
-	case dataflow.KindEnum:
-		values := f.Type.Values
-		return func(_ context.Context, _ *request, typed string) ([]string, error) {
+func (s *Server) completeField(f *dataflow.Field) completer {
+	fixed := func(values []string) completer {
+		return func(_ context.Context, _ *request, typed string) (completion, error) {
 			return startingWith(values, typed), nil
 		}
+	}
+	switch f.Type.Kind {
+	case dataflow.KindEnum:
+		return fixed(f.Type.Values)
 	case dataflow.KindBool:
-		return func(_ context.Context, _ *request, typed string) ([]string, error) {
-			return startingWith([]string{"true", "false"}, typed), nil
-		}
+		return fixed([]string{"true", "false"})
 	case dataflow.KindRef:
-		m := f.Type.Model
-		return func(ctx context.Context, q *request, typed string) ([]string, error) {
-			return s.completeID(ctx, q, m, typed)
+		return func(ctx context.Context, q *request, typed string) (completion, error) {
+			return s.completeID(ctx, q, f.Type.Model, typed)
 		}
 	}
 	return nil
-}
-
-func startingWith(values []string, typed string) []string {
-	var out []string
-	for _, v := range values {
-		if len(v) >= len(typed) && strings.EqualFold(v[:len(typed)], typed) {
-			out = append(out, v)
-		}
-	}
-	return out
 }
 
 // mostCompletions is how many values a completion names; the protocol has no
@@ -317,37 +326,68 @@ func startingWith(values []string, typed string) []string {
 const mostCompletions = 100
 
 // completeID lists ids of a model that is served, as the caller sees it.
-func (s *Server) completeID(ctx context.Context, q *request, m *dataflow.Model, typed string) ([]string, error) {
+func (s *Server) completeID(ctx context.Context, q *request, m *dataflow.Model, typed string) (completion, error) {
 	exp := s.exposureOf(m)
 	if exp == nil || !s.may(q.caller, exp, dataflow.OpList) {
-		return nil, nil
+		return completion{}, nil
 	}
 	id := m.ID()
 	args := dataflow.ObjectOf("fields", []any{id.Name}, "sort", id.Name, "limit", int64(mostCompletions))
-	switch {
-	case typed == "":
-	case id.Type.Kind == dataflow.KindString:
-		args.Set("filter", dataflow.ObjectOf(id.Name, dataflow.ObjectOf("$startswith", typed)))
-	default: // ids in order: those from this one on
-		v, problems := codec.ParseText(id.Type, typed, "")
-		if len(problems) > 0 {
-			return nil, nil
-		}
-		args.Set("filter", dataflow.ObjectOf(id.Name, dataflow.ObjectOf("$gte", v)))
+	where, ok := idsLike(id, typed)
+	if !ok {
+		return completion{}, nil
+	}
+	if where != nil {
+		args.Set("filter", where)
 	}
 	a, err := s.read(ctx, m, dataflow.OpList, s.asking(q.caller), args)
 	if err != nil {
-		return nil, err
+		return completion{}, err
 	}
 	v, _ := codec.ParseJSON(a.text, codec.MaxDepth)
-	rows, _ := v.(*dataflow.Object).Get("records")
+	page, _ := v.(*dataflow.Object)
+	rows, _ := page.Get("records")
 	var ids []string
 	for _, row := range rows.([]any) {
 		v, _ := row.(*dataflow.Object).Get(id.Name)
 		ids = append(ids, strings.Trim(string(codec.AppendValue(nil, v)), `"`))
 	}
-	return startingWith(ids, typed), nil
+	c := startingWith(ids, typed)
+	more, _ := page.Get("has_more")
+	c.more = more == true && len(c.values) == len(ids)
+	return c, nil
 }
+
+// idsLike is a filter for ids that begin with a text, or of a kind whose order is
+// that of its text for those from there on; nil for all of them. It is not ok if
+// no id can.
+func idsLike(id *dataflow.Field, typed string) (where *dataflow.Object, ok bool) {
+	is := func(op string, v any) *dataflow.Object { return dataflow.ObjectOf(id.Name, dataflow.ObjectOf(op, v)) }
+	switch {
+	case typed == "":
+		return nil, true
+	case id.Type.Kind == dataflow.KindString:
+		return is("$startswith", typed), true
+	case id.Type.Kind == dataflow.KindUUID && len(typed) < len(lowestUUID):
+		typed += lowestUUID[len(typed):]
+	}
+	v, problems := codec.ParseText(id.Type, typed, "")
+	n, isInt := v.(int64)
+	if len(problems) > 0 || !isInt || n <= 0 {
+		return is("$gte", v), len(problems) == 0
+	}
+	var ranges []any
+	for width := int64(1); ; n, width = n*10, width*10 { // 12, 120 to 129, 1200 to 1299, …
+		ranges = append(ranges, is("$between", []any{n, n + width - 1}))
+		if n > math.MaxInt64/10-width {
+			return dataflow.ObjectOf("$or", ranges), true
+		}
+	}
+}
+
+// lowestUUID is what the part of a UUID that has been typed is made a whole one
+// with.
+const lowestUUID = "00000000-0000-0000-0000-000000000000"
 
 func (s *Server) exposureOf(m *dataflow.Model) *dataflow.Exposure {
 	for _, exp := range s.engine.App().Exposures {
@@ -366,7 +406,7 @@ func complete(ctx context.Context, q *request) (*reply, error) {
 	}
 	ctx, done := q.reading(ctx)
 	defer done()
-	var values []string
+	var found completion
 	var err error
 	switch kind := text(ref, "type"); kind {
 	case "ref/prompt":
@@ -374,25 +414,47 @@ func complete(ctx context.Context, q *request) (*reply, error) {
 		if f != nil {
 			return nil, f
 		}
-		for _, a := range p.args {
-			if a.name == text(arg, "name") && a.complete != nil {
-				values, err = a.complete(ctx, q, text(arg, "value"))
-			}
+		a, f := p.arg(text(arg, "name"))
+		if f != nil {
+			return nil, f
+		}
+		if a.complete != nil {
+			found, err = a.complete(ctx, q, text(arg, "value"))
 		}
 	case "ref/resource":
-		values, err = q.server.completeURI(ctx, q, text(ref, "uri"), text(arg, "name"), text(arg, "value"), object(object(q.msg.params, "context"), "arguments"))
+		found, err = q.server.completeURI(ctx, q, text(ref, "uri"), text(arg, "name"), text(arg, "value"), object(object(q.msg.params, "context"), "arguments"))
 	default:
 		return nil, faultf(codeInvalidParams, "there is nothing to complete in a %s; ref/prompt and ref/resource there are", quoted(kind))
 	}
 	if err != nil {
 		return nil, err
 	}
-	more := len(values) > mostCompletions
 	list := []any{}
-	for _, v := range values[:min(len(values), mostCompletions)] {
+	for _, v := range found.values[:min(len(found.values), mostCompletions)] {
 		list = append(list, v)
 	}
-	return replyOf(dataflow.ObjectOf("completion", dataflow.ObjectOf("values", list, "total", int64(len(values)), "hasMore", more))), nil
+	o := dataflow.ObjectOf("values", list)
+	if !found.more { // else nobody has counted them
+		o.Set("total", int64(len(found.values)))
+	}
+	o.Set("hasMore", found.more || len(found.values) > mostCompletions)
+	return replyOf(dataflow.ObjectOf("completion", o)), nil
+}
+
+// arg finds an argument of the prompt.
+func (p *prompt) arg(name string) (promptArg, *fault) {
+	names := make([]string, len(p.args))
+	for i, a := range p.args {
+		if a.name == name {
+			return a, nil
+		}
+		names[i] = a.name
+	}
+	f := faultf(codeInvalidParams, "the prompt %s has no argument %s", p.name, quoted(name))
+	if hint := dataflow.DidYouMean(name, names); hint != "" {
+		f.message += "; " + hint
+	}
+	return promptArg{}, f
 }
 
 // scopeLacked is why a key or token is not good for an operation of a model that

@@ -51,7 +51,7 @@ func reachOf(ops map[string]dataflow.Op, wf *dataflow.Workflow, readOnly bool) r
 			continue
 		}
 		switch n.Type {
-		case "StarlarkNode", "AggregateNode", "SwitchNode", "MergeNode", "TransactionNode": // these only arrange, or read
+		case "StarlarkNode", "AggregateNode", "SwitchNode", "MergeNode", "FilterNode", "SortNode", "TransactionNode": // these only arrange, or read
 		default:
 			r.destructive, r.openWorld = true, true
 		}

@@ -38,6 +38,7 @@ type request struct {
 	mu   sync.Mutex // guards what follows
 	told bool
 	last float64 // progress
+	over bool    // it has been answered: nothing more is told
 }
 
 // outlet takes what is sent to a client while a request of its goes on.
@@ -219,6 +220,13 @@ func (q *request) until(ctx context.Context) (context.Context, func()) {
 	return ctx, func() { stop(); cancel(nil) }
 }
 
+// givenUp reports whether a request that changes something ended because its
+// client wants it undone, in the way of its revision: not for want of time, nor
+// because the server closes.
+func (q *request) givenUp(ctx context.Context) bool {
+	return ctx.Err() != nil && !errors.Is(context.Cause(ctx), context.DeadlineExceeded) && q.server.hub.closing.Err() == nil
+}
+
 // calledOff reports whether the client has called the request off.
 func (q *request) calledOff() bool { return q.off != nil && q.off.Err() != nil }
 
@@ -229,11 +237,20 @@ func (q *request) answer(ctx context.Context) (text []byte, status int) {
 		return appendFault(nil, q.msg.id, f), f.status(q.modern)
 	}
 	r, err := q.run(ctx)
+	q.hush()
 	if err == nil {
 		return q.appendReply(make([]byte, 0, len(r.body)+200), r), http.StatusOK
 	}
 	f := q.faultOf(err)
 	return appendFault(nil, q.msg.id, f), f.status(q.modern)
+}
+
+// hush ends what is told of a request: what goes on by itself, as a durable run,
+// may have more to tell, and there is no stream for it any more.
+func (q *request) hush() {
+	q.mu.Lock()
+	defer q.mu.Unlock()
+	q.over = true
 }
 
 // run runs the method, and survives it.
@@ -378,7 +395,7 @@ func listen(ctx context.Context, q *request) (*reply, error) {
 		return nil, faultf(codeInvalidParams, `subscriptions/listen says what to listen for: {"notifications": {"toolsListChanged": true}}`)
 	}
 	wanted := func(name string) bool { v, _ := want.Get(name); return v == true }
-	l := newListener(q.view.name, changes{wanted("toolsListChanged"), wanted("promptsListChanged"), wanted("resourcesListChanged")})
+	l := newListener(q.view.name, q.caller, changes{wanted("toolsListChanged"), wanted("promptsListChanged"), wanted("resourcesListChanged")})
 	l.tag = q.msg.id
 	uris, _ := want.Get("resourceSubscriptions")
 	list, _ := uris.([]any)

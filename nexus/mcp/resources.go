@@ -249,19 +249,25 @@ func (s *Server) resourceChanged(old *Server, uri string) bool {
 	return !bytes.Equal(old.schemaOf(was), s.schemaOf(is))
 }
 
-// completeURI completes a variable of a resource template.
-func (s *Server) completeURI(ctx context.Context, q *request, template, name, typed string, known *dataflow.Object) ([]string, error) {
+// completeURI completes a variable of a resource template: the models that the
+// caller may see, and the ids of one.
+func (s *Server) completeURI(ctx context.Context, q *request, template, name, typed string, known *dataflow.Object) (completion, error) {
+	own := template == modelURI || template == recordURI
 	switch {
-	case name == "model" && (template == modelURI || template == recordURI):
+	case name == "model" && own:
 		var models []string
 		for _, exp := range s.engine.App().Exposures {
-			models = append(models, exp.Model.Name)
+			if slices.ContainsFunc(exp.Served(), func(op dataflow.OpKind) bool { return s.may(q.caller, exp, op) }) {
+				models = append(models, exp.Model.Name)
+			}
 		}
 		return startingWith(models, typed), nil
 	case name == "id" && template == recordURI:
 		if exp := s.exposureNamed(text(known, "model")); exp != nil {
 			return s.completeID(ctx, q, exp.Model, typed)
 		}
+	case !own && !slices.ContainsFunc(s.o.Extension.Resources, func(r Resource) bool { return r.URI == template }):
+		return completion{}, faultf(codeInvalidParams, "there is no resource template %s; resources/templates/list names those there are", quoted(template))
 	}
-	return nil, nil
+	return completion{}, nil
 }

@@ -44,7 +44,7 @@ type session struct {
 func newSession(id, view string, c access.Caller) *session {
 	s := &session{id: id, owner: ownerOf(c), level: levelNone,
 		inflight: make(map[string]context.CancelCauseFunc), asked: make(map[string]chan *message)}
-	s.listener = newListener(view, changes{tools: true, prompts: true, resources: true})
+	s.listener = newListener(view, c, changes{tools: true, prompts: true, resources: true})
 	s.over, s.end = context.WithCancel(context.Background())
 	return s
 }
@@ -140,9 +140,10 @@ func (c changes) or(d changes) changes {
 // listener collects what a client has not been told of yet. However much
 // changes, it holds each thing once.
 type listener struct {
-	view string
-	wake chan struct{} // holds one token while there is something to tell
-	tag  []byte        // the id of the request that made a subscription; nil of a session
+	view   string
+	caller access.Caller // as it was when it began to listen
+	wake   chan struct{} // holds one token while there is something to tell
+	tag    []byte        // the id of the request that made a subscription; nil of a session
 
 	mu      sync.Mutex // guards what follows
 	wants   changes
@@ -151,8 +152,8 @@ type listener struct {
 	updated []string
 }
 
-func newListener(view string, wants changes) *listener {
-	return &listener{view: view, wants: wants, wake: make(chan struct{}, 1), watched: make(map[string]bool)}
+func newListener(view string, c access.Caller, wants changes) *listener {
+	return &listener{view: view, caller: c, wants: wants, wake: make(chan struct{}, 1), watched: make(map[string]bool)}
 }
 
 // watch adds a resource to those that the client wants to hear of.

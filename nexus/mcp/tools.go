@@ -7,6 +7,7 @@ import (
 	"strconv"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -145,12 +146,21 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 	readOnly := s.engine.ReadOnly(wf.Name)
 	kept := s.durable(wf.Name)
 	t := &tool{name: workflowTool(wf), title: wf.Name, kind: kindWorkflow, workflow: wf, readOnly: readOnly}
+	reaches := sync.OnceValue(func() reach { return reachOf(ops(), wf, readOnly) })
+	// What is all in one transaction can be tried out.
+	extra := sync.OnceValue(func() []*dataflow.Field {
+		out := s.engine.OutputType(wf.Name)
+		if kept || readOnly || reaches().openWorld || hasField(wf.Input, dryRunParam) || isObject(out) && slices.Contains(out.AttrNames(), dryRunParam) {
+			return nil
+		}
+		return []*dataflow.Field{dryRunField()}
+	})
 	t.define = func() definition {
 		out := s.engine.OutputType(wf.Name)
 		d := definition{
 			description: describeWorkflow(wf, out, readOnly, s.engine.Plan().Durable(wf.Name)),
-			input:       schema.Input(wf.Input),
-			reach:       reachOf(ops(), wf, readOnly),
+			input:       schema.Input(append(wf.Input[:len(wf.Input):len(wf.Input)], extra()...)),
+			reach:       reaches(),
 		}
 		switch {
 		case kept: // a run that waits has no outputs yet
@@ -158,6 +168,9 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 		case isObject(out):
 			if d.output = schema.Output(out); wf.Output == nil { // a node that is skipped has no output
 				d.output = without(d.output, "required")
+			}
+			if len(extra()) > 0 {
+				d.output = withProperty(d.output, dryRunParam, "nothing was kept; there only if that was asked for")
 			}
 		}
 		return d
@@ -170,7 +183,11 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 		if err := q.countWorkflow(ctx, wf.Name); err != nil {
 			return answer{}, err
 		}
-		req := engine.Request{Workflow: wf.Name, Inputs: args, Caller: q.caller}
+		o, err := takeOptions(args, extra())
+		if err != nil {
+			return answer{}, err
+		}
+		req := engine.Request{Workflow: wf.Name, Inputs: o.rest, Caller: q.caller, DryRun: o.dryRun}
 		if q.progress != nil {
 			req.Progress = func(done, total int, node string) { q.tellProgress(float64(done), float64(total), node) }
 		}
@@ -178,7 +195,7 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 		if err != nil {
 			return answer{}, err
 		}
-		return answer{value: res.Outputs, runID: res.RunID}, nil
+		return answer{value: res.Outputs, runID: res.RunID, dryRun: o.dryRun}, nil
 	}
 	return t
 }
@@ -195,10 +212,16 @@ func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, *request, *d
 		if err := q.countWorkflow(ctx, wf.Name); err != nil {
 			return answer{}, err
 		}
-		r, _, err := s.o.Runs.Begin(ctx, durable.Begin{Workflow: wf.Name, Inputs: args, Caller: q.caller})
+		b := durable.Begin{Workflow: wf.Name, Inputs: args, Caller: q.caller}
+		if q.progress != nil {
+			b.Progress = func(done int, step string) { q.tellProgress(float64(done), 0, step) }
+		}
+		r, _, err := s.o.Runs.Begin(ctx, b)
 		switch {
 		case err != nil:
 			return answer{}, err
+		case !r.Status.Ended() && q.givenUp(ctx):
+			return answer{}, q.giveUp(ctx, r)
 		case r.Status == durable.Completed:
 			return answer{value: r.Output, runID: r.ID}, nil
 		case r.Status.Ended():
@@ -212,6 +235,19 @@ func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, *request, *d
 		return answer{value: o, runID: r.ID}, nil
 	}
 }
+
+// giveUp cancels a run that a call began, as its client has called that off.
+func (q *request) giveUp(ctx context.Context, r *durable.Run) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), giveUpTime)
+	defer cancel()
+	if _, err := q.server.o.Runs.Cancel(ctx, q.ruled(), r.ID); err != nil && dataflow.AsError(err).Status != dataflow.StatusConflict { // it has ended meanwhile
+		q.server.o.Logger.Warn("a run that was called off could not be cancelled", "run", r.ID, "cause", err)
+	}
+	return errCalledOff
+}
+
+// giveUpTime is how long it may take to ask a run to end.
+const giveUpTime = 10 * time.Second
 
 // Parameters that change how a write is done, beside those of the operation.
 const (
@@ -449,8 +485,11 @@ func outputOf(m *dataflow.Model, op dataflow.OpKind, out *dataflow.Object, extra
 
 // withProperty adds a boolean that may be there to a schema.
 func withProperty(s *dataflow.Object, name, doc string) *dataflow.Object {
-	s = s.Clone()
-	props := object(s, "properties").Clone()
+	props := object(s, "properties")
+	if props == nil { // which allows anything
+		return s
+	}
+	s, props = s.Clone(), props.Clone()
 	props.Set(name, dataflow.ObjectOf("type", "boolean", "description", doc))
 	s.Set("properties", props)
 	return s

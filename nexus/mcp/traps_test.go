@@ -8,6 +8,7 @@ import (
 	"io"
 	"net/http"
 	"net/http/httptest"
+	"runtime"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -597,4 +598,194 @@ func TestAWorkflowSaysHowFarItHasCome(t *testing.T) {
 	}
 	s.res.Body.Close()
 	w.want("tools/call", `{"name":"accounts_count","arguments":{}}`, `{"jsonrpc":"2.0","id":7,"result":{"content"`)
+}
+
+// deposits is a handler that opens an account, tells that it has, and goes on
+// until it is called off.
+func deposits(kept bool, opened chan<- struct{}) *dataflow.Workflow {
+	wf := &dataflow.Workflow{Name: "deposits", Handler: &goFunc{"deposits", func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+		for _, owner := range []string{"a", "b"} {
+			if _, err := h.Workflow(ctx, "open_account", dataflow.ObjectOf("owner", owner, "deposit", int64(1))); err != nil {
+				return nil, err
+			}
+		}
+		if opened == nil {
+			return "done", nil
+		}
+		close(opened)
+		<-ctx.Done()
+		return nil, ctx.Err()
+	}}}
+	if kept {
+		wf.Durable = &kept
+	}
+	return wf
+}
+
+func TestAHandlerSaysHowFarItHasCome(t *testing.T) {
+	for _, kept := range []bool{false, true} {
+		w := serving(t, newServer(t, mcp.Options{}, deposits(kept, nil)).Handler())
+		s := w.open(w.send(t.Context(), "tools/call", `{"name":"deposits","arguments":{},"_meta":{"progressToken":"p"}}`))
+		for _, want := range []string{`"params":{"progressToken":"p","progress":1,"message":"`, `"progressToken":"p","progress":2,`, `"structuredContent":{"result":"done"}`} {
+			if got := s.next(); !strings.Contains(got, want) {
+				t.Errorf("kept %v: got %s, want %s", kept, got, want)
+			}
+		}
+		s.res.Body.Close()
+	}
+}
+
+// A durable run survives everything but its client's wish: whoever calls off the
+// call that began it, in the way of the revision, cancels it.
+func TestARunIsCancelledWithTheCallThatBeganIt(t *testing.T) {
+	for _, modern := range []bool{false, true} {
+		opened := make(chan struct{})
+		w := serving(t, newServer(t, mcp.Options{}, deposits(true, opened)).Handler())
+		if w.modern = modern; !modern {
+			w = w.initialized()
+		}
+		ctx, leave := context.WithCancel(t.Context())
+		answered := make(chan struct{})
+		go func() {
+			defer close(answered)
+			meta := ""
+			if modern {
+				meta = `,"_meta":{"io.modelcontextprotocol/protocolVersion":"2026-07-28","io.modelcontextprotocol/clientCapabilities":{}}`
+			}
+			res, err := w.try(ctx, http.MethodPost, `{"jsonrpc":"2.0","id":"long","method":"tools/call","params":{"name":"deposits","arguments":{}`+meta+`}}`, "tools/call", `{"name":"deposits"}`)
+			if err == nil {
+				res.Body.Close()
+			}
+		}()
+		<-opened
+		if modern {
+			leave()
+		} else {
+			w.do("notifications/cancelled", `{"requestId":"long"}`)
+		}
+		<-answered
+		until(t, func() bool {
+			_, text := w.do("tools/call", `{"name":"list_runs","arguments":{}}`)
+			return strings.Contains(text, `"status":"cancelled"`)
+		})
+		leave()
+	}
+}
+
+// until waits for something to come about.
+func until(t *testing.T, done func() bool) {
+	t.Helper()
+	for end := time.Now().Add(time.Minute); !done(); {
+		if time.Now().After(end) {
+			t.Fatal("it has not come about within a minute")
+		}
+		runtime.Gosched()
+	}
+}
+
+// Of a reload a client is told once, and only if it gives it other tools: by
+// name, by a description or a schema alone, or by who may use them.
+func TestWhatAReloadIsToldFor(t *testing.T) {
+	role := func(name string) *dataflow.Rule {
+		return &dataflow.Rule{Grants: []dataflow.Grant{{Who: dataflow.WhoRole, Roles: []string{name}}}}
+	}
+	hub := mcp.NewHub(mcp.HubOptions{})
+	var current atomic.Pointer[mcp.Server]
+	swap := func(change func(app *dataflow.App, audit *dataflow.Workflow)) {
+		app := testApp()
+		audit := &dataflow.Workflow{Name: "audit", ReadOnly: true, Access: role("auditor"),
+			Handler: &goFunc{"audit", func(context.Context, dataflow.Handler, *dataflow.Object) (any, error) { return "done", nil }}}
+		change(app, audit)
+		s := serverOf(t, app, mcp.Options{Hub: hub}, audit)
+		current.Store(s)
+		hub.Swap(s)
+	}
+	same := func(*dataflow.App, *dataflow.Workflow) {}
+	swap(same)
+	as := func(roles ...string) *stream {
+		c := access.Caller{User: dataflow.ObjectOf("id", "u"), Roles: roles, Key: "user:u"}
+		w := serving(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			current.Load().Handler().ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), c)))
+		}))
+		return w.initialized().listen()
+	}
+	clerk, auditor := as("clerk"), as("auditor")
+	const tools = `{"jsonrpc":"2.0","method":"notifications/tools/list_changed"}`
+	const prompts = `{"jsonrpc":"2.0","method":"notifications/prompts/list_changed"}`
+	told := func(what string, s *stream, want ...string) {
+		t.Helper()
+		for _, w := range want {
+			if got := s.next(); got != w {
+				t.Errorf("%s: told %q, want %q", what, got, w)
+			}
+		}
+	}
+	swap(same) // of which nobody hears: what they hear next is of the next one
+	swap(func(_ *dataflow.App, audit *dataflow.Workflow) { audit.Access = role("clerk") })
+	told("other rules", clerk, tools)
+	told("other rules", auditor, tools)
+	both := func(app *dataflow.App, audit *dataflow.Workflow) {
+		audit.Access, app.Workflows[0].Doc = role("clerk"), "Opens it."
+	}
+	swap(both)
+	told("another description", clerk, tools)
+	told("another description", auditor, tools)
+	swap(func(app *dataflow.App, audit *dataflow.Workflow) {
+		both(app, audit)
+		app.Workflows[0].Input[0].Optional = true
+	})
+	told("another schema", clerk, tools)
+	told("another schema", auditor, tools)
+	swap(func(app *dataflow.App, audit *dataflow.Workflow) {
+		both(app, audit)
+		app.Workflows[0].Input[0].Optional = true
+		app.Prompts = []*dataflow.Prompt{{Name: "p", Text: "x"}}
+	})
+	told("a prompt", clerk, prompts)
+	told("a prompt", auditor, prompts)
+}
+
+// A completion names what there is, and counts only what it has counted.
+func TestCompletion(t *testing.T) {
+	app := testApp()
+	db := app.Databases[0]
+	ticket := testModel(db, "Ticket", "tickets", &dataflow.Field{Name: "text", Type: dataflow.String})
+	ticket.Fields[0].Type = &dataflow.Type{Kind: dataflow.KindUUID}
+	ticket.Seal()
+	app.Exposures = append(app.Exposures, &dataflow.Exposure{Model: ticket, Path: "tickets", Ops: dataflow.Ops()})
+	app.Prompts = []*dataflow.Prompt{{Name: "explain", Text: "${input.state}", Args: []*dataflow.Field{
+		{Name: "state", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"open", "closed"}}},
+		{Name: "account", Type: &dataflow.Type{Kind: dataflow.KindRef, Model: app.Exposures[0].Model}}}}}
+	w := serving(t, serverOf(t, app, mcp.Options{}).Handler())
+	var rows []string
+	for i := range 120 {
+		rows = append(rows, fmt.Sprintf(`{"owner":"o%d","balance":1}`, i))
+	}
+	w.want("tools/call", `{"name":"accounts_bulk_create","arguments":{"data":[`+strings.Join(rows, ",")+`]}}`, `"inserted":120`)
+	w.want("tools/call", `{"name":"tickets_create","arguments":{"text":"x"}}`, `"id":"0`)
+	prompt := func(arg, typed string) string {
+		return `{"ref":{"type":"ref/prompt","name":"explain"},"argument":{"name":"` + arg + `","value":"` + typed + `"}}`
+	}
+	resource := func(uri, model, arg, typed string) string {
+		return `{"ref":{"type":"ref/resource","uri":"` + uri + `"},"argument":{"name":"` + arg + `","value":"` + typed + `"},"context":{"arguments":{"model":"` + model + `"}}}`
+	}
+	const record = "flowctl://models/{model}/records/{id}"
+	for _, c := range []struct{ params, want string }{
+		{prompt("state", "O"), `{"completion":{"values":["open"],"total":1,"hasMore":false}}`},
+		{prompt("account", ""), `"99","100"],"hasMore":true}}`},
+		{prompt("account", "3"), `{"completion":{"values":["3","30","31","32","33","34","35","36","37","38","39"],"total":11,"hasMore":false}}`},
+		{prompt("account", "12"), `{"completion":{"values":["12","120"],"total":2,"hasMore":false}}`},
+		{prompt("account", "119"), `{"completion":{"values":["119"],"total":1,"hasMore":false}}`},
+		{prompt("account", "9223372036854775807"), `{"completion":{"values":[],"total":0,"hasMore":false}}`},
+		{prompt("account", "x"), `{"completion":{"values":[],"total":0,"hasMore":false}}`},
+		{prompt("stat", ""), `"code":-32602,"message":"the prompt explain has no argument \"stat\"; did you mean \"state\"?"`},
+		{resource(record, "", "model", "acc"), `"values":["Account"]`},
+		{resource(record, "Account", "id", "12"), `"values":["12","120"]`},
+		{resource(record, "Ticket", "id", "0"), `"total":1,"hasMore":false`},
+		{resource(record, "Ticket", "id", "00000000-"), `"total":1,"hasMore":false`},
+		{resource(record, "Ticket", "id", "f"), `{"values":[],"total":0,"hasMore":false}`},
+		{resource("flowctl://nothing/{id}", "", "id", ""), `there is no resource template \"flowctl://nothing/{id}\"; resources/templates/list names those there are`},
+	} {
+		w.want("completion/complete", c.params, c.want)
+	}
 }

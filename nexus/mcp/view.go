@@ -223,6 +223,26 @@ func (s *Server) changedSince(old *Server, name string) changes {
 	}
 }
 
+// showsAsBefore reports whether a caller sees the tools of a view that it saw in
+// an earlier server: who may use what can have changed, and nothing else.
+func (s *Server) showsAsBefore(old *Server, name string, c access.Caller) bool {
+	if !s.guarded && !old.guarded {
+		return true
+	}
+	names := func(v *view) []string {
+		if v == nil {
+			return nil
+		}
+		shown, _ := v.shownTo(c)
+		list := make([]string, len(shown))
+		for i, t := range shown {
+			list[i] = t.name
+		}
+		return list
+	}
+	return slices.Equal(names(old.viewNamed(name)), names(s.viewNamed(name)))
+}
+
 func (s *Server) viewNamed(name string) *view {
 	v, _ := s.viewAt("/mcp/" + name)
 	return v

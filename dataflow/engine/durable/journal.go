@@ -25,6 +25,8 @@ type journal struct {
 	// ending: the run is being undone, so that it has been cancelled is no news.
 	ending bool
 	spoke  []string // runs that a commit gave something to do
+	// progress, if set, hears of the steps that are done.
+	progress func(done int, step string)
 }
 
 var _ engine.Journal = (*journal)(nil)
@@ -75,6 +77,9 @@ func (j *journal) Commit(ctx context.Context, body func(store.Tx) (*engine.Check
 		j.saved.Store(true)
 		for _, s := range steps {
 			j.remember(s)
+		}
+		if j.progress != nil && len(steps) > 0 {
+			tellSteps(j.steps, j.progress)
 		}
 		j.home.told(j.run)
 		j.home.wake(len(j.spoke) > 0)
@@ -206,6 +211,19 @@ func (j *journal) remember(s *engine.Step) {
 	}
 	i := slices.IndexFunc(j.steps, func(old *engine.Step) bool { return old.Key == s.Key })
 	j.steps[i] = s
+}
+
+// tellSteps says how many of the steps are done, and which is the last of them.
+func tellSteps(steps []*engine.Step, progress func(done int, step string)) {
+	done, last := 0, ""
+	for _, s := range steps {
+		if s.State == engine.StepDone {
+			done, last = done+1, s.Key
+		}
+	}
+	if done > 0 {
+		progress(done, last)
+	}
 }
 
 // poke has another run looked at.

@@ -142,6 +142,10 @@ type Begin struct {
 	Key, Request string
 	// Later: the run is only queued.
 	Later bool
+	// Progress, if set, hears how many steps have been kept as done, and of the
+	// last of them: of those that this process does before Begin returns, and
+	// perhaps of some after that.
+	Progress func(done int, step string)
 }
 
 // keyOf is a begin's key among all.
@@ -185,7 +189,7 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 		h.wake(err == nil)
 	} else {
 		r.Status, r.token, r.Executor, r.Started, r.WakeAt = Running, rs.opts.NewID(), h.name, r.Created, time.Time{}
-		over, err = h.await(ctx, &journal{home: h, run: r, kept: map[string]int64{}})
+		over, err = h.await(ctx, &journal{home: h, run: r, kept: map[string]int64{}, progress: b.Progress})
 	}
 	if e, ok := errors.AsType[*dataflow.Error](err); ok && e.Code == "unique_violation" && b.Key != "" && e.Node == "" {
 		if r, err := h.byKey(ctx, b.key()); r != nil || err != nil { // somebody was faster
@@ -196,7 +200,7 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 		return r, false, err
 	}
 	if limited {
-		r, err = rs.follow(ctx, h, r)
+		r, err = rs.follow(ctx, h, r, b.Progress)
 		return r, false, err
 	}
 	now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID) // another goroutine has r
@@ -214,7 +218,7 @@ func (rs *Runs) Begun(ctx context.Context, b Begin) (*Run, error) {
 
 // follow waits until a run that had to wait for its turn has ended or rests, or
 // ctx is done.
-func (rs *Runs) follow(ctx context.Context, h *home, r *Run) (*Run, error) {
+func (rs *Runs) follow(ctx context.Context, h *home, r *Run, progress func(int, string)) (*Run, error) {
 	changed, stop := rs.Watch(r.ID)
 	defer stop()
 	look := time.NewTicker(rs.opts.Pace)
@@ -223,6 +227,11 @@ func (rs *Runs) follow(ctx context.Context, h *home, r *Run) (*Run, error) {
 		now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID)
 		if err != nil || now == nil {
 			return r, err
+		}
+		if progress != nil {
+			if steps, err := rs.Steps(context.WithoutCancel(ctx), r); err == nil { // or the next time
+				tellSteps(steps, progress)
+			}
 		}
 		if now.Status.Ended() || now.Status == Waiting && !now.WakeAt.Before(h.now()) || ctx.Err() != nil {
 			return now, nil
