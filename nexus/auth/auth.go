@@ -62,6 +62,7 @@ type Guard struct {
 	o       Options
 	issuers []*issuer
 	known   recent
+	heads   heads
 	busy    sync.WaitGroup // what is done beside requests
 }
 

@@ -5,6 +5,7 @@ import (
 	"encoding/base64"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -15,6 +16,9 @@ import (
 
 // tokenDepth is how deep a token's JSON may nest.
 const tokenDepth = 8
+
+// base64url is the encoding of a token's parts, in the one spelling of each.
+var base64url = base64.RawURLEncoding.Strict()
 
 // family is what an algorithm checks a signature with.
 type family int
@@ -72,44 +76,65 @@ func newIssuer(i *dataflow.Issuer, sets *KeySets) *issuer {
 // token is a JWT, taken apart. Nothing in it is to be believed before its
 // signature has been checked.
 type token struct {
+	*head
 	signed    string // what the signature is of
 	signature []byte
-	family    family
-	alg       string
-	method    jwt.SigningMethod
-	kid       string
 	claims    *dataflow.Object
 }
 
-// parse takes a token apart, and refuses what is none that could be good.
-func parse(text string) (*token, bool) {
-	parts := strings.Split(text, ".")
-	if len(parts) != 3 {
+// head is what the first part of a token says. It is immutable.
+type head struct {
+	text   string // the part itself
+	family family
+	alg    string
+	method jwt.SigningMethod
+	kid    string
+}
+
+// heads remembers the last head that was read: an issuer's tokens all begin with
+// the same.
+type heads struct{ last atomic.Pointer[head] }
+
+func (c *heads) read(text string) (*head, bool) {
+	if h := c.last.Load(); h != nil && h.text == text {
+		return h, true
+	}
+	o, ok := part(text)
+	if !ok || !goodHeader(o) {
 		return nil, false
 	}
-	header, ok := part(parts[0])
+	h := &head{text: strings.Clone(text)} // which must not hold the token
+	h.alg, _ = textOf(o, "alg")
+	for _, a := range algorithms {
+		if a.name == h.alg {
+			h.family, h.method = a.family, a.method
+		}
+	}
+	if h.method == nil {
+		return nil, false
+	}
+	h.kid, _ = textOf(o, "kid")
+	c.last.Store(h)
+	return h, true
+}
+
+// parse takes a token apart, and refuses what is none that could be good.
+func (c *heads) parse(text string) (*token, bool) {
+	first, rest, _ := strings.Cut(text, ".")
+	second, third, three := strings.Cut(rest, ".")
+	if !three || strings.Contains(third, ".") {
+		return nil, false
+	}
+	h, ok := c.read(first)
 	if !ok {
 		return nil, false
 	}
-	t := &token{signed: text[:len(parts[0])+1+len(parts[1])]}
-	t.alg, _ = textOf(header, "alg")
-	i := slices.IndexFunc(algorithms, func(a struct {
-		name   string
-		family family
-		method jwt.SigningMethod
-	}) bool {
-		return a.name == t.alg
-	})
-	if i < 0 || !goodHeader(header) {
-		return nil, false
-	}
-	t.family, t.method = algorithms[i].family, algorithms[i].method
-	t.kid, _ = textOf(header, "kid")
+	t := &token{head: h, signed: text[:len(first)+1+len(second)]}
 	var err error
-	if t.signature, err = base64.RawURLEncoding.Strict().DecodeString(parts[2]); err != nil || len(t.signature) == 0 {
+	if t.signature, err = base64url.DecodeString(third); err != nil || len(t.signature) == 0 {
 		return nil, false
 	}
-	if t.claims, ok = part(parts[1]); !ok {
+	if t.claims, ok = part(second); !ok {
 		return nil, false
 	}
 	return t, true
@@ -139,7 +164,7 @@ func goodHeader(h *dataflow.Object) bool {
 // part reads the object in one part of a token. A name that is there twice is
 // no JSON here: two readers would see two tokens.
 func part(text string) (*dataflow.Object, bool) {
-	raw, err := base64.RawURLEncoding.Strict().DecodeString(text)
+	raw, err := base64url.DecodeString(text)
 	if err != nil {
 		return nil, false
 	}
@@ -156,7 +181,7 @@ func textOf(o *dataflow.Object, name string) (string, bool) {
 
 // byToken finds who calls with a token.
 func (g *Guard) byToken(ctx context.Context, text string, now time.Time) (*entry, error) {
-	t, ok := parse(text)
+	t, ok := g.heads.parse(text)
 	if !ok || len(g.issuers) == 0 {
 		return nil, notGood(text)
 	}
