@@ -42,7 +42,7 @@ func callTool(ctx context.Context, q *request) (*reply, error) {
 	}
 	e := asError(err)
 	q.server.logFailure(t.name, e)
-	return failure(t, e), nil
+	return q.failure(t, e), nil
 }
 
 // call does a tool, and survives it.
@@ -164,9 +164,15 @@ func contentReply(a answer) *reply {
 
 // failure is the result of a call that did not. It has no structured content:
 // some clients hold that to the output schema whatever isError says.
-func failure(t *tool, e *dataflow.Error) *reply {
+func (q *request) failure(t *tool, e *dataflow.Error) *reply {
+	if len(e.Problems) > 0 {
+		args, _ := q.msg.params.Get("arguments")
+		out := *e
+		out.Problems = q.server.hinted(args, e.Problems)
+		e = &out
+	}
 	o := errorValue(e)
-	o.Set("hint", nextStep(t, e))
+	o.Set("hint", q.server.nextStep(t, e))
 	body := codec.AppendString([]byte(`"content":[{"type":"text","text":`), string(codec.AppendValue(nil, o)))
 	return &reply{body: append(body, `}],"isError":true`...)}
 }
@@ -203,47 +209,6 @@ func problems(ps []dataflow.Problem) []any {
 		list[i] = o
 	}
 	return list
-}
-
-// nextStep says what to do about an error, where it does not itself.
-func nextStep(t *tool, e *dataflow.Error) string {
-	if e.Hint != "" {
-		return e.Hint
-	}
-	switch e.Status {
-	case dataflow.StatusInvalid:
-		return "correct the arguments that problems points to, and call again"
-	case dataflow.StatusNotFound:
-		switch {
-		case t.exposure != nil && t.exposure.Allows(dataflow.OpList):
-			return "find the row with " + modelTool(t.exposure, dataflow.OpList) + ", and call again with its id"
-		case t.kind == kindGeneric:
-			return "find the row with find_records, and call again with its id"
-		case t.kind == kindRuns:
-			return "find the run with list_runs, and call again with its run_id"
-		}
-		return "find out what there is, and call again"
-	case dataflow.StatusConflict:
-		if e.Code == "reference_violation" {
-			return "create the row that is referred to first, or change those that refer to this one"
-		}
-		return "choose another value, or change the row that has it"
-	case dataflow.StatusRejected:
-		return "the app's own rules refuse this; the same call will be refused again"
-	case dataflow.StatusPrecondition, dataflow.StatusPreconditionRequired:
-		return "read the row again, and call again with its version"
-	case dataflow.StatusForbidden, dataflow.StatusUnauthorized:
-		return "the caller may not do this; ask whoever runs the server"
-	case dataflow.StatusBusy:
-		return "wait a moment, and call again with the same arguments"
-	case dataflow.StatusTimeout:
-		return "ask for less at once, or try again later"
-	case dataflow.StatusStorage, dataflow.StatusUpstream:
-		return "nothing has been changed; try again later"
-	case dataflow.StatusCancelled:
-		return "the call was called off; nothing has been changed"
-	}
-	return "the fault is the server's, not that of the arguments; its log has the cause"
 }
 
 func (s *Server) logFailure(what string, e *dataflow.Error) {

@@ -193,17 +193,13 @@ func (s *Server) target(q *request, args *dataflow.Object, ops ...dataflow.OpKin
 			return exp, op, nil
 		}
 	}
-	served := []string{}
-	for _, op := range exp.Served() {
-		served = append(served, op.String())
-	}
 	for _, op := range ops {
 		if exp.Allows(op) {
 			return nil, 0, access.May(s.asking(q.caller), exp.Model, op)
 		}
 	}
 	return nil, 0, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: exp.Model.Name,
-		Message: exp.Model.Name + " does not allow this", Hint: "its operations are " + strings.Join(served, ", ")}
+		Message: exp.Model.Name + " does not allow this", Hint: "its operations are " + servedBy(exp)}
 }
 
 // passing returns the arguments that an operation takes, without those that were

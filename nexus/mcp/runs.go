@@ -30,6 +30,11 @@ func (s *Server) ownTool(o own, k kind) *tool {
 			names[i] = f.Name
 		}
 		in, problems := codec.CoerceObject(dataflow.NewShape(names...), fields, args, "")
+		for _, f := range fields {
+			if f.Required() && !args.Has(f.Name) {
+				problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + f.Name, Detail: f.Name + " is required: " + f.Doc})
+			}
+		}
 		if len(problems) > 0 {
 			return answer{}, codec.Error(problems)
 		}

@@ -745,6 +745,42 @@ func TestWhatAReloadIsToldFor(t *testing.T) {
 	told("a prompt", auditor, prompts)
 }
 
+// What models get wrong is answered with what to write instead.
+func TestMistakesAreAnsweredWithTheNextStep(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	for _, c := range []struct{ tool, args, want string }{
+		{"find_records", `{"model":"Account","limit":"10"}`, `"hint":"write it without quotes: 10"`},
+		{"find_records", `{"model":"Account","filter":"{\"owner\":\"a\"}"}`, `"hint":"give the JSON itself, not a text that holds it"`},
+		{"find_records", `{"model":"Account","fields":"owner"}`, `"hint":"put it into a list: [\"owner\"]"`},
+		{"find_records", `{"model":"Acount"}`, `"hint":"did you mean \"Account\"?"`},
+		{"find_records", `{"model":"accounts"}`, `"hint":"did you mean \"Account\"?"`},
+		{"find_records", `{"model":"Unheard"}`, `"hint":"describe_models names those there are"`},
+		{"find_records", `{}`, `"detail":"model is required: the model"`},
+		{"update_records", `{"model":"Note","ids":[1],"fields":{"text":"x"}}`, `"hint":"Note does not allow this; its operations are create, list, aggregate"`},
+		{"create_records", `{"model":"Account"}`, `"pointer":"/records","detail":"records is required: the records"`},
+		{"create_records", `{"model":"Account","records":{"owner":"a"}}`, `"hint":"put it into a list: [ … ]"`},
+		{"create_records", `{"model":"Account","records":[{"owner":"a","balance":1,"serial":"7"}]}`, `"pointer":"/records/0/serial","detail":"must be a whole number, not a string","hint":"write it without quotes: 7"`},
+		{"accounts_read", `"{\"id\":1}"`, `"hint":"give the JSON itself, not a text that holds it"`},
+		{"accounts_read", `{"id":9}`, `"hint":"find the row with accounts_list, and call again with its id"`},
+		{"delete_records", `{"model":"Account","ids":[9],"dry_run":"true"}`, `"hint":"write it without quotes: true"`},
+		{"withdraw", `{"owner":"nobody"}`, `"hint":"see with accounts_list which rows of Account there are, and call again"`},
+	} {
+		_, text := w.do("tools/call", `{"name":"`+c.tool+`","arguments":`+c.args+`}`)
+		var got struct {
+			Result struct {
+				IsError bool
+				Content []struct{ Text string }
+			}
+		}
+		if err := json.Unmarshal([]byte(text), &got); err != nil || len(got.Result.Content) != 1 || !got.Result.IsError {
+			t.Errorf("%s %s: got %s", c.tool, c.args, text)
+		} else if said := got.Result.Content[0].Text; !strings.Contains(said, c.want) {
+			t.Errorf("%s %s\ngot  %s\nwant %s", c.tool, c.args, said, c.want)
+		}
+	}
+	w.want("tools/call", `{"name":"nothing"}`, `there is no tool \"nothing\"; tools/list names those there are`)
+}
+
 // A completion names what there is, and counts only what it has counted.
 func TestCompletion(t *testing.T) {
 	app := testApp()

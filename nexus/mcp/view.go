@@ -204,9 +204,11 @@ func (q *request) callableTool() (*tool, *fault) {
 		names = append(names, n)
 	}
 	slices.Sort(names)
-	if hint := dataflow.DidYouMean(name, names); hint != "" {
-		f.message += "; " + hint
+	hint := dataflow.DidYouMean(name, names)
+	if hint == "" {
+		hint = "tools/list names those there are"
 	}
+	f.message += "; " + hint
 	return nil, f
 }
 

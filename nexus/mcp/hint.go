@@ -1,0 +1,147 @@
+package mcp
+
+import (
+	"slices"
+	"strconv"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+)
+
+// hinted gives the problems of a call's arguments that say nothing of it
+// themselves what to write instead. It is for the mistakes that models make: JSON
+// as text, numbers in quotes, one value in the place of a list.
+func (s *Server) hinted(args any, problems []dataflow.Problem) []dataflow.Problem {
+	out := slices.Clone(problems)
+	for i, p := range out {
+		if p.Hint == "" {
+			out[i].Hint = s.hintFor(p, valueAt(args, p.Pointer))
+		}
+	}
+	return out
+}
+
+func (s *Server) hintFor(p dataflow.Problem, given any) string {
+	text, isText := given.(string)
+	switch {
+	case p.Code == "not_in_enum" && p.Pointer == "/model" && isText:
+		exp := s.exposureNamed(text)
+		if exp == nil {
+			return "describe_models names those there are"
+		}
+		if text != exp.Model.Name {
+			return "say " + quoted(exp.Model.Name)
+		}
+		return text + " does not allow this; its operations are " + servedBy(exp)
+	case p.Code != "wrong_type":
+		return ""
+	case isText:
+		return retyped(p.Detail, text)
+	case given != nil && strings.HasPrefix(p.Detail, "must be a list"):
+		return "put it into a list: [ … ]"
+	}
+	return ""
+}
+
+// retyped says how to write a text of what was to be something else.
+func retyped(detail, text string) string {
+	v, problems := codec.ParseJSON([]byte(text), codec.MaxDepth)
+	if len(problems) > 0 {
+		v = nil
+	}
+	wants := func(what string) bool { return strings.HasPrefix(detail, "must be "+what) }
+	switch v.(type) {
+	case *dataflow.Object, []any:
+		return "give the JSON itself, not a text that holds it"
+	case int64, dataflow.Decimal, bool:
+		if !wants("a list") && !wants("an object") {
+			return "write it without quotes: " + strings.TrimSpace(shown(text))
+		}
+	}
+	if wants("a list") {
+		return "put it into a list: [" + strconv.Quote(shown(text)) + "]"
+	}
+	return ""
+}
+
+// valueAt is what a pointer (RFC 6901) leads to; nil if that is nothing.
+func valueAt(v any, pointer string) any {
+	for _, name := range strings.Split(pointer, "/")[1:] {
+		name = strings.ReplaceAll(strings.ReplaceAll(name, "~1", "/"), "~0", "~")
+		switch at := v.(type) {
+		case *dataflow.Object:
+			v, _ = at.Get(name)
+		case []any:
+			i, err := strconv.Atoi(name)
+			if err != nil || i < 0 || i >= len(at) {
+				return nil
+			}
+			v = at[i]
+		default:
+			return nil
+		}
+	}
+	return v
+}
+
+// servedBy lists the operations of a model that is served.
+func servedBy(exp *dataflow.Exposure) string {
+	var names []string
+	for _, op := range exp.Served() {
+		names = append(names, op.String())
+	}
+	return strings.Join(names, ", ")
+}
+
+// nextStep says what to do about an error, where it does not itself.
+func (s *Server) nextStep(t *tool, e *dataflow.Error) string {
+	if e.Hint != "" {
+		return e.Hint
+	}
+	if e.Status == dataflow.StatusNotFound {
+		return s.whereToFind(t, e)
+	}
+	if e.Code == "reference_violation" {
+		return "create the row that is referred to first, or change those that refer to this one"
+	}
+	if next := nextSteps[e.Status]; next != "" {
+		return next
+	}
+	return "the fault is the server's, not that of the arguments; its log has the cause"
+}
+
+// nextSteps are what to do about errors, by their kind.
+var nextSteps = map[dataflow.Status]string{
+	dataflow.StatusInvalid:              "correct the arguments that problems points to, and call again",
+	dataflow.StatusConflict:             "choose another value, or change the row that has it",
+	dataflow.StatusRejected:             "the app's own rules refuse this; the same call will be refused again",
+	dataflow.StatusPrecondition:         "read the row again, and call again with its version",
+	dataflow.StatusPreconditionRequired: "read the row again, and call again with its version",
+	dataflow.StatusForbidden:            "the caller may not do this; ask whoever runs the server",
+	dataflow.StatusUnauthorized:         "the caller may not do this; ask whoever runs the server",
+	dataflow.StatusBusy:                 "wait a moment, and call again with the same arguments",
+	dataflow.StatusTimeout:              "ask for less at once, or try again later",
+	dataflow.StatusStorage:              "nothing has been changed; try again later",
+	dataflow.StatusUpstream:             "nothing has been changed; try again later",
+	dataflow.StatusCancelled:            "the call was called off; nothing has been changed",
+}
+
+// whereToFind says by which tool to find what a call did not.
+func (s *Server) whereToFind(t *tool, e *dataflow.Error) string {
+	exp := t.exposure
+	if exp == nil && e.Model != "" {
+		exp = s.exposureNamed(e.Model)
+	}
+	switch {
+	case t.kind == kindRuns:
+		return "find the run with list_runs, and call again with its run_id"
+	case t.kind == kindGeneric:
+		return "find the row with find_records, and call again with its id"
+	case exp == nil || !exp.Allows(dataflow.OpList):
+		return "find out what there is, and call again"
+	case t.kind == kindOperation:
+		return "find the row with " + modelTool(exp, dataflow.OpList) + ", and call again with its id"
+	}
+	return "see with " + modelTool(exp, dataflow.OpList) + " which rows of " + exp.Model.Name + " there are, and call again"
+}
