@@ -172,7 +172,7 @@ func (q *request) failure(t *tool, e *dataflow.Error) *reply {
 		e = &out
 	}
 	o := errorValue(e)
-	o.Set("hint", q.server.nextStep(t, e))
+	o.Set("hint", q.nextStep(t, e))
 	body := codec.AppendString([]byte(`"content":[{"type":"text","text":`), string(codec.AppendValue(nil, o)))
 	return &reply{body: append(body, `}],"isError":true`...)}
 }

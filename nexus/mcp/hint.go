@@ -95,12 +95,12 @@ func servedBy(exp *dataflow.Exposure) string {
 }
 
 // nextStep says what to do about an error, where it does not itself.
-func (s *Server) nextStep(t *tool, e *dataflow.Error) string {
+func (q *request) nextStep(t *tool, e *dataflow.Error) string {
 	if e.Hint != "" {
 		return e.Hint
 	}
 	if e.Status == dataflow.StatusNotFound {
-		return s.whereToFind(t, e)
+		return q.whereToFind(t, e)
 	}
 	if e.Code == "reference_violation" {
 		return "create the row that is referred to first, or change those that refer to this one"
@@ -127,11 +127,12 @@ var nextSteps = map[dataflow.Status]string{
 	dataflow.StatusCancelled:            "the call was called off; nothing has been changed",
 }
 
-// whereToFind says by which tool to find what a call did not.
-func (s *Server) whereToFind(t *tool, e *dataflow.Error) string {
+// whereToFind says by which of the tools that are there to find what a call did
+// not.
+func (q *request) whereToFind(t *tool, e *dataflow.Error) string {
 	exp := t.exposure
 	if exp == nil && e.Model != "" {
-		exp = s.exposureNamed(e.Model)
+		exp = q.server.exposureNamed(e.Model)
 	}
 	switch {
 	case t.kind == kindRuns:
@@ -140,8 +141,15 @@ func (s *Server) whereToFind(t *tool, e *dataflow.Error) string {
 		return "find the row with find_records, and call again with its id"
 	case exp == nil || !exp.Allows(dataflow.OpList):
 		return "find out what there is, and call again"
-	case t.kind == kindOperation:
-		return "find the row with " + modelTool(exp, dataflow.OpList) + ", and call again with its id"
 	}
-	return "see with " + modelTool(exp, dataflow.OpList) + " which rows of " + exp.Model.Name + " there are, and call again"
+	by := modelTool(exp, dataflow.OpList)
+	switch {
+	case t.kind == kindOperation:
+		return "find the row with " + by + ", and call again with its id"
+	case q.view.generic:
+		by = "find_records"
+	case q.view.callable[by] == nil:
+		return "find out which " + exp.Model.Name + " there is, and call again"
+	}
+	return "see with " + by + " which rows of " + exp.Model.Name + " there are, and call again"
 }

@@ -763,7 +763,6 @@ func TestMistakesAreAnsweredWithTheNextStep(t *testing.T) {
 		{"accounts_read", `"{\"id\":1}"`, `"hint":"give the JSON itself, not a text that holds it"`},
 		{"accounts_read", `{"id":9}`, `"hint":"find the row with accounts_list, and call again with its id"`},
 		{"delete_records", `{"model":"Account","ids":[9],"dry_run":"true"}`, `"hint":"write it without quotes: true"`},
-		{"withdraw", `{"owner":"nobody"}`, `"hint":"see with accounts_list which rows of Account there are, and call again"`},
 	} {
 		_, text := w.do("tools/call", `{"name":"`+c.tool+`","arguments":`+c.args+`}`)
 		var got struct {
@@ -777,6 +776,15 @@ func TestMistakesAreAnsweredWithTheNextStep(t *testing.T) {
 		} else if said := got.Result.Content[0].Text; !strings.Contains(said, c.want) {
 			t.Errorf("%s %s\ngot  %s\nwant %s", c.tool, c.args, said, c.want)
 		}
+	}
+	for _, c := range []struct{ set, hint string }{
+		{"/all", "see with accounts_list which rows of Account there are, and call again"},
+		{"", "see with find_records which rows of Account there are, and call again"},
+		{"/workflows", "find out which Account there is, and call again"},
+	} {
+		in := *w
+		in.url += c.set
+		in.want("tools/call", `{"name":"withdraw","arguments":{"owner":"nobody"}}`, c.hint)
 	}
 	w.want("tools/call", `{"name":"nothing"}`, `there is no tool \"nothing\"; tools/list names those there are`)
 }
