@@ -58,10 +58,10 @@ var otherLimits = map[string]string{
 	"route_limits":        `write "workflows" and "models", which hold over MCP too`,
 	"endpoint_limits":     `write "workflows" and "models", which hold over MCP too`,
 	"per_endpoint_limits": `write "workflows" and "models", which hold over MCP too`,
-	"backend":             "leave it out: on PostgreSQL the database is where processes share limits",
-	"redis_url":           "leave it out: on PostgreSQL the database is where processes share limits",
+	"backend":             "leave it out: each process counts for itself, and needs nothing for that",
+	"redis_url":           "leave it out: each process counts for itself, and needs nothing for that",
 	"include_headers":     "leave it out: answers always say what is left",
-	"fail_open":           "leave it out: a process that has lost the database goes on with its share",
+	"fail_open":           "leave it out: a process counts in its own memory, and nothing can fail",
 }
 
 func (r *limitReader) fail(at dataflow.Span, message, hint string) {
