@@ -7,6 +7,7 @@
 //	go run ./bench sqlite     the same on SQLite
 //	go run ./bench memory     memory over a million requests, on both engines
 //	go run ./bench start      from process start to the first answer; idle memory
+//	go run ./bench check      flowctl check and version, beside a program that does nothing
 //	go run ./bench unchanged  500 tables that are as they should be, on both engines
 //	go run ./bench scale      10, 100 and 1,000 models and workflows
 //	go run ./bench workflows  workflows against operations, and against SQL by hand
@@ -36,6 +37,7 @@ import (
 type config struct {
 	flowctl     string // the binaries
 	handwritten string
+	empty       string // a program that does nothing
 	ldflags     string // that both are linked with
 	dir         string // for databases; emptied afterwards
 	rounds      int
@@ -124,9 +126,11 @@ func build(ctx context.Context, c config, dir string) (config, error) {
 	c.dir = dir
 	c.flowctl = filepath.Join(dir, "flowctl")
 	c.handwritten = filepath.Join(dir, "handwritten")
+	c.empty = filepath.Join(dir, "empty")
 	for bin, pkg := range map[string]string{
 		c.flowctl:     "github.com/flowctl/flowctl/cmd/flowctl",
 		c.handwritten: "github.com/flowctl/flowctl/bench/handwritten",
+		c.empty:       "github.com/flowctl/flowctl/bench/handwritten/empty",
 	} {
 		cmd := exec.CommandContext(ctx, "go", "build", "-trimpath", "-ldflags", c.ldflags, "-o", bin, pkg)
 		cmd.Env = append(os.Environ(), "CGO_ENABLED=0")
