@@ -16,6 +16,7 @@
 //	go run ./bench reload     from a save to the first answer of what was saved
 //	go run ./bench mcp        tools of MCP against the same over REST; a list of 500 tools
 //	go run ./bench auth       what it costs to know who asks
+//	go run ./bench observe    what limits, metrics and the access log cost
 //	go run ./bench all
 package main
 
@@ -99,10 +100,11 @@ func run(ctx context.Context, c config, what string) error {
 		"auth":      {credentials},
 		"events":    {events},
 		"mcp":       {agents},
-		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials, events},
+		"observe":   {observing},
+		"all":       {requests, comparePostgres, compareSQLite, memory, starts, unchanged, checks, scale, workflows, reloads, durableRuns, agents, credentials, events, observing},
 	}[what]
 	if measures == nil {
-		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, due, mcp, auth, events or all", what)
+		return fmt.Errorf("nothing measures %q: say requests, postgres, sqlite, memory, start, unchanged, check, scale, workflows, reload, durable, due, mcp, auth, events, observe or all", what)
 	}
 	dir, err := os.MkdirTemp("", "flowctl-bench-")
 	if err != nil {

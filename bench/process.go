@@ -39,15 +39,15 @@ func launch(bin string, args func(addr string) []string, env ...string) (*proces
 }
 
 // flowctlRun launches `flowctl run` of an app whose database is at path.
-func flowctlRun(c config, app, path string) (*process, error) {
-	return flowctlOn(c, app, "sqlite:"+path)
+func flowctlRun(c config, app, path string, flags ...string) (*process, error) {
+	return flowctlOn(c, app, "sqlite:"+path, flags...)
 }
 
 // flowctlOn launches `flowctl run` of an app with a database's URL.
-func flowctlOn(c config, app, url string) (*process, error) {
+func flowctlOn(c config, app, url string, flags ...string) (*process, error) {
 	return launch(c.flowctl, func(addr string) []string {
 		_, port, _ := strings.Cut(addr, ":")
-		return []string{"run", app, "--api-port", port, "--mcp-port", "0"}
+		return append([]string{"run", app, "--api-port", port, "--mcp-port", "0"}, flags...)
 	}, "DATABASE_URL="+url)
 }
 
