@@ -102,6 +102,9 @@ func TestFaultsOfTheDatabaseAreLoggedWithoutValues(t *testing.T) {
 				if w.Code < 400 && !strings.Contains(answer, `"isError":true`) {
 					t.Errorf("%s: %s has not failed: %d %s", f.name, path, w.Code, answer)
 				}
+				if strings.Contains(answer, "unknown_field") || strings.Contains(answer, "not_in_enum") {
+					t.Errorf("%s: %s asks for nothing: %s", f.name, path, answer)
+				}
 				if strings.Contains(answer, canary) {
 					t.Errorf("%s: %s is answered with a value: %d %s", f.name, path, w.Code, answer)
 				}
@@ -120,7 +123,7 @@ func canaries(text string) map[string]string {
 		"/api/faults":             body,
 		"/api/faults/bulk_create": `{"data":[` + body + `,` + body + `]}`,
 		"/api/faults/upsert":      `{"where":{"n":1},"create":{"n":1,"text":"` + text + `"}}`,
-		"/api/batch":              `{"operations":[{"op":"create","model":"Fault","data":` + body + `}]}`,
+		"/api/batch":              `{"operations":[{"op":"create","model":"faults","args":` + body + `}]}`,
 		"/workflows/add/execute":  `{"inputs":` + body + `}`,
 		"/mcp":                    `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"create_records","arguments":{"model":"Fault","records":[` + body + `]}}}`,
 	}
