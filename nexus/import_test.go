@@ -293,8 +293,8 @@ func TestAFileThatIsStillComingHoldsNothing(t *testing.T) {
 		ctx, leave := context.WithCancel(t.Context())
 		w, answer = send(ctx)
 		leave()
+		w.CloseWithError(errors.New("gone")) // first: the client may wait for who reads from it
 		<-answer
-		w.CloseWithError(errors.New("gone"))
 		if got := s.ask("POST", "/api/customers/count", ""); got != `200 {"count":3}` {
 			t.Error(got)
 		}
