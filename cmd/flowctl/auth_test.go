@@ -1,8 +1,10 @@
 package main
 
 import (
+	"bufio"
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"net/http"
 	"os"
 	"os/exec"
@@ -119,10 +121,18 @@ func testRevocation(t *testing.T, database string) {
 		t.Fatal(err)
 	}
 	defer in.Close()
+	answers, err := agent.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
 	if err := agent.Start(); err != nil {
 		t.Fatal(err)
 	}
 	defer agent.Process.Kill()
+	fmt.Fprintln(in, `{"jsonrpc":"2.0","id":1,"method":"ping"}`)
+	if line, err := bufio.NewReader(answers).ReadString('\n'); err != nil { // it has taken the key by then
+		t.Fatalf("a ping is answered with %q: %v", line, err)
+	}
 	for i, p := range servers {
 		if got := status(p); got != http.StatusOK {
 			t.Fatalf("server %d answers a good key with %d", i, got)
