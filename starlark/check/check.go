@@ -55,7 +55,8 @@ type pass struct {
 	files  []*file
 	errors []dataflow.Span // of what is wrong with the app
 
-	facts map[factKey]*fact // that following values has found; nil before
+	facts map[factKey]*fact       // that following values has found; nil before
+	ops   map[string]*dataflow.Op // by the type of their nodes; nil before
 
 	code     string
 	severity dataflow.Severity

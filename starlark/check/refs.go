@@ -96,12 +96,16 @@ func (p *pass) opOf(n *dataflow.Node) *dataflow.Op {
 	if n.Op != nil {
 		return n.Op
 	}
-	for _, m := range p.app.Models() {
-		for _, kind := range dataflow.AllOps() {
-			if op := (dataflow.Op{Model: m, Kind: kind}); op.NodeType() == n.Type {
-				return &op
+	if p.ops == nil {
+		p.ops = make(map[string]*dataflow.Op)
+		for _, m := range p.app.Models() {
+			for _, kind := range dataflow.AllOps() {
+				op := dataflow.Op{Model: m, Kind: kind}
+				if name := op.NodeType(); p.ops[name] == nil { // the first, where two databases have the name
+					p.ops[name] = &op
+				}
 			}
 		}
 	}
-	return nil
+	return p.ops[n.Type]
 }
