@@ -56,9 +56,19 @@ func (s *site) close() {
 
 func (s *site) ask(method, path, body string, headers ...string) string {
 	s.t.Helper()
-	req, _ := http.NewRequest(method, s.http.URL+path, strings.NewReader(body))
+	media := ""
 	if body != "" {
-		req.Header.Set("Content-Type", "application/json")
+		media = "application/json"
+	}
+	return s.send(method, path, media, strings.NewReader(body), headers...)
+}
+
+// send sends a body of some media type, "" for none, and returns the answer.
+func (s *site) send(method, path, media string, body io.Reader, headers ...string) string {
+	s.t.Helper()
+	req, _ := http.NewRequest(method, s.http.URL+path, body)
+	if media != "" {
+		req.Header.Set("Content-Type", media)
 	}
 	for i := 0; i < len(headers); i += 2 {
 		req.Header.Set(headers[i], headers[i+1])

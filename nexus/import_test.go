@@ -42,19 +42,7 @@ func onFreshDatabases(t *testing.T, test func(t *testing.T, fresh func() string)
 // sendFile imports a file.
 func (s *site) sendFile(path, media string, file io.Reader, headers ...string) string {
 	s.t.Helper()
-	req, _ := http.NewRequest("POST", s.http.URL+path, file)
-	req.Header.Set("Content-Type", media)
-	for i := 0; i < len(headers); i += 2 {
-		req.Header.Set(headers[i], headers[i+1])
-	}
-	res, err := http.DefaultClient.Do(req)
-	if err != nil {
-		s.t.Error(err)
-		return ""
-	}
-	defer res.Body.Close()
-	text, _ := io.ReadAll(res.Body)
-	return fmt.Sprintf("%d %s", res.StatusCode, text)
+	return s.send("POST", path, media, file, headers...)
 }
 
 // samples is an app with a field of every type, which can be null and which
