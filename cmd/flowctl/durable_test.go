@@ -709,23 +709,37 @@ func TestAProcessThatStallsInATransactionIsTakenOver(t *testing.T) {
 }
 
 // Two processes share the runs of one database: each is done once, and each
-// process does some.
+// process does some. Nothing is answered until both have called, and there are
+// more runs than one process has at a time: so that both must.
 func TestTwoProcessesShareRuns(t *testing.T) {
 	if err := pgtest.Missing(); err != nil {
 		t.Skipf("SKIPPED, NOT TESTED: %v", err)
 	}
-	const transfers = 200
+	const transfers = 300
 	url := pgtest.URL(t)
 	// Each process calls an address of its own. A handler would be seen to take
 	// another path by that, so that these are graphs.
 	var calls [2]atomic.Int64
+	var first sync.WaitGroup
+	first.Add(len(calls))
+	both := make(chan struct{})
+	go func() {
+		first.Wait()
+		close(both)
+	}()
 	service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		i, err := strconv.Atoi(strings.Trim(r.URL.Path, "/"))
 		if err != nil {
 			t.Errorf("a call to %s", r.URL)
 			return
 		}
-		calls[i].Add(1)
+		if calls[i].Add(1) == 1 {
+			first.Done()
+		}
+		select {
+		case <-both:
+		case <-r.Context().Done():
+		}
 		fmt.Fprint(w, `{"ok": true}`)
 	}))
 	t.Cleanup(service.Close)
