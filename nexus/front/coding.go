@@ -8,6 +8,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -173,13 +174,36 @@ type plainly struct{ *Exchange }
 
 func (plainly) Close() error { return nil }
 
+// Bodies reads the bodies of requests, packed or not. What unpacks one is kept
+// for the next.
+type Bodies struct {
+	unpackers sync.Pool // of *gzip.Reader
+}
+
+// Read returns a request's body, unpacked, of which no more than limit bytes are
+// read, packed or not. Beyond that the error is tooLarge's. Errors are for the
+// client, who is told by headers of the answer what it may send instead.
+func (bs *Bodies) Read(w http.ResponseWriter, r *http.Request, limit int64, tooLarge func() error) ([]byte, error) {
+	b, err := bs.open(w.Header(), r, limit, func() error {
+		w.Header()["Connection"] = []string{"close"} // rather than read the rest
+		return tooLarge()
+	})
+	if err != nil {
+		return nil, err
+	}
+	defer b.Close()
+	return io.ReadAll(b)
+}
+
 // body reads a request's body as it was before it was packed, within bounds.
 type body struct {
-	x        *Exchange
+	from     *Bodies
+	header   http.Header // of the answer
 	src      source
 	z        *gzip.Reader // nil: it is not packed
 	left     int64
 	tooLarge func() error
+	done     func() // nil: nothing is to be done at the end
 }
 
 // source is the body as it comes. What is behind it can't tell an end that comes
@@ -208,17 +232,17 @@ func (s *source) Read(p []byte) (int, error) {
 
 // open prepares to read the body, of which no more than limit bytes are read,
 // packed or not.
-func (x *Exchange) open(limit int64, tooLarge func() error) (*body, error) {
-	b := &body{x: x, left: limit, tooLarge: tooLarge}
-	b.src = source{r: x.Request.Body, left: limit}
-	coding := strings.ToLower(strings.TrimSpace(strings.Join(x.Request.Header["Content-Encoding"], ",")))
+func (bs *Bodies) open(header http.Header, r *http.Request, limit int64, tooLarge func() error) (*body, error) {
+	b := &body{from: bs, header: header, left: limit, tooLarge: tooLarge}
+	b.src = source{r: r.Body, left: limit}
+	coding := strings.ToLower(strings.TrimSpace(strings.Join(r.Header["Content-Encoding"], ",")))
 	switch coding {
 	case "", "identity":
 		return b, nil
 	case "gzip", "x-gzip":
 		return b, b.unpack()
 	}
-	x.Header()["Accept-Encoding"] = []string{"gzip, identity"} // RFC 9110, 12.5.3
+	header["Accept-Encoding"] = []string{"gzip, identity"} // RFC 9110, 12.5.3
 	return nil, &dataflow.Error{Code: "unsupported_media_type", Status: dataflow.StatusInvalid,
 		Message: "the body is encoded in a way that is not known here",
 		Hint:    "send it as it is, without Content-Encoding, or packed with gzip"}
@@ -240,7 +264,7 @@ func (b *body) Read(p []byte) (n int, err error) {
 
 // unpack reads the head of what gzip made.
 func (b *body) unpack() (err error) {
-	if z, ok := b.x.h.unpackers.Get().(*gzip.Reader); ok {
+	if z, ok := b.from.unpackers.Get().(*gzip.Reader); ok {
 		b.z, err = z, z.Reset(&b.src)
 	} else {
 		b.z, err = gzip.NewReader(&b.src)
@@ -261,7 +285,7 @@ func (b *body) fault(err error) error {
 	case err == nil || err == io.EOF:
 		return err
 	}
-	b.x.Header()["Connection"] = []string{"close"} // rather than read the rest
+	b.header["Connection"] = []string{"close"} // rather than read the rest
 	return &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
 		Message: "the body is not what gzip makes, or not all of it", Err: err}
 }
@@ -269,11 +293,11 @@ func (b *body) fault(err error) error {
 // Close implements io.Closer.
 func (b *body) Close() error {
 	if b.z != nil {
-		b.x.h.unpackers.Put(b.z)
+		b.from.unpackers.Put(b.z)
 		b.z = nil
 	}
-	if b.src.step != nil { // else the connection would be taken for broken while the request is served
-		_ = http.NewResponseController(b.x.w).SetReadDeadline(time.Time{})
+	if b.done != nil {
+		b.done()
 	}
 	return nil
 }
@@ -289,7 +313,7 @@ func (x *Exchange) Stream(limit int64, patience time.Duration, tooLarge func() e
 	_ = control.SetWriteDeadline(time.Time{}) // which would run out before the answer; not every writer has deadlines
 	wait := func() { _ = control.SetReadDeadline(time.Now().Add(patience)) }
 	wait()
-	b, err := x.open(limit, func() error {
+	b, err := x.h.bodies.open(x.Header(), x.Request, limit, func() error {
 		x.Header()["Connection"] = []string{"close"} // rather than read the rest
 		return tooLarge()
 	})
@@ -297,6 +321,8 @@ func (x *Exchange) Stream(limit int64, patience time.Duration, tooLarge func() e
 		return nil, err
 	}
 	b.src.step = wait
+	// Else the connection would be taken for broken while the request is served.
+	b.done = func() { _ = control.SetReadDeadline(time.Time{}) }
 	return b, nil
 }
 

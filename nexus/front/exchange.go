@@ -109,7 +109,7 @@ func (x *Exchange) Body() ([]byte, error) {
 		// other. Not every writer has deadlines (a test's recorder has none).
 		_ = http.NewResponseController(x.w).SetReadDeadline(x.start.Add(x.h.o.Timeout))
 	}
-	b, err := x.open(x.h.o.MaxBody, x.tooLarge)
+	b, err := x.h.bodies.open(x.Header(), r, x.h.o.MaxBody, x.tooLarge)
 	if err != nil {
 		return nil, err
 	}

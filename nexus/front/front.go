@@ -52,8 +52,8 @@ type Handler struct {
 	serial  atomic.Uint64
 	pool    sync.Pool // of *Exchange
 
-	packers   sync.Pool // of *packer
-	unpackers sync.Pool // of *gzip.Reader
+	packers sync.Pool // of *packer
+	bodies  Bodies
 }
 
 // New returns a handler that passes requests on to next, whose ResponseWriter

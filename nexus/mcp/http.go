@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"io"
 	"net"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/flowctl/flowctl/nexus/problem"
 )
 
 // Handler serves the protocol over Streamable HTTP, in both of its forms: that
@@ -147,13 +147,14 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request) (*message, 
 		refuse(w, http.StatusUnsupportedMediaType, "messages are sent with Content-Type: application/json")
 		return nil, false
 	}
-	body, err := io.ReadAll(http.MaxBytesReader(w, r.Body, s.o.MaxBody))
+	body, err := s.bodies.Read(w, r, s.o.MaxBody, s.messageTooLarge)
 	if err != nil {
-		if tooLarge := new(http.MaxBytesError); errors.As(err, &tooLarge) {
-			refuse(w, http.StatusRequestEntityTooLarge, fmt.Sprintf("the message is larger than %d bytes; send less at a time, or raise max_body of Nexus(...)", s.o.MaxBody))
-			return nil, false
+		e := dataflow.AsError(err)
+		message := e.Message
+		if e.Hint != "" {
+			message += "; " + e.Hint
 		}
-		refuse(w, http.StatusBadRequest, "the message can't be read")
+		refuse(w, problem.Status(e), message)
 		return nil, false
 	}
 	m, f := parseMessage(body)
@@ -162,6 +163,11 @@ func (s *Server) readMessage(w http.ResponseWriter, r *http.Request) (*message, 
 		return nil, false
 	}
 	return m, true
+}
+
+func (s *Server) messageTooLarge() error {
+	return &dataflow.Error{Code: "body_too_large", Status: dataflow.StatusInvalid,
+		Message: fmt.Sprintf("the message is larger than %d bytes", s.o.MaxBody), Hint: "send less at a time, or raise max_body of Nexus(...)"}
 }
 
 // post takes a message.

@@ -17,6 +17,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	"github.com/flowctl/flowctl/nexus/front"
 	"github.com/flowctl/flowctl/nexus/limit"
 )
 
@@ -68,6 +69,7 @@ type Server struct {
 	engine   *engine.Engine
 	o        Options
 	hub      *Hub
+	bodies   front.Bodies
 	methods  map[string]*method
 	identity []byte // the member of _meta that says who answers
 	// catalog is put together when it is first asked for: many never see an agent.

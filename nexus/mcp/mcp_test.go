@@ -2,6 +2,7 @@ package mcp_test
 
 import (
 	"bytes"
+	"compress/gzip"
 	"context"
 	"encoding/json"
 	"fmt"
@@ -282,6 +283,20 @@ func TestResultsFitTheirSchemas(t *testing.T) {
 	}
 }
 
+// packed packs a message as a client may.
+func packed(t *testing.T, text string) string {
+	t.Helper()
+	var b strings.Builder
+	z := gzip.NewWriter(&b)
+	if _, err := z.Write([]byte(text)); err != nil {
+		t.Fatal(err)
+	}
+	if err := z.Close(); err != nil {
+		t.Fatal(err)
+	}
+	return b.String()
+}
+
 func TestHTTPGuards(t *testing.T) {
 	ts := httptest.NewServer(newServer(t, mcp.Options{MaxBody: 1000, Origins: []string{"https://friend.example"}}).Handler())
 	t.Cleanup(ts.Close)
@@ -302,6 +317,15 @@ func TestHTTPGuards(t *testing.T) {
 		{"an opaque origin", count, map[string]string{"Origin": "null"}, 403, `pages of this origin may not call`},
 		{"a message too large", `{"pad": "` + strings.Repeat("x", 1000) + `"}`, nil, 413,
 			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is larger than 1000 bytes; send less at a time, or raise max_body of Nexus(...)"}}`},
+		{"a message that is packed", packed(t, count), map[string]string{"Content-Encoding": "gzip"}, 200, `{"count":0}`},
+		{"a message that is as it is, and says so", count, map[string]string{"Content-Encoding": "identity"}, 200, `{"count":0}`},
+		{"a message too large when it is unpacked", packed(t, `{"pad": "`+strings.Repeat("x", 1000)+`"}`), map[string]string{"Content-Encoding": "gzip"}, 413,
+			`the message is larger than 1000 bytes; send less at a time, or raise max_body of Nexus(...)`},
+		{"no gzip, though it says so", count, map[string]string{"Content-Encoding": "gzip"}, 400,
+			`{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the body is not what gzip makes, or not all of it"}}`},
+		{"part of what gzip made", packed(t, count)[:60], map[string]string{"Content-Encoding": "gzip"}, 400, `or not all of it`},
+		{"a coding that is not known", count, map[string]string{"Content-Encoding": "br"}, 415,
+			`the body is encoded in a way that is not known here; send it as it is, without Content-Encoding, or packed with gzip`},
 		{"no tenant where one is needed", notes, nil, 200, `tenant_required`},
 		{"a tenant", notes, map[string]string{"X-Tenant-ID": "acme"}, 200, `"records":[]`},
 		{"a tenant that is none", notes, map[string]string{"X-Tenant-ID": strings.Repeat("x", 300)}, 400, `the header X-Tenant-ID must name one tenant`},
@@ -335,6 +359,9 @@ func TestHTTPGuards(t *testing.T) {
 				t.Fatal(err)
 			}
 			got := strings.ReplaceAll(string(body), `\"`, `"`)
+			if takes := res.Header.Get("Accept-Encoding"); (takes == "gzip, identity") != (tt.status == 415) {
+				t.Errorf("Accept-Encoding: %s", takes)
+			}
 			if res.StatusCode != tt.status || !strings.Contains(got, tt.want) {
 				t.Errorf("got %d %s\nwant %d %s", res.StatusCode, got, tt.status, tt.want)
 			}
