@@ -360,6 +360,33 @@ func TestInputsThatAreTooLargeAreRefused(t *testing.T) {
 	})
 }
 
+// Text that no engine can hold, or not each, is no run's and no signal's.
+func TestNamesThatCannotBeKept(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", s.add("one", "one")))
+		p := s.start(nil)
+		r := p.begin("w", nil)
+		p.until(r.ID, durable.Completed)
+		ctx, c := context.Background(), access.Caller{}
+		for _, name := range []string{"a\x00b", "\xff"} {
+			if _, err := p.Get(ctx, c, name); code(err) != "not_found" {
+				t.Errorf("a run %q: %v", name, err)
+			}
+			if _, err := p.Signal(ctx, c, r.ID, name, nil); code(err) != "invalid" {
+				t.Errorf("a signal %q: %v", name, err)
+			}
+			for _, f := range []durable.Filter{{Workflow: name}, {Parent: name}} {
+				if list, _, err := p.List(ctx, c, f); len(list) > 0 || err != nil {
+					t.Errorf("%+v: %v, %v", f, list, err)
+				}
+			}
+			if _, _, err := p.List(ctx, c, durable.Filter{Before: name}); code(err) != "invalid" {
+				t.Errorf("a cursor %q: %v", name, err)
+			}
+		}
+	})
+}
+
 // random makes a value of those that runs keep.
 func random(r *rand.Rand, depth int) any {
 	kinds := 14

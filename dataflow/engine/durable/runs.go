@@ -34,6 +34,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -266,7 +267,11 @@ func (rs *Runs) Get(ctx context.Context, c access.Caller, id string) (*Run, erro
 }
 
 func (rs *Runs) find(ctx context.Context, c access.Caller, id string) (*home, *Run, error) {
-	for _, h := range rs.homes {
+	homes := rs.homes
+	if !storable(id) {
+		homes = nil
+	}
+	for _, h := range homes {
 		r, err := h.get(ctx, h.store, id)
 		if err != nil {
 			return nil, nil, err
@@ -344,9 +349,15 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 	var last *Run
 	if f.Before != "" {
 		if last, err = rs.Get(ctx, c, f.Before); err != nil {
+			if dataflow.AsError(err).Code != "not_found" {
+				return nil, false, err
+			}
 			return nil, false, dataflow.Invalid(dataflow.Problem{Code: "cursor", Pointer: "/cursor", Detail: "there is no such place in the list",
 				Hint: "take next_cursor of the page before"})
 		}
+	}
+	if !storable(f.Workflow) || !storable(f.Parent) {
+		return nil, false, nil
 	}
 	for _, h := range rs.homes {
 		part, err := h.list(ctx, c, f, last)
@@ -362,6 +373,10 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 	return list, false, nil
 }
 
+// storable reports whether every engine can hold a text that a caller sent, and
+// be asked for it.
+func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
+
 // maxSignal is how long the name of a signal may be.
 const maxSignal = 100
 
@@ -372,8 +387,8 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > maxSignal {
-		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes"})
+	if name == "" || len(name) > maxSignal || !storable(name) {
+		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes, of UTF-8 and without the character NUL"})
 	}
 	if err := rs.listens(r, name); err != nil {
 		return nil, err
