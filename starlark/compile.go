@@ -35,7 +35,7 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	}
 	src.file = file
 	src.index()
-	rewriteOperators(file.Stmts)
+	restore := rewriteOperators(file.Stmts)
 	undefined := map[string]bool{}
 	prog, err := sl.FileProgram(file, func(name string) bool {
 		if predeclared.Has(name) {
@@ -47,6 +47,7 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 		undefined[name] = true
 		return true
 	})
+	restore()
 	if len(undefined) > 0 {
 		predeclared = merge(predeclared, nil)
 		for name := range undefined {
@@ -57,6 +58,9 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	if err != nil {
 		l.resolveErrors(src, err)
 		return nil, nil, false
+	}
+	if l.o.Read != nil && !strings.HasPrefix(src.key, "@") {
+		l.o.Read(src.name, src.text, file)
 	}
 	return prog, predeclared, true
 }

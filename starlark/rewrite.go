@@ -1,6 +1,10 @@
 package starlark
 
-import "go.starlark.net/syntax"
+import (
+	"slices"
+
+	"go.starlark.net/syntax"
+)
 
 // compareName is the hidden name of the builtin that comparisons are compiled
 // to: Starlark compares values of two types as unequal and unordered, and gives
@@ -28,10 +32,29 @@ var hiddenNames = []string{compareName, timesName, plusName, formatName, methodN
 // by one of the times builtin; and so the other things that can make much of
 // little. Comparisons in functions with a string, None,
 // True or False on one side stay as they are, for speed; outside they might
-// concern a reference, which has no value yet.
-func rewriteOperators(stmts []syntax.Stmt) { rewriter{}.statements(stmts) }
+// concern a reference, which has no value yet. It returns what brings the tree
+// back to what is written.
+func rewriteOperators(stmts []syntax.Stmt) (restore func()) {
+	var undo []func()
+	rewriter{undo: &undo}.statements(stmts)
+	return func() {
+		for _, f := range slices.Backward(undo) {
+			f()
+		}
+	}
+}
 
-type rewriter struct{ inDef bool }
+type rewriter struct {
+	inDef bool
+	undo  *[]func()
+}
+
+// replace puts one expression in the place of another.
+func (r rewriter) replace(p *syntax.Expr, by syntax.Expr) {
+	was := *p
+	*r.undo = append(*r.undo, func() { *p = was })
+	*p = by
+}
 
 func (r rewriter) statements(stmts []syntax.Stmt) {
 	for _, st := range stmts {
@@ -39,10 +62,10 @@ func (r rewriter) statements(stmts []syntax.Stmt) {
 		case *syntax.AssignStmt:
 			r.rewrite(&st.LHS)
 			r.rewrite(&st.RHS)
-			rewriteAssign(st)
+			r.assign(st)
 		case *syntax.DefStmt:
 			r.params(st.Params)
-			rewriter{inDef: true}.statements(st.Body)
+			rewriter{true, r.undo}.statements(st.Body)
 		case *syntax.ExprStmt:
 			r.rewrite(&st.X)
 		case *syntax.ForStmt:
@@ -81,15 +104,15 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 		r.rewrite(&e.X)
 		r.rewrite(&e.Y)
 		if isComparison(e.Op) && !(r.inDef && (plain(e.X) || plain(e.Y))) {
-			*p = comparison(e)
+			r.replace(p, comparison(e))
 		}
 		switch {
 		case e.Op == syntax.STAR:
-			*p = hidden(timesName, e.OpPos, e.X, e.Y)
+			r.replace(p, hidden(timesName, e.OpPos, e.X, e.Y))
 		case e.Op == syntax.PLUS && !isNumber(e.X) && !isNumber(e.Y):
-			*p = spanning(hidden(plusName, e.OpPos, e.X, e.Y), e)
+			r.replace(p, spanning(hidden(plusName, e.OpPos, e.X, e.Y), e))
 		case e.Op == syntax.PERCENT && !isNumber(e.Y):
-			*p = spanning(hidden(formatName, e.OpPos, e.X, e.Y), e)
+			r.replace(p, spanning(hidden(formatName, e.OpPos, e.X, e.Y), e))
 		}
 	case *syntax.CallExpr:
 		r.rewrite(&e.Fn)
@@ -100,7 +123,7 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 				r.rewrite(&e.Args[i])
 			}
 		}
-		rewriteMethod(e)
+		r.method(e)
 	case *syntax.Comprehension:
 		r.rewrite(&e.Body)
 		for _, c := range e.Clauses {
@@ -127,7 +150,7 @@ func (r rewriter) rewrite(p *syntax.Expr) {
 		r.rewrite(&e.Y)
 	case *syntax.LambdaExpr:
 		r.params(e.Params)
-		rewriter{inDef: true}.rewrite(&e.Body)
+		rewriter{true, r.undo}.rewrite(&e.Body)
 	case *syntax.ListExpr:
 		r.all(e.List)
 	case *syntax.ParenExpr:
@@ -198,24 +221,26 @@ func isNumber(e syntax.Expr) bool {
 // growing are the methods that can make much of little.
 var growing = map[string]bool{"join": true, "replace": true, "format": true, "extend": true}
 
-// rewriteMethod makes a call of the method builtin of x.join(…).
-func rewriteMethod(e *syntax.CallExpr) {
+// method makes a call of the method builtin of x.join(…).
+func (r rewriter) method(e *syntax.CallExpr) {
 	dot, ok := e.Fn.(*syntax.DotExpr)
 	if !ok || !growing[dot.Name.Name] {
 		return
 	}
 	start, _ := dot.X.Span()
 	name := &syntax.Literal{Token: syntax.STRING, TokenPos: start, Raw: dot.Name.Name, Value: dot.Name.Name}
-	e.Fn = &syntax.Ident{NamePos: start, Name: methodName}
+	r.replace(&e.Fn, &syntax.Ident{NamePos: start, Name: methodName})
+	args := e.Args
+	*r.undo = append(*r.undo, func() { e.Args = args })
 	e.Args = append([]syntax.Expr{dot.X, name}, e.Args...)
 }
 
-// rewriteAssign makes x = x * y of x *= y, and likewise of x %= y. Of
+// assign makes x = x * y of x *= y, and likewise of x %= y. Of
 // a[f()] *= y it can't: f would be called twice. x += y may change a list in
 // place, so there what is added is counted instead.
-func rewriteAssign(st *syntax.AssignStmt) {
+func (r rewriter) assign(st *syntax.AssignStmt) {
 	if st.Op == syntax.PLUS_EQ && !isNumber(st.RHS) {
-		st.RHS = hidden(extendName, st.OpPos, st.RHS)
+		r.replace(&st.RHS, hidden(extendName, st.OpPos, st.RHS))
 		return
 	}
 	id, ok := st.LHS.(*syntax.Ident)
@@ -223,6 +248,8 @@ func rewriteAssign(st *syntax.AssignStmt) {
 	if !ok || names[st.Op] == "" {
 		return
 	}
-	st.RHS = hidden(names[st.Op], st.OpPos, &syntax.Ident{NamePos: id.NamePos, Name: id.Name}, st.RHS)
+	r.replace(&st.RHS, hidden(names[st.Op], st.OpPos, &syntax.Ident{NamePos: id.NamePos, Name: id.Name}, st.RHS))
+	op := st.Op
+	*r.undo = append(*r.undo, func() { st.Op = op })
 	st.Op = syntax.EQ
 }

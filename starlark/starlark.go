@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/starlark"
+	"go.starlark.net/syntax"
 )
 
 // Options are what loading an app may use. The zero value of all but FS will do.
@@ -29,6 +30,10 @@ type Options struct {
 	// Begun, if set, receives every workflow that a file begins, those too that
 	// are not registered, or not yet. An editor asks about them.
 	Begun func(*dataflow.Workflow)
+	// Read, if set, receives every file of the app's folder once it is resolved,
+	// by the name that spans have for it. Load has no use for the tree when it
+	// has returned.
+	Read func(path, text string, tree *syntax.File)
 }
 
 // The default limits.

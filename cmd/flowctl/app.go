@@ -71,11 +71,21 @@ func (a *appFile) source(path string) string {
 }
 
 func (a *appFile) load(ctx context.Context, w *world) (app *dataflow.App, diags []dataflow.Diagnostic) {
-	err := a.within(func(files fs.FS) { app, diags = a.loadFrom(ctx, w, files) })
-	if err != nil {
-		return nil, a.unreadable(err)
-	}
+	app, _, diags = a.read(ctx, w)
 	return app, diags
+}
+
+// read loads the app and returns its files too.
+func (a *appFile) read(ctx context.Context, w *world) (app *dataflow.App, sources check.Sources, diags []dataflow.Diagnostic) {
+	err := a.within(func(files fs.FS) {
+		o := a.loading(w, files, w.err)
+		o.Read = sources.Add
+		app, diags = starlark.Load(ctx, a.base, o)
+	})
+	if err != nil {
+		return nil, nil, a.unreadable(err)
+	}
+	return app, sources, diags
 }
 
 // loadFrom is load from files that are at hand.
@@ -115,16 +125,21 @@ func (a *appFile) loading(w *world, files fs.FS, out io.Writer) starlark.Options
 // check loads the app and returns it with everything that can be found without
 // touching a database.
 func (a *appFile) check(ctx context.Context, w *world) (*dataflow.App, []dataflow.Diagnostic) {
-	app, diags := a.load(ctx, w)
-	return app, a.checkLoaded(w, app, diags)
+	app, sources, diags := a.read(ctx, w)
+	return app, a.checkRead(w, app, sources, diags)
 }
 
 // checkLoaded is check of an app that is loaded already.
 func (a *appFile) checkLoaded(w *world, app *dataflow.App, diags []dataflow.Diagnostic) []dataflow.Diagnostic {
+	return a.checkRead(w, app, a.sources(app), diags)
+}
+
+// checkRead is check of an app that was read.
+func (a *appFile) checkRead(w *world, app *dataflow.App, sources check.Sources, diags []dataflow.Diagnostic) []dataflow.Diagnostic {
 	if app != nil {
 		diags = append(diags, nexus.Check(app, a.options(w, false))...)
 	}
-	return check.Run(app, a.sources(app), diags)
+	return check.Run(app, sources, diags)
 }
 
 // sources are the files of the app's folder that it was loaded from; those of

@@ -51,12 +51,12 @@ warnings. 2: the command or the file could not be read.`,
 			if o.fix || o.unsafe || o.diff {
 				return a.fix(cmd.Context(), w, o)
 			}
-			app, diags := a.load(cmd.Context(), w)
+			app, sources, diags := a.read(cmd.Context(), w)
 			c, diags, err := a.against(cmd.Context(), w, app, diags, o.against)
 			if err != nil {
 				return err
 			}
-			return a.reportCheck(w, app, check.Select(a.checkLoaded(w, app, diags), o.only, o.without), c, o)
+			return a.reportCheck(w, app, check.Select(a.checkRead(w, app, sources, diags), o.only, o.without), c, o)
 		},
 	}
 	f := cmd.Flags()

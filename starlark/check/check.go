@@ -5,12 +5,23 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
 )
 
 // Source is a file that an app was loaded from.
 type Source struct {
 	Path string // as spans name it
 	Text string
+	tree *syntax.File // of the text, resolved; nil: Run makes it
+}
+
+// Sources are files that have been read by starlark.Load, whose Options.Read is
+// Add: the trees that it made of them need not be made again.
+type Sources []Source
+
+// Add adds a file whose names have been resolved.
+func (s *Sources) Add(path, text string, tree *syntax.File) {
+	*s = append(*s, Source{path, text, tree})
 }
 
 // Run returns what is to be said of an app: found, which is what loading and

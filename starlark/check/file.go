@@ -10,10 +10,9 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// file is a source with its syntax tree, comments and all.
+// file is a source with its syntax tree.
 type file struct {
 	Source
-	tree  *syntax.File
 	lines []string
 
 	binds   map[*syntax.Ident]bool // identifiers that set a name, rather than use it
@@ -26,12 +25,17 @@ type file struct {
 }
 
 func parse(s Source) *file {
-	t, err := tree.Options().Parse(s.Path, s.Text, syntax.RetainComments)
-	if err != nil {
-		return nil
+	if s.tree == nil {
+		t, err := tree.Options().Parse(s.Path, s.Text, 0)
+		if err != nil {
+			return nil
+		}
+		anything := func(string) bool { return true }
+		_ = resolve.File(t, anything, func(string) bool { return false }) // what is wrong has been reported
+		s.tree = t
 	}
-	f := &file{Source: s, tree: t, lines: strings.Split(s.Text, "\n")}
-	f.resolve()
+	f := &file{Source: s, lines: strings.Split(s.Text, "\n")}
+	f.bindings()
 	return f
 }
 
@@ -42,10 +46,8 @@ func (f *file) line(n int) dataflow.Span {
 	return dataflow.Span{File: f.Path, Start: dataflow.Pos{Line: n, Col: 1}, End: dataflow.Pos{Line: n + 1, Col: 1}}
 }
 
-// resolve finds out which identifiers mean the same thing.
-func (f *file) resolve() {
-	anything := func(string) bool { return true }
-	_ = resolve.File(f.tree, anything, func(string) bool { return false }) // what is wrong has been reported
+// bindings finds out which identifiers set a name.
+func (f *file) bindings() {
 	f.binds, f.bound, f.isParam = map[*syntax.Ident]bool{}, map[*syntax.Ident]int{}, map[*syntax.Ident]bool{}
 	f.defs = map[dataflow.Pos]*syntax.DefStmt{}
 	f.walk(func(n syntax.Node) {

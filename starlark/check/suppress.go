@@ -8,7 +8,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/internal/lazyregexp"
-	"github.com/flowctl/flowctl/starlark/internal/tree"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 )
 
 // A finding that is meant to be is suppressed beside it:
@@ -98,14 +98,20 @@ func (f *file) idle(s *suppression) (ds []dataflow.Diagnostic) {
 
 // suppressions reads the comments of a file.
 func (f *file) suppressions() (list []*suppression, wrong []dataflow.Diagnostic) {
-	for _, c := range tree.Comments(f.tree) {
-		m := directive.FindStringSubmatch(strings.TrimRight(c.Text, " \t\r"))
+	if !strings.Contains(f.Text, "flowctl:") { // as in most files
+		return nil, nil
+	}
+	for _, c := range scan.Text(f.Text).Tokens {
+		if c.Kind != scan.Comment {
+			continue
+		}
+		said := strings.TrimRight(c.Text, " \t\r")
+		m := directive.FindStringSubmatch(said)
 		if m == nil {
 			continue
 		}
-		start := tree.Pos(c.Start)
-		at := dataflow.Span{File: f.Path, Start: start, End: start}
-		at.End.Col += utf8.RuneCountInString(strings.TrimRight(c.Text, " \t\r"))
+		at := c.Span(f.Path)
+		at.End.Col = at.Start.Col + utf8.RuneCountInString(said)
 		s, ds := f.suppression(at, m[1])
 		if wrong = append(wrong, ds...); s != nil {
 			list = append(list, s)

@@ -3,7 +3,6 @@
 package tree
 
 import (
-	"slices"
 	"strings"
 	"unicode/utf8"
 
@@ -29,28 +28,6 @@ func Span(file string, n syntax.Node) dataflow.Span {
 		}
 	}
 	return dataflow.Span{File: file, Start: Pos(start), End: Pos(end)}
-}
-
-// Comments returns the comments of a file that was parsed with
-// syntax.RetainComments, in order.
-func Comments(f *syntax.File) []syntax.Comment {
-	var all []syntax.Comment
-	syntax.Walk(f, func(n syntax.Node) bool {
-		if n == nil {
-			return true
-		}
-		if c := n.Comments(); c != nil {
-			all = slices.Concat(all, c.Before, c.Suffix, c.After)
-		}
-		return true
-	})
-	slices.SortStableFunc(all, func(a, b syntax.Comment) int {
-		if a.Start.Line != b.Start.Line {
-			return int(a.Start.Line - b.Start.Line)
-		}
-		return int(a.Start.Col - b.Start.Col)
-	})
-	return slices.CompactFunc(all, func(a, b syntax.Comment) bool { return a.Start == b.Start })
 }
 
 // Advance returns the place after text that begins at p.
