@@ -2,9 +2,9 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var cardData = Rule{
@@ -26,7 +26,7 @@ Payment = db.model("Payment", {
 	find: func(p *pass) {
 		for _, m := range p.app.Models() {
 			for _, f := range m.Fields {
-				if cardName.MatchString(f.Name) {
+				if isCardData(f.Name) {
 					p.report(f.Span, fmt.Sprintf("%s.%s keeps what lets anybody pay with the card", m.Name, f.Name), "keep the id that the payment service gave for it, and the last four digits to show")
 				}
 			}
@@ -34,4 +34,16 @@ Payment = db.model("Payment", {
 	},
 }
 
-var cardName = lazyregexp.New(`^(credit_?)?card_?(number|no|num|pan|cvv|cvc|code)$|^(cvv2?|cvc2?|credit_card|pan)$`)
+// isCardData reports whether a name is one of a card's own data: "card_number",
+// not "card_last4".
+func isCardData(name string) bool {
+	switch name {
+	case "cvv", "cvv2", "cvc", "cvc2", "credit_card", "pan":
+		return true
+	}
+	switch strings.TrimPrefix(strings.ReplaceAll(name, "_", ""), "credit") {
+	case "cardnumber", "cardno", "cardnum", "cardpan", "cardcvv", "cardcvc", "cardcode":
+		return true
+	}
+	return false
+}

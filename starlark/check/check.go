@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"go.starlark.net/syntax"
 )
 
@@ -33,7 +34,7 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 	if app == nil {
 		return dataflow.SortDiagnostics(ds)
 	}
-	p := &pass{app: app}
+	p := &pass{app: app, specs: map[dataflow.Op]*dataflow.NodeSpec{}}
 	for _, d := range found {
 		if d.Severity == dataflow.SeverityError && !strings.HasPrefix(d.Code, ofDatabases) {
 			p.errors = append(p.errors, d.Span)
@@ -68,6 +69,7 @@ type pass struct {
 
 	facts map[factKey]*fact       // that following values has found; nil before
 	ops   map[string]*dataflow.Op // by the type of their nodes; nil before
+	specs map[dataflow.Op]*dataflow.NodeSpec
 
 	code     string
 	severity dataflow.Severity
@@ -89,6 +91,14 @@ func (p *pass) failed(at dataflow.Span) bool {
 	return slices.ContainsFunc(p.errors, func(e dataflow.Span) bool {
 		return e.File == at.File && e.Start.Line >= at.Start.Line && e.Start.Line <= at.End.Line
 	})
+}
+
+// spec describes an operation. One of a model of many fields is large.
+func (p *pass) spec(op dataflow.Op) *dataflow.NodeSpec {
+	if p.specs[op] == nil {
+		p.specs[op] = access.Spec(op)
+	}
+	return p.specs[op]
 }
 
 // report adds a finding of the rule that runs.

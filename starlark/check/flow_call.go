@@ -280,7 +280,7 @@ func (fr *frame) inputs(c *syntax.CallExpr, w *dataflow.Workflow, a arguments) {
 // operation follows an operation of a model. What a call that names it writes
 // out for it was checked when the file was loaded.
 func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
-	spec := access.Spec(op)
+	spec := fr.p.spec(op)
 	var names []string
 	for _, q := range spec.Params {
 		names = append(names, q.Name)
@@ -294,7 +294,7 @@ func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
 	}
 	if op.Kind == dataflow.OpAggregate {
 		fr.problems(query.ParseAggregateStatic(op.Model, objectOf(a.named)), a.named)
-		return aggregated(op, a)
+		return fr.aggregated(op, a)
 	}
 	if fields := a.named.entry("fields"); fields != nil && !op.Kind.Writes() && !a.named.open && a.named.entry("expand") == nil {
 		return narrower(op, spec.Output, asked(op.Model, fields.val))
@@ -353,8 +353,8 @@ func objectOf(v *val) *dataflow.Object {
 }
 
 // aggregated is the result of an aggregate whose names are written out.
-func aggregated(op dataflow.Op, a arguments) *val {
-	out := access.Spec(op).Output
+func (fr *frame) aggregated(op dataflow.Op, a arguments) *val {
+	out := fr.p.spec(op).Output
 	group := &dataflow.Type{Kind: dataflow.KindObject, Fields: []*dataflow.Field{}}
 	known := !a.named.open
 	if e := a.named.entry("aggregates"); e != nil {

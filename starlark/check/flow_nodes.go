@@ -5,7 +5,6 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/access"
 )
 
 // nodes follows values through the functions of a workflow's nodes, and looks
@@ -49,7 +48,7 @@ func (fl *flow) functionsOf(w *dataflow.Workflow, n *dataflow.Node, given map[st
 	if op == nil {
 		return
 	}
-	spec := access.Spec(*op)
+	spec := fl.p.spec(*op)
 	each := func(fields func(string) *dataflow.Field, values *dataflow.Object, at string) {
 		for name, v := range values.All {
 			r, isRef := v.(dataflow.Ref)
@@ -91,7 +90,7 @@ func (fl *flow) output(n *dataflow.Node) *val {
 	if op == nil {
 		return nil
 	}
-	spec := access.Spec(*op)
+	spec := fl.p.spec(*op)
 	if n.Config.Has("fields") && !op.Kind.Writes() || n.Config.Has("expand") {
 		return narrower(*op, spec.Output, dataflow.Any)
 	}

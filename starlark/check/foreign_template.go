@@ -52,6 +52,9 @@ app.start()
 func (p *pass) foreign(n *dataflow.Node, roots map[string]bool, v any, at string) {
 	switch v := v.(type) {
 	case string:
+		if !strings.ContainsAny(v, "{$") {
+			return
+		}
 		m := otherForm.FindStringSubmatch(v)
 		if m == nil {
 			return

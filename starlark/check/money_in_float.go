@@ -4,12 +4,14 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
-// moneyName matches names that money goes by, as a word of its own within the
-// name: "unit_price", not "priceless".
-var moneyName = lazyregexp.New(`(?i)(^|_)(price|amount|total|subtotal|cost|fee|salary|balance|revenue|tax|vat|discount|payment|refund|invoice|money|net|gross)s?($|_)`)
+// isMoney reports whether money goes by a name, with a word of its own within it:
+// "unit_price", not "priceless".
+func isMoney(name string) bool {
+	return hasWord(name, "price", "amount", "total", "subtotal", "cost", "fee", "salary", "balance", "revenue",
+		"tax", "vat", "discount", "payment", "refund", "invoice", "money", "net", "gross")
+}
 
 var moneyInFloat = Rule{
 	Code: "FC230", severity: dataflow.SeverityWarning,
@@ -27,7 +29,7 @@ Order = db.model("Order", {
 	find: func(p *pass) {
 		for _, m := range p.app.Models() {
 			for _, f := range m.Fields {
-				if f.Type.Kind == dataflow.KindFloat && moneyName.MatchString(f.Name) {
+				if f.Type.Kind == dataflow.KindFloat && isMoney(f.Name) {
 					p.report(f.Span, fmt.Sprintf("%s.%s looks like money, which a float can't hold exactly", m.Name, f.Name), "write decimal(12, 2)")
 				}
 			}

@@ -4,7 +4,6 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/internal/lazyregexp"
 )
 
 var passwordPlain = Rule{
@@ -24,7 +23,7 @@ User = db.model("User", {
 	find: func(p *pass) {
 		for _, m := range p.app.Models() {
 			for _, f := range m.Fields {
-				if passwordName.MatchString(f.Name) && (f.Type.Kind == dataflow.KindString || f.Type.Kind == dataflow.KindBytes) {
+				if isPassword(f.Name) && (f.Type.Kind == dataflow.KindString || f.Type.Kind == dataflow.KindBytes) {
 					p.report(f.Span, fmt.Sprintf("%s.%s keeps a password as it was given", m.Name, f.Name), "keep a digest made for passwords by the service that checks them, as password_hash; whoever reads the table or a backup has it otherwise")
 				}
 			}
@@ -32,4 +31,6 @@ User = db.model("User", {
 	},
 }
 
-var passwordName = lazyregexp.New(`(?i)^(.*_)?(password|passwd|passphrase|pin_code)$`)
+func isPassword(name string) bool {
+	return endsIn(name, "password", "passwd", "passphrase", "pin_code")
+}

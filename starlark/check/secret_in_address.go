@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
@@ -33,7 +35,7 @@ app.start()
 		for _, f := range p.files {
 			f.walk(func(n syntax.Node) {
 				if lit, ok := n.(*syntax.Literal); ok {
-					if s, ok := text(lit); ok && keyInQuery.MatchString(s) {
+					if s, ok := text(lit); ok && strings.ContainsAny(s, "?&") && keyInQuery.MatchString(s) {
 						p.report(f.span(lit), "what stands in an address is kept in logs, of services and of all that is between", "send it in a header, as Authorization")
 					}
 				}

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -9,10 +10,10 @@ import (
 )
 
 var (
-	// secretName matches names of parameters, keys and variables that hold secrets.
-	secretName = lazyregexp.New(`(?i)(^|[_-])(password|passwd|secret|token|api[_-]?key|private[_-]?key|authorization|credentials?)$`)
 	// secretText matches keys by the forms that their issuers give them.
 	secretText = lazyregexp.New(`^(sk_live_|sk-[A-Za-z0-9]{20}|ghp_[A-Za-z0-9]{20}|github_pat_|xox[baprs]-|flk_[a-z2-7]{12}_|AKIA[0-9A-Z]{16}$|-----BEGIN [A-Z ]*PRIVATE KEY|Bearer [A-Za-z0-9._~+/-]{16})`)
+	// issued is what those begin with.
+	issued = []string{"sk", "ghp_", "github_pat_", "xox", "flk_", "AKIA", "-----BEGIN ", "Bearer "}
 	// urlPassword matches the password in a URL.
 	urlPassword = lazyregexp.New(`^[a-z][a-z0-9+.-]*://[^/?#@:]*:[^/?#@]+@`)
 )
@@ -28,7 +29,7 @@ var secretLiteral = Rule{
 			f.walk(func(n syntax.Node) {
 				switch n := n.(type) {
 				case *syntax.Literal:
-					if s, ok := text(n); ok && (secretText.MatchString(s) || urlPassword.MatchString(s)) {
+					if s, ok := text(n); ok && isSecretText(s) {
 						p.secret(f, n)
 					}
 				case *syntax.BinaryExpr: // api_key = "…" in a call
@@ -49,11 +50,22 @@ var secretLiteral = Rule{
 	},
 }
 
+// isSecret reports whether a parameter, key or variable of that name holds a secret.
+func isSecret(name string) bool {
+	return endsIn(name, "password", "passwd", "secret", "token", "api_key", "apikey", "private_key", "privatekey", "authorization", "credential", "credentials")
+}
+
+// isSecretText reports whether a text is a secret by its form alone.
+func isSecretText(s string) bool {
+	known := slices.ContainsFunc(issued, func(prefix string) bool { return strings.HasPrefix(s, prefix) })
+	return known && secretText.MatchString(s) || strings.Contains(s, "@") && urlPassword.MatchString(s)
+}
+
 // secretUnder reports a literal that stands under a secret's name. A reference
 // to the environment is none, nor is a word short enough to name something.
 func (p *pass) secretUnder(f *file, name string, e syntax.Expr) {
 	s, ok := text(e)
-	if !ok || len(s) < 8 || strings.Contains(s, "${") || strings.ContainsAny(s, " ") || !secretName.MatchString(name) {
+	if !ok || len(s) < 8 || strings.Contains(s, "${") || strings.ContainsAny(s, " ") || !isSecret(name) {
 		return
 	}
 	p.secret(f, e)

@@ -45,7 +45,7 @@ app.start()
 						case *syntax.CallExpr: // len(token), sha256(token): not the secret itself
 							return callee(n) == "format" || callee(n) == "str" || callee(n) == "repr"
 						case *syntax.Ident:
-							if secretName.MatchString(n.Name) {
+							if isSecret(n.Name) {
 								p.once(f.span(n), message, hint)
 							}
 						}
@@ -60,7 +60,7 @@ app.start()
 					continue
 				}
 				nodeRefs(n, func(r dataflow.Ref) {
-					if len(r.Path) > 0 && secretName.MatchString(r.Path[len(r.Path)-1].Name) {
+					if len(r.Path) > 0 && isSecret(r.Path[len(r.Path)-1].Name) {
 						p.once(r.Span, message, hint)
 					}
 				})

@@ -1,6 +1,8 @@
 package check
 
 import (
+	"strings"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"go.starlark.net/syntax"
@@ -38,7 +40,7 @@ app.start()
 			}
 			syntax.Walk(def, func(n syntax.Node) bool {
 				if lit, ok := n.(*syntax.Literal); ok {
-					if s, ok := text(lit); ok && resolved.MatchString(s) {
+					if s, ok := text(lit); ok && strings.Contains(s, "${") && resolved.MatchString(s) {
 						p.once(f.span(lit), "a function's text is given as it stands: nothing looks for references in it", "write \"{}\".format(n); references belong into the config of a node")
 					}
 				}
