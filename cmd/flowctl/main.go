@@ -9,7 +9,6 @@ import (
 	"fmt"
 	"io"
 	"os"
-	"runtime/debug"
 	"slices"
 	"strings"
 	"time"
@@ -49,7 +48,7 @@ func system() *world {
 // run runs the command that args ask for and returns its exit code.
 func run(ctx context.Context, args []string, w *world) int {
 	if _, set := w.env("GOGC"); !set {
-		debug.SetGCPercent(gcPercent)
+		collect()
 	}
 	if err := unknownCommand(args); err != nil {
 		return w.fail(err)
@@ -66,10 +65,6 @@ func run(ctx context.Context, args []string, w *world) int {
 	root.SetArgs(args)
 	return w.fail(root.ExecuteContext(ctx))
 }
-
-// gcPercent trades memory, of which an idle server has little and a check needs
-// little, for time.
-const gcPercent = 400
 
 // commands are those that there are.
 var commands = []struct {

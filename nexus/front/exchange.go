@@ -67,14 +67,16 @@ func (x *Exchange) Write(p []byte) (int, error) {
 func (x *Exchange) Unwrap() http.ResponseWriter { return x.w }
 
 // Flush sends what is buffered, for channels that stream.
-func (x *Exchange) Flush() {
+func (x *Exchange) Flush() { _ = x.FlushError() }
+
+// FlushError is Flush that tells whether the client can still be written to, for
+// http.ResponseController.
+func (x *Exchange) FlushError() error {
 	if x.status == 0 {
 		x.status = http.StatusOK
 		x.tellLimits()
 	}
-	if f, ok := x.w.(http.Flusher); ok {
-		f.Flush()
-	}
+	return http.NewResponseController(x.w).Flush()
 }
 
 // ID returns the request's id.

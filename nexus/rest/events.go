@@ -25,8 +25,7 @@ const (
 	streamSpread = 5 * time.Minute // so that not all come back at once
 	// retryAfter is how long a client waits before it comes again.
 	retryAfter = 2 * time.Second
-	// sendAtOnce bounds what is written at once, and so what a stream holds while
-	// it writes.
+	// sendAtOnce is how much a client has to take within the time it is given.
 	sendAtOnce = 16 << 10
 )
 
@@ -254,7 +253,7 @@ type stream struct {
 	view  *view
 	at    access.Place // all up to it has been sent, or is not for this stream
 	write time.Duration
-	buf   []byte
+	put   int // bytes that are not sent yet, or not known to be
 }
 
 // run sends until the client is gone, or ctx is done. It says why it ends where
@@ -280,8 +279,7 @@ func (s *stream) run(ctx context.Context, resumed bool) {
 				return
 			}
 		case <-ctx.Done():
-			if why := farewell(ctx); why != nil {
-				s.buf = append(s.buf, why...)
+			if why := farewell(ctx); why != nil && s.add(why) {
 				s.send()
 			}
 			return
@@ -310,7 +308,9 @@ func (s *stream) begin(ctx context.Context, resumed bool) bool {
 			return false
 		}
 	}
-	s.buf = append(s.buf, "retry: "+strconv.Itoa(int(retryAfter.Milliseconds()))+"\n"...)
+	if !s.add([]byte("retry: " + strconv.Itoa(int(retryAfter.Milliseconds())) + "\n")) {
+		return false
+	}
 	if !resumed {
 		s.at = now
 		return s.beat()
@@ -329,8 +329,7 @@ func (s *stream) begin(ctx context.Context, resumed bool) bool {
 // beat sends where the stream is, which keeps both ends from taking the other
 // for gone. A browser takes over the id, though there is no event.
 func (s *stream) beat() bool {
-	s.buf = append(append(append(s.buf, "id: "...), s.at.String()...), "\n\n"...)
-	return s.send()
+	return s.add([]byte("id: "+s.at.String()+"\n\n")) && s.send()
 }
 
 // advance sends what there is. moved is closed once there is more; nil: there
@@ -356,37 +355,43 @@ func (s *stream) advance(ctx context.Context) (moved <-chan struct{}, ok bool) {
 				s.hub.fault(ctx, f.err)
 				return nil, false
 			}
-			if s.buf == nil && len(f.text) > 0 {
-				s.buf = s.hub.room()
+			if !s.add(f.text) {
+				return nil, false
 			}
-			s.buf = append(s.buf, f.text...)
 		}
 		s.at = e.Place
-		if len(s.buf) >= sendAtOnce && !s.send() {
+		if s.put >= sendAtOnce && !s.send() {
 			return nil, false
 		}
 	}
 	if s.at.Before(upTo) {
 		s.at = upTo
 	}
-	return moved, len(s.buf) == 0 || s.send()
+	return moved, s.put == 0 || s.send()
 }
 
 // reset says that what the client has missed is not kept any more. It goes on
 // from now.
 func (s *stream) reset() bool {
 	s.at, _, _ = s.hub.now()
-	s.buf = append(s.buf, "event: reset\nid: "+s.at.String()+"\ndata: {\"event\":\"reset\",\"reason\":\"what happened since is not kept any more: read the rows again\"}\n\n"...)
-	return s.send()
+	return s.add([]byte("event: reset\nid: "+s.at.String()+"\ndata: {\"event\":\"reset\",\"reason\":\"what happened since is not kept any more: read the rows again\"}\n\n")) && s.send()
+}
+
+// add writes a part of what send sends. It keeps none of it: those who listen
+// are many, and what they are sent is the same for all of a view.
+func (s *stream) add(text []byte) bool {
+	if len(text) == 0 {
+		return true
+	}
+	if s.put == 0 {
+		_ = http.NewResponseController(s.x).SetWriteDeadline(time.Now().Add(s.write)) // not every writer has deadlines
+	}
+	s.put += len(text)
+	_, err := s.x.Write(text)
+	return err == nil
 }
 
 func (s *stream) send() bool {
-	_ = http.NewResponseController(s.x).SetWriteDeadline(time.Now().Add(s.write)) // not every writer has deadlines
-	_, err := s.x.Write(s.buf)
-	s.hub.give(s.buf)
-	s.buf = nil // one that waits holds none
-	if err == nil {
-		s.x.Flush()
-	}
-	return err == nil
+	s.put = 0
+	return http.NewResponseController(s.x).Flush() == nil
 }

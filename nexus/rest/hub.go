@@ -37,7 +37,6 @@ type hub struct {
 	store  store.Store
 	logger *slog.Logger
 	behind chan struct{} // holds a place for each who reads by itself
-	rooms  sync.Pool     // of *[]byte, to put together what is sent
 
 	mu     sync.Mutex
 	ring   []*event
@@ -105,21 +104,6 @@ func (h *hub) serve(ctx context.Context) {
 			next = max(lookSoon, gap)
 		}
 		timer.Reset(next)
-	}
-}
-
-// room returns a buffer for what is to be sent, which give takes back: many may
-// listen, and few send at a time.
-func (h *hub) room() []byte {
-	if b, ok := h.rooms.Get().(*[]byte); ok {
-		return (*b)[:0]
-	}
-	return make([]byte, 0, sendAtOnce)
-}
-
-func (h *hub) give(b []byte) {
-	if cap(b) >= sendAtOnce && cap(b) <= 2*sendAtOnce {
-		h.rooms.Put(&b)
 	}
 }
 
