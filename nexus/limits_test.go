@@ -42,7 +42,7 @@ Content-Type: application/problem+json
 }
 
 func TestRequestTimeout(t *testing.T) {
-	s := newServer(t, func(app *dataflow.App) { app.Server.RequestTimeout = 20 * time.Millisecond })
+	s := newServer(t, func(app *dataflow.App) { app.Server.RequestTimeout = 2 * time.Second })
 	got := s.ask("POST /workflows/hang/execute")
 	const want = `504
 Cache-Control: no-store
@@ -177,7 +177,7 @@ func TestLog(t *testing.T) {
 
 // A body that does not end must not hold on for ever.
 func TestSlowBody(t *testing.T) {
-	s := newServer(t, func(app *dataflow.App) { app.Server.RequestTimeout = 50 * time.Millisecond })
+	s := newServer(t, func(app *dataflow.App) { app.Server.RequestTimeout = 2 * time.Second })
 	srv := httptest.NewServer(s.api)
 	defer srv.Close()
 	pr, pw := io.Pipe()

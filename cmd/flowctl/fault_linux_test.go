@@ -71,7 +71,7 @@ func testFullDisk(t *testing.T, dir, url string) {
 	if err := os.WriteFile(filler, make([]byte, 200<<10), 0o600); err != nil {
 		t.Fatal(err)
 	}
-	p := serveApp(t, itemsApp(t, ""), "DATABASE_URL="+url)
+	p := serveApp(t, itemsApp(t, "", ""), "DATABASE_URL="+url)
 	c := newClient(t, 1)
 	rows := func() int {
 		var n struct {
@@ -122,7 +122,7 @@ func testFullDisk(t *testing.T, dir, url string) {
 func TestAReadOnlyDisk(t *testing.T) {
 	dir := smallDisk(t, "1m")
 	file := filepath.Join(dir, "app.db")
-	app := itemsApp(t, "")
+	app := itemsApp(t, "", "")
 	p := serveApp(t, app, "DATABASE_URL=sqlite:"+file)
 	c := newClient(t, 1)
 	must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
@@ -147,7 +147,7 @@ func TestAReadOnlyDisk(t *testing.T) {
 // TestADatabaseDamagedInTheMiddle is found when what is damaged is read.
 func TestADatabaseDamagedInTheMiddle(t *testing.T) {
 	file := filepath.Join(t.TempDir(), "app.db")
-	app := itemsApp(t, "")
+	app := itemsApp(t, "", "")
 	p := serveApp(t, app, "DATABASE_URL=sqlite:"+file)
 	c := newClient(t, 1)
 	for range 100 {

@@ -355,12 +355,12 @@ func (l *load) stop() []int64 {
 
 func (l *load) statuses() map[string]int { return l.other }
 
-// itemsApp has one model and little time.
-func itemsApp(t *testing.T, options string) string {
+// itemsApp has one model; server are arguments of its Nexus.
+func itemsApp(t *testing.T, options, server string) string {
 	return writeApp(t, `
 db = DataFlow(database_url = env("DATABASE_URL")`+options+`)
 Item = db.model("Item", {"n": int, "text": field(str, optional = True)})
-app = Nexus(request_timeout = "700ms")
+app = Nexus(`+server+`)
 app.expose(Item)
 app.start()
 `)
@@ -383,18 +383,23 @@ func TestAStatementPastItsTime(t *testing.T) {
 		working := func() bool {
 			return pgValue(t, url, "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND pid <> pg_backend_pid() AND state = 'active'") != "0"
 		}
+		// The time is more than a busy machine takes for what waits for nobody.
 		for _, test := range []struct{ at, app string }{
-			{url, itemsApp(t, "")},
-			{url + "?statement_timeout=200", itemsApp(t, "")},
+			{url, itemsApp(t, "", `request_timeout = "3s"`)},
+			{url + "?statement_timeout=3000", itemsApp(t, "", `request_timeout = "60s"`)},
 		} {
 			p := serveApp(t, test.app, "DATABASE_URL="+test.at)
 			must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
 			unlock := pgHold(t, url, "LOCK TABLE items")
+			var asked sync.WaitGroup
 			for _, r := range []struct{ method, path, body string }{{"GET", "/api/items/1", ""}, {"GET", "/api/items", ""}, {"POST", "/api/items", `{"n": 2}`}} {
-				if a := must(t, c, r.method, p.api+r.path, r.body, 504); !strings.Contains(a.body, `"code":"timeout"`) {
-					t.Errorf("%s %s: %s", r.method, r.path, a)
-				}
+				asked.Go(func() {
+					if a, err := ask(c, r.method, p.api+r.path, r.body, ""); err != nil || a.status != 504 || !strings.Contains(a.body, `"code":"timeout"`) {
+						t.Errorf("%s %s: %s, %v", r.method, r.path, a, err)
+					}
+				})
 			}
+			asked.Wait()
 			await(t, "the server goes on with what nobody waits for", func() bool { return !working() })
 			unlock()
 			must(t, c, "PATCH", p.api+"/api/items/1", `{"n": 3}`, 200)
@@ -409,22 +414,35 @@ func TestAStatementPastItsTime(t *testing.T) {
 	})
 	t.Run("sqlite", func(t *testing.T) {
 		file := filepath.Join(t.TempDir(), "app.db")
-		p := serveApp(t, itemsApp(t, ""), "DATABASE_URL=sqlite:"+file)
+		p := serveApp(t, itemsApp(t, "", ""), "DATABASE_URL=sqlite:"+file)
 		must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
+		if code, err := p.stop(syscall.SIGTERM); code != 0 || err != nil {
+			t.Error(code, err)
+		}
 		// More rows than can be grouped and sorted in the time there is.
 		sqliteExec(t, file, `INSERT INTO items (n, text, created_at, updated_at)
 			WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 1000000) SELECT i, hex(i), created_at, updated_at FROM c, items WHERE items.id = 1`)
+		p = serveApp(t, itemsApp(t, "", `request_timeout = "700ms"`), "DATABASE_URL=sqlite:"+file)
 		slow := `{"group_by": ["text"], "aggregates": {"n": {"$count": true}}, "sort": "-n,text", "limit": 1}`
 		if a := must(t, c, "POST", p.api+"/api/items/aggregate", slow, 504); !strings.Contains(a.body, `"code":"timeout"`) {
 			t.Errorf("%s", a)
 		}
-		must(t, c, "PATCH", p.api+"/api/items/1", `{"n": 3}`, 200)
+		// Whoever writes is held up by nothing of it, on a machine however busy.
+		waitUntil(t, "a row is written", func() bool {
+			a, err := ask(c, "PATCH", p.api+"/api/items/1", `{"n": 3}`, "")
+			if err != nil || a.status != 200 && a.status != 504 {
+				t.Fatal(a, err)
+			}
+			return a.status == 200
+		})
 	})
 }
 
+// Who waits for a connection in vain is told to come again. Who has it waits for
+// a lock meanwhile, and is answered once that is gone.
 func TestEveryConnectionIsInUse(t *testing.T) {
 	url := pgtest.URL(t)
-	p := serveApp(t, itemsApp(t, ", pool_size = 1"), "DATABASE_URL="+url)
+	p := serveApp(t, itemsApp(t, ", pool_size = 1", `request_timeout = "120s"`), "DATABASE_URL="+url)
 	c := newClient(t, 4)
 	must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
 	unlock := pgHold(t, url, "LOCK TABLE items")
@@ -438,26 +456,22 @@ func TestEveryConnectionIsInUse(t *testing.T) {
 			told <- a
 		}()
 	}
-	crowded := 0
-	for range 3 {
-		switch a := <-told; {
-		case a.status == 503 && a.retryAfter == "1" && strings.Contains(a.body, "every connection to the database is in use"):
-			crowded++
-		case a.status != 504:
+	for range 2 {
+		if a := <-told; a.status != 503 || a.retryAfter != "1" || !strings.Contains(a.body, "every connection to the database is in use") {
 			t.Errorf("told %s", a)
 		}
 	}
-	if crowded == 0 {
-		t.Error("nobody was told to come again")
-	}
 	unlock()
+	if a := <-told; a.status != 200 {
+		t.Errorf("who had the connection is told %s", a)
+	}
 	must(t, c, "GET", p.api+"/api/items/1", "", 200)
 }
 
 func TestAStartWaitsForPostgreSQL(t *testing.T) {
 	pg := pgtest.Start(t, "", nil)
 	pg.Stop(syscall.SIGINT)
-	cmd := flowctlRun(t, itemsApp(t, ""), "DATABASE_URL="+pg.URL())
+	cmd := flowctlRun(t, itemsApp(t, "", ""), "DATABASE_URL="+pg.URL())
 	waiting := &watched{text: "waiting for the database", seen: make(chan struct{})}
 	cmd.Stderr = waiting
 	started := make(chan error, 1)
@@ -479,7 +493,7 @@ func TestAStartWaitsForPostgreSQL(t *testing.T) {
 // TestPostgreSQLTurnsReadOnly: as a primary does that becomes a standby.
 func TestPostgreSQLTurnsReadOnly(t *testing.T) {
 	pg := pgtest.Start(t, "", nil)
-	p := serveApp(t, itemsApp(t, ""), "DATABASE_URL="+pg.URL())
+	p := serveApp(t, itemsApp(t, "", ""), "DATABASE_URL="+pg.URL())
 	c := newClient(t, 1)
 	must(t, c, "POST", p.api+"/api/items", `{"n": 1}`, 201)
 	set := func(to string) {

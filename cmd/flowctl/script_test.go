@@ -318,4 +318,4 @@ func cmdRepeat(ts *testscript.TestScript, neg bool, args []string) {
 }
 
 // patience bounds every wait of a script: far more than any takes.
-const patience = 30 * time.Second
+const patience = time.Minute

@@ -249,7 +249,8 @@ func cmdHear(ts *testscript.TestScript, neg bool, args []string) {
 	for {
 		more, moreErr := p.output()
 		out, errOut = out+more, errOut+moreErr
-		if strings.Contains(out+errOut, args[0]) {
+		// A line that is being written is waited for.
+		if strings.Contains(out+errOut, args[0]) && (errOut == "" || strings.HasSuffix(errOut, "\n")) {
 			break
 		}
 		select {

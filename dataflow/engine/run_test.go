@@ -249,7 +249,7 @@ func TestOutsideCallsThatDontDependOnEachOtherRunSideBySide(t *testing.T) {
 		}
 		return c.Node.ID, nil
 	})
-	wf := ft.Workflow("w", 10*time.Second, ft.Node("MeetNode", "a", nil), ft.Node("MeetNode", "b", nil), ft.Node("MeetNode", "c", nil),
+	wf := ft.Workflow("w", time.Minute, ft.Node("MeetNode", "a", nil), ft.Node("MeetNode", "b", nil), ft.Node("MeetNode", "c", nil),
 		ft.Node("StarlarkNode", "d", ft.Obj("fn", identity, "x", "${a}${b}${c}")), ft.Output{V: "${d.result}"})
 	got, err := run(t, engineOf(t, engine.Options{}, []*dataflow.Workflow{wf}, meet), "w", nil)
 	if err != nil || got != `"abc"` {

@@ -157,7 +157,7 @@ func TestADeadCollectorHarmsNothing(t *testing.T) {
 	}
 	closed := make(chan error, 1)
 	go func() { closed <- gen.Close() }()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
 	select {
 	case err := <-closed:

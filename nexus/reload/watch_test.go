@@ -13,7 +13,7 @@ import (
 )
 
 // patience is longer than anything here takes.
-const patience = 30 * time.Second
+const patience = time.Minute
 
 // folder is an app's folder in a folder of its own, with a file that was read
 // and one that was looked for.

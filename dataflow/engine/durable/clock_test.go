@@ -170,10 +170,12 @@ func TestOneVersionOfATimetableIsInForce(t *testing.T) {
 			}
 		}
 		every("@every 1h")
-		old := s.start(nil, w.use)
+		// A process of a version is not taken for gone because it had no turn.
+		calm := func(o *durable.Options) { o.Silence = 200 * time.Millisecond }
+		old := s.start(nil, w.use, calm)
 		s.eventually("the first version is in force", known("@every 1h "))
 		every("@every 20m")
-		next := s.start(nil, w.use)
+		next := s.start(nil, w.use, calm)
 		s.eventually("the second version is in force", known("@every 20m "))
 		var ahead time.Duration
 		for n := 1; n <= 6; n++ {

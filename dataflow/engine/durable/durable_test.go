@@ -5,7 +5,9 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"os"
 	"path/filepath"
+	"strconv"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -123,8 +125,22 @@ func (p *process) begin(workflow string, inputs *dataflow.Object) *durable.Run {
 	return r
 }
 
+// seedOf is where what is drawn by lot begins: the same each time, unless
+// FLOWCTL_TEST_SEED says another.
+func seedOf(t *testing.T) uint64 {
+	text := os.Getenv("FLOWCTL_TEST_SEED")
+	if text == "" {
+		return 20
+	}
+	seed, err := strconv.ParseUint(text, 10, 64)
+	if err != nil {
+		t.Fatalf("FLOWCTL_TEST_SEED: %v", err)
+	}
+	return seed
+}
+
 // patience bounds how long a test waits for what must come.
-const patience = 20 * time.Second
+const patience = time.Minute
 
 // until waits for a run to be in one of some states.
 func (p *process) until(id string, states ...durable.Status) *durable.Run {

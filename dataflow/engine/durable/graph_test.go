@@ -100,7 +100,7 @@ func (d *drawn) draw(s *site, i int) {
 func TestADurableRunGivesWhatTheGraphGives(t *testing.T) {
 	const graphs = 60
 	onEach(t, func(t *testing.T, s *site) {
-		seed := rand.Uint64()
+		seed := seedOf(t)
 		s.declare()
 		var all []*dataflow.Workflow
 		for g := range graphs {

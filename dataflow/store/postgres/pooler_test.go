@@ -8,6 +8,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
@@ -56,11 +57,12 @@ func TestAPoolerThatNobodySpokeOf(t *testing.T) {
 	s := openTest(t, database(pgtest.Pooled(t, pgtest.URL(t)), one, two))
 	var added [2]atomic.Int64
 	var told atomic.Bool
+	end := time.Now().Add(time.Minute)
 	var wg sync.WaitGroup
 	for w := range 16 {
 		wg.Go(func() {
 			m := []*dataflow.Model{one, two}[w%2]
-			for range 20 {
+			for n := 0; n < 20 || !told.Load() && time.Now().Before(end); n++ { // and until it has happened
 				err := s.Write(t.Context(), func(tx store.Tx) error { return add(t, tx, m, int64(w%2)) })
 				switch {
 				case err == nil:

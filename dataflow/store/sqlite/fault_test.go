@@ -315,7 +315,7 @@ func pairs(path string) *dataflow.Database {
 // are acknowledged. It returns all that were.
 func killWriter(t *testing.T, path string, n int) (acknowledged []string) {
 	t.Helper()
-	ctx, cancel := context.WithTimeout(t.Context(), 30*time.Second)
+	ctx, cancel := context.WithTimeout(t.Context(), 2*time.Minute)
 	defer cancel()
 	cmd := exec.CommandContext(ctx, os.Args[0], "-test.run=^TestKill$")
 	cmd.Env = append(os.Environ(), "SQLITE_TEST_KILL="+path)

@@ -152,7 +152,7 @@ func (l *lines) wait(t *testing.T, part string) string {
 			if strings.Contains(line, part) {
 				return line
 			}
-		case <-time.After(20 * time.Second):
+		case <-time.After(time.Minute):
 			t.Fatalf("the log never said %s:\n%s", part, l.all())
 		}
 	}

@@ -129,7 +129,7 @@ var server = sync.OnceValues(func() (*databases, error) {
 
 // ready waits until the server answers, or has ended.
 func ready(url string, ended <-chan struct{}) error {
-	deadline := time.Now().Add(30 * time.Second)
+	deadline := time.Now().Add(2 * time.Minute)
 	for {
 		err := run(url)
 		if err == nil {
@@ -143,7 +143,7 @@ func ready(url string, ended <-chan struct{}) error {
 		case <-pause.C:
 		}
 		if time.Now().After(deadline) {
-			return fmt.Errorf("the server is not ready after 30 s: %w", err)
+			return fmt.Errorf("the server is not ready after two minutes: %w", err)
 		}
 	}
 }

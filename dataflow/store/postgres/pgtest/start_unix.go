@@ -6,6 +6,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -222,12 +223,18 @@ func another() (uid, gid uint32, err error) {
 	return 0, 0, fmt.Errorf("PostgreSQL does not run as root, and there is no other user to run it as: %w", err)
 }
 
-// freePort finds a port that nobody listens on.
+// freePort finds a port that nobody listens on. It is none of those that
+// systems give to whoever asks for any: such a one could be another's by the
+// time that the server listens on it, or while it is stopped.
 func freePort() (int, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return 0, err
+	var taken error
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		taken = err
 	}
-	defer l.Close()
-	return l.Addr().(*net.TCPAddr).Port, nil
+	return 0, taken
 }
