@@ -19,16 +19,21 @@ func rented(url string) *dataflow.App {
 	tenants := func(m *dataflow.Model) { m.MultiTenant = true }
 	flat := apptest.Model(db, "Flat", "flats", tenants, apptest.Field("name", dataflow.String))
 	bill := apptest.Model(db, "Bill", "bills", tenants, apptest.Field("flat", &dataflow.Type{Kind: dataflow.KindRef, Model: flat}), apptest.Field("sum", dataflow.Int))
-	for _, m := range []*dataflow.Model{flat, bill} {
+	safe := apptest.Model(db, "Safe", "safes", func(m *dataflow.Model) { m.MultiTenant, m.Versioned = true, true }, apptest.Field("name", dataflow.String))
+	for _, m := range []*dataflow.Model{flat, bill, safe} {
 		e := apptest.Expose(m)
+		e.Events = true
 		app.Exposures = append(app.Exposures, e)
 	}
 	return app
 }
 
+// given is what the other tenant was answered with: what it could let slip.
+type given struct{ cursor, run, list string }
+
 // twin is an app with rows of one tenant and, or not, rows of another, whose ids
 // come after them.
-func twin(t *testing.T, url string, both bool) (ask func(method, path, body string, header ...string) string) {
+func twin(t *testing.T, url string, both bool) (ask func(method, path, body string, header ...string) string, other given) {
 	gen := build(t, rented(url), nexus.Options{Now: apptest.Clock(), NewID: apptest.IDs()})
 	api, agents := gen.API(), gen.MCP()
 	asked := func(tenant, method, path, body string, header ...string) string {
@@ -47,31 +52,52 @@ func twin(t *testing.T, url string, both bool) (ask func(method, path, body stri
 		}
 		return render(w.Result())
 	}
-	must := func(tenant, path, body string, header ...string) {
+	must := func(tenant, path, body string, header ...string) string {
 		t.Helper()
-		if got := asked(tenant, "POST", path, body, header...); !strings.HasPrefix(got, "20") {
+		method := "POST"
+		if body == "" {
+			method = "GET"
+		}
+		got := asked(tenant, method, path, body, header...)
+		if !strings.HasPrefix(got, "20") {
 			t.Fatal(got)
 		}
+		return got
 	}
 	must("acme", "/api/flats", `{"name":"one"}`)
 	must("acme", "/api/bills", `{"flat":1,"sum":10}`)
 	if both {
 		must("other", "/api/flats", `{"name":"theirs"}`, "Idempotency-Key", "shared")
-		must("other", "/api/bills", `{"flat":2,"sum":77}`)
+		must("other", "/api/bills", `{"flat":2,"sum":8088}`)
+		must("other", "/api/safes", `{"name":"theirs"}`)
+		must("other", "/api/safes", `{"name":"theirs"}`)
+		other.cursor = part(must("other", "/api/safes?limit=1", ""), `"next_cursor":"`)
+		other.list = part(must("other", "/api/safes", ""), `Etag: W/"`)
+		other.run = part(must("other", "/workflows/approve/execute", `{"inputs":{"id":1}}`), `"run_id":"`)
 	}
 	return func(method, path, body string, header ...string) string {
 		return asked("acme", method, path, body, header...)
-	}
+	}, other
+}
+
+// part is what follows some text up to the next quote.
+func part(answer, after string) string {
+	_, rest, _ := strings.Cut(answer, after)
+	text, _, _ := strings.Cut(rest, `"`)
+	return text
 }
 
 // Whatever one tenant asks, in whatever way, no answer tells whether there are
 // rows of another.
 func TestRowsOfOtherTenantsMakeNoDifference(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, url string) {
-		ask := twin(t, url, true)
+		ask, slip := twin(t, url, true)
+		if slip.cursor == "" || slip.run == "" || slip.list == "" {
+			t.Fatalf("%+v", slip)
+		}
 		// The same engine without the other tenant is another database, of SQLite
 		// always: both answer alike.
-		without := twin(t, "sqlite:"+t.TempDir()+"/alone.db", false)
+		without, _ := twin(t, "sqlite:"+t.TempDir()+"/alone.db", false)
 		batch := func(op string) string { return `{"operations":[` + op + `]}` }
 		call := func(tool, arguments string) string {
 			return fmt.Sprintf(`{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":%q,"arguments":%s}}`, tool, arguments)
@@ -116,16 +142,77 @@ func TestRowsOfOtherTenantsMakeNoDifference(t *testing.T) {
 			{"POST", "/mcp", call("update_records", `{"model":"Flat","filter":{"id":2},"fields":{"name":"mine"}}`), nil},
 			{"POST", "/mcp", call("create_records", `{"model":"Bill","records":[{"flat":2,"sum":1}]}`), nil},
 			{"POST", "/mcp", call("delete_records", `{"model":"Flat","ids":[2]}`), nil},
+			// With what the other was given, and could have let slip.
+			{"GET", "/api/safes?cursor=" + slip.cursor, "", nil},
+			{"GET", "/api/safes?limit=1&count=exact&cursor=" + slip.cursor, "", nil},
+			{"POST", "/mcp", call("find_records", `{"model":"Safe","cursor":"`+slip.cursor+`"}`), nil},
+			{"GET", "/api/safes", "", []string{"If-None-Match", `W/"` + slip.list + `"`}},
+			{"GET", "/api/safes/1", "", []string{"If-None-Match", `"1"`}},
+			{"PATCH", "/api/safes/1", `{"name":"mine"}`, []string{"If-Match", `"1"`}},
+			{"PATCH", "/api/safes/1", `{"name":"mine"}`, []string{"If-Match", `"2"`}},
+			{"PATCH", "/api/safes/1", `{"name":"mine"}`, nil},
+			{"PUT", "/api/safes/1", `{"name":"mine"}`, []string{"If-Match", "*"}},
+			{"DELETE", "/api/safes/1", "", []string{"If-Match", `"1"`}},
+			{"POST", "/api/batch", batch(`{"op":"update","model":"safes","args":{"id":1,"version":1,"fields":{"name":"mine"}}}`), nil},
+			{"POST", "/mcp", call("update_records", `{"model":"Safe","ids":[1],"version":1,"fields":{"name":"mine"}}`), nil},
+			{"GET", "/runs", "", nil},
+			{"GET", "/runs?cursor=" + slip.run, "", nil},
+			{"GET", "/runs?parent=" + slip.run, "", nil},
+			{"GET", "/runs/" + slip.run, "", nil},
+			{"GET", "/runs/" + slip.run + "/events", "", nil},
+			{"POST", "/runs/" + slip.run + "/cancel", "", nil},
+			{"POST", "/runs/" + slip.run + "/retry", "", nil},
+			{"POST", "/runs/" + slip.run + "/signal", `{"name":"approval"}`, nil},
+			{"POST", "/mcp", call("get_run", `{"run_id":"`+slip.run+`"}`), nil},
+			{"POST", "/mcp", call("signal_run", `{"run_id":"`+slip.run+`","name":"approval"}`), nil},
+			{"POST", "/mcp", call("list_runs", `{"cursor":"`+slip.run+`"}`), nil},
+			{"POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"resources/read","params":{"uri":"flowctl://models/Safe/records/1"}}`, nil},
+			{"POST", "/mcp", `{"jsonrpc":"2.0","id":1,"method":"completion/complete","params":{"ref":{"type":"ref/resource","uri":"flowctl://models/{model}/records/{id}"},"argument":{"name":"id","value":""},"context":{"arguments":{"model":"Safe"}}}}`, nil},
 		} {
 			got, want := ask(q.method, q.path, q.body, q.header...), without(q.method, q.path, q.body, q.header...)
 			if got != want {
 				t.Errorf("%s %s %s: with another tenant's rows\n%s\nwithout\n%s", q.method, q.path, q.body, got, want)
 			}
-			if strings.HasPrefix(got, "422") && !strings.Contains(got, "read_only") {
+			if strings.HasPrefix(got, "422") && !strings.Contains(got, "read_only") && !strings.Contains(q.path, "/runs?") {
 				t.Errorf("%s %s %s asks for nothing: %s", q.method, q.path, q.body, got)
 			}
-			if strings.Contains(got, "theirs") && !strings.Contains(q.path+q.body, "theirs") || strings.Contains(got, "77") {
+			if strings.Contains(got, "theirs") && !strings.Contains(q.path+q.body, "theirs") || strings.Contains(got, "8088") {
 				t.Errorf("%s %s %s: %s", q.method, q.path, q.body, got)
+			}
+		}
+		// A cursor that was changed on the way leads to rows of one's own, or nowhere.
+		for i := range len(slip.cursor) {
+			for _, c := range "A9" {
+				got := ask("GET", "/api/safes?cursor="+slip.cursor[:i]+string(c)+slip.cursor[i+1:], "")
+				if strings.Contains(got, "theirs") || !strings.HasPrefix(got, "200") && !strings.HasPrefix(got, "422") {
+					t.Errorf("a cursor with %c at %d: %s", c, i, got)
+				}
+			}
+		}
+	})
+}
+
+// Whoever comes with a place in the feed that another was given, or that nobody
+// was, hears of their own rows alone.
+func TestAPlaceOfAnothersStream(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, url string) {
+		s := serveSite(t, rented(url))
+		theirs := s.listen("/api/flats/events", "", "X-Tenant-ID", "other")
+		s.ask("POST", "/api/flats", `{"name":"theirs"}`, "X-Tenant-ID", "other")
+		theirs.want(`{"event":"created","id":1,`)
+		s.ask("POST", "/api/flats", `{"name":"theirs"}`, "X-Tenant-ID", "other")
+		theirs.want(`{"event":"created","id":2,`)
+		var ours []*listener
+		for _, place := range []string{theirs.lastID, "0", "0-0", "1-0"} {
+			ours = append(ours, s.listen("/api/flats/events", place, "X-Tenant-ID", "acme"))
+		}
+		s.ask("POST", "/api/flats", `{"name":"mine"}`, "X-Tenant-ID", "acme")
+		for _, l := range ours {
+			l.want(`{"event":"created","id":3,`)
+		}
+		for _, place := range []string{"1-", "-1", "1-2-3", "0x1", "1-99999999999999999999", "' OR 1=1"} {
+			if got := s.ask("GET", "/api/flats/events", "", "X-Tenant-ID", "acme", "Accept", "text/event-stream", "Last-Event-ID", place); !strings.HasPrefix(got, "400") {
+				t.Errorf("%q: %s", place, got)
 			}
 		}
 	})
