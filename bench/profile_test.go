@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"testing"
@@ -138,6 +139,38 @@ func BenchmarkOrder(b *testing.B) {
 				if err := do(i); err != nil {
 					b.Fatal(err)
 				}
+			}
+		})
+	}
+}
+
+// BenchmarkOneNode asks a server for a row in two ways: by the operation, and
+// by a workflow of one node.
+func BenchmarkOneNode(b *testing.B) {
+	gen, err := generation(b.Context(), b.TempDir())
+	if err != nil {
+		b.Fatal(err)
+	}
+	b.Cleanup(func() { gen.Close() })
+	if err := seedRun(b.Context(), gen.Engine()); err != nil {
+		b.Fatal(err)
+	}
+	srv := httptest.NewServer(gen.API())
+	b.Cleanup(srv.Close)
+	for _, way := range []struct {
+		name    string
+		request func(i int) []byte
+	}{
+		{"operation", func(i int) []byte { return get(fmt.Sprintf("/api/products/%d", 1+i%100)) }},
+		{"workflow", func(i int) []byte {
+			return post("/workflows/get/execute", fmt.Sprintf(`{"inputs":{"id":%d}}`, 1+i%100))
+		}},
+	} {
+		b.Run(way.name, func(b *testing.B) {
+			b.ReportAllocs()
+			l := load{addr: srv.Listener.Addr().String(), conns: 16, n: b.N, status: http.StatusOK, request: way.request}
+			if _, err := l.run(b.Context()); err != nil {
+				b.Fatal(err)
 			}
 		})
 	}

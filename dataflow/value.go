@@ -75,8 +75,22 @@ type Object struct {
 	vals  []any
 }
 
+// roomy is an object with its own shape and room for a few names, in one piece:
+// most objects have no more.
+type roomy struct {
+	Object
+	own   Shape
+	names [4]string
+	room  [4]any
+}
+
 // NewObject returns an object with no names.
-func NewObject() *Object { return &Object{shape: &Shape{}, owned: true} }
+func NewObject() *Object {
+	r := &roomy{}
+	r.own.names = r.names[:0]
+	r.shape, r.owned, r.vals = &r.own, true, r.room[:0]
+	return &r.Object
+}
 
 // NewRecord returns an object over a shared shape. vals is kept, not copied,
 // and must be as long as the shape.

@@ -4,6 +4,7 @@ import (
 	"context"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 )
@@ -33,6 +34,13 @@ func (m *Model) result(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 }
 
 func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
+	if id := m.idAlone(args); id != nil {
+		row, err := m.readOne(ctx, r, c, id, m.sight(c).whole, false)
+		if err != nil { // a nil pointer must not become a result that is not nil
+			return nil, err
+		}
+		return row, nil
+	}
 	a := m.arguments(c, dataflow.OpRead, args)
 	t := a.target()
 	fields, e := a.selection(c)
@@ -49,6 +57,44 @@ func (m *Model) doRead(ctx context.Context, r store.Reader, c Caller, args *data
 	}
 	return row, nil
 }
+
+// idAlone returns the id of a read that is told nothing else, as most are: what
+// there may be besides need not be looked for. Nil: it is not such a read, or its
+// id is none.
+func (m *Model) idAlone(args *dataflow.Object) any {
+	if s := args.Shape(); s.Len() != 1 || s.Name(0) != "id" {
+		return nil
+	}
+	v, t := args.Vals()[0], m.m.ID().Type
+	if v == nil || v == dataflow.Absent {
+		return nil
+	}
+	if _, ok := v.(int64); ok && t.Kind == dataflow.KindInt {
+		return v
+	}
+	id, problems := codec.CoerceType(t, v, "")
+	if len(problems) > 0 {
+		return nil
+	}
+	return id
+}
+
+// ReadText does a read as Do does, for who wants its result as text: a row is
+// then a dataflow.RawJSON where that is the quicker way.
+func (m *Model) ReadText(ctx context.Context, r store.Reader, c Caller, args *dataflow.Object) (any, error) {
+	id := m.idAlone(args)
+	if id == nil {
+		return m.Do(ctx, r, c, dataflow.OpRead, args)
+	}
+	text, _, err := m.GetJSON(ctx, r, c, id, nil, make([]byte, 0, rowRoom))
+	if err != nil {
+		return nil, err
+	}
+	return dataflow.RawJSON(text), nil
+}
+
+// rowRoom is what the text of most rows has room in.
+const rowRoom = 512
 
 // read returns the row that a target names.
 func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd *reading, deleted bool) (*dataflow.Object, error) {

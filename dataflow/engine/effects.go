@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 )
 
 // effects say what a node or a workflow may do.
@@ -188,7 +189,7 @@ func (w *wfPlanner) readsOnce() bool {
 		if !n.data() {
 			continue
 		}
-		if only != nil || n.op == nil || n.raw.Has("expand") || n.op.op.Kind != dataflow.OpRead && n.op.op.Kind != dataflow.OpCount {
+		if only != nil || n.op == nil || access.Expands(n.raw) || n.op.op.Kind != dataflow.OpRead && n.op.op.Kind != dataflow.OpCount {
 			return false
 		}
 		only = n

@@ -62,6 +62,7 @@ func (w *wfPlanner) build() {
 		w.compileNode(n)
 	}
 	w.outputs()
+	w.wholeRows()
 }
 
 // id checks and keeps a node's id. The loader has checked those of a file.

@@ -205,6 +205,9 @@ func (f *frame) attempt(ctx context.Context, n *nodePlan, config *dataflow.Objec
 		}
 	}
 	if n.op != nil {
+		if n.whole && f.run.text && f.depth == 0 {
+			return f.run.written(ctx, n.op, config)
+		}
 		return f.run.operation(ctx, n.op, config)
 	}
 	key := f.keyOf(n)
@@ -348,29 +351,54 @@ func (r *run) operation(ctx context.Context, op *opNode, args *dataflow.Object) 
 	return out, err
 }
 
+// written runs an operation of which the text is all that is wanted.
+func (r *run) written(ctx context.Context, op *opNode, args *dataflow.Object) (any, error) {
+	rd, err := r.reader(op.op)
+	if err != nil {
+		return nil, err
+	}
+	m := r.engine.models[op.model]
+	if op.op.Kind == dataflow.OpRead {
+		return m.ReadText(ctx, rd, r.caller, args)
+	}
+	return m.ListText(ctx, rd, r.caller, args)
+}
+
 // reader returns what an operation runs on: the run's transaction or snapshot.
 func (r *run) reader(op dataflow.Op) (store.Reader, error) {
-	return r.readerOn(op.Model.Database, op.Kind.Writes(), op.Model.Name+"."+op.Kind.String())
+	db, writes := op.Model.Database, op.Kind.Writes()
+	if rd := r.opened(db, writes); rd != nil {
+		return rd, nil
+	}
+	return r.readerOn(db, writes, op.Model.Name+"."+op.Kind.String())
+}
+
+// opened returns what there is to run on a database; nil if there is nothing to
+// write with.
+func (r *run) opened(db *dataflow.Database, writes bool) store.Reader {
+	switch {
+	case writes && r.readOnly != "":
+		return nil
+	case r.tx != nil && db == r.txDB:
+		return r.tx
+	case writes:
+		return nil
+	case r.snapshots[db] != nil:
+		return r.snapshots[db]
+	}
+	return r.engine.Store(db)
 }
 
 // readerOn returns what runs on a database; what names it in an error.
 func (r *run) readerOn(db *dataflow.Database, writes bool, what string) (store.Reader, error) {
-	if !writes {
-		switch {
-		case r.tx != nil && db == r.txDB:
-			return r.tx, nil
-		case r.snapshots[db] != nil:
-			return r.snapshots[db], nil
-		}
-		return r.engine.Store(db), nil
+	if rd := r.opened(db, writes); rd != nil {
+		return rd, nil
 	}
 	switch {
 	case r.readOnly != "":
 		return nil, &dataflow.Error{Code: "read_only_workflow", Status: dataflow.StatusInternal,
 			Message: fmt.Sprintf("%s is declared read_only, so %s can't run in it", r.readOnly, what),
 			Hint:    "leave out read_only where it is registered"}
-	case r.tx != nil && db == r.txDB:
-		return r.tx, nil
 	case r.tx != nil:
 		return nil, &dataflow.Error{Code: "second_database", Status: dataflow.StatusInternal,
 			Message: what + " writes to another database than the run began with",

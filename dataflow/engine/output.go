@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"slices"
+
 	"github.com/flowctl/flowctl/dataflow"
 )
 
@@ -22,6 +24,46 @@ func (w *wfPlanner) outputs() {
 		return
 	}
 	w.wp.output, w.wp.outputType = w.compileOutput(wf.Output, "/output")
+}
+
+// wholeRows marks the one node of a workflow that reads rows for its outputs
+// alone. In tables that others write to, values may stand in other words than
+// ours, so that their text is made of what they are.
+func (w *wfPlanner) wholeRows() {
+	if len(w.wp.nodes) != 1 || w.wp.nodes[0].op == nil {
+		return
+	}
+	n := w.wp.nodes[0]
+	if db := n.op.op.Model.Database; db == nil || db.Options.ExistingSchemaMode {
+		return
+	}
+	switch n.op.op.Kind {
+	case dataflow.OpRead:
+		n.whole = asItIs(w.wp.output, 0)
+	case dataflow.OpList: // its records, how many there are, and so on
+		n.whole = asItIs(w.wp.output, 1)
+	}
+}
+
+// asItIs reports whether an output has of the results of nodes only what is at
+// most so many steps into them, and all of that. nil has all of them.
+func asItIs(e expr, steps int) bool {
+	all := func(es []expr) bool {
+		return !slices.ContainsFunc(es, func(e expr) bool { return !asItIs(e, steps) })
+	}
+	switch e := e.(type) {
+	case nil, constant, *inputRef, envRef, *ctxRef:
+		return true
+	case *nodeRef:
+		return len(e.path) <= steps
+	case orNull:
+		return asItIs(e.expr, steps)
+	case *listExpr:
+		return all(e.items)
+	case *objectExpr:
+		return all(e.vals)
+	}
+	return false
 }
 
 // compileOutput compiles a part of a workflow's output and works out its type.

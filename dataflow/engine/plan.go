@@ -74,6 +74,9 @@ type nodePlan struct {
 	output *dataflow.Type
 	// skippable: a run may skip the node.
 	skippable bool
+	// whole: its rows are part of the outputs as they are, and nothing else looks
+	// at them.
+	whole bool
 
 	whenRef   any         // the condition, where an edge gives it
 	edgeSpans []edgeInput // parts of raw that edges give

@@ -33,6 +33,11 @@ type Request struct {
 	// it is for workflows that do nothing else.
 	DryRun bool
 
+	// Text: the outputs are wanted to be written as JSON, and for nothing else.
+	// Rows in them may then be dataflow.RawJSON, which is what they would be
+	// written as.
+	Text bool
+
 	// Progress, if set, hears of each node of the workflow that has run: the
 	// how-manieth it is, and how many there are. Of a handler it hears what that
 	// has done so far; total is then 0, for nobody knows what is yet to come. Nodes
@@ -54,7 +59,7 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 	if !ok {
 		return nil, e.unknownWorkflow(req.Workflow)
 	}
-	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller, progress: req.Progress}
+	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller, text: req.Text, progress: req.Progress}
 	ctx, ended := r.watchWorkflow(ctx, wp.wf)
 	out, err := r.top(ctx, wp, req)
 	ended(err)
@@ -78,6 +83,7 @@ type run struct {
 	engine *Engine
 	id     string
 	caller access.Caller
+	text   bool // see Request
 
 	txDB      *dataflow.Database // that tx is on
 	tx        store.Tx           // nil outside a writing transaction
@@ -142,6 +148,21 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		return nil, named(err, wp.wf)
 	}
 	var out any
+	if wp.oneRead {
+		out, err = f.rest(ctx)
+	} else {
+		out, err = f.inTransaction(ctx, &req)
+	}
+	if err != nil {
+		return nil, named(asRunError(ctx, err), wp.wf)
+	}
+	return out, nil
+}
+
+// inTransaction is rest in the transaction that the workflow asks for.
+func (f *frame) inTransaction(ctx context.Context, req *Request) (any, error) {
+	r := f.run
+	var out any
 	body := func() (err error) {
 		if r.tx != nil && req.Begin != nil {
 			if err := req.Begin(ctx, r.txDB, r.tx); err != nil {
@@ -160,12 +181,8 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		}
 		return err
 	}
-	run := func() error { return r.transaction(ctx, &wp.effects, f.reset, body) }
-	if wp.oneRead {
-		run = body
-	}
-	if err := run(); err != nil && !errors.Is(err, errDryRun) {
-		return nil, named(asRunError(ctx, err), wp.wf)
+	if err := r.transaction(ctx, &f.plan.effects, f.reset, body); err != nil && !errors.Is(err, errDryRun) {
+		return nil, err
 	}
 	return out, nil
 }
@@ -409,22 +426,19 @@ func checkInputs(wf *dataflow.Workflow, in *dataflow.Object) ([]any, error) {
 		in = dataflow.NewObject()
 	}
 	o, problems := codec.CoerceObject(wf.InputShape, wf.Input, in, "")
-	vals := make([]any, len(wf.Input))
+	vals := o.Vals()
 	for i, fd := range wf.Input {
-		v := dataflow.Absent
-		if o != nil {
-			v = o.Vals()[i]
-		}
 		switch {
-		case v != dataflow.Absent:
-			vals[i] = v
-		case in.Has(fd.Name): // it was given, and is among the problems
+		case vals[i] != dataflow.Absent:
+			continue
 		case fd.HasDefault:
 			vals[i] = fd.Default
+			continue
 		case !fd.Optional:
 			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + escape(fd.Name),
 				Detail: fmt.Sprintf("%s is required", fd.Name)})
 		}
+		vals[i] = nil
 	}
 	if len(problems) > 0 {
 		return nil, dataflow.Invalid(problems...)

@@ -44,7 +44,7 @@ func (h *Handler) summary(wf *dataflow.Workflow) *dataflow.Object {
 
 // describeWorkflow says what a workflow takes, does and gives.
 func (h *Handler) describeWorkflow(x *front.Exchange) error {
-	wf, err := h.workflow(x)
+	wf, err := h.workflow(x, variable(x, "name"))
 	if err != nil {
 		return err
 	}
@@ -59,8 +59,7 @@ func (h *Handler) describeWorkflow(x *front.Exchange) error {
 	return sendCached(x, o)
 }
 
-func (h *Handler) workflow(x *front.Exchange) (*dataflow.Workflow, error) {
-	name := variable(x, "name")
+func (h *Handler) workflow(x *front.Exchange, name string) (*dataflow.Workflow, error) {
 	wf := h.workflows[name]
 	if wf == nil {
 		return nil, h.noWorkflow(x.Caller, name)
@@ -69,8 +68,8 @@ func (h *Handler) workflow(x *front.Exchange) (*dataflow.Workflow, error) {
 }
 
 // execute runs a workflow to its end.
-func (h *Handler) execute(x *front.Exchange) error {
-	wf, err := h.workflow(x)
+func (h *Handler) execute(x *front.Exchange, name string) error {
+	wf, err := h.workflow(x, name)
 	if err != nil {
 		return err
 	}
@@ -106,7 +105,7 @@ func (h *Handler) execute(x *front.Exchange) error {
 		}
 		return h.begin(x, b)
 	}
-	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c}
+	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c, Text: true}
 	if keyed {
 		key := idempotencyKey(x, c, body)
 		begun, err := h.o.Runs.Begun(x.Context(), durable.Begin{Workflow: wf.Name, Caller: c, Key: x.Request.Header["Idempotency-Key"][0]})
@@ -119,7 +118,9 @@ func (h *Handler) execute(x *front.Exchange) error {
 	if err != nil {
 		return belowInputs(err)
 	}
-	return sendValue(x, http.StatusOK, finished(res))
+	x.Out = appendFinished(x.Out, res)
+	x.Send(http.StatusOK)
+	return nil
 }
 
 // later reports whether the caller wants an answer before the workflow has run
@@ -133,9 +134,11 @@ func (h *Handler) durable(workflow string) bool {
 	return h.o.Runs != nil && h.engine.Plan().Durable(workflow)
 }
 
-// finished is the answer for a run that reached its end.
-func finished(res *engine.Result) *dataflow.Object {
-	return dataflow.ObjectOf("outputs", res.Outputs, "run_id", res.RunID, "status", "completed")
+// appendFinished appends the answer for a run that reached its end.
+func appendFinished(dst []byte, res *engine.Result) []byte {
+	dst = codec.AppendValue(append(dst, `{"outputs":`...), res.Outputs)
+	dst = codec.AppendString(append(dst, `,"run_id":`...), res.RunID)
+	return append(dst, `,"status":"completed"}`...)
 }
 
 // errReplay ends a run that has been run before.
@@ -169,7 +172,7 @@ func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey
 		return err
 	}
 	save := func(ctx context.Context, db *dataflow.Database, tx store.Tx, res *engine.Result) error {
-		x.Out = codec.AppendValue(x.Out[:0], finished(res))
+		x.Out = appendFinished(x.Out[:0], res)
 		saved = true
 		return saveReply(ctx, h.kept[db], tx, key, answer{status: http.StatusOK}, "", x.Out)
 	}
