@@ -238,6 +238,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"insufficient_scope", StatusForbidden, "The API key or the token is good, but not for this: it lacks a scope."},
 	{"tenant_fixed", StatusForbidden, "The caller's tenant is that of its key or token; the header X-Tenant-ID can't name another. A key that was made with `--tenant '*'` may name any."},
 	{"issuer_unavailable", StatusBusy, "The token can't be checked: its issuer's public keys could not be fetched."},
+	{"too_many_at_once", StatusRejected, "A batch asks for more operations together than a limit ever lets pass at once (`burst` in `rate_limit_config` of `Nexus(...)`). Waiting does not help: send them in parts."},
 	{"rate_limited", StatusBusy, "The caller has used up its requests, in all or for this (`rate_limit` and `rate_limit_config` of `Nexus(...)`). Retry-After, or `retry_after` of a tool's result, says in how many seconds there is another."},
 	{"origin_not_allowed", StatusForbidden, "A web page of another origin made the request, and `cors_origins` of `Nexus(...)` does not list it."},
 	{"misdirected", StatusForbidden, "The server listens on this machine only, and the request's Host is not a name of it. This keeps web pages from reaching it by a name that they make resolve to 127.0.0.1."},

@@ -20,6 +20,7 @@ import (
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/flowctl/flowctl/nexus/observe"
 	"github.com/flowctl/flowctl/nexus/openapi"
@@ -29,8 +30,9 @@ import (
 // Generation is one app, planned, with its databases open, ready to serve.
 type Generation struct {
 	settings   dataflow.Server
-	guard      *auth.Guard // nil: nobody is asked who they are
-	keys       *auth.Keys  // nil: there are none
+	common     *limit.Source // that its limits draw on; nil: they are each process's own
+	guard      *auth.Guard   // nil: nobody is asked who they are
+	keys       *auth.Keys    // nil: there are none
 	shared     *Shared
 	watch      *observe.Watch
 	served     atomic.Bool // by a Server, which then closes what is shared
@@ -232,6 +234,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		g.guardAgainst(dbs, o)
 		challenge = g.guard.Challenge
 	}
+	g.common = commonLimits(e.App(), dbs, o)
 	limiter := g.shared.limits.Limiter(g.settings.Bounds())
 	tools, err := mcp.New(e, mcp.Options{Name: g.settings.Name, Version: o.Version, Logger: o.logger(),
 		Origins: g.settings.CORSOrigins, MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Runs: g.runs,
@@ -264,6 +267,28 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	fo.KeyElsewhere = true
 	g.mcp = front.New(agents, fo)
 	return g, nil
+}
+
+// commonLimits returns where the limits of an app are kept that several processes
+// share: in its first database, if that is one for several.
+func commonLimits(app *dataflow.App, dbs *databases, o Options) *limit.Source {
+	if len(app.Databases) == 0 {
+		return nil
+	}
+	db := app.Databases[0]
+	models := limit.Models(app, db, o.opener(scheme(db)))
+	st, ok := dbs.byDatabase[db].(store.Allowances)
+	if len(models) == 0 || !ok {
+		return nil
+	}
+	return &limit.Source{Store: st, Model: models[0], App: settings(app).Name}
+}
+
+// bound has the limits of what is served now draw on this generation's database.
+func (g *Generation) bound() {
+	if g.common != nil {
+		g.shared.limits.Share(*g.common)
+	}
 }
 
 // guardAgainst has callers asked who they are.
@@ -357,12 +382,14 @@ func (g *Generation) Migrations() []*store.Migration { return g.migrations }
 // API serves REST: mount it at "/".
 func (g *Generation) API() http.Handler {
 	g.look()
+	g.bound()
 	g.shared.vigil.serve(g)
 	return g.gate.guard(attended(g.api, g))
 }
 
 // MCP serves the Model Context Protocol over Streamable HTTP: mount it at "/mcp".
 func (g *Generation) MCP() http.Handler {
+	g.bound()
 	g.shared.vigil.serve(g)
 	return g.gate.guard(ending(g.mcp, g))
 }
@@ -373,6 +400,7 @@ func (g *Generation) ServeStdio(ctx context.Context, in io.Reader, out io.Writer
 		return errClosed
 	}
 	defer g.gate.leave()
+	g.bound()
 	g.Work()
 	return g.stdio.ServeStdio(ctx, in, out)
 }
@@ -415,6 +443,9 @@ func (g *Generation) end(drain func()) error {
 		g.rest.Close()
 		if g.guard != nil {
 			g.guard.Close()
+		}
+		if g.common != nil {
+			g.shared.limits.Part(g.common.Store)
 		}
 		g.err = (&databases{stores: g.stores}).close()
 		if !g.served.Load() {

@@ -11,6 +11,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/auth"
+	"github.com/flowctl/flowctl/nexus/limit"
 )
 
 // Migrations opens the databases of an app for their schemas alone, in order
@@ -85,7 +86,7 @@ func (o Options) Dialects() []string {
 }
 
 func (o Options) storeOptions(app *dataflow.App, db *dataflow.Database) store.Options {
-	system := slices.Concat(access.SystemModels(db), durable.Models(db), auth.Models(app, db))
+	system := slices.Concat(access.SystemModels(db), durable.Models(db), auth.Models(app, db), limit.Models(app, db, o.opener(scheme(db))))
 	if slices.ContainsFunc(db.Models, app.Followed) {
 		system = append(system, access.FeedModels(db)...)
 	}

@@ -140,6 +140,7 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 	}
 	g.Work()
 	g.look()
+	g.bound()
 	g.served.Store(true)
 	if g.settings.RequestTimeout > s.settings.RequestTimeout {
 		api = prolonged(api, g.settings.RequestTimeout+transferTime)

@@ -46,7 +46,7 @@ func newShared() *Shared {
 func (o Options) shared() *Shared {
 	if o.Shared == nil {
 		s := newShared()
-		s.limits.Now = o.Now
+		s.limits.Now, s.limits.Logger = o.Now, o.logger()
 		s.observer = observe.New(observe.Options{Version: o.Version, Logger: o.logger(), Env: o.Env})
 		return s
 	}

@@ -2,18 +2,20 @@ package front
 
 import (
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/nexus/limit"
 )
 
 // Operates notes which operation of a model a request asks for, and counts it:
 // an error if its caller may not ask for another one yet.
 func (x *Exchange) Operates(m *dataflow.Model, op dataflow.OpKind) error {
 	x.Model, x.Operation = m.Name, op.String()
-	return x.CountOperation(m, op)
+	return x.h.o.Limiter.Operation(x.Request.Context(), &x.Caller, m, op, &x.tally)
 }
 
-// CountOperation counts an operation, one of several of a request.
-func (x *Exchange) CountOperation(m *dataflow.Model, op dataflow.OpKind) error {
-	return x.h.o.Limiter.Operation(x.Request.Context(), &x.Caller, m, op, &x.tally)
+// CountOperations counts the operations of a request that does all of them or
+// none.
+func (x *Exchange) CountOperations(ops []limit.Asked) error {
+	return x.h.o.Limiter.Operations(x.Request.Context(), &x.Caller, ops, &x.tally)
 }
 
 // CountWorkflow counts the start of a workflow.

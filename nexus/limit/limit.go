@@ -5,6 +5,7 @@ package limit
 
 import (
 	"context"
+	"log/slog"
 	"net/netip"
 	"strconv"
 	"sync"
@@ -20,7 +21,6 @@ type Limiter struct {
 	address, key *Policy // nil: none
 	workflows    map[string]*Policy
 	models       map[*dataflow.Model]*modelPolicies
-	now          func() time.Time
 }
 
 type modelPolicies struct {
@@ -31,10 +31,12 @@ type modelPolicies struct {
 // Policies keeps the counts of policies, so that a reload of the app gives nobody
 // a new allowance.
 type Policies struct {
-	Now func() time.Time // nil: time.Now
+	Now    func() time.Time // nil: time.Now
+	Logger *slog.Logger     // nil: nobody is told what becomes of Share
 
-	mu    sync.Mutex
-	known map[string]*Policy
+	mu     sync.Mutex
+	known  map[string]*Policy
+	common common
 }
 
 // Limiter returns the limiter of these limits: nil if there are none. What has been
@@ -47,14 +49,11 @@ func (ps *Policies) Limiter(limits []dataflow.Limit) *Limiter {
 	if len(limits) == 0 {
 		return nil
 	}
-	l := &Limiter{workflows: map[string]*Policy{}, models: map[*dataflow.Model]*modelPolicies{}, now: ps.Now}
-	if l.now == nil {
-		l.now = time.Now
-	}
+	l := &Limiter{workflows: map[string]*Policy{}, models: map[*dataflow.Model]*modelPolicies{}}
 	for _, d := range limits {
 		p := ps.known[d.Policy] // of another model of that name
 		if p == nil {
-			p = newPolicy(d)
+			p = newPolicy(d, ps.now(), &ps.common)
 			if old := known[d.Policy]; old != nil && old.rule == p.rule {
 				p = old
 			}
@@ -63,6 +62,13 @@ func (ps *Policies) Limiter(limits []dataflow.Limit) *Limiter {
 		l.place(d, p)
 	}
 	return l
+}
+
+func (ps *Policies) now() func() time.Time {
+	if ps.Now == nil {
+		return time.Now
+	}
+	return ps.Now
 }
 
 func (l *Limiter) place(d dataflow.Limit, p *Policy) {
@@ -94,12 +100,6 @@ type Tally struct {
 }
 
 func (t *Tally) add(s Standing) error {
-	for i := range t.list[:t.n] {
-		if t.list[i].Policy == s.Policy { // asked again, in a batch
-			t.list[i] = s
-			return s.err()
-		}
-	}
 	if t.n < len(t.list) {
 		t.list[t.n] = s
 		t.n++
@@ -128,7 +128,7 @@ func (l *Limiter) Address(ctx context.Context, addr netip.Addr, t *Tally) error 
 	if l == nil || l.address == nil {
 		return nil
 	}
-	return t.add(l.address.take(ctx, partition{network: network(addr)}, l.now()))
+	return t.add(l.address.take(ctx, partition{network: network(addr)}, 1))
 }
 
 // Key counts a request of a key or a user, if it is known whose it is.
@@ -136,7 +136,7 @@ func (l *Limiter) Key(ctx context.Context, c *access.Caller, t *Tally) error {
 	if l == nil || l.key == nil || c.Key == "" {
 		return nil
 	}
-	return t.add(l.key.take(ctx, partition{key: c.Key}, l.now()))
+	return t.add(l.key.take(ctx, partition{key: c.Key}, 1))
 }
 
 // Workflow counts the start of a workflow.
@@ -145,7 +145,7 @@ func (l *Limiter) Workflow(ctx context.Context, c *access.Caller, name string, t
 		return nil
 	}
 	if p := l.workflows[name]; p != nil {
-		return t.add(p.take(ctx, p.of(c), l.now()))
+		return t.add(p.take(ctx, p.of(c), 1))
 	}
 	return nil
 }
@@ -163,11 +163,63 @@ func (l *Limiter) Operation(ctx context.Context, c *access.Caller, m *dataflow.M
 		if p == nil {
 			continue
 		}
-		if err := t.add(p.take(ctx, p.of(c), l.now())); err != nil {
+		if err := t.add(p.take(ctx, p.of(c), 1)); err != nil {
 			return err
 		}
 	}
 	return nil
+}
+
+// Asked is an operation of a model that is asked for together with others.
+type Asked struct {
+	Model *dataflow.Model
+	Op    dataflow.OpKind
+}
+
+// Operations counts operations that are done together or not at all: a limit
+// lets all of them pass that it counts, or takes none of them into account. More
+// than it ever lets pass at once is an error that waiting does not help.
+func (l *Limiter) Operations(ctx context.Context, c *access.Caller, ops []Asked, t *Tally) error {
+	if l == nil || len(l.models) == 0 {
+		return nil
+	}
+	var asked []*Policy // in the order in which they are come to
+	count := map[*Policy]int{}
+	for _, a := range ops {
+		ps := l.models[a.Model]
+		if ps == nil {
+			continue
+		}
+		for _, p := range [...]*Policy{ps.every, ps.ops[a.Op]} {
+			if p == nil {
+				continue
+			}
+			if count[p] == 0 {
+				asked = append(asked, p)
+			}
+			count[p]++
+		}
+	}
+	for _, p := range asked {
+		if n := count[p]; n > p.rule.burst {
+			return p.never(n)
+		}
+	}
+	for _, p := range asked {
+		if err := t.add(p.take(ctx, p.of(c), count[p])); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// never is what a caller is told who asks for more at once than a limit ever
+// lets pass.
+func (p *Policy) never(n int) error {
+	most := strconv.Itoa(p.rule.burst)
+	return &dataflow.Error{Code: "too_many_at_once", Status: dataflow.StatusRejected,
+		Message: strconv.Itoa(n) + " operations at once " + p.what + ": never more than " + most + " are allowed together",
+		Hint:    "send them in parts of at most " + most}
 }
 
 // Standing is where a caller stands with a policy after a request.
@@ -175,7 +227,9 @@ type Standing struct {
 	Policy  *Policy
 	Refused bool
 	Left    int           // requests that may be made at once
-	Next    time.Duration // until there is one more
+	Next    time.Duration // until there is one more, or as many as were refused
+
+	gone error // why it did not come to a decision
 }
 
 // seconds is Next in whole seconds, rounded up: who waits as long is let in.
@@ -183,6 +237,9 @@ func (s *Standing) seconds() int { return int((s.Next + time.Second - 1) / time.
 
 // err is what a caller that is over the limit is told.
 func (s *Standing) err() error {
+	if s.gone != nil {
+		return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled, Message: "the client went away", Err: s.gone}
+	}
 	if !s.Refused {
 		return nil
 	}

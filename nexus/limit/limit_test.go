@@ -188,7 +188,7 @@ func TestOperationsAndWorkflows(t *testing.T) {
 func TestWhatIsTold(t *testing.T) {
 	l, _ := limited(t, dataflow.Limit{Policy: "workflow:place", Scope: dataflow.LimitWorkflow, Workflow: "place", Count: 5, Per: 10 * time.Minute, Burst: 1, Together: true})
 	var tally Tally
-	_ = l.Workflow(context.Background(), &access.Caller{}, "place", &tally)
+	_ = l.Workflow(context.Background(), &access.Caller{}, "place", new(Tally))
 	e := dataflow.AsError(l.Workflow(context.Background(), &access.Caller{}, "place", &tally))
 	if e.Code != "rate_limited" || e.Message != "too many requests for the workflow place: 5 in 10 minutes are allowed" || e.Hint != "try again in 120 seconds" {
 		t.Errorf("%s, %s; %s", e.Code, e.Message, e.Hint)

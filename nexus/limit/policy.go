@@ -27,16 +27,19 @@ type rule struct {
 // Policy is a limit with what has been counted for it. Each caller has an
 // allowance that fills as time passes.
 type Policy struct {
-	name   string
-	quoted string // as an item of a structured field
-	header string // its item of RateLimit-Policy
-	what   string // in a message: "from this address"
-	rule   rule
-	rate   float64 // per second
+	name    string
+	quoted  string // as an item of a structured field
+	header  string // its item of RateLimit-Policy
+	what    string // in a message: "from this address"
+	rule    rule
+	rate    float64 // per second
+	portion int     // of a common allowance, to be held at most
+	now     func() time.Time
+	common  *common
 
 	mu      sync.Mutex
 	callers map[partition]*bucket
-	crowd   bucket // of the callers for which there is no room
+	crowd   *bucket // of the callers for which there is no room
 	swept   time.Time
 }
 
@@ -46,20 +49,27 @@ type partition struct {
 	key     string
 }
 
-// bucket is the allowance of a caller as it was at a time.
+// bucket is the allowance of a caller as it was at a time. Where processes draw
+// on common allowances, it is what this one knows of it: others may have drawn
+// since, so that there may be less, but never more.
 type bucket struct {
 	tokens float64
 	at     time.Time
+	lease  // where that is so
 }
 
-func newPolicy(d dataflow.Limit) *Policy {
+func newPolicy(d dataflow.Limit, now func() time.Time, c *common) *Policy {
 	p := &Policy{
 		name: d.Policy, quoted: strconv.Quote(d.Policy),
 		rule:    rule{d.Count, d.Burst, d.Per, d.Together},
 		rate:    float64(d.Count) / d.Per.Seconds(),
+		portion: max(1, d.Burst/part),
+		now:     now,
+		common:  c,
 		callers: make(map[partition]*bucket),
-		crowd:   bucket{tokens: float64(d.Burst)},
+		crowd:   &bucket{tokens: float64(d.Burst)},
 	}
+	p.crowd.id = p.id(partition{key: "all others"})
 	p.header = p.quoted + ";q=" + strconv.Itoa(d.Count) + ";w=" + strconv.Itoa(int(d.Per/time.Second))
 	switch d.Scope {
 	case dataflow.LimitAddress:
@@ -122,19 +132,59 @@ func network(addr netip.Addr) netip.Prefix {
 // rounding is by how much sums of tokens may be off.
 const rounding = 1e-6
 
-// take takes one request off a caller's allowance, if there is one.
-func (p *Policy) take(_ context.Context, who partition, now time.Time) Standing {
+// take takes n requests off a caller's allowance, if there are as many. It waits
+// only for a common allowance.
+func (p *Policy) take(ctx context.Context, who partition, n int) Standing {
 	p.mu.Lock()
 	defer p.mu.Unlock()
+	now := p.now()
 	b := p.bucket(who, now)
-	b.fill(p.rate, p.rule.burst, now)
-	s := Standing{Policy: p, Refused: b.tokens < 1-rounding}
-	if !s.Refused {
-		b.tokens--
+	for {
+		b.fill(p.rate, p.rule.burst, now)
+		state := p.common.state.Load()
+		switch {
+		case state == alone:
+			return p.standing(b, n, b.spend(n))
+		case state == away:
+			p.knock(b, who, now)
+			return p.standing(b, n, b.spend(n))
+		case b.held >= n:
+			b.held -= n
+			p.ahead(b, who, now)
+			return p.standing(b, n, true)
+		case b.there() < float64(n)-rounding: // nor is there anywhere else
+			return p.standing(b, n, false)
+		}
+		if err := p.await(ctx, b, who, n, now); err != nil {
+			return Standing{Policy: p, gone: err}
+		}
+		now = p.now()
 	}
-	s.Left = int(b.tokens + rounding)
-	s.Next = time.Duration(max(float64(s.Left+1)-b.tokens, 0) / p.rate * float64(time.Second))
+}
+
+func (p *Policy) standing(b *bucket, n int, passed bool) Standing {
+	there := b.there()
+	s := Standing{Policy: p, Refused: !passed, Left: min(int(there+rounding), p.rule.burst)}
+	next := float64(s.Left + 1)
+	if !passed {
+		next = float64(n)
+	}
+	s.Next = time.Duration(max(next-there, 0) / p.rate * float64(time.Second))
 	return s
+}
+
+// there is how many requests are left, as far as is known here.
+func (b *bucket) there() float64 { return b.tokens + float64(b.held) }
+
+// spend takes n requests off what is known here, those first that are held.
+func (b *bucket) spend(n int) bool {
+	if b.there() < float64(n)-rounding {
+		return false
+	}
+	held := min(b.held, n)
+	b.held -= held
+	b.tokens -= float64(n - held)
+	return true
 }
 
 // fill adds what time has brought. Time that goes backwards brings nothing.
@@ -153,7 +203,7 @@ func (p *Policy) bucket(who partition, now time.Time) *bucket {
 		p.sweep(now)
 	}
 	if len(p.callers) >= maxCallers {
-		return &p.crowd
+		return p.crowd
 	}
 	b := &bucket{tokens: float64(p.rule.burst), at: now}
 	p.callers[who] = b
@@ -164,7 +214,7 @@ func (p *Policy) bucket(who partition, now time.Time) *bucket {
 func (p *Policy) sweep(now time.Time) {
 	whole := time.Duration(float64(p.rule.burst) / p.rate * float64(time.Second))
 	for who, b := range p.callers {
-		if now.Sub(b.at) > whole {
+		if now.Sub(b.at) > whole && b.draw == nil {
 			delete(p.callers, who)
 		}
 	}

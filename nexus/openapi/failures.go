@@ -31,7 +31,7 @@ var failures = []failure{
 	{415, "UnsupportedMediaType", "the body is of another media type", "unsupported_media_type", []string{"AcceptEncoding", "AcceptPost"}},
 	{422, "Invalid", "the input is wrong, or the app's rules refuse it; errors lists every problem", "invalid", nil},
 	{428, "PreconditionRequired", "the row is versioned and If-Match is missing", "precondition_required", nil},
-	{429, "TooManyRequests", "the caller has used up its requests", "rate_limited", []string{"RetryAfter"}},
+	{429, "TooManyRequests", "the caller has used up its requests", "rate_limited", []string{"RetryAfter", "RateLimit", "RateLimitPolicy"}},
 	{503, "Unavailable", "the server can't do it now; nothing has happened, and trying again is worth it", "busy", []string{"RetryAfter"}},
 	{0, "Problem", "the request failed", "internal", []string{"Allow", "RetryAfter"}},
 }

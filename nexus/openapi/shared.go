@@ -57,6 +57,8 @@ var headers = []header{
 	{"Replayed", "Idempotent-Replayed", "true, if this is the answer that an earlier request with the same Idempotency-Key got."},
 	{"CacheControl", "Cache-Control", "Whether and how the answer may be kept."},
 	{"RetryAfter", "Retry-After", "After how many seconds it is worth trying again."},
+	{"RateLimit", "RateLimit", "Of each limit that the request came under: how many more there can be now (r), and in how many seconds there is another (t)."},
+	{"RateLimitPolicy", "RateLimit-Policy", "The limits that the request came under: how many (q) in how many seconds (w)."},
 	{"Allow", "Allow", "The methods that are served here."},
 	{"AcceptEncoding", "Accept-Encoding", "The encodings of a body that are taken."},
 	{"AcceptPost", "Accept-Post", "The media types of a body that are taken."},

@@ -15,6 +15,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/flowctl/flowctl/nexus/limit"
 )
 
 // MaxBatch is how many operations a batch has at most: they hold one
@@ -330,10 +331,14 @@ func (h *Handler) readBatch(x *front.Exchange, body *dataflow.Object) (*batch, e
 	if err := r.err(); err != nil {
 		return nil, err
 	}
+	asked := make([]limit.Asked, len(r.b.steps))
+	for i, s := range r.b.steps {
+		asked[i] = limit.Asked{Model: s.m.decl, Op: s.op}
+	}
+	if err := x.CountOperations(asked); err != nil {
+		return nil, err
+	}
 	for _, s := range r.b.steps {
-		if err := x.CountOperation(s.m.decl, s.op); err != nil {
-			return nil, err
-		}
 		if err := s.m.ops.May(r.b.caller, s.op); err != nil {
 			return nil, err
 		}
