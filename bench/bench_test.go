@@ -59,7 +59,7 @@ func TestMeasurements(t *testing.T) {
 	dir := t.TempDir()
 	var out strings.Builder
 	c, err := build(context.Background(), config{
-		ldflags: "-s -w", rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, waiting: 40, due: 20, ahead: 15 * time.Second, scales: []int{3}, out: &out,
+		ldflags: "-s -w", rounds: 1, requests: 64, conns: 4, rows: 100, million: 400, starts: 1, tables: 3, waiting: 40, due: 20, ahead: 8 * time.Second, scales: []int{3}, out: &out,
 	}, dir)
 	if err != nil {
 		t.Fatal(err)

@@ -5,6 +5,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
 	"net"
 	"net/http"
 	"os"
@@ -51,20 +52,27 @@ func flowctlOn(c config, app, url string, flags ...string) (*process, error) {
 	}, "DATABASE_URL="+url)
 }
 
+// freeAddr finds an address that nobody listens on. Its port is none of those
+// that systems give to whoever asks for any: such a one could be another's by
+// the time that the server listens on it.
 func freeAddr() (string, error) {
-	l, err := net.Listen("tcp", "127.0.0.1:0")
-	if err != nil {
-		return "", err
+	var taken error
+	for range 100 {
+		addr := net.JoinHostPort("127.0.0.1", strconv.Itoa(10_000+rand.IntN(20_000)))
+		l, err := net.Listen("tcp", addr)
+		if err == nil {
+			return addr, l.Close()
+		}
+		taken = err
 	}
-	defer l.Close()
-	return l.Addr().String(), nil
+	return "", taken
 }
 
 // answered waits until the server answers a GET and returns how long that
 // took from its start.
 func (p *process) answered(ctx context.Context, path string) (time.Duration, error) {
-	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: 5 * time.Second}
-	for deadline := time.Now().Add(30 * time.Second); time.Now().Before(deadline) && ctx.Err() == nil; {
+	client := &http.Client{Transport: &http.Transport{DisableKeepAlives: true}, Timeout: time.Minute}
+	for deadline := time.Now().Add(2 * time.Minute); time.Now().Before(deadline) && ctx.Err() == nil; {
 		resp, err := client.Get("http://" + p.addr + path)
 		if errors.Is(err, syscall.ECONNREFUSED) {
 			time.Sleep(500 * time.Microsecond)

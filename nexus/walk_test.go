@@ -16,18 +16,21 @@ import (
 // also where it is not meant.
 func paths(pattern string) []string {
 	at := []string{pattern}
-	for name, values := range map[string][]string{
-		"{model}": {"customers", "orders", "products", "invoices", "nothing"}, "{id}": {"1", "a", "99", "count", "bulk_delete", "import"},
-		"{name}": {"place_order", "approve", "nothing"}, "{action}": {"signal", "cancel", "retry", "nothing"}, "{file}": {"docs.css", "nothing"},
+	for _, variable := range []struct {
+		name   string
+		values []string
+	}{
+		{"{model}", []string{"customers", "orders", "products", "invoices", "nothing"}}, {"{id}", []string{"1", "a", "99", "count", "bulk_delete", "import"}},
+		{"{name}", []string{"place_order", "approve", "nothing"}}, {"{action}", []string{"signal", "cancel", "retry", "nothing"}}, {"{file}", []string{"docs.css", "nothing"}},
 	} {
 		var next []string
 		for _, p := range at {
-			if !strings.Contains(p, name) {
+			if !strings.Contains(p, variable.name) {
 				next = append(next, p)
 				continue
 			}
-			for _, v := range values {
-				next = append(next, strings.Replace(p, name, v, 1))
+			for _, v := range variable.values {
+				next = append(next, strings.Replace(p, variable.name, v, 1))
 			}
 		}
 		at = next

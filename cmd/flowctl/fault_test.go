@@ -22,8 +22,6 @@ import (
 	"github.com/jackc/pgx/v5"
 )
 
-var shopApp = filepath.Join("..", "..", "examples", "shop", "app.star")
-
 // answer is what a request is told.
 type answer struct {
 	status     int
@@ -170,31 +168,11 @@ func stockAndSold(t *testing.T, c *http.Client, api string, stock int) (orders [
 	return orders
 }
 
-// each hands f every row of a list.
-func each(t *testing.T, c *http.Client, url string, f func(map[string]any)) {
-	t.Helper()
-	for offset := 0; ; {
-		var page struct {
-			Records []map[string]any `json:"records"`
-			HasMore bool             `json:"has_more"`
-		}
-		if code, err := get(c, fmt.Sprintf("%s&offset=%d", url, offset), &page); err != nil || code != 200 {
-			t.Fatal(url, code, err)
-		}
-		for _, r := range page.Records {
-			f(r)
-		}
-		if offset += len(page.Records); !page.HasMore {
-			return
-		}
-	}
-}
-
 const kettle = `{"sku": "KETTLE", "name": "Kettle", "price": "1.00", "stock": 100000}`
 
 func TestTwoHundredWritersAtOnce(t *testing.T) {
 	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
-		p := serveApp(t, shopApp, "DATABASE_URL="+empty(t))
+		p := serveApp(t, patientShop(t), "DATABASE_URL="+empty(t))
 		c := newClient(t, 200)
 		must(t, c, "POST", p.api+"/api/products", kettle, 201)
 		acknowledged := make(chan int64, 1000)
@@ -243,7 +221,7 @@ func TestPostgreSQLRestartsUnderLoad(t *testing.T) {
 	}{{"fast", syscall.SIGINT}, {"immediate", syscall.SIGQUIT}} {
 		t.Run(how.name, func(t *testing.T) {
 			pg := pgtest.Start(t, "", nil)
-			p := serveApp(t, shopApp, "DATABASE_URL="+pg.URL())
+			p := serveApp(t, patientShop(t), "DATABASE_URL="+pg.URL())
 			c := newClient(t, 64)
 			must(t, c, "POST", p.api+"/api/products", kettle, 201)
 			load := newLoad(t, c, p.api)

@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -290,12 +291,11 @@ func (w when) Handle(_ context.Context, r slog.Record) error {
 func TestAStartWaitsForTheServer(t *testing.T) {
 	direct := pgtest.URL(t)
 	_, host := through(t, direct, "")
-	l, err := net.Listen("tcp", "127.0.0.1:0")
+	port, err := pgtest.FreePort() // which nobody is given meanwhile
 	if err != nil {
 		t.Fatal(err)
 	}
-	address := l.Addr().String()
-	l.Close()
+	address := net.JoinHostPort("127.0.0.1", strconv.Itoa(port))
 	via, _ := through(t, direct, address)
 	log := slog.New(when{slog.DiscardHandler, new(sync.Once), func() { newProxy(t, address, host) }})
 	s, _, diags := Opener{}.Open(t.Context(), database(via, model("Thing", "things")), store.Options{Logger: log})

@@ -11,6 +11,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"math/rand/v2"
+	"net"
 	"net/url"
 	"os"
 	"strconv"
@@ -146,4 +148,20 @@ func ready(url string, ended <-chan struct{}) error {
 			return fmt.Errorf("the server is not ready after two minutes: %w", err)
 		}
 	}
+}
+
+// FreePort finds a port that nobody listens on. It is none of those that
+// systems give to whoever asks for any: such a one could be another's by the
+// time that the server listens on it, or while it is stopped.
+func FreePort() (int, error) {
+	var taken error
+	for range 100 {
+		port := 10_000 + rand.IntN(20_000)
+		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
+		if err == nil {
+			return port, l.Close()
+		}
+		taken = err
+	}
+	return 0, taken
 }

@@ -99,7 +99,7 @@ func startPooler(bin, dir string, behind *url.URL) (*installation, error) {
 	if err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}

@@ -6,7 +6,6 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"math/rand/v2"
 	"net"
 	"net/url"
 	"os"
@@ -42,7 +41,7 @@ port = %d
 max_connections = 100
 shared_buffers = 32MB
 max_wal_size = 256MB
-autovacuum_naptime = 1h
+autovacuum = off
 log_min_messages = fatal
 log_min_error_statement = panic
 deadlock_timeout = 100ms
@@ -110,7 +109,7 @@ func install(bin, dir, more string) (*installation, error) {
 	if err := initialize(bin, dir, attr); err != nil {
 		return nil, err
 	}
-	port, err := freePort()
+	port, err := FreePort()
 	if err != nil {
 		return nil, err
 	}
@@ -221,20 +220,4 @@ func another() (uid, gid uint32, err error) {
 		}
 	}
 	return 0, 0, fmt.Errorf("PostgreSQL does not run as root, and there is no other user to run it as: %w", err)
-}
-
-// freePort finds a port that nobody listens on. It is none of those that
-// systems give to whoever asks for any: such a one could be another's by the
-// time that the server listens on it, or while it is stopped.
-func freePort() (int, error) {
-	var taken error
-	for range 100 {
-		port := 10_000 + rand.IntN(20_000)
-		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
-		if err == nil {
-			return port, l.Close()
-		}
-		taken = err
-	}
-	return 0, taken
 }
