@@ -14,6 +14,7 @@ import (
 	"strings"
 	"sync"
 	"testing"
+	"time"
 )
 
 // flowctlRun is a flowctl run on free ports that has not been started.
@@ -56,12 +57,18 @@ func post(c *http.Client, url, body string, v any) (int, error) {
 	return read(res, v)
 }
 
+// get asks until it is not told to come again, as who asks while others keep
+// the server busy may be, and decodes the answer.
 func get(c *http.Client, url string, v any) (int, error) {
-	res, err := c.Get(url)
-	if err != nil {
-		return 0, err
+	for end := time.Now().Add(patience); ; {
+		res, err := c.Get(url)
+		if err != nil {
+			return 0, err
+		}
+		if code, err := read(res, v); code != http.StatusServiceUnavailable || time.Now().After(end) {
+			return code, err
+		}
 	}
-	return read(res, v)
 }
 
 func read(res *http.Response, v any) (int, error) {

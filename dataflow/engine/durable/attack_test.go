@@ -153,7 +153,11 @@ func TestSignalsAreTakenOnce(t *testing.T) {
 			for k := range each {
 				senders.Go(func() {
 					p := []*process{a, b}[k%2]
-					if _, err := p.Signal(context.Background(), access.Caller{}, ids[i], "s", fmt.Sprint(i, "/", k)); err != nil {
+					err := again(func() error {
+						_, err := p.Signal(context.Background(), access.Caller{}, ids[i], "s", fmt.Sprint(i, "/", k))
+						return err
+					})
+					if err != nil {
 						t.Error(err)
 					}
 				})

@@ -118,7 +118,11 @@ func (s *site) start(around func(store.Store) store.Store, options ...func(*dura
 
 func (p *process) begin(workflow string, inputs *dataflow.Object) *durable.Run {
 	p.s.Helper()
-	r, _, err := p.Begin(context.Background(), durable.Begin{Workflow: workflow, Inputs: inputs, Later: true})
+	var r *durable.Run
+	err := again(func() (err error) {
+		r, _, err = p.Begin(context.Background(), durable.Begin{Workflow: workflow, Inputs: inputs, Later: true})
+		return err
+	})
 	if err != nil {
 		p.s.Fatal(err)
 	}
@@ -142,6 +146,16 @@ func seedOf(t *testing.T) uint64 {
 // patience bounds how long a test waits for what must come.
 const patience = time.Minute
 
+// again does what may find no connection on a machine that is busy: who is told
+// to come again does.
+func again(do func() error) error {
+	for end := time.Now().Add(patience); ; {
+		if err := do(); code(err) != "busy" || time.Now().After(end) {
+			return err
+		}
+	}
+}
+
 // until waits for a run to be in one of some states.
 func (p *process) until(id string, states ...durable.Status) *durable.Run {
 	p.s.Helper()
@@ -152,7 +166,8 @@ func (p *process) until(id string, states ...durable.Status) *durable.Run {
 	look := time.NewTicker(10 * time.Millisecond) // another process may have it
 	defer look.Stop()
 	for {
-		r, err := p.Get(ctx, access.Caller{}, id)
+		var r *durable.Run
+		err := again(func() (err error) { r, err = p.Get(ctx, access.Caller{}, id); return err })
 		if err != nil && code(err) != "not_found" { // another run has yet to start it
 			p.s.Fatal(err)
 		}
@@ -180,11 +195,14 @@ func (p *process) until(id string, states ...durable.Status) *durable.Run {
 func (p *process) entries(what string) int64 {
 	p.s.Helper()
 	n := int64(0)
-	err := p.s.store.Select(context.Background(), everyEntry(p.s.entry), func(row store.Row) error {
-		if row.Value(0) == what {
-			n++
-		}
-		return nil
+	err := again(func() error {
+		n = 0
+		return p.s.store.Select(context.Background(), everyEntry(p.s.entry), func(row store.Row) error {
+			if row.Value(0) == what {
+				n++
+			}
+			return nil
+		})
 	})
 	if err != nil {
 		p.s.Fatal(err)

@@ -305,7 +305,11 @@ func TestBeginsWithOneKeyAreOneRun(t *testing.T) {
 			for i := range 12 {
 				all.Go(func() {
 					p := []*process{a, b}[i%2]
-					r, _, err := p.Begin(context.Background(), durable.Begin{Workflow: "w", Inputs: ft.Obj("n", int64(n)), Key: fmt.Sprint("key", n), Request: "same", Later: i%3 == 0})
+					var r *durable.Run
+					err := again(func() (err error) {
+						r, _, err = p.Begin(context.Background(), durable.Begin{Workflow: "w", Inputs: ft.Obj("n", int64(n)), Key: fmt.Sprint("key", n), Request: "same", Later: i%3 == 0})
+						return err
+					})
 					if err != nil {
 						t.Error(err)
 						return
