@@ -184,7 +184,7 @@ func TestClientInPython(t *testing.T) {
 	t.Run("types", func(t *testing.T) {
 		pyright := nodeTool(t, "pyright")
 		for _, dir := range []string{dir, all} {
-			written(t, filepath.Join(dir, "pyrightconfig.json"), `{"typeCheckingMode": "standard", "pythonVersion": "3.10"}`)
+			written(t, filepath.Join(dir, "pyrightconfig.json"), `{"typeCheckingMode": "strict", "pythonVersion": "3.10"}`)
 			do(t, dir, pyright, "--project", dir)
 		}
 	})

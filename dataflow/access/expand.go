@@ -92,6 +92,25 @@ func relationsOf(m *dataflow.Model, s query.Sight) (names []string, all map[stri
 	return names, all
 }
 
+// Relation is a way by which rows of a model can be expanded.
+type Relation struct {
+	Name  string
+	Model *dataflow.Model // of the rows that it shows
+	Many  bool            // it is that model which refers to this one
+}
+
+// Relations lists the ways by which rows of m can be expanded, to models that
+// are seen.
+func Relations(m *dataflow.Model, sees func(*dataflow.Model) bool) []Relation {
+	names, all := relationsOf(m, query.Sight{Model: sees})
+	list := make([]Relation, len(names))
+	for i, name := range names {
+		r := all[name]
+		list[i] = Relation{Name: name, Model: r.to.m.m, Many: r.back}
+	}
+	return list
+}
+
 // Expandable lists the relations that rows of m can be expanded by.
 func Expandable(m *dataflow.Model, sees func(*dataflow.Model) bool) []string {
 	names, _ := relationsOf(m, query.Sight{Model: sees})

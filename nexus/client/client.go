@@ -12,6 +12,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/nexus/schema"
@@ -75,9 +76,10 @@ type model struct {
 }
 
 type workflow struct {
-	decl    *dataflow.Workflow
-	output  *dataflow.Type
-	durable bool
+	decl   *dataflow.Workflow
+	output *dataflow.Type
+	kept   bool   // its runs can be
+	kind   string // "read", "write" or "call": whether it may be sent again
 }
 
 func newAPI(app *dataflow.App, p *engine.Plan) *api {
@@ -101,7 +103,7 @@ func newAPI(app *dataflow.App, p *engine.Plan) *api {
 		used[exp.Model] = true
 	}
 	for _, wf := range app.Workflows {
-		w := workflow{wf, p.OutputType(wf.Name), p.Durable(wf.Name)}
+		w := workflow{wf, p.OutputType(wf.Name), p.Durable(wf.Name) || p.Keeps(wf.Name), kindOf(app, p, wf)}
 		records(w.output, used)
 		a.workflows = append(a.workflows, w)
 	}
@@ -111,6 +113,22 @@ func newAPI(app *dataflow.App, p *engine.Plan) *api {
 		}
 	}
 	return a
+}
+
+// kindOf says whether a workflow may be sent again where nobody knows if it was
+// done: "read", it may; "write", with an Idempotency-Key, which is kept with what
+// it does; "call", it may not.
+func kindOf(app *dataflow.App, p *engine.Plan, wf *dataflow.Workflow) string {
+	d := p.Describe(wf.Name)
+	switch {
+	case p.Durable(wf.Name):
+		return "write"
+	case d.ReadOnly && d.Effect != dataflow.EffectOutside:
+		return "read"
+	case len(app.Databases) > 0 && (d.Effect != dataflow.EffectOutside || len(d.Transaction) > 0 || d.Handler):
+		return "write"
+	}
+	return "call"
 }
 
 // records marks the models whose rows are in values of type t.
@@ -134,6 +152,19 @@ func (a *api) isServed(m *model) bool {
 
 // operations are the operations served, and replace where update is.
 func (m *model) operations() []dataflow.OpKind { return m.exp.Served() }
+
+// serves reports whether an operation of the model is served.
+func (m *model) serves(op dataflow.OpKind) bool { return slices.Contains(m.operations(), op) }
+
+// imports reports whether files of rows can be imported.
+func (m *model) imports() bool {
+	return m.serves(dataflow.OpBulkCreate) || m.serves(dataflow.OpBulkUpsert)
+}
+
+// relations are those that rows of a model can be expanded by.
+func (a *api) relations(m *model) []access.Relation {
+	return access.Relations(m.decl, a.app.Shows)
+}
 
 func (m *model) creates() []*dataflow.Field  { return schema.Writable(m.decl, false) }
 func (m *model) replaces() []*dataflow.Field { return schema.Writable(m.decl, true) }

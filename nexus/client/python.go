@@ -12,7 +12,7 @@ const pyWords = `False None True and as assert async await break class continue 
 lambda nonlocal not or pass raise return try while with yield match case type self`
 
 // pyTaken are names that the generated types must leave alone.
-const pyTaken = "Client Workflows Any Literal TypedDict Union Problem rt annotations " + pyWords
+const pyTaken = "Client Batch Workflows Callable Mapping Any Literal TypedDict Union Problem rt annotations " + pyWords
 
 type python struct {
 	source
@@ -35,6 +35,7 @@ func writePython(a *api, _ string) ([]File, error) {
 	w.line("")
 	w.line("from __future__ import annotations")
 	w.line("")
+	w.line("from collections.abc import Callable, Mapping")
 	w.line("from typing import Any, Literal, TypedDict, Union")
 	w.line("")
 	w.line("from . import _runtime as rt")
@@ -179,6 +180,35 @@ func (w *python) model(m *model) {
 	}
 	filters = append(filters, member{"$not", filter, "", true})
 	w.dict(filter, "Which rows of "+m.decl.Name+" are meant. Operators are dicts, as {\"$gte\": 10}; a plain dict may name paths too, as customer.email.", filters)
+	w.view(m, name)
+}
+
+// view writes a row as it is shown: whatever may be left out of it need not be
+// there.
+func (w *python) view(m *model, name string) {
+	own := w.of(m.decl, name, "View")
+	shown := w.members(name, m.decl.Fields, true)
+	for _, c := range m.decl.Computed {
+		shown = append(shown, member{c.Name, "Any", "Computed from the row whenever it is read.", false})
+	}
+	for _, r := range w.a.relations(m) {
+		to := w.of(r.Model, w.types.given[r.Model], "View")
+		if r.Many {
+			shown = append(shown, member{r.Name, w.of(r.Model, w.types.given[r.Model], "Views"), "Rows of " + r.Model.Name + " that refer to it, if it is expanded.", false})
+			continue
+		}
+		for i, s := range shown {
+			if s.name == r.Name {
+				shown[i].kind = "Union[" + to + ", " + w.kind("", m.decl.Field(r.Name).Type, true) + ", None]"
+				shown[i].doc = strings.TrimSpace(s.doc + " The row itself, if it is expanded.")
+			}
+		}
+	}
+	for i := range shown {
+		shown[i].optional = true
+	}
+	w.dict(own, "A row of "+m.decl.Name+" of which some fields are shown, or with rows of other models in it.", shown)
+	w.dict(w.of(m.decl, name, "Views"), "Rows of "+m.decl.Name+" within another.", []member{{"records", "list[" + own + "]", "", false}, {"has_more", "bool", "", false}})
 }
 
 func (w *python) members(owner string, fields []*dataflow.Field, received bool) []member {
@@ -269,16 +299,16 @@ func (w *python) client() {
 	members := names(pyWords)
 	for _, wf := range w.a.workflows {
 		kind, args := "Workflow", ""
-		if wf.durable {
-			kind, args = "DurableWorkflow", "runs, "
+		if wf.kept {
+			kind, args = "KeptWorkflow", "runs, "
 		}
 		w.docComment("        ", wf.decl.Doc)
-		w.line("        self.%s = rt.%s[%s, %s](transport, %s%s)", unique(snake(wf.decl.Name), members), kind,
-			w.of(wf.decl, "", "Inputs"), w.of(wf.decl, "", "Outputs"), args, tsText(wf.decl.Name))
+		w.line("        self.%s = rt.%s[%s, %s](transport, %s%s, %q)", unique(snake(wf.decl.Name), members), kind,
+			w.of(wf.decl, "", "Inputs"), w.of(wf.decl, "", "Outputs"), args, tsText(wf.decl.Name), wf.kind)
 	}
 
-	members = names(pyWords + " runs workflows transport")
-	var set []string
+	members = names(pyWords + " runs workflows transport batch send")
+	var set, batch []string
 	for _, m := range w.a.served {
 		name := unique(snake(m.exp.Path), members)
 		kind := "Rows"
@@ -286,25 +316,56 @@ func (w *python) client() {
 			kind = "VersionedRows"
 		}
 		types := []string{w.types.given[m.decl]}
-		for _, suffix := range []string{"Create", "Update", "Replace", "Filter"} {
+		for _, suffix := range []string{"Create", "Update", "Replace", "Filter", "View"} {
 			types = append(types, w.of(m.decl, "", suffix))
 		}
-		types = append(types, w.kind("", m.decl.ID().Type, true))
+		id := w.kind("", m.decl.ID().Type, true)
+		types = append(types, id)
 		set = append(set, fmt.Sprintf("        self.%s = rt.%s[%s](self.transport, %s)", name, kind, strings.Join(types, ", "), tsText(m.exp.Path)))
+		batch = append(batch, fmt.Sprintf("        self.%s = rt.%s[%s](steps, %s)", name, strings.Replace(kind, "Rows", "BatchRows", 1),
+			strings.Join([]string{types[0], types[1], types[2], types[4], id}, ", "), tsText(m.exp.Path)))
+	}
+	w.line("")
+	w.line("")
+	w.line("class Batch:")
+	w.line(`    """Operations that are done in one transaction, all of them or none, once they are sent."""`)
+	w.line("")
+	w.line("    def __init__(self, steps: rt.Steps) -> None:")
+	w.line("        self.send = steps.send")
+	for _, s := range batch {
+		w.line("%s", s)
 	}
 	w.line("")
 	w.line("")
 	w.line("class Client:")
-	w.line(`    """The client of %s. Arguments besides the URL are those of rt.Transport: key, tenant, headers, retries, max_wait, timeout."""`, pyDoc(oneLine(w.a.title)))
+	w.line(`    """The client of %s."""`, pyDoc(oneLine(w.a.title)))
 	w.line("")
-	w.line("    def __init__(self, url: str, **options: Any) -> None:")
-	w.line("        self.transport = rt.Transport(url, **options)")
+	w.line("    def __init__(")
+	w.line("        self,")
+	w.line("        url: str,")
+	w.line("        *,")
+	w.line("        key: Union[str, Callable[[], str], None] = None,  # an API key or a token, or what gives one for each request")
+	w.line("        tenant: Union[str, None] = None,  # whose rows to work on, where models keep tenants apart")
+	w.line("        headers: Union[Mapping[str, str], None] = None,  # to send with every request")
+	w.line("        retries: int = 3,  # after 429 and 503, and after a lost connection where that is safe")
+	w.line("        max_wait: float = 30.0,  # seconds, before trying again")
+	w.line("        timeout: float = 60.0,  # seconds without a byte of an answer")
+	w.line("        auto_keys: bool = False,  # send every write with an idempotency key, so that it is sent again too where a connection is lost")
+	w.line("        sleep: Union[Callable[[float], None], None] = None,  # by the clock, if left out")
+	w.line("    ) -> None:")
+	w.line("        self.transport = rt.Transport(")
+	w.line("            url, key=key, tenant=tenant, headers=headers, retries=retries, max_wait=max_wait, timeout=timeout, auto_keys=auto_keys, sleep=sleep")
+	w.line("        )")
 	w.line("        # Durable runs, which are kept and go on after a crash.")
 	w.line("        self.runs = rt.Runs(self.transport)")
 	w.line("        self.workflows = Workflows(self.transport, self.runs)")
 	for _, s := range set {
 		w.line("%s", s)
 	}
+	w.line("")
+	w.line("    def batch(self) -> Batch:")
+	w.line(`        """Begins a batch: several operations that are done in one transaction, all of them or none, once it is sent."""`)
+	w.line("        return Batch(rt.Steps(self.transport))")
 }
 
 func (w *python) docComment(indent, text string) {

@@ -9,15 +9,16 @@ import (
 )
 
 // tsTaken are names that the generated types must leave alone.
-const tsTaken = "Client Workflows Problem ProblemPart ClientOptions Decimal DateTime Int Json Page Pick Record Promise Partial Omit Error Date Array Object String Number Boolean Symbol Function rt undefined"
+const tsTaken = "Client Batch Workflows Problem ProblemPart ClientOptions Decimal DateTime Imported Int Json Page Ref RowEvent Run RunDetail Shown Step Tagged Pick Record Promise Partial Omit Error Date Array Object String Number Boolean Symbol Function rt undefined"
 
 // tsMembers are the members of the client besides the models.
-const tsMembers = "runs workflows constructor prototype toString valueOf then"
+const tsMembers = "runs workflows batch send constructor prototype toString valueOf then"
 
 type typescript struct {
 	source
-	a     *api
-	types *namer
+	a       *api
+	types   *namer
+	members *namer // of the client and of a batch: models by their path
 }
 
 func writeTypeScript(a *api, _ string) ([]File, error) {
@@ -25,7 +26,7 @@ func writeTypeScript(a *api, _ string) ([]File, error) {
 	if err != nil {
 		return nil, err
 	}
-	w := &typescript{a: a, types: newNamer(tsTaken)}
+	w := &typescript{a: a, types: newNamer(tsTaken), members: newNamer(tsMembers)}
 	for _, m := range a.models {
 		w.types.of(m.decl, m.name)
 	}
@@ -35,7 +36,7 @@ func writeTypeScript(a *api, _ string) ([]File, error) {
 	w.line(`import * as rt from "./runtime.js";`)
 	w.line("")
 	w.line(`export { Problem } from "./runtime.js";`)
-	w.line(`export type { ClientOptions, Decimal, DateTime, Int, Json, Page, ProblemPart } from "./runtime.js";`)
+	w.line(`export type { ClientOptions, Decimal, DateTime, Imported, Int, Json, Page, ProblemPart, Ref, RowEvent, Run, RunDetail, Shown, Step, Tagged } from "./runtime.js";`)
 	for _, m := range a.models {
 		w.model(m)
 	}
@@ -87,6 +88,23 @@ func (w *typescript) model(m *model) {
 	w.line("")
 	w.line("/** Which rows of %s are meant. */", m.decl.Name)
 	w.line("export type %s = rt.Filter<Pick<%s, %s>>;", w.of(m.decl, name, "Filter"), name, strings.Join(keys, " | "))
+	w.relations(m, name)
+}
+
+// relations writes what rows of a model can be expanded by.
+func (w *typescript) relations(m *model, name string) {
+	w.line("")
+	w.line("/** What rows of %s can be expanded by. */", m.decl.Name)
+	w.line("export interface %s {", w.of(m.decl, name, "Relations"))
+	for _, r := range w.a.relations(m) {
+		kind := "One"
+		if r.Many {
+			kind = "Many"
+		}
+		to := w.types.given[r.Model]
+		w.line("  %s: rt.%s<%s, %s>;", tsKey(r.Name), kind, to, w.of(r.Model, to, "Relations"))
+	}
+	w.line("}")
 }
 
 // field writes a member. What is received has every field; of what is sent,
@@ -233,11 +251,11 @@ func (w *typescript) inputs() {
 func tsMethods(op dataflow.OpKind) []string {
 	switch op {
 	case dataflow.OpRead:
-		return []string{"read", "view"}
+		return []string{"read", "readIfChanged"}
 	case dataflow.OpUpdate:
 		return []string{"update", "replace"}
 	case dataflow.OpList:
-		return []string{"list", "each"}
+		return []string{"list", "listIfChanged", "each", "export", "exportRows"}
 	}
 	return []string{camel(op.String())}
 }
@@ -251,13 +269,12 @@ func (w *typescript) client() {
 	for _, wf := range w.a.workflows {
 		name := unique(camel(wf.decl.Name), taken)
 		w.comment("  ", wf.decl.Doc)
-		kind, args := "Workflow", ""
-		if wf.durable {
-			kind, args = "DurableWorkflow", "runs, "
+		kind, make, args := "Workflow", "workflow", ""
+		if wf.kept {
+			kind, make, args = "KeptWorkflow", "kept", "runs, "
 		}
 		w.line("  readonly %s: rt.%s<%s, %s>;", name, kind, w.of(wf.decl, "", "Inputs"), w.of(wf.decl, "", "Outputs"))
-		set = append(set, fmt.Sprintf("    this.%s = rt.%s(t, %s%s%s);", name, map[bool]string{true: "durable", false: "workflow"}[wf.durable],
-			args, tsText(wf.decl.Name), tsFloats(floats(wf.output))))
+		set = append(set, fmt.Sprintf("    this.%s = rt.%s(t, %s%s, %q%s);", name, make, args, tsText(wf.decl.Name), wf.kind, tsFloats(floats(wf.output))))
 	}
 	w.line("")
 	if len(set) == 0 {
@@ -275,40 +292,88 @@ func (w *typescript) client() {
 	}
 	w.line("}")
 
+	w.batch()
 	w.line("")
 	w.line("/** The client of %s. */", oneLine(w.a.title))
 	w.line("export class Client {")
-	taken = names(tsMembers)
 	set = nil
 	for _, m := range w.a.served {
-		name := unique(camel(m.exp.Path), taken)
 		of := func(suffix string) string { return w.of(m.decl, "", suffix) }
-		var methods []string
-		for _, op := range m.operations() {
-			for _, method := range tsMethods(op) {
-				methods = append(methods, strconv.Quote(method))
-			}
+		methods := quoted(m.operations(), tsMethods)
+		if m.exp.Events {
+			methods = append(methods, `"events"`)
 		}
-		kind := fmt.Sprintf("rt.Rows<%s, %s, %s, %s, %s, %s, %t>", w.types.given[m.decl],
+		if m.imports() {
+			methods = append(methods, `"import"`, `"importRows"`)
+		}
+		kind := fmt.Sprintf("rt.Rows<%s, %s, %s, %s, %s, %s, %t, %s>", w.types.given[m.decl],
 			of("Create"), of("Update"), of("Replace"), of("Filter"),
-			w.kind(m.decl.ID().Type, nil, true), m.decl.Versioned)
+			w.kind(m.decl.ID().Type, nil, true), m.decl.Versioned, of("Relations"))
 		w.comment("  ", m.decl.Doc)
-		w.line("  readonly %s: Pick<%s, %s>;", name, kind, strings.Join(methods, " | "))
-		set = append(set, fmt.Sprintf("    this.%s = new rt.Rows(t, %s%s);", name, tsText(m.exp.Path), tsFloats(floatFields(m.decl.Fields))))
+		w.line("  readonly %s: Pick<%s, %s>;", w.members.of(m, ""), kind, strings.Join(methods, " | "))
+		set = append(set, fmt.Sprintf("    this.%s = new rt.Rows(t, %s%s);", w.members.of(m, ""), tsText(m.exp.Path), tsFloats(floatFields(m.decl.Fields))))
 	}
 	w.line("  readonly workflows: Workflows;")
 	w.line("  /** Durable runs, which are kept and go on after a crash. */")
 	w.line("  readonly runs: rt.Runs;")
+	w.line("  readonly #t: rt.Transport;")
 	w.line("")
 	w.line("  constructor(options: rt.ClientOptions) {")
 	w.line("    const t = new rt.Transport(options);")
+	w.line("    this.#t = t;")
 	for _, s := range set {
 		w.line("%s", s)
 	}
 	w.line("    this.runs = new rt.Runs(t);")
 	w.line("    this.workflows = new Workflows(t, this.runs);")
 	w.line("  }")
+	w.line("")
+	w.line("  /** Begins a batch: several operations that are done in one transaction, all of them or none, once it is sent. */")
+	w.line("  batch(): Batch {")
+	w.line("    return new Batch(this.#t);")
+	w.line("  }")
 	w.line("}")
+}
+
+// batch writes the class by which several operations are done at once.
+func (w *typescript) batch() {
+	w.line("")
+	w.line("/** Operations that are done in one transaction, all of them or none, once they are sent. */")
+	w.line("export class Batch {")
+	var set []string
+	for _, m := range w.a.served {
+		name := w.members.of(m, camel(m.exp.Path))
+		of := func(suffix string) string { return w.of(m.decl, "", suffix) }
+		methods := quoted(m.operations(), func(op dataflow.OpKind) []string { return []string{camel(op.String())} })
+		w.line("  readonly %s: Pick<rt.BatchRows<%s, %s, %s, %s, %s, %t>, %s>;", name, w.types.given[m.decl],
+			of("Create"), of("Update"), of("Filter"), w.kind(m.decl.ID().Type, nil, true), m.decl.Versioned, strings.Join(methods, " | "))
+		set = append(set, fmt.Sprintf("    this.%s = new rt.BatchRows(this.#steps, %s%s);", name, tsText(m.exp.Path), tsFloats(floatFields(m.decl.Fields))))
+	}
+	w.line("  readonly #steps: rt.Steps;")
+	w.line("")
+	w.line("  constructor(t: rt.Transport) {")
+	w.line("    this.#steps = new rt.Steps(t);")
+	for _, s := range set {
+		w.line("%s", s)
+	}
+	w.line("  }")
+	w.line("")
+	w.line("  /** Does them all, or none: then a Problem says why, with pointers such as /operations/1/args/email. Their results are with each step. */")
+	w.line("  send(options?: rt.BulkOptions): Promise<void> {")
+	w.line("    return this.#steps.send(options);")
+	w.line("  }")
+	w.line("}")
+}
+
+// quoted are the names of the methods of operations.
+func quoted(ops []dataflow.OpKind, methods func(dataflow.OpKind) []string) []string {
+	var all []string
+	for _, op := range ops {
+		for _, method := range methods(op) {
+			all = append(all, strconv.Quote(method))
+		}
+	}
+	return all
 }
 
 // floats are the names of a type's fields that hold floats.

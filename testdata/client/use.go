@@ -9,8 +9,10 @@ import (
 	"net/http"
 	"os"
 	"reflect"
+	"regexp"
 	"slices"
 	"strings"
+	"testing/iotest"
 	"time"
 
 	"example.org/use/client"
@@ -61,8 +63,121 @@ func main() {
 	check(refused("version_mismatch", err).Status == 412)
 	replaced := must(c.Orders.Replace(ctx, order.ID, client.AnyVersion, client.OrderReplace{Customer: ada.ID, Total: "1"}))
 	check(replaced.Total == "1.0000000000" && replaced.Status == "new", replaced)
-	var view struct{ Customer client.Customer }
-	check(c.Orders.View(ctx, order.ID, nil, []string{"customer"}, &view) == nil && view.Customer.Email == "ada@example.org", view)
+
+	// Some fields, and rows of other models in a row.
+	view := must(c.Orders.View(ctx, order.ID, client.Show{Fields: []string{"status", "customer.name"}}))
+	check(*view.Status == "new" && view.Total == nil && view.Customer.ID == ada.ID && *view.Customer.Row.Name == "Ada" && view.Customer.Row.Email == nil, view)
+	plain := must(c.Orders.View(ctx, order.ID, client.Show{Fields: []string{"customer"}}))
+	check(plain.Customer.ID == ada.ID && plain.Customer.Row == nil, plain)
+	back := must(c.Customers.ListViews(ctx, client.Query{Filter: client.CustomerFields.ID.Eq(ada.ID)}, client.Show{Expand: []string{"orders.customer"}}))
+	check(*back.Records[0].Orders.Records[0].Customer.Row.Email == "ada@example.org" && !back.Records[0].Orders.HasMore, back)
+	_, err = c.Orders.View(ctx, order.ID, client.Show{Expand: []string{"customr"}})
+	check(refused("invalid", err).Errors[0].Pointer == "/expand", err)
+	for v, err := range c.Orders.EachView(ctx, client.Query{Limit: 1}, client.Show{Expand: []string{"customer"}}) {
+		check(err == nil && *v.Customer.Row.Name == "Ada", err)
+	}
+
+	// What has been read is not read again while it is as it was.
+	first := must(c.Orders.ReadIfChanged(ctx, order.ID, ""))
+	check(first.Value.ID == order.ID && must(c.Orders.ReadIfChanged(ctx, order.ID, first.ETag)) == nil, first)
+	page := must(c.Orders.ListIfChanged(ctx, client.Query{Limit: 2}, ""))
+	check(page.Value.Count == 1 && must(c.Orders.ListIfChanged(ctx, client.Query{Limit: 2}, page.ETag)) == nil, page)
+	check(must(c.Orders.ListIfChanged(ctx, client.Query{Limit: 3}, page.ETag)).Value.Limit == 3)
+
+	// Several operations at once, which refer to each other.
+	b := c.Batch()
+	bea := b.Customers.Create(client.CustomerCreate{Email: "bea@example.org", Name: "Bea"})
+	beas := b.Orders.Create(client.OrderCreate{Total: "2.5", Serial: client.Set[int64](huge)}, client.From("customer", bea.Ref("id")))
+	moved := b.Orders.Update(0, client.AnyVersion, client.OrderUpdate{Status: client.Set("shipped")}, client.From("id", beas.Ref("id")), client.From("version", beas.Ref("version")))
+	both := b.Orders.List(client.Query{Filter: client.Filter{"customer": bea.Ref("id")}, Count: true})
+	check(b.Send(ctx, client.Once("batch")) == nil)
+	check(moved.Result.Status == "shipped" && beas.Result.Customer == bea.Result.ID && *beas.Result.Serial == huge && *both.Result.Total == 1, moved, beas, both)
+	check(b.Send(ctx) != nil, "a batch is done once")
+	bad := c.Batch()
+	bad.Customers.Create(client.CustomerCreate{Email: "half@example.org", Name: "Half"})
+	bad.Customers.Create(client.CustomerCreate{Email: "no", Name: "N"})
+	check(refused("invalid", bad.Send(ctx)).Errors[0].Pointer == "/operations/1/args/email")
+	check(must(c.Customers.Count(ctx, client.CustomerFields.Email.Eq("half@example.org"))) == 0, "a batch is done whole or not at all")
+	lost := c.Batch()
+	lost.Customers.BulkCreate(client.BulkCreate[client.CustomerCreate]{}, client.From("data.0.name", bea.Ref("name")))
+	check(strings.Contains(fmt.Sprint(lost.Send(ctx)), `operation 0 of the batch, bulk_create of customers: "data.0.name" leads nowhere`))
+	gone := c.Batch()
+	gone.Orders.Delete(beas.Result.ID, client.Version(moved.Result.Version))
+	gone.Customers.Delete(bea.Result.ID)
+	refused("max_affected", gone.Send(ctx, client.MaxAffected(1)))
+	check(gone.Send(ctx) == nil)
+
+	// What happens to rows, as it happens; and later on, from where one was.
+	listen, enough := context.WithCancel(ctx)
+	var heard []string
+	from := ""
+	ring := make(chan struct{})
+	go func() { // the stream is open once it says so; until then the change is made again and again
+		for {
+			select {
+			case <-ring:
+				return
+			case <-time.After(100 * time.Millisecond):
+				must(c.Orders.Update(ctx, order.ID, client.AnyVersion, client.OrderUpdate{Stars: client.Set[int64](4)}))
+			}
+		}
+	}()
+	for e, err := range c.Orders.Events(listen, client.EventQuery{Filter: client.OrderFields.Customer.Eq(ada.ID)}) {
+		if err != nil {
+			check(errors.Is(err, context.Canceled), err)
+			break
+		}
+		if len(heard) == 0 {
+			check(e.Event == "updated" && e.ID == order.ID && e.Record.Stars == 4, e)
+			heard, from = append(heard, e.Event), e.EventID
+			close(ring)
+			enough()
+		}
+	}
+	tmp := must(c.Orders.Create(ctx, client.OrderCreate{Customer: ada.ID, Total: "3", Serial: client.Set[int64](huge)}))
+	check(c.Orders.Delete(ctx, tmp.ID, client.Version(tmp.Version)) == nil)
+	for e, err := range c.Orders.Events(ctx, client.EventQuery{Filter: client.OrderFields.Serial.Eq(huge), LastEventID: from}) {
+		check(err == nil && (e.Event == "deleted") == (e.Record == nil), err, e)
+		if heard = append(heard, e.Event); e.Event == "deleted" {
+			break
+		}
+	}
+	check(slices.Equal(heard, []string{"updated", "created", "deleted"}), heard)
+	for _, err := range c.Orders.Events(ctx, client.EventQuery{Filter: client.Field[string]("customer.email").Eq("x")}) {
+		refused("invalid", err)
+	}
+
+	// Files of rows.
+	const csv = "email,name\nf1@example.org,F1\nf2@example.org,\"F, 2\"\n"
+	check(must(c.Customers.Import(ctx, strings.NewReader(csv), client.CSV, client.ImportOptions{}, client.DryRun())).Inserted == 2)
+	check(must(c.Customers.Import(ctx, io.MultiReader(strings.NewReader(csv)), client.CSV, client.ImportOptions{Gzip: true}, client.Once("file"))).Inserted == 2)
+	check(must(c.Customers.Import(ctx, strings.NewReader(csv), client.CSV, client.ImportOptions{Upsert: true, ConflictOn: []string{"email"}})).Updated == 2)
+	_, err = c.Customers.Import(ctx, strings.NewReader("email,name\nf3@example.org,F3\nno,\n"), client.CSV, client.ImportOptions{})
+	check(refused("invalid", err).Errors[0].Line == 3, err)
+	skipped := must(c.Customers.ImportRows(ctx, func(yield func(client.CustomerCreate) bool) {
+		for i := range 3000 {
+			row := client.CustomerCreate{Email: fmt.Sprintf("l%d@example.org", i), Name: "L"}
+			if i == 7 {
+				row.Email = "no"
+			}
+			if !yield(row) {
+				return
+			}
+		}
+	}, client.ImportOptions{Skip: true}))
+	check(skipped.Processed == 3000 && skipped.Inserted == 2999 && skipped.Skipped == 1 && skipped.Errors[0].Line == 8, skipped)
+	var file strings.Builder
+	q := client.ExportQuery{Filter: client.CustomerFields.Email.HasPrefix("f"), Sort: []string{"email"}, Fields: []string{"email", "name"}}
+	check(c.Customers.Export(ctx, &file, client.CSV, q) == nil)
+	check(regexp.MustCompile(`(?m)^[^,]*,`).ReplaceAllString(strings.ReplaceAll(file.String(), "\r", ""), "") == csv, file.String())
+	rows := 0
+	for row, err := range c.Customers.ExportRows(ctx, client.ExportQuery{Filter: client.CustomerFields.Email.HasPrefix("l")}) {
+		check(err == nil && row.Name == "L", err)
+		rows++
+	}
+	check(rows == 2999, rows)
+	check(refused("invalid", c.Customers.Export(ctx, io.Discard, client.NDJSON, client.ExportQuery{Sort: []string{"nmae"}})).Errors[0].Pointer == "/sort")
+	must(c.Customers.BulkDelete(ctx, client.BulkDelete[int64]{Filter: client.Or(client.CustomerFields.Email.HasPrefix("l"), client.CustomerFields.Email.HasPrefix("f"))}))
 
 	// Pages.
 	many := client.BulkCreate[client.CustomerCreate]{ReturnIDs: true}
@@ -137,9 +252,13 @@ func main() {
 	var out client.ApproveOutputs
 	check(c.Runs.Wait(ctx, run, &out) == nil && out.Status == "paid", out)
 	check(must(c.Runs.List(ctx, client.RunQuery{Workflow: "approve", Limit: 5})).Runs[0].RunID == run)
-	lost := must(c.Workflows.StartApprove(ctx, client.ApproveInputs{Order: placed.Order}))
-	must(c.Runs.Cancel(ctx, lost))
-	refused("run_cancelled", c.Runs.Wait(ctx, lost, &out))
+	called := must(c.Workflows.StartApprove(ctx, client.ApproveInputs{Order: placed.Order}))
+	must(c.Runs.Cancel(ctx, called))
+	refused("run_cancelled", c.Runs.Wait(ctx, called, &out))
+	later := must(c.Workflows.StartPlaceOrder(ctx, client.PlaceOrderInputs{Email: "cyd@example.org", Total: "4"}, client.Once("later")))
+	check(must(c.Workflows.StartPlaceOrder(ctx, client.PlaceOrderInputs{Email: "cyd@example.org", Total: "4"}, client.Once("later"))) == later)
+	var order4 client.PlaceOrderOutputs
+	check(c.Runs.Wait(ctx, later, &order4) == nil && order4.Total == "4.0000000000", order4)
 
 	// Trying again, and what is sent along.
 	var sent []http.Header
@@ -157,7 +276,75 @@ func main() {
 	must(busy.Customers.List(ctx, client.Query{Limit: 1}))
 	check(slices.Equal(waits, []time.Duration{7 * time.Second, 7 * time.Second}), waits)
 	check(sent[0].Get("Authorization") == "Bearer secret" && sent[0].Get("X-Tenant-ID") == "t", sent[0])
+	played(ctx)
 	fmt.Println("ok")
+}
+
+// played tries the client on a server that answers with what it is told to.
+func played(ctx context.Context) {
+	var asked []http.Header
+	var bodies []string
+	var waits []time.Duration
+	plays := func(answers ...any) *client.Client {
+		asked, bodies, waits = nil, nil, nil
+		return client.New(client.Options{AutoKeys: true,
+			Sleep: func(_ context.Context, d time.Duration) error { waits = append(waits, d); return nil },
+			HTTP: &http.Client{Transport: roundTrip(func(r *http.Request) (*http.Response, error) {
+				asked = append(asked, r.Header.Clone())
+				a := answers[0]
+				answers = answers[1:]
+				if err, ok := a.(error); ok {
+					r.Body.Close()
+					return nil, err
+				}
+				if r.Body != nil {
+					bodies = append(bodies, string(must(io.ReadAll(r.Body))))
+				}
+				res := a.(http.Response)
+				return &res, nil
+			})}})
+	}
+	says := func(status int, text string) http.Response {
+		return http.Response{StatusCode: status, Body: io.NopCloser(io.MultiReader(strings.NewReader(text), iotest.ErrReader(io.ErrUnexpectedEOF)))}
+	}
+	whole := func(status int, text string) http.Response {
+		return http.Response{StatusCode: status, Body: io.NopCloser(strings.NewReader(text))}
+	}
+
+	// A stream that is cut off is begun again where it was, after ever longer waits.
+	busy := whole(503, "")
+	cut := plays(says(200, "retry: 100\nid: 1\n\nevent: created\nid: 2\ndata: {\"event\":\"created\",\"id\":1}\n\nid: 3\n\nevent: upd"), busy, busy, busy, busy,
+		says(200, "retry: 100\r\nid: 3\r\n\r\nevent: ended\ndata: {\"code\":\"unauthorized\",\"reason\":\"the key is revoked\"}\n\n"))
+	var told []string
+	for e, err := range cut.Orders.Events(ctx, client.EventQuery{}) {
+		if err != nil {
+			check(refused("unauthorized", err).Detail == "the key is revoked")
+			break
+		}
+		told = append(told, e.Event+e.EventID)
+	}
+	check(slices.Equal(told, []string{"created2"}), told)
+	var ids []string
+	for _, h := range asked {
+		ids = append(ids, h.Get("Last-Event-ID"))
+	}
+	check(slices.Equal(ids, []string{"", "3", "3", "3", "3", "3"}), ids)
+	const ms = time.Millisecond
+	check(slices.Equal(waits, []time.Duration{100 * ms, 500 * ms, 1000 * ms, 2000 * ms, 200 * ms}), waits)
+
+	// With keys of its own a write is sent again too, with the same key; a file that can't be read again is not.
+	gone := errors.New("connection lost")
+	must(plays(gone, whole(409, `{"code":"idempotency_in_flight"}`), whole(200, "{}")).Customers.Create(ctx, client.CustomerCreate{}))
+	check(len(asked) == 3 && asked[0].Get("Idempotency-Key") != "" && asked[0].Get("Idempotency-Key") == asked[2].Get("Idempotency-Key"), asked)
+	check(must(plays(gone, whole(200, `{"count":1}`)).Customers.Count(ctx, nil)) == 1)
+	_, err := plays(gone).Customers.Import(ctx, io.MultiReader(strings.NewReader("id")), client.CSV, client.ImportOptions{})
+	check(errors.Is(err, gone), err)
+	must(plays(busy, gone, whole(200, "{}")).Customers.Import(ctx, strings.NewReader("id\n1\n"), client.CSV, client.ImportOptions{}))
+	check(slices.Equal(bodies, []string{"id\n1\n", "id\n1\n"}), bodies)
+
+	// A file that is broken off is no whole one.
+	broken := says(200, `{"id":1}`)
+	check(errors.Is(plays(broken).Customers.Export(ctx, io.Discard, client.CSV, client.ExportQuery{}), io.ErrUnexpectedEOF))
 }
 
 type roundTrip func(*http.Request) (*http.Response, error)

@@ -6,7 +6,9 @@ package runtime
 import (
 	"bufio"
 	"bytes"
+	"compress/gzip"
 	"context"
+	"crypto/rand"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -51,6 +53,7 @@ type ProblemPart struct {
 	Pointer string `json:"pointer"`
 	Detail  string `json:"detail"`
 	Hint    string `json:"hint"`
+	Line    int    `json:"line"` // of a file that is imported: where it is; 0 otherwise
 }
 
 // Problem is what went wrong, as the server says it (RFC 9457).
@@ -91,14 +94,17 @@ func IsCode(err error, code string) bool {
 
 // Options are what a client is made of. URL is needed.
 type Options struct {
-	URL     string                                           // where the app is served: "http://127.0.0.1:8000"
-	Key     func(ctx context.Context) (string, error)        // gives an API key or a token for each request; see Key
-	Tenant  string                                           // whose rows to work on, where models keep tenants apart
-	Header  http.Header                                      // to send with every request
-	Retries int                                              // after 429 and 503, and after a lost connection where that is safe; 0: 3, -1: none
-	MaxWait time.Duration                                    // the longest before trying again; 0: 30 s
-	HTTP    *http.Client                                     // nil: http.DefaultClient
-	Sleep   func(ctx context.Context, d time.Duration) error // nil: by the clock
+	URL     string                                    // where the app is served: "http://127.0.0.1:8000"
+	Key     func(ctx context.Context) (string, error) // gives an API key or a token for each request; see Key
+	Tenant  string                                    // whose rows to work on, where models keep tenants apart
+	Header  http.Header                               // to send with every request
+	Retries int                                       // after 429 and 503, and after a lost connection where that is safe; 0: 3, -1: none
+	MaxWait time.Duration                             // the longest before trying again; 0: 30 s
+	// AutoKeys sends every write with an idempotency key of its own, so that it
+	// is sent again too where a connection is lost.
+	AutoKeys bool
+	HTTP     *http.Client                                     // nil: http.DefaultClient
+	Sleep    func(ctx context.Context, d time.Duration) error // nil: by the clock
 }
 
 // Key is the Options.Key of a key that stays the same.
@@ -142,8 +148,49 @@ func sleep(ctx context.Context, d time.Duration) error {
 type call struct {
 	query  url.Values
 	body   any
+	file   *file // a body that is no JSON
 	header http.Header
 	accept string
+	kind   string
+}
+
+// Kinds of requests: whether one can be sent twice without harm. Of others
+// nobody knows.
+const (
+	reads  = "read"
+	writes = "write" // with an idempotency key
+)
+
+// file is a body that is sent as it is made.
+type file struct {
+	media  string
+	packed bool // with gzip
+	write  func(io.Writer) error
+	once   bool // it can be written no second time
+}
+
+// begin begins to write the file into what is sent. done is closed once nothing
+// is written any more.
+func (f *file) begin() (body *io.PipeReader, done <-chan struct{}) {
+	out, in := io.Pipe()
+	ended := make(chan struct{})
+	go func() {
+		defer close(ended)
+		err := f.into(in)
+		in.CloseWithError(err) // nil is the end of the body
+	}()
+	return out, ended
+}
+
+func (f *file) into(w io.Writer) error {
+	if !f.packed {
+		return f.write(w)
+	}
+	z := gzip.NewWriter(w)
+	if err := f.write(z); err != nil {
+		return err
+	}
+	return z.Close()
 }
 
 func (c *call) set(name, value string) {
@@ -183,6 +230,7 @@ func (v Version) match(c *call) {
 }
 
 func with(c call, opts []Option) call {
+	c.kind = writes
 	for _, o := range opts {
 		o(&c)
 	}
@@ -212,40 +260,54 @@ func (t *Transport) send(ctx context.Context, method, path string, c call) (*htt
 			return nil, err
 		}
 	}
+	if c.kind == writes && t.o.AutoKeys && c.header.Get("Idempotency-Key") == "" {
+		c.set("Idempotency-Key", rand.Text())
+	}
+	retries := t.o.Retries
+	if c.file != nil && c.file.once {
+		retries = 0
+	}
 	// Repeating these has no other effect than doing them once.
-	safe := method == http.MethodGet || c.header.Get("Idempotency-Key") != ""
+	safe := method == http.MethodGet || c.kind == reads || c.header.Get("Idempotency-Key") != ""
 	for attempt := 0; ; attempt++ {
-		res, err := t.once(ctx, method, path, c, body)
+		content, stop := c.content(body)
+		res, err := t.once(ctx, method, path, c, content)
 		wait := 100 * time.Millisecond << attempt
 		switch {
 		case err != nil:
-			if !safe || attempt >= t.o.Retries || ctx.Err() != nil {
+			if !safe || attempt >= retries || ctx.Err() != nil {
 				return nil, err
 			}
 		case res.StatusCode < 400:
 			return res, nil
 		default:
 			p := problemOf(res)
-			// Nothing has happened where the server says so by these.
-			if p.Status != http.StatusTooManyRequests && p.Status != http.StatusServiceUnavailable || attempt >= t.o.Retries {
+			if !p.again() || attempt >= retries {
 				return nil, p
 			}
 			if wait *= 5; res.Header.Get("Retry-After") != "" {
 				wait = p.RetryAfter
 			}
 		}
+		stop()
 		if err := t.o.Sleep(ctx, min(wait, t.o.MaxWait)); err != nil {
 			return nil, err
 		}
 	}
 }
 
-func (t *Transport) once(ctx context.Context, method, path string, c call, body []byte) (*http.Response, error) {
+// again reports whether a request can be sent again: the server says that
+// nothing has happened, or that the first one with its key is still under way.
+func (p *Problem) again() bool {
+	return p.Status == http.StatusTooManyRequests || p.Status == http.StatusServiceUnavailable || p.Code == "idempotency_in_flight"
+}
+
+func (t *Transport) once(ctx context.Context, method, path string, c call, content io.Reader) (*http.Response, error) {
 	at := t.o.URL + path
 	if len(c.query) > 0 {
 		at += "?" + c.query.Encode()
 	}
-	r, err := http.NewRequestWithContext(ctx, method, at, bytes.NewReader(body))
+	r, err := http.NewRequestWithContext(ctx, method, at, content)
 	if err != nil {
 		return nil, err
 	}
@@ -258,7 +320,13 @@ func (t *Transport) once(ctx context.Context, method, path string, c call, body 
 			r.Header[name] = values
 		}
 	}
-	if body != nil {
+	switch {
+	case c.file != nil:
+		r.Header.Set("Content-Type", c.file.media)
+		if c.file.packed {
+			r.Header.Set("Content-Encoding", "gzip")
+		}
+	case c.body != nil:
 		r.Header.Set("Content-Type", "application/json")
 	}
 	if t.o.Tenant != "" {
@@ -272,6 +340,19 @@ func (t *Transport) once(ctx context.Context, method, path string, c call, body 
 		r.Header.Set("Authorization", "Bearer "+key)
 	}
 	return t.o.HTTP.Do(r)
+}
+
+// content is what is sent. stop is called before it is sent again: nobody works
+// at it then any more.
+func (c call) content(body []byte) (content io.Reader, stop func()) {
+	if c.file == nil {
+		return bytes.NewReader(body), func() {}
+	}
+	out, done := c.file.begin()
+	return out, func() {
+		out.Close()
+		<-done
+	}
 }
 
 func encode(v any) ([]byte, error) {
@@ -397,6 +478,64 @@ func (q Query) values() (url.Values, error) {
 	return v, nil
 }
 
+// Show says which fields of rows are shown, and which rows of other models in
+// them.
+type Show struct {
+	Fields []string // "status", "customer.name"; none: all. The id is always there
+	Expand []string // "customer", "lines.product"
+}
+
+func (s Show) set(v url.Values) {
+	for name, list := range map[string][]string{"fields": s.Fields, "expand": s.Expand} {
+		if len(list) > 0 {
+			v.Set(name, strings.Join(list, ","))
+		}
+	}
+}
+
+// One is what a reference shows: the row that it leads to where it was expanded,
+// and else its id alone.
+type One[ID, R any] struct {
+	ID  ID
+	Row *R
+}
+
+// UnmarshalJSON implements json.Unmarshaler.
+func (o *One[ID, R]) UnmarshalJSON(text []byte) error {
+	if len(text) == 0 || text[0] != '{' {
+		return json.Unmarshal(text, &o.ID)
+	}
+	var row struct {
+		ID ID `json:"id"`
+	}
+	if err := json.Unmarshal(text, &row); err != nil {
+		return err
+	}
+	o.ID, o.Row = row.ID, new(R)
+	return json.Unmarshal(text, o.Row)
+}
+
+// MarshalJSON implements json.Marshaler.
+func (o One[ID, R]) MarshalJSON() ([]byte, error) {
+	if o.Row != nil {
+		return json.Marshal(o.Row)
+	}
+	return json.Marshal(o.ID)
+}
+
+// Many are rows that refer to the one that they are shown in.
+type Many[R any] struct {
+	Records []R  `json:"records"`
+	HasMore bool `json:"has_more"`
+}
+
+// Tagged is an answer, and the tag by which it is known whether there is another
+// by now.
+type Tagged[T any] struct {
+	Value T
+	ETag  string // "" where there is no telling: it is always read anew
+}
+
 // Page is a page of rows.
 type Page[R any] struct {
 	Records    []R    `json:"records"`
@@ -504,18 +643,43 @@ func (r Rows[R, ID]) ReadRow(ctx context.Context, id ID) (R, error) {
 }
 
 // ViewRow reads some fields of a row, or rows of other models in it.
-func (r Rows[R, ID]) ViewRow(ctx context.Context, id ID, fields, expand []string, into any) error {
+func ViewRow[V, R, ID any](ctx context.Context, r Rows[R, ID], id ID, show Show) (V, error) {
 	q := make(url.Values)
-	for name, list := range map[string][]string{"fields": fields, "expand": expand} {
-		if len(list) > 0 {
-			q.Set(name, strings.Join(list, ","))
-		}
-	}
-	text, err := do[json.RawMessage](ctx, r.t, http.MethodGet, r.at(id), call{query: q})
+	show.set(q)
+	return do[V](ctx, r.t, http.MethodGet, r.at(id), call{query: q})
+}
+
+// ReadIfChanged reads a row, unless it is as it was when it was given the tag:
+// then there is nil.
+func (r Rows[R, ID]) ReadIfChanged(ctx context.Context, id ID, etag string) (*Tagged[R], error) {
+	return tagged[R](ctx, r.t, r.at(id), nil, etag)
+}
+
+// ListIfChanged reads a page, unless it is as it was when it was given the tag:
+// then there is nil.
+func (r Rows[R, ID]) ListIfChanged(ctx context.Context, q Query, etag string) (*Tagged[Page[R]], error) {
+	values, err := q.values()
 	if err != nil {
-		return err
+		return nil, err
 	}
-	return json.Unmarshal(text, into)
+	return tagged[Page[R]](ctx, r.t, r.path, values, etag)
+}
+
+func tagged[T any](ctx context.Context, t *Transport, path string, q url.Values, etag string) (*Tagged[T], error) {
+	c := call{query: q}
+	if etag != "" {
+		c.set("If-None-Match", etag)
+	}
+	res, err := t.send(ctx, http.MethodGet, path, c)
+	if err != nil {
+		return nil, err
+	}
+	defer res.Body.Close()
+	if res.StatusCode == http.StatusNotModified {
+		return nil, nil
+	}
+	v := &Tagged[T]{ETag: res.Header.Get("ETag")}
+	return v, json.NewDecoder(res.Body).Decode(&v.Value)
 }
 
 // ChangeRow changes a row (PATCH) or replaces it (PUT).
@@ -539,21 +703,27 @@ func (r Rows[R, ID]) DeleteRow(ctx context.Context, id ID, v *Version, opts []Op
 
 // ListRows reads a page of rows.
 func (r Rows[R, ID]) ListRows(ctx context.Context, q Query) (Page[R], error) {
-	values, err := q.values()
-	if err != nil {
-		return Page[R]{}, err
-	}
-	return do[Page[R]](ctx, r.t, http.MethodGet, r.path, call{query: values})
+	return ListViews[R](ctx, r, q, Show{})
 }
 
-// EachRow reads every row that matches, page after page. An error is the last
-// pair.
-func (r Rows[R, ID]) EachRow(ctx context.Context, q Query) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
+// ListViews reads a page of rows as they are to be shown.
+func ListViews[V, R, ID any](ctx context.Context, r Rows[R, ID], q Query, show Show) (Page[V], error) {
+	values, err := q.values()
+	if err != nil {
+		return Page[V]{}, err
+	}
+	show.set(values)
+	return do[Page[V]](ctx, r.t, http.MethodGet, r.path, call{query: values})
+}
+
+// EachView reads every row that matches, page after page, as it is to be shown.
+// An error is the last pair.
+func EachView[V, R, ID any](ctx context.Context, r Rows[R, ID], q Query, show Show) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
 		for {
-			page, err := r.ListRows(ctx, q)
+			page, err := ListViews[V](ctx, r, q, show)
 			if err != nil {
-				var none R
+				var none V
 				yield(none, err)
 				return
 			}
@@ -578,7 +748,7 @@ func (r Rows[R, ID]) CountRows(ctx context.Context, f Filter) (int64, error) {
 	}
 	answer, err := do[struct {
 		Count int64 `json:"count"`
-	}](ctx, r.t, http.MethodPost, r.path+"/count", call{body: body})
+	}](ctx, r.t, http.MethodPost, r.path+"/count", call{body: body, kind: reads})
 	return answer.Count, err
 }
 
@@ -596,7 +766,7 @@ func (r Rows[R, ID]) Bulk(ctx context.Context, op string, args any, opts []Optio
 func (r Rows[R, ID]) AggregateRows(ctx context.Context, a Aggregate) ([]map[string]json.RawMessage, error) {
 	answer, err := do[struct {
 		Groups []map[string]json.RawMessage `json:"groups"`
-	}](ctx, r.t, http.MethodPost, r.path+"/aggregate", call{body: a})
+	}](ctx, r.t, http.MethodPost, r.path+"/aggregate", call{body: a, kind: reads})
 	return answer.Groups, err
 }
 
@@ -698,45 +868,24 @@ func (r Runs) Retry(ctx context.Context, id string) (*Run, error) {
 // is lost is made again.
 func (r Runs) Events(ctx context.Context, id string) iter.Seq2[*Run, error] {
 	return func(yield func(*Run, error) bool) {
-		for last := ""; ; {
-			res, err := r.t.send(ctx, http.MethodGet, r.at(id)+"/events", call{accept: "text/event-stream, application/problem+json"})
+		last := ""
+		for e, err := range r.t.follow(ctx, r.at(id)+"/events", nil, "") {
 			if err != nil {
 				yield(nil, err)
 				return
 			}
-			if !follow(res.Body, &last, yield) {
-				return
+			if e.data == last {
+				continue
 			}
-			if err := r.t.o.Sleep(ctx, 500*time.Millisecond); err != nil {
+			last = e.data
+			run := new(Run)
+			if err := json.Unmarshal([]byte(e.data), run); err != nil {
 				yield(nil, err)
 				return
 			}
-		}
-	}
-}
-
-// follow reads events until the stream ends. It is false when there is nothing
-// more to tell.
-func follow(body io.ReadCloser, last *string, yield func(*Run, error) bool) (more bool) {
-	defer body.Close()
-	lines := bufio.NewReader(body)
-	for {
-		line, err := lines.ReadString('\n')
-		if err != nil {
-			return true
-		}
-		data, ok := strings.CutPrefix(strings.TrimSpace(line), "data:")
-		if !ok || data == *last {
-			continue
-		}
-		*last = data
-		run := new(Run)
-		if err := json.Unmarshal([]byte(data), run); err != nil {
-			yield(nil, err)
-			return false
-		}
-		if !yield(run, nil) || run.Ended() {
-			return false
+			if !yield(run, nil) || run.Ended() {
+				return
+			}
 		}
 	}
 }
@@ -766,8 +915,10 @@ type executed struct {
 }
 
 // Execute runs a workflow, and waits for its end.
-func Execute[O, I any](ctx context.Context, t *Transport, name string, inputs I, opts []Option) (out O, err error) {
-	run, err := do[executed](ctx, t, http.MethodPost, "/workflows/"+name+"/execute", with(call{body: map[string]any{"inputs": inputs}}, opts))
+func Execute[O, I any](ctx context.Context, t *Transport, name, kind string, inputs I, opts []Option) (out O, err error) {
+	c := with(call{body: map[string]any{"inputs": inputs}}, opts)
+	c.kind = kind
+	run, err := do[executed](ctx, t, http.MethodPost, "/workflows/"+name+"/execute", c)
 	switch {
 	case err != nil:
 		return out, err
@@ -777,11 +928,507 @@ func Execute[O, I any](ctx context.Context, t *Transport, name string, inputs I,
 	return out, NewRuns(t).Wait(ctx, run.RunID, &out)
 }
 
-// Start begins a durable workflow, and gives the id of its run as soon as that
-// is kept.
+// Start begins a workflow, and gives the id of its run as soon as that is kept.
 func Start[I any](ctx context.Context, t *Transport, name string, inputs I, opts []Option) (runID string, err error) {
 	c := with(call{body: map[string]any{"inputs": inputs}}, opts)
 	c.set("Prefer", "respond-async")
 	run, err := do[executed](ctx, t, http.MethodPost, "/workflows/"+name+"/execute", c)
 	return run.RunID, err
+}
+
+// frame is one event of a stream.
+type frame struct {
+	name, data, id string
+}
+
+// How streams of events are followed.
+const (
+	silence  = 45 * time.Second       // the server says something every 15 s
+	comeBack = 500 * time.Millisecond // until the server says otherwise
+)
+
+// follow reads the events of a stream. A connection that is lost, or silent for
+// too long, is made again where it was, after ever longer waits. It ends when the
+// context does, or the server says that coming again is of no use: that error is
+// the last pair.
+func (t *Transport) follow(ctx context.Context, path string, q url.Values, last string) iter.Seq2[frame, error] {
+	return func(yield func(frame, error) bool) {
+		f := follower{last: last, again: comeBack}
+		for failed := 0; ; failed++ {
+			err := f.connect(ctx, t, path, q, yield)
+			if f.over {
+				return
+			}
+			if f.heard {
+				failed = 0
+			}
+			var p *Problem
+			if err != nil && (!f.opened || ctx.Err() != nil || errors.As(err, &p) && !p.again() && p.Status != http.StatusBadGateway && p.Status != http.StatusGatewayTimeout) {
+				yield(frame{}, err)
+				return
+			}
+			if err := t.o.Sleep(ctx, min(f.again<<min(failed, 10), t.o.MaxWait)); err != nil {
+				yield(frame{}, err)
+				return
+			}
+		}
+	}
+}
+
+// follower is how far a stream has been followed.
+type follower struct {
+	last   string        // the id of the last event
+	again  time.Duration // before the first try to come back
+	opened bool          // it has been, once
+	heard  bool          // something came of the last connection
+	over   bool          // nobody listens any more
+}
+
+// connect reads events until the connection ends.
+func (f *follower) connect(ctx context.Context, t *Transport, path string, q url.Values, yield func(frame, error) bool) error {
+	f.heard = false
+	ctx, cancel := context.WithCancel(ctx)
+	defer cancel()
+	c := call{query: q, accept: "text/event-stream, application/problem+json"}
+	if f.last != "" {
+		c.set("Last-Event-ID", f.last)
+	}
+	res, err := t.send(ctx, http.MethodGet, path, c)
+	if err != nil {
+		return err
+	}
+	defer res.Body.Close()
+	f.opened = true
+	quiet := time.AfterFunc(silence, cancel)
+	defer quiet.Stop()
+	var e frame
+	lines := bufio.NewReader(res.Body)
+	for {
+		line, err := lines.ReadString('\n')
+		if err != nil { // the end of a stream is no error: it is made again
+			return nil
+		}
+		quiet.Reset(silence)
+		if line = strings.TrimRight(line, "\r\n"); line != "" {
+			f.read(&e, line)
+			continue
+		}
+		f.heard = true
+		e.id = f.last
+		if e.data != "" && !yield(e, nil) {
+			f.over = true
+			return nil
+		}
+		e = frame{}
+	}
+}
+
+// read reads one line of an event (WHATWG HTML, 9.2).
+func (f *follower) read(e *frame, line string) {
+	name, value, _ := strings.Cut(line, ":")
+	value = strings.TrimPrefix(value, " ")
+	switch name {
+	case "event":
+		e.name = value
+	case "data":
+		if e.data != "" {
+			value = e.data + "\n" + value
+		}
+		e.data = value
+	case "id":
+		f.last = value
+	case "retry":
+		if n, err := strconv.Atoi(value); err == nil {
+			f.again = time.Duration(n) * time.Millisecond
+		}
+	}
+}
+
+// EventQuery says what of a model's rows is followed.
+type EventQuery struct {
+	Filter      Filter // on fields of the rows themselves
+	LastEventID string // EventID of the last event that was heard: those since are told first
+}
+
+// RowEvent is what happened to a row, from where the listener stands.
+type RowEvent[R, ID any] struct {
+	// Event is "created" (the row came into what is followed), "updated" (it
+	// changed in it), "deleted" (it left it: it is gone, matches no more, or may
+	// not be seen any more), or "reset" (what happened in between is not kept any
+	// more: read the rows again).
+	Event   string `json:"event"`
+	ID      ID     `json:"id"`
+	Record  *R     `json:"record"` // nil of one that is deleted, and where a function of the app fails on the row
+	Reason  string `json:"reason"` // of a reset
+	EventID string `json:"-"`      // where to go on from later
+}
+
+// FollowRows is what happens to rows.
+func (r Rows[R, ID]) FollowRows(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[R, ID], error] {
+	return func(yield func(RowEvent[R, ID], error) bool) {
+		values, err := Query{Filter: q.Filter}.values()
+		if err != nil {
+			yield(RowEvent[R, ID]{}, err)
+			return
+		}
+		for f, err := range r.t.follow(ctx, r.path+"/events", values, q.LastEventID) {
+			e := RowEvent[R, ID]{EventID: f.id}
+			switch {
+			case err != nil:
+			case f.name == "ended":
+				p := struct{ Code, Reason string }{}
+				if err = json.Unmarshal([]byte(f.data), &p); err == nil {
+					err = &Problem{Status: http.StatusUnauthorized, Code: p.Code, Detail: p.Reason}
+				}
+			default:
+				err = json.Unmarshal([]byte(f.data), &e)
+			}
+			if !yield(e, err) || err != nil {
+				return
+			}
+		}
+	}
+}
+
+// Format is the form of a file of rows.
+type Format string
+
+// The forms of files.
+const (
+	CSV    Format = "text/csv"             // with the names of its columns in the first line
+	NDJSON Format = "application/x-ndjson" // an object in each line
+)
+
+// ExportQuery says which rows a file has, and what of them.
+type ExportQuery struct {
+	Filter         Filter
+	Sort           []string
+	Fields         []string // none: all
+	Search         string
+	IncludeDeleted bool
+}
+
+func (q ExportQuery) values() (url.Values, error) {
+	v, err := Query{Filter: q.Filter, Sort: q.Sort, Search: q.Search, IncludeDeleted: q.IncludeDeleted}.values()
+	if err == nil {
+		Show{Fields: q.Fields}.set(v)
+	}
+	return v, err
+}
+
+// ExportTo writes every row that matches, of one state of the database, as they
+// come. Without an error, all have come.
+func (r Rows[R, ID]) ExportTo(ctx context.Context, to io.Writer, f Format, q ExportQuery) error {
+	body, err := r.export(ctx, f, q)
+	if err != nil {
+		return err
+	}
+	defer body.Close()
+	_, err = io.Copy(to, body)
+	return err
+}
+
+func (r Rows[R, ID]) export(ctx context.Context, f Format, q ExportQuery) (io.ReadCloser, error) {
+	values, err := q.values()
+	if err != nil {
+		return nil, err
+	}
+	res, err := r.t.send(ctx, http.MethodGet, r.path, call{query: values, accept: string(f)})
+	if err != nil {
+		return nil, err
+	}
+	return res.Body, nil
+}
+
+// ExportedRows is every row that matches, of one state of the database, as they
+// come. An error is the last pair.
+func (r Rows[R, ID]) ExportedRows(ctx context.Context, q ExportQuery) iter.Seq2[R, error] {
+	return func(yield func(R, error) bool) {
+		var none R
+		body, err := r.export(ctx, NDJSON, q)
+		if err != nil {
+			yield(none, err)
+			return
+		}
+		defer body.Close()
+		for rows := json.NewDecoder(body); ; {
+			var row R
+			err := rows.Decode(&row)
+			if err == io.EOF {
+				return
+			}
+			if err != nil {
+				yield(none, err)
+				return
+			}
+			if !yield(row, nil) {
+				return
+			}
+		}
+	}
+}
+
+// ImportOptions say how a file of rows is imported. The zero value inserts all
+// of it, or nothing.
+type ImportOptions struct {
+	Upsert     bool     // change rows that are there already
+	ConflictOn []string // the fields by which those are found
+	Skip       bool     // leave out lines that can't be imported, and tell of them
+	Ignore     []string // columns to pass over
+	Gzip       bool     // send the file packed
+}
+
+func (o ImportOptions) values() url.Values {
+	v := make(url.Values)
+	if o.Upsert {
+		v.Set("mode", "upsert")
+	}
+	if o.Skip {
+		v.Set("on_error", "skip")
+	}
+	for name, list := range map[string][]string{"conflict_on": o.ConflictOn, "ignore": o.Ignore} {
+		if len(list) > 0 {
+			v.Set(name, strings.Join(list, ","))
+		}
+	}
+	return v
+}
+
+// LineError is why a line of a file was left out.
+type LineError struct {
+	Line     int           `json:"line"`
+	Code     string        `json:"code"`
+	Message  string        `json:"message"`
+	Problems []ProblemPart `json:"problems"`
+}
+
+// Imported is what has come of a file.
+type Imported struct {
+	Processed     int64       `json:"processed"`
+	Inserted      int64       `json:"inserted"`
+	Updated       int64       `json:"updated"`
+	Skipped       int64       `json:"skipped"` // lines that were left out
+	Errors        []LineError `json:"errors"`  // and why, for the first thousand
+	ErrorsLeftOff int64       `json:"errors_left_off"`
+}
+
+// ImportFrom imports a file of rows, in one transaction. A reader that can seek
+// is sent again where that is worth it.
+func (r Rows[R, ID]) ImportFrom(ctx context.Context, from io.Reader, f Format, o ImportOptions, opts []Option) (Imported, error) {
+	body := &file{media: string(f), packed: o.Gzip, once: true, write: func(w io.Writer) error {
+		_, err := io.Copy(w, from)
+		return err
+	}}
+	if s, ok := from.(io.Seeker); ok {
+		if start, err := s.Seek(0, io.SeekCurrent); err == nil { // a pipe can't, though a file has the method
+			body.once = false
+			write := body.write
+			body.write = func(w io.Writer) error {
+				if _, err := s.Seek(start, io.SeekStart); err != nil {
+					return err
+				}
+				return write(w)
+			}
+		}
+	}
+	return do[Imported](ctx, r.t, http.MethodPost, r.path+"/import", with(call{query: o.values(), file: body}, opts))
+}
+
+// ImportRows imports rows, in one transaction. They are taken as they are sent;
+// the sequence is begun again where the request is sent again.
+func ImportRows[R, ID, C any](ctx context.Context, r Rows[R, ID], rows iter.Seq[C], o ImportOptions, opts []Option) (Imported, error) {
+	body := &file{media: string(NDJSON), packed: o.Gzip, write: func(w io.Writer) error {
+		lines := bufio.NewWriter(w)
+		for row := range rows {
+			line, err := encode(row)
+			if err != nil {
+				return err
+			}
+			if _, err := lines.Write(line); err != nil {
+				return err
+			}
+		}
+		return lines.Flush()
+	}}
+	return do[Imported](ctx, r.t, http.MethodPost, r.path+"/import", with(call{query: o.values(), file: body}, opts))
+}
+
+// Ref stands, in a later operation of a batch, for what an earlier one gives.
+type Ref string
+
+// MarshalJSON implements json.Marshaler.
+func (r Ref) MarshalJSON() ([]byte, error) { return encode(map[string]string{"$ref": string(r)}) }
+
+// Step is one operation of a batch.
+type Step[T any] struct {
+	Result T // what it gave, once the batch has been sent
+	id     string
+}
+
+// Ref stands for a part of what the operation gives: Ref("id"), Ref("record", "id").
+func (s *Step[T]) Ref(path ...string) Ref {
+	return Ref(strings.Join(append([]string{s.id}, path...), "."))
+}
+
+// StepOption changes an operation of a batch.
+type StepOption func(args any) error
+
+// From takes a value from what an earlier operation gives, in the place of the
+// one that is there: From("customer", who.Ref("id")). The path leads into what
+// the operation takes: "fields.status" of an update, "data.0.customer" of a
+// bulk create.
+func From(path string, ref Ref) StepOption {
+	return func(args any) error {
+		parts := strings.Split(path, ".")
+		for i, part := range parts {
+			last := i == len(parts)-1
+			switch in := args.(type) {
+			case map[string]any:
+				if last {
+					in[part] = ref
+				}
+				args = in[part]
+			case []any:
+				n, err := strconv.Atoi(part)
+				if err != nil || n < 0 || n >= len(in) {
+					return fmt.Errorf("%q leads nowhere in what the operation takes", path)
+				}
+				if last {
+					in[n] = ref
+				}
+				args = in[n]
+			default:
+				return fmt.Errorf("%q leads nowhere in what the operation takes", path)
+			}
+		}
+		return nil
+	}
+}
+
+// Steps gathers the operations of a batch.
+type Steps struct {
+	t    *Transport
+	ops  []operation
+	done []func(json.RawMessage) error
+	err  error
+	sent bool
+}
+
+type operation struct {
+	ID    string `json:"id"`
+	Model string `json:"model"`
+	Op    string `json:"op"`
+	Args  any    `json:"args"`
+}
+
+// NewSteps begins a batch.
+func NewSteps(t *Transport) *Steps { return &Steps{t: t} }
+
+// AddStep adds an operation.
+func AddStep[T any](s *Steps, model, op string, args any, opts []StepOption) *Step[T] {
+	step := &Step[T]{id: "s" + strconv.Itoa(len(s.ops)+1)}
+	open, err := opened(args)
+	for _, o := range opts {
+		if err == nil {
+			err = o(open)
+		}
+	}
+	if err != nil && s.err == nil {
+		s.err = fmt.Errorf("operation %d of the batch, %s of %s: %w", len(s.ops), op, model, err)
+	}
+	s.ops = append(s.ops, operation{step.id, model, op, open})
+	s.done = append(s.done, func(result json.RawMessage) error { return json.Unmarshal(result, &step.Result) })
+	return step
+}
+
+// opened is a value as maps and lists.
+func opened(args any) (v any, err error) {
+	text, err := encode(args)
+	if err != nil {
+		return nil, err
+	}
+	d := json.NewDecoder(bytes.NewReader(text))
+	d.UseNumber() // which loses no digit
+	err = d.Decode(&v)
+	return v, err
+}
+
+// Send does all operations in one transaction, or none.
+func (s *Steps) Send(ctx context.Context, opts []Option) error {
+	if s.err != nil {
+		return s.err
+	}
+	if s.sent {
+		return errors.New("the batch has been done: begin another")
+	}
+	answer, err := do[struct {
+		Results []struct {
+			Result json.RawMessage `json:"result"`
+		} `json:"results"`
+	}](ctx, s.t, http.MethodPost, "/api/batch", with(call{body: map[string]any{"operations": s.ops}}, opts))
+	if err != nil {
+		return err
+	}
+	s.sent = true
+	for i, r := range answer.Results {
+		if err := s.done[i](r.Result); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// step is the version as a batch has it: null is any.
+func (v Version) step() any {
+	if v == AnyVersion {
+		return nil
+	}
+	return int64(v)
+}
+
+// ChangeArgs are the arguments of an operation of a batch on one row; v is nil
+// where rows have no versions.
+func ChangeArgs(id any, v *Version, fields any) map[string]any {
+	args := map[string]any{"id": id}
+	if v != nil {
+		args["version"] = v.step()
+	}
+	if fields != nil {
+		args["fields"] = fields
+	}
+	return args
+}
+
+// ListArgs are the arguments of a list in a batch.
+func ListArgs(q Query) map[string]any {
+	args := map[string]any{}
+	for name, v := range map[string]struct {
+		v     any
+		given bool
+	}{
+		"filter": {q.Filter, q.Filter != nil}, "sort": {q.Sort, len(q.Sort) > 0}, "limit": {q.Limit, q.Limit != 0},
+		"offset": {q.Offset, q.Offset != 0}, "cursor": {q.Cursor, q.Cursor != ""}, "count": {true, q.Count},
+		"search": {q.Search, q.Search != ""}, "include_deleted": {true, q.IncludeDeleted},
+	} {
+		if v.given {
+			args[name] = v.v
+		}
+	}
+	return args
+}
+
+// Deleted is what a delete gives in a batch.
+type Deleted[ID any] struct {
+	ID      ID   `json:"id"`
+	Deleted bool `json:"deleted"`
+}
+
+// Counted is what a count gives in a batch.
+type Counted struct {
+	Count int64 `json:"count"`
+}
+
+// Aggregated is what an aggregate gives in a batch; each group is an object.
+type Aggregated struct {
+	Groups []map[string]json.RawMessage `json:"groups"`
 }

@@ -6,6 +6,7 @@ package client
 import (
 	"context"
 	"encoding/json"
+	"io"
 	"iter"
 	"net/http"
 	"time"
@@ -57,6 +58,19 @@ var CustomerFields = struct {
 	Name:      "name",
 	CreatedAt: "created_at",
 	UpdatedAt: "updated_at",
+}
+
+// CustomerView is a row of Customer of which some fields are shown, or with rows of other models in it. What is not shown, or null, is nil.
+type CustomerView struct {
+	ID int64 `json:"id"`
+	// Where to write to.
+	Email *string `json:"email"`
+	Name  *string `json:"name"`
+	// A moment, as RFC 3339.
+	CreatedAt *time.Time `json:"created_at"`
+	// A moment, as RFC 3339.
+	UpdatedAt *time.Time       `json:"updated_at"`
+	Orders    *Many[OrderView] `json:"orders"`
 }
 
 // Order is a row of Order.
@@ -180,6 +194,32 @@ var OrderFields = struct {
 	UpdatedAt: "updated_at",
 }
 
+// OrderView is a row of Order of which some fields are shown, or with rows of other models in it. What is not shown, or null, is nil.
+type OrderView struct {
+	ID int64 `json:"id"`
+	// The id of a row of Customer.
+	Customer *One[int64, CustomerView] `json:"customer"`
+	Status   *string                   `json:"status"`
+	// An exact decimal of 30 digits, 10 of them after the point, as text.
+	Total  *Decimal `json:"total"`
+	Serial *int64   `json:"serial"`
+	Stars  *int64   `json:"stars"`
+	Weight *float64 `json:"weight"`
+	// A day, as 2026-01-31.
+	Due *string `json:"due"`
+	// A moment, as RFC 3339.
+	Seen *time.Time `json:"seen"`
+	// Bytes, as base64.
+	Label   *[]byte         `json:"label"`
+	Extra   json.RawMessage `json:"extra"`
+	Tags    *[]string       `json:"tags"`
+	Version *int64          `json:"version"`
+	// A moment, as RFC 3339.
+	CreatedAt *time.Time `json:"created_at"`
+	// A moment, as RFC 3339.
+	UpdatedAt *time.Time `json:"updated_at"`
+}
+
 // Class is a row of Class.
 type Class struct {
 	ID          string  `json:"id"`
@@ -243,6 +283,20 @@ var ClassFields = struct {
 	UpdatedAt:   "updated_at",
 }
 
+// ClassView is a row of Class of which some fields are shown, or with rows of other models in it. What is not shown, or null, is nil.
+type ClassView struct {
+	ID          string  `json:"id"`
+	Type        *string `json:"type"`
+	Import      *string `json:"import"`
+	From        *string `json:"from"`
+	Constructor *int64  `json:"constructor"`
+	None        *bool   `json:"None"`
+	// A moment, as RFC 3339.
+	CreatedAt *time.Time `json:"created_at"`
+	// A moment, as RFC 3339.
+	UpdatedAt *time.Time `json:"updated_at"`
+}
+
 // PlaceOrderInputs is what place_order takes.
 type PlaceOrderInputs struct {
 	Email string `json:"email"`
@@ -298,27 +352,42 @@ type Workflows struct{ t *Transport }
 
 // PlaceOrder runs the workflow place_order. Place an order.
 func (w Workflows) PlaceOrder(ctx context.Context, inputs PlaceOrderInputs, opts ...Option) (PlaceOrderOutputs, error) {
-	return Execute[PlaceOrderOutputs](ctx, w.t, "place_order", inputs, opts)
+	return Execute[PlaceOrderOutputs](ctx, w.t, "place_order", "write", inputs, opts)
+}
+
+// StartPlaceOrder begins the workflow place_order, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
+func (w Workflows) StartPlaceOrder(ctx context.Context, inputs PlaceOrderInputs, opts ...Option) (string, error) {
+	return Start(ctx, w.t, "place_order", inputs, opts)
 }
 
 // Approve runs the workflow approve. Waits for somebody to approve an order.
 func (w Workflows) Approve(ctx context.Context, inputs ApproveInputs, opts ...Option) (ApproveOutputs, error) {
-	return Execute[ApproveOutputs](ctx, w.t, "approve", inputs, opts)
+	return Execute[ApproveOutputs](ctx, w.t, "approve", "write", inputs, opts)
 }
 
-// StartApprove begins the workflow approve, and gives the id of its run as soon as that is kept.
+// StartApprove begins the workflow approve, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
 func (w Workflows) StartApprove(ctx context.Context, inputs ApproveInputs, opts ...Option) (string, error) {
 	return Start(ctx, w.t, "approve", inputs, opts)
 }
 
 // AddLines runs the workflow add_lines. Adds up lines.
 func (w Workflows) AddLines(ctx context.Context, inputs AddLinesInputs, opts ...Option) (AddLinesOutputs, error) {
-	return Execute[AddLinesOutputs](ctx, w.t, "add_lines", inputs, opts)
+	return Execute[AddLinesOutputs](ctx, w.t, "add_lines", "read", inputs, opts)
+}
+
+// StartAddLines begins the workflow add_lines, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
+func (w Workflows) StartAddLines(ctx context.Context, inputs AddLinesInputs, opts ...Option) (string, error) {
+	return Start(ctx, w.t, "add_lines", inputs, opts)
 }
 
 // Refuse runs the workflow refuse.
 func (w Workflows) Refuse(ctx context.Context, inputs RefuseInputs, opts ...Option) (RefuseOutputs, error) {
-	return Execute[RefuseOutputs](ctx, w.t, "refuse", inputs, opts)
+	return Execute[RefuseOutputs](ctx, w.t, "refuse", "write", inputs, opts)
+}
+
+// StartRefuse begins the workflow refuse, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
+func (w Workflows) StartRefuse(ctx context.Context, inputs RefuseInputs, opts ...Option) (string, error) {
+	return Start(ctx, w.t, "refuse", inputs, opts)
 }
 
 // CustomersRows are the rows of Customer.
@@ -335,8 +404,13 @@ func (r CustomersRows) Read(ctx context.Context, id int64) (Customer, error) {
 }
 
 // View reads some fields of a row, or rows of other models in it.
-func (r CustomersRows) View(ctx context.Context, id int64, fields, expand []string, into any) error {
-	return r.rows.ViewRow(ctx, id, fields, expand, into)
+func (r CustomersRows) View(ctx context.Context, id int64, show Show) (CustomerView, error) {
+	return ViewRow[CustomerView](ctx, r.rows, id, show)
+}
+
+// ReadIfChanged reads a row, unless it is as it was when it was given the tag: then there is nil.
+func (r CustomersRows) ReadIfChanged(ctx context.Context, id int64, etag string) (*Tagged[Customer], error) {
+	return r.rows.ReadIfChanged(ctx, id, etag)
 }
 
 // Update changes fields of a row of Customer.
@@ -361,7 +435,32 @@ func (r CustomersRows) List(ctx context.Context, q Query) (Page[Customer], error
 
 // Each reads every row of Customer that matches, page after page. An error is the last pair.
 func (r CustomersRows) Each(ctx context.Context, q Query) iter.Seq2[Customer, error] {
-	return r.rows.EachRow(ctx, q)
+	return EachView[Customer](ctx, r.rows, q, Show{})
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (r CustomersRows) ListViews(ctx context.Context, q Query, show Show) (Page[CustomerView], error) {
+	return ListViews[CustomerView](ctx, r.rows, q, show)
+}
+
+// EachView is Each of rows as ListViews has them.
+func (r CustomersRows) EachView(ctx context.Context, q Query, show Show) iter.Seq2[CustomerView, error] {
+	return EachView[CustomerView](ctx, r.rows, q, show)
+}
+
+// ListIfChanged reads a page, unless it is as it was when it was given the tag: then there is nil.
+func (r CustomersRows) ListIfChanged(ctx context.Context, q Query, etag string) (*Tagged[Page[Customer]], error) {
+	return r.rows.ListIfChanged(ctx, q, etag)
+}
+
+// Export writes every row of Customer that matches, of one state of the database, as a file. It is written as it comes; without an error, all of it has come.
+func (r CustomersRows) Export(ctx context.Context, to io.Writer, f Format, q ExportQuery) error {
+	return r.rows.ExportTo(ctx, to, f, q)
+}
+
+// ExportRows is every row of Customer that matches, of one state of the database, as they come. An error is the last pair. Fields that q leaves out are zero.
+func (r CustomersRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Customer, error] {
+	return r.rows.ExportedRows(ctx, q)
 }
 
 // Upsert updates the row of Customer that is found, or creates it.
@@ -399,6 +498,84 @@ func (r CustomersRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string
 	return r.rows.AggregateRows(ctx, a)
 }
 
+// Events is what happens to rows of Customer, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+func (r CustomersRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Customer, int64], error] {
+	return r.rows.FollowRows(ctx, q)
+}
+
+// Import imports a file of rows of Customer, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
+func (r CustomersRows) Import(ctx context.Context, from io.Reader, f Format, o ImportOptions, opts ...Option) (Imported, error) {
+	return r.rows.ImportFrom(ctx, from, f, o, opts)
+}
+
+// ImportRows imports rows of Customer, in one transaction. They are sent as the sequence gives them, which begins anew where the request is sent again.
+func (r CustomersRows) ImportRows(ctx context.Context, rows iter.Seq[CustomerCreate], o ImportOptions, opts ...Option) (Imported, error) {
+	return ImportRows(ctx, r.rows, rows, o, opts)
+}
+
+// CustomersBatch does in a batch what can be done with rows of Customer.
+type CustomersBatch struct{ steps *Steps }
+
+// Create creates a row of Customer.
+func (b CustomersBatch) Create(row CustomerCreate, opts ...StepOption) *Step[Customer] {
+	return AddStep[Customer](b.steps, "customers", "create", row, opts)
+}
+
+// Read reads a row of Customer.
+func (b CustomersBatch) Read(id int64, opts ...StepOption) *Step[Customer] {
+	return AddStep[Customer](b.steps, "customers", "read", ChangeArgs(id, nil, nil), opts)
+}
+
+// Update changes fields of a row of Customer.
+func (b CustomersBatch) Update(id int64, changes CustomerUpdate, opts ...StepOption) *Step[Customer] {
+	return AddStep[Customer](b.steps, "customers", "update", ChangeArgs(id, nil, changes), opts)
+}
+
+// Delete deletes a row of Customer.
+func (b CustomersBatch) Delete(id int64, opts ...StepOption) *Step[Deleted[int64]] {
+	return AddStep[Deleted[int64]](b.steps, "customers", "delete", ChangeArgs(id, nil, nil), opts)
+}
+
+// List reads a page of rows of Customer.
+func (b CustomersBatch) List(q Query, opts ...StepOption) *Step[Page[Customer]] {
+	return AddStep[Page[Customer]](b.steps, "customers", "list", ListArgs(q), opts)
+}
+
+// Upsert updates the row of Customer that is found, or creates it.
+func (b CustomersBatch) Upsert(args Upsert[CustomerUpdate], opts ...StepOption) *Step[Upserted[Customer]] {
+	return AddStep[Upserted[Customer]](b.steps, "customers", "upsert", args, opts)
+}
+
+// Count counts the rows of Customer that match.
+func (b CustomersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "customers", "count", ListArgs(Query{Filter: f}), opts)
+}
+
+// BulkCreate creates rows of Customer.
+func (b CustomersBatch) BulkCreate(args BulkCreate[CustomerCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "customers", "bulk_create", args, opts)
+}
+
+// BulkUpdate changes rows of Customer.
+func (b CustomersBatch) BulkUpdate(args BulkUpdate[CustomerUpdate, int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "customers", "bulk_update", args, opts)
+}
+
+// BulkDelete deletes rows of Customer.
+func (b CustomersBatch) BulkDelete(args BulkDelete[int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "customers", "bulk_delete", args, opts)
+}
+
+// BulkUpsert creates rows of Customer, or changes those that are there.
+func (b CustomersBatch) BulkUpsert(args BulkUpsert[CustomerCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "customers", "bulk_upsert", args, opts)
+}
+
+// Aggregate works out figures of rows of Customer.
+func (b CustomersBatch) Aggregate(a Aggregate, opts ...StepOption) *Step[Aggregated] {
+	return AddStep[Aggregated](b.steps, "customers", "aggregate", a, opts)
+}
+
 // OrdersRows are the rows of Order.
 type OrdersRows struct{ rows Rows[Order, int64] }
 
@@ -413,8 +590,13 @@ func (r OrdersRows) Read(ctx context.Context, id int64) (Order, error) {
 }
 
 // View reads some fields of a row, or rows of other models in it.
-func (r OrdersRows) View(ctx context.Context, id int64, fields, expand []string, into any) error {
-	return r.rows.ViewRow(ctx, id, fields, expand, into)
+func (r OrdersRows) View(ctx context.Context, id int64, show Show) (OrderView, error) {
+	return ViewRow[OrderView](ctx, r.rows, id, show)
+}
+
+// ReadIfChanged reads a row, unless it is as it was when it was given the tag: then there is nil.
+func (r OrdersRows) ReadIfChanged(ctx context.Context, id int64, etag string) (*Tagged[Order], error) {
+	return r.rows.ReadIfChanged(ctx, id, etag)
 }
 
 // Update changes fields of a row of Order.
@@ -439,7 +621,32 @@ func (r OrdersRows) List(ctx context.Context, q Query) (Page[Order], error) {
 
 // Each reads every row of Order that matches, page after page. An error is the last pair.
 func (r OrdersRows) Each(ctx context.Context, q Query) iter.Seq2[Order, error] {
-	return r.rows.EachRow(ctx, q)
+	return EachView[Order](ctx, r.rows, q, Show{})
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (r OrdersRows) ListViews(ctx context.Context, q Query, show Show) (Page[OrderView], error) {
+	return ListViews[OrderView](ctx, r.rows, q, show)
+}
+
+// EachView is Each of rows as ListViews has them.
+func (r OrdersRows) EachView(ctx context.Context, q Query, show Show) iter.Seq2[OrderView, error] {
+	return EachView[OrderView](ctx, r.rows, q, show)
+}
+
+// ListIfChanged reads a page, unless it is as it was when it was given the tag: then there is nil.
+func (r OrdersRows) ListIfChanged(ctx context.Context, q Query, etag string) (*Tagged[Page[Order]], error) {
+	return r.rows.ListIfChanged(ctx, q, etag)
+}
+
+// Export writes every row of Order that matches, of one state of the database, as a file. It is written as it comes; without an error, all of it has come.
+func (r OrdersRows) Export(ctx context.Context, to io.Writer, f Format, q ExportQuery) error {
+	return r.rows.ExportTo(ctx, to, f, q)
+}
+
+// ExportRows is every row of Order that matches, of one state of the database, as they come. An error is the last pair. Fields that q leaves out are zero.
+func (r OrdersRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Order, error] {
+	return r.rows.ExportedRows(ctx, q)
 }
 
 // Upsert updates the row of Order that is found, or creates it.
@@ -477,6 +684,84 @@ func (r OrdersRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string]js
 	return r.rows.AggregateRows(ctx, a)
 }
 
+// Events is what happens to rows of Order, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+func (r OrdersRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Order, int64], error] {
+	return r.rows.FollowRows(ctx, q)
+}
+
+// Import imports a file of rows of Order, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
+func (r OrdersRows) Import(ctx context.Context, from io.Reader, f Format, o ImportOptions, opts ...Option) (Imported, error) {
+	return r.rows.ImportFrom(ctx, from, f, o, opts)
+}
+
+// ImportRows imports rows of Order, in one transaction. They are sent as the sequence gives them, which begins anew where the request is sent again.
+func (r OrdersRows) ImportRows(ctx context.Context, rows iter.Seq[OrderCreate], o ImportOptions, opts ...Option) (Imported, error) {
+	return ImportRows(ctx, r.rows, rows, o, opts)
+}
+
+// OrdersBatch does in a batch what can be done with rows of Order.
+type OrdersBatch struct{ steps *Steps }
+
+// Create creates a row of Order.
+func (b OrdersBatch) Create(row OrderCreate, opts ...StepOption) *Step[Order] {
+	return AddStep[Order](b.steps, "orders", "create", row, opts)
+}
+
+// Read reads a row of Order.
+func (b OrdersBatch) Read(id int64, opts ...StepOption) *Step[Order] {
+	return AddStep[Order](b.steps, "orders", "read", ChangeArgs(id, nil, nil), opts)
+}
+
+// Update changes fields of a row of Order.
+func (b OrdersBatch) Update(id int64, version Version, changes OrderUpdate, opts ...StepOption) *Step[Order] {
+	return AddStep[Order](b.steps, "orders", "update", ChangeArgs(id, &version, changes), opts)
+}
+
+// Delete deletes a row of Order.
+func (b OrdersBatch) Delete(id int64, version Version, opts ...StepOption) *Step[Deleted[int64]] {
+	return AddStep[Deleted[int64]](b.steps, "orders", "delete", ChangeArgs(id, &version, nil), opts)
+}
+
+// List reads a page of rows of Order.
+func (b OrdersBatch) List(q Query, opts ...StepOption) *Step[Page[Order]] {
+	return AddStep[Page[Order]](b.steps, "orders", "list", ListArgs(q), opts)
+}
+
+// Upsert updates the row of Order that is found, or creates it.
+func (b OrdersBatch) Upsert(args Upsert[OrderUpdate], opts ...StepOption) *Step[Upserted[Order]] {
+	return AddStep[Upserted[Order]](b.steps, "orders", "upsert", args, opts)
+}
+
+// Count counts the rows of Order that match.
+func (b OrdersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "orders", "count", ListArgs(Query{Filter: f}), opts)
+}
+
+// BulkCreate creates rows of Order.
+func (b OrdersBatch) BulkCreate(args BulkCreate[OrderCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "orders", "bulk_create", args, opts)
+}
+
+// BulkUpdate changes rows of Order.
+func (b OrdersBatch) BulkUpdate(args BulkUpdate[OrderUpdate, int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "orders", "bulk_update", args, opts)
+}
+
+// BulkDelete deletes rows of Order.
+func (b OrdersBatch) BulkDelete(args BulkDelete[int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "orders", "bulk_delete", args, opts)
+}
+
+// BulkUpsert creates rows of Order, or changes those that are there.
+func (b OrdersBatch) BulkUpsert(args BulkUpsert[OrderCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "orders", "bulk_upsert", args, opts)
+}
+
+// Aggregate works out figures of rows of Order.
+func (b OrdersBatch) Aggregate(a Aggregate, opts ...StepOption) *Step[Aggregated] {
+	return AddStep[Aggregated](b.steps, "orders", "aggregate", a, opts)
+}
+
 // ClassesRows are the rows of Class.
 type ClassesRows struct{ rows Rows[Class, string] }
 
@@ -491,8 +776,13 @@ func (r ClassesRows) Read(ctx context.Context, id string) (Class, error) {
 }
 
 // View reads some fields of a row, or rows of other models in it.
-func (r ClassesRows) View(ctx context.Context, id string, fields, expand []string, into any) error {
-	return r.rows.ViewRow(ctx, id, fields, expand, into)
+func (r ClassesRows) View(ctx context.Context, id string, show Show) (ClassView, error) {
+	return ViewRow[ClassView](ctx, r.rows, id, show)
+}
+
+// ReadIfChanged reads a row, unless it is as it was when it was given the tag: then there is nil.
+func (r ClassesRows) ReadIfChanged(ctx context.Context, id string, etag string) (*Tagged[Class], error) {
+	return r.rows.ReadIfChanged(ctx, id, etag)
 }
 
 // Update changes fields of a row of Class.
@@ -517,7 +807,32 @@ func (r ClassesRows) List(ctx context.Context, q Query) (Page[Class], error) {
 
 // Each reads every row of Class that matches, page after page. An error is the last pair.
 func (r ClassesRows) Each(ctx context.Context, q Query) iter.Seq2[Class, error] {
-	return r.rows.EachRow(ctx, q)
+	return EachView[Class](ctx, r.rows, q, Show{})
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (r ClassesRows) ListViews(ctx context.Context, q Query, show Show) (Page[ClassView], error) {
+	return ListViews[ClassView](ctx, r.rows, q, show)
+}
+
+// EachView is Each of rows as ListViews has them.
+func (r ClassesRows) EachView(ctx context.Context, q Query, show Show) iter.Seq2[ClassView, error] {
+	return EachView[ClassView](ctx, r.rows, q, show)
+}
+
+// ListIfChanged reads a page, unless it is as it was when it was given the tag: then there is nil.
+func (r ClassesRows) ListIfChanged(ctx context.Context, q Query, etag string) (*Tagged[Page[Class]], error) {
+	return r.rows.ListIfChanged(ctx, q, etag)
+}
+
+// Export writes every row of Class that matches, of one state of the database, as a file. It is written as it comes; without an error, all of it has come.
+func (r ClassesRows) Export(ctx context.Context, to io.Writer, f Format, q ExportQuery) error {
+	return r.rows.ExportTo(ctx, to, f, q)
+}
+
+// ExportRows is every row of Class that matches, of one state of the database, as they come. An error is the last pair. Fields that q leaves out are zero.
+func (r ClassesRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Class, error] {
+	return r.rows.ExportedRows(ctx, q)
 }
 
 // Upsert updates the row of Class that is found, or creates it.
@@ -555,6 +870,84 @@ func (r ClassesRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string]j
 	return r.rows.AggregateRows(ctx, a)
 }
 
+// Events is what happens to rows of Class, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+func (r ClassesRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Class, string], error] {
+	return r.rows.FollowRows(ctx, q)
+}
+
+// Import imports a file of rows of Class, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
+func (r ClassesRows) Import(ctx context.Context, from io.Reader, f Format, o ImportOptions, opts ...Option) (Imported, error) {
+	return r.rows.ImportFrom(ctx, from, f, o, opts)
+}
+
+// ImportRows imports rows of Class, in one transaction. They are sent as the sequence gives them, which begins anew where the request is sent again.
+func (r ClassesRows) ImportRows(ctx context.Context, rows iter.Seq[ClassCreate], o ImportOptions, opts ...Option) (Imported, error) {
+	return ImportRows(ctx, r.rows, rows, o, opts)
+}
+
+// ClassesBatch does in a batch what can be done with rows of Class.
+type ClassesBatch struct{ steps *Steps }
+
+// Create creates a row of Class.
+func (b ClassesBatch) Create(row ClassCreate, opts ...StepOption) *Step[Class] {
+	return AddStep[Class](b.steps, "classes", "create", row, opts)
+}
+
+// Read reads a row of Class.
+func (b ClassesBatch) Read(id string, opts ...StepOption) *Step[Class] {
+	return AddStep[Class](b.steps, "classes", "read", ChangeArgs(id, nil, nil), opts)
+}
+
+// Update changes fields of a row of Class.
+func (b ClassesBatch) Update(id string, changes ClassUpdate, opts ...StepOption) *Step[Class] {
+	return AddStep[Class](b.steps, "classes", "update", ChangeArgs(id, nil, changes), opts)
+}
+
+// Delete deletes a row of Class.
+func (b ClassesBatch) Delete(id string, opts ...StepOption) *Step[Deleted[string]] {
+	return AddStep[Deleted[string]](b.steps, "classes", "delete", ChangeArgs(id, nil, nil), opts)
+}
+
+// List reads a page of rows of Class.
+func (b ClassesBatch) List(q Query, opts ...StepOption) *Step[Page[Class]] {
+	return AddStep[Page[Class]](b.steps, "classes", "list", ListArgs(q), opts)
+}
+
+// Upsert updates the row of Class that is found, or creates it.
+func (b ClassesBatch) Upsert(args Upsert[ClassUpdate], opts ...StepOption) *Step[Upserted[Class]] {
+	return AddStep[Upserted[Class]](b.steps, "classes", "upsert", args, opts)
+}
+
+// Count counts the rows of Class that match.
+func (b ClassesBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "classes", "count", ListArgs(Query{Filter: f}), opts)
+}
+
+// BulkCreate creates rows of Class.
+func (b ClassesBatch) BulkCreate(args BulkCreate[ClassCreate], opts ...StepOption) *Step[BulkResult[string]] {
+	return AddStep[BulkResult[string]](b.steps, "classes", "bulk_create", args, opts)
+}
+
+// BulkUpdate changes rows of Class.
+func (b ClassesBatch) BulkUpdate(args BulkUpdate[ClassUpdate, string], opts ...StepOption) *Step[BulkResult[string]] {
+	return AddStep[BulkResult[string]](b.steps, "classes", "bulk_update", args, opts)
+}
+
+// BulkDelete deletes rows of Class.
+func (b ClassesBatch) BulkDelete(args BulkDelete[string], opts ...StepOption) *Step[BulkResult[string]] {
+	return AddStep[BulkResult[string]](b.steps, "classes", "bulk_delete", args, opts)
+}
+
+// BulkUpsert creates rows of Class, or changes those that are there.
+func (b ClassesBatch) BulkUpsert(args BulkUpsert[ClassCreate], opts ...StepOption) *Step[BulkResult[string]] {
+	return AddStep[BulkResult[string]](b.steps, "classes", "bulk_upsert", args, opts)
+}
+
+// Aggregate works out figures of rows of Class.
+func (b ClassesBatch) Aggregate(a Aggregate, opts ...StepOption) *Step[Aggregated] {
+	return AddStep[Aggregated](b.steps, "classes", "aggregate", a, opts)
+}
+
 // Client is the client of client trial.
 type Client struct {
 	Customers CustomersRows
@@ -562,6 +955,7 @@ type Client struct {
 	Classes   ClassesRows
 	Workflows Workflows
 	Runs      Runs // durable runs, which are kept and go on after a crash
+	t         *Transport
 }
 
 // New returns a client.
@@ -573,5 +967,29 @@ func New(o Options) *Client {
 		Classes:   ClassesRows{NewRows[Class, string](t, "classes")},
 		Workflows: Workflows{t},
 		Runs:      NewRuns(t),
+		t:         t,
 	}
 }
+
+// Batch is operations that are done in one transaction, all of them or none, once they are sent.
+type Batch struct {
+	Customers CustomersBatch
+	Orders    OrdersBatch
+	Classes   ClassesBatch
+	steps     *Steps
+}
+
+// Batch begins a batch.
+func (c *Client) Batch() *Batch {
+	s := NewSteps(c.t)
+	return &Batch{
+		Customers: CustomersBatch{s},
+		Orders:    OrdersBatch{s},
+		Classes:   ClassesBatch{s},
+		steps:     s,
+	}
+}
+
+// Send does them all, or none: then a Problem says why, with pointers such as
+// /operations/1/args/email. What each gave is its Result.
+func (b *Batch) Send(ctx context.Context, opts ...Option) error { return b.steps.Send(ctx, opts) }

@@ -3,6 +3,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Mapping
 from typing import Any, Literal, TypedDict, Union
 
 from . import _runtime as rt
@@ -57,6 +58,24 @@ CustomerFilter = TypedDict(
     },
     total=False,
 )
+
+
+class CustomerView(TypedDict, total=False):
+    """A row of Customer of which some fields are shown, or with rows of other models in it."""
+
+    id: int
+    email: str  # Where to write to.
+    name: str
+    created_at: str  # A moment, as RFC 3339.
+    updated_at: str  # A moment, as RFC 3339.
+    orders: OrderViews  # Rows of Order that refer to it, if it is expanded.
+
+
+class CustomerViews(TypedDict):
+    """Rows of Customer within another."""
+
+    records: list[CustomerView]
+    has_more: bool
 
 
 class Order(TypedDict):
@@ -158,6 +177,33 @@ OrderFilter = TypedDict(
     },
     total=False,
 )
+
+
+class OrderView(TypedDict, total=False):
+    """A row of Order of which some fields are shown, or with rows of other models in it."""
+
+    id: int
+    customer: Union[CustomerView, int, None]  # The id of a row of Customer. The row itself, if it is expanded.
+    status: Literal["new", "paid", "shipped"]
+    total: str  # An exact decimal of 30 digits, 10 of them after the point, as text.
+    serial: Union[int, None]
+    stars: int
+    weight: Union[float, None]
+    due: Union[str, None]  # A day, as 2026-01-31.
+    seen: Union[str, None]  # A moment, as RFC 3339.
+    label: Union[str, None]  # Bytes, as base64.
+    extra: Any
+    tags: list[str]
+    version: int
+    created_at: str  # A moment, as RFC 3339.
+    updated_at: str  # A moment, as RFC 3339.
+
+
+class OrderViews(TypedDict):
+    """Rows of Order within another."""
+
+    records: list[OrderView]
+    has_more: bool
 
 
 _ClassRequired = TypedDict(
@@ -262,6 +308,30 @@ ClassFilter = TypedDict(
 )
 
 
+# A row of Class of which some fields are shown, or with rows of other models in it.
+ClassView = TypedDict(
+    "ClassView",
+    {
+        "id": "str",
+        "type": "str",
+        "import": "Union[str, None]",
+        "from": "Union[str, None]",
+        "constructor": "int",
+        "None": "bool",
+        "created_at": "str",  # A moment, as RFC 3339.
+        "updated_at": "str",  # A moment, as RFC 3339.
+    },
+    total=False,
+)
+
+
+class ClassViews(TypedDict):
+    """Rows of Class within another."""
+
+    records: list[ClassView]
+    has_more: bool
+
+
 class PlaceOrderInputs(TypedDict):
     """What place_order takes."""
 
@@ -325,22 +395,50 @@ class Workflows:
 
     def __init__(self, transport: rt.Transport, runs: rt.Runs) -> None:
         # Place an order.
-        self.place_order = rt.Workflow[PlaceOrderInputs, PlaceOrderOutputs](transport, "place_order")
+        self.place_order = rt.KeptWorkflow[PlaceOrderInputs, PlaceOrderOutputs](transport, runs, "place_order", "write")
         # Waits for somebody to approve an order.
-        self.approve = rt.DurableWorkflow[ApproveInputs, ApproveOutputs](transport, runs, "approve")
+        self.approve = rt.KeptWorkflow[ApproveInputs, ApproveOutputs](transport, runs, "approve", "write")
         # Adds up lines.
-        self.add_lines = rt.Workflow[AddLinesInputs, AddLinesOutputs](transport, "add_lines")
-        self.refuse = rt.Workflow[RefuseInputs, RefuseOutputs](transport, "refuse")
+        self.add_lines = rt.KeptWorkflow[AddLinesInputs, AddLinesOutputs](transport, runs, "add_lines", "read")
+        self.refuse = rt.KeptWorkflow[RefuseInputs, RefuseOutputs](transport, runs, "refuse", "write")
+
+
+class Batch:
+    """Operations that are done in one transaction, all of them or none, once they are sent."""
+
+    def __init__(self, steps: rt.Steps) -> None:
+        self.send = steps.send
+        self.customers = rt.BatchRows[Customer, CustomerCreate, CustomerUpdate, CustomerFilter, int](steps, "customers")
+        self.orders = rt.VersionedBatchRows[Order, OrderCreate, OrderUpdate, OrderFilter, int](steps, "orders")
+        self.classes = rt.BatchRows[Class, ClassCreate, ClassUpdate, ClassFilter, str](steps, "classes")
 
 
 class Client:
-    """The client of client trial. Arguments besides the URL are those of rt.Transport: key, tenant, headers, retries, max_wait, timeout."""
+    """The client of client trial."""
 
-    def __init__(self, url: str, **options: Any) -> None:
-        self.transport = rt.Transport(url, **options)
+    def __init__(
+        self,
+        url: str,
+        *,
+        key: Union[str, Callable[[], str], None] = None,  # an API key or a token, or what gives one for each request
+        tenant: Union[str, None] = None,  # whose rows to work on, where models keep tenants apart
+        headers: Union[Mapping[str, str], None] = None,  # to send with every request
+        retries: int = 3,  # after 429 and 503, and after a lost connection where that is safe
+        max_wait: float = 30.0,  # seconds, before trying again
+        timeout: float = 60.0,  # seconds without a byte of an answer
+        auto_keys: bool = False,  # send every write with an idempotency key, so that it is sent again too where a connection is lost
+        sleep: Union[Callable[[float], None], None] = None,  # by the clock, if left out
+    ) -> None:
+        self.transport = rt.Transport(
+            url, key=key, tenant=tenant, headers=headers, retries=retries, max_wait=max_wait, timeout=timeout, auto_keys=auto_keys, sleep=sleep
+        )
         # Durable runs, which are kept and go on after a crash.
         self.runs = rt.Runs(self.transport)
         self.workflows = Workflows(self.transport, self.runs)
-        self.customers = rt.Rows[Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, int](self.transport, "customers")
-        self.orders = rt.VersionedRows[Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, int](self.transport, "orders")
-        self.classes = rt.Rows[Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, str](self.transport, "classes")
+        self.customers = rt.Rows[Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, CustomerView, int](self.transport, "customers")
+        self.orders = rt.VersionedRows[Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, OrderView, int](self.transport, "orders")
+        self.classes = rt.Rows[Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, ClassView, str](self.transport, "classes")
+
+    def batch(self) -> Batch:
+        """Begins a batch: several operations that are done in one transaction, all of them or none, once it is sent."""
+        return Batch(rt.Steps(self.transport))

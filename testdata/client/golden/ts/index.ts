@@ -4,7 +4,7 @@
 import * as rt from "./runtime.js";
 
 export { Problem } from "./runtime.js";
-export type { ClientOptions, Decimal, DateTime, Int, Json, Page, ProblemPart } from "./runtime.js";
+export type { ClientOptions, Decimal, DateTime, Imported, Int, Json, Page, ProblemPart, Ref, RowEvent, Run, RunDetail, Shown, Step, Tagged } from "./runtime.js";
 
 /** Somebody who buys. */
 export interface Customer {
@@ -41,6 +41,11 @@ export interface CustomerReplace {
 
 /** Which rows of Customer are meant. */
 export type CustomerFilter = rt.Filter<Pick<Customer, "id" | "email" | "name" | "created_at" | "updated_at">>;
+
+/** What rows of Customer can be expanded by. */
+export interface CustomerRelations {
+  orders: rt.Many<Order, OrderRelations>;
+}
 
 /** A row of Order. */
 export interface Order {
@@ -131,6 +136,11 @@ export interface OrderReplace {
 /** Which rows of Order are meant. */
 export type OrderFilter = rt.Filter<Pick<Order, "id" | "customer" | "status" | "total" | "serial" | "stars" | "weight" | "due" | "seen" | "label" | "extra" | "tags" | "version" | "created_at" | "updated_at">>;
 
+/** What rows of Order can be expanded by. */
+export interface OrderRelations {
+  customer: rt.One<Customer, CustomerRelations>;
+}
+
 /** A row of Class. */
 export interface Class {
   readonly id: string;
@@ -176,6 +186,10 @@ export interface ClassReplace {
 /** Which rows of Class are meant. */
 export type ClassFilter = rt.Filter<Pick<Class, "id" | "type" | "import" | "from" | "constructor" | "None" | "created_at" | "updated_at">>;
 
+/** What rows of Class can be expanded by. */
+export interface ClassRelations {
+}
+
 /** What place_order takes. */
 export interface PlaceOrderInputs {
   email: string;
@@ -214,37 +228,64 @@ export type RefuseOutputs = rt.Json;
 /** The workflows: what the app does, each all or nothing. */
 export class Workflows {
   /** Place an order. */
-  readonly placeOrder: rt.Workflow<PlaceOrderInputs, PlaceOrderOutputs>;
+  readonly placeOrder: rt.KeptWorkflow<PlaceOrderInputs, PlaceOrderOutputs>;
   /** Waits for somebody to approve an order. */
-  readonly approve: rt.DurableWorkflow<ApproveInputs, ApproveOutputs>;
+  readonly approve: rt.KeptWorkflow<ApproveInputs, ApproveOutputs>;
   /** Adds up lines. */
-  readonly addLines: rt.Workflow<AddLinesInputs, AddLinesOutputs>;
-  readonly refuse: rt.Workflow<RefuseInputs, RefuseOutputs>;
+  readonly addLines: rt.KeptWorkflow<AddLinesInputs, AddLinesOutputs>;
+  readonly refuse: rt.KeptWorkflow<RefuseInputs, RefuseOutputs>;
 
   constructor(t: rt.Transport, runs: rt.Runs) {
-    this.placeOrder = rt.workflow(t, "place_order", ["weight"]);
-    this.approve = rt.durable(t, runs, "approve");
-    this.addLines = rt.workflow(t, "add_lines");
-    this.refuse = rt.workflow(t, "refuse");
+    this.placeOrder = rt.kept(t, runs, "place_order", "write", ["weight"]);
+    this.approve = rt.kept(t, runs, "approve", "write");
+    this.addLines = rt.kept(t, runs, "add_lines", "read");
+    this.refuse = rt.kept(t, runs, "refuse", "write");
+  }
+}
+
+/** Operations that are done in one transaction, all of them or none, once they are sent. */
+export class Batch {
+  readonly customers: Pick<rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly orders: Pick<rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly classes: Pick<rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly #steps: rt.Steps;
+
+  constructor(t: rt.Transport) {
+    this.#steps = new rt.Steps(t);
+    this.customers = new rt.BatchRows(this.#steps, "customers");
+    this.orders = new rt.BatchRows(this.#steps, "orders", ["weight"]);
+    this.classes = new rt.BatchRows(this.#steps, "classes");
+  }
+
+  /** Does them all, or none: then a Problem says why, with pointers such as /operations/1/args/email. Their results are with each step. */
+  send(options?: rt.BulkOptions): Promise<void> {
+    return this.#steps.send(options);
   }
 }
 
 /** The client of client trial. */
 export class Client {
   /** Somebody who buys. */
-  readonly customers: Pick<rt.Rows<Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, rt.Int, false>, "create" | "read" | "view" | "update" | "replace" | "delete" | "list" | "each" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
-  readonly orders: Pick<rt.Rows<Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, rt.Int, true>, "create" | "read" | "view" | "update" | "replace" | "delete" | "list" | "each" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
-  readonly classes: Pick<rt.Rows<Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, string, false>, "create" | "read" | "view" | "update" | "replace" | "delete" | "list" | "each" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly customers: Pick<rt.Rows<Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, rt.Int, false, CustomerRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
+  readonly orders: Pick<rt.Rows<Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, rt.Int, true, OrderRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
+  readonly classes: Pick<rt.Rows<Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, string, false, ClassRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
   readonly workflows: Workflows;
   /** Durable runs, which are kept and go on after a crash. */
   readonly runs: rt.Runs;
+  readonly #t: rt.Transport;
 
   constructor(options: rt.ClientOptions) {
     const t = new rt.Transport(options);
+    this.#t = t;
     this.customers = new rt.Rows(t, "customers");
     this.orders = new rt.Rows(t, "orders", ["weight"]);
     this.classes = new rt.Rows(t, "classes");
     this.runs = new rt.Runs(t);
     this.workflows = new Workflows(t, this.runs);
+  }
+
+  /** Begins a batch: several operations that are done in one transaction, all of them or none, once it is sent. */
+  batch(): Batch {
+    return new Batch(this.#t);
   }
 }
