@@ -18,6 +18,22 @@ type App struct {
 	Subscriptions []*Subscription
 	Schedules     []*Schedule
 	Server        *Server // nil if the file makes no Nexus
+	// Calls are the node types that functions of the file run by name, where the
+	// name is written out.
+	Calls []*Call
+}
+
+// Call is ctx.run("LogNode", message = …) in a function.
+type Call struct {
+	Type string
+	Span Span // of the type's name
+	Args []CallArg
+}
+
+// CallArg is an argument that a call gives by name.
+type CallArg struct {
+	Name string
+	Span Span // of the name
 }
 
 // Models lists the models of every database, in order of declaration.

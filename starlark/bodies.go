@@ -8,8 +8,10 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 	"go.starlark.net/syntax"
 )
 
@@ -138,15 +140,20 @@ func (b *bodies) global(e syntax.Expr) sl.Value {
 }
 
 // ctxNames are the attributes of ctx.
-var ctxNames = []string{"run", "workflow", "now", "user", "tenant", "run_id"}
+func ctxNames() []string { return append(spec.Methods("ctx"), "user", "tenant", "run_id") }
 
 // attribute reports Order.creat, and ctx.rum. Whatever a StarlarkNode is given
 // may be called ctx too, so of that it only warns.
 func (b *bodies) attribute(n *syntax.DotExpr) {
-	if id, ok := n.X.(*syntax.Ident); ok && id.Name == "ctx" && !slices.Contains(ctxNames, n.Name.Name) {
-		if near := dataflow.DidYouMean(n.Name.Name, ctxNames); near != "" {
+	if id, ok := n.X.(*syntax.Ident); ok && id.Name == "ctx" {
+		names := ctxNames()
+		if near := dataflow.DidYouMean(n.Name.Name, names); near != "" && !slices.Contains(names, n.Name.Name) {
 			b.l.warn("FC117", b.m.src.span(n.Name), fmt.Sprintf("ctx has no %q", n.Name.Name), near)
 		}
+		return
+	}
+	if v, ok := b.global(n.X).(sl.HasAttrs); ok && isFixed(v) {
+		b.part(n, v.AttrNames())
 		return
 	}
 	m, ok := b.global(n.X).(value.Model)
@@ -156,6 +163,26 @@ func (b *bodies) attribute(n *syntax.DotExpr) {
 	at := b.m.src.span(n.Name)
 	near := dataflow.DidYouMean(n.Name.Name, m.AttrNames())
 	b.error("FC117", at, fmt.Sprintf("the model %s has no %q", m.M.Name, n.Name.Name), orElse(near, "its operations are "+strings.Join(m.AttrNames()[2:], ", ")))
+}
+
+// isFixed reports whether what a value has can be listed, and is nothing but that.
+func isFixed(v sl.Value) bool {
+	switch v.(type) {
+	case *starlarkstruct.Module, *starlarkstruct.Struct:
+		return true
+	}
+	return false
+}
+
+// part reports money.cent, where the names that a module has are these.
+func (b *bodies) part(n *syntax.DotExpr, names []string) {
+	name := n.Name.Name
+	if slices.Contains(names, name) {
+		return
+	}
+	slices.Sort(names)
+	b.error("FC117", b.m.src.span(n.Name), fmt.Sprintf("%s has no %q", n.X.(*syntax.Ident).Name, name),
+		orElse(dataflow.DidYouMean(name, names), "it has "+strings.Join(names, ", ")))
 }
 
 // error reports what evaluating the file may have come across already.
@@ -168,11 +195,15 @@ func (b *bodies) error(code string, at dataflow.Span, message, hint string) {
 	b.l.error(code, at, message, hint)
 }
 
-// call looks at ctx.run(Order.create, …).
+// call looks at ctx.run(Order.create, …), and notes ctx.run("LogNode", …), of
+// which the planner knows whether there is such a type.
 func (b *bodies) call(n *syntax.CallExpr) {
 	dot, ok := n.Fn.(*syntax.DotExpr)
 	if !ok || dot.Name.Name != "run" || len(n.Args) == 0 {
 		return
+	}
+	if name, ok := text(n.Args[0]); ok && isNamed(dot.X, "ctx") {
+		b.l.app.Calls = append(b.l.app.Calls, b.byName(n, name))
 	}
 	what, ok := n.Args[0].(*syntax.DotExpr)
 	if !ok {
@@ -188,6 +219,31 @@ func (b *bodies) call(n *syntax.CallExpr) {
 		return
 	}
 	b.arguments(n, op.O)
+}
+
+// byName is a call of the node type of that name.
+func (b *bodies) byName(n *syntax.CallExpr, name string) *dataflow.Call {
+	c := &dataflow.Call{Type: name, Span: b.m.src.span(n.Args[0])}
+	for _, a := range n.Args[1:] {
+		if kw, ok := a.(*syntax.BinaryExpr); ok && kw.Op == syntax.EQ {
+			c.Args = append(c.Args, dataflow.CallArg{Name: kw.X.(*syntax.Ident).Name, Span: b.m.src.span(kw.X)})
+		}
+	}
+	return c
+}
+
+func isNamed(e syntax.Expr, name string) bool {
+	id, ok := e.(*syntax.Ident)
+	return ok && id.Name == name
+}
+
+func text(e syntax.Expr) (string, bool) {
+	lit, ok := e.(*syntax.Literal)
+	if !ok {
+		return "", false
+	}
+	s, ok := lit.Value.(string)
+	return s, ok
 }
 
 func (b *bodies) arguments(n *syntax.CallExpr, op dataflow.Op) {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/internal/lazyregexp"
+	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
 	"go.starlark.net/syntax"
@@ -245,10 +246,41 @@ func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 		d.Hint = fmt.Sprintf("move that line up; a reference to a model that is declared further down is written ref(%q)", m[1])
 		d.Span.End.Col = d.Span.Start.Col + utf8.RuneCountInString(m[1])
 	}
+	if m := noMember.FindStringSubmatch(msg); m != nil {
+		d.Message = m[1]
+		if m[3] != "" {
+			d.Hint = fmt.Sprintf("did you mean %q?", m[3])
+		}
+		l.member(&d, m[2])
+	}
 	if evalErr != nil {
 		d.Related = l.calledFrom(evalErr)
 	}
 	l.diags = append(l.diags, d)
+}
+
+// noMember matches what the interpreter says of x.name, of which it gives the
+// place of the point.
+var noMember = lazyregexp.New(`^(.* has no \.(\w+) field or method)(?: \(did you mean \.(\w+)\?\))?$`)
+
+// member moves a diagnostic from the point to the name behind it, and suggests
+// another of a module's.
+func (l *loader) member(d *dataflow.Diagnostic, name string) {
+	src := l.sources[d.Span.File]
+	if src == nil {
+		return
+	}
+	line := []rune(src.line(d.Span.Start.Line))
+	from, to := d.Span.Start.Col, d.Span.Start.Col+utf8.RuneCountInString(name) // behind the point
+	if to > len(line) || string(line[from:to]) != name {
+		return
+	}
+	of := string(line[:from-1])
+	of = of[strings.LastIndexFunc(of, func(r rune) bool { return !scan.IsNameRune(r) })+1:]
+	if v, ok := src.loaded[of].(sl.HasAttrs); ok {
+		d.Hint = orElse(dataflow.DidYouMean(name, v.AttrNames()), d.Hint)
+	}
+	d.Span.Start.Col, d.Span.End.Col = from+1, to+1
 }
 
 // calledFrom lists the outer places of an exception, innermost first.

@@ -117,7 +117,7 @@ func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
 		d.Hint = instead
 		return
 	}
-	if f := n.op.op.Model.Field(name); f != nil && f.System != dataflow.RoleNone {
+	if f := n.op.op.Model.Field(name); f != nil && f.System != dataflow.RoleNone && (d.Hint == "" || n.op.op.Kind == dataflow.OpCreate) {
 		d.Hint = name + " is kept by the runtime and can't be given"
 	} else if f != nil && d.Hint == "" && n.spec.Param("fields") != nil {
 		d.Hint = fmt.Sprintf(`put it in fields: {"fields": {%q: …}}`, name)

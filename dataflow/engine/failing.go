@@ -42,14 +42,23 @@ func (w *wfPlanner) onError(n *nodePlan) {
 		case "continue":
 			n.onError = &onError{}
 		default:
-			w.errorf("FC345", span, "on_error can't be %q", v).Hint = onErrorHint
+			d := w.errorf("FC345", span, "on_error can't be %q", v)
+			if d.Hint = dataflow.DidYouMean(v, []string{"fail", "continue"}); d.Hint == "" {
+				d.Hint = onErrorHint
+			}
 			return
 		}
 	case *dataflow.Object:
 		_, hasDefault := v.Get("default")
 		to, hasGoto := v.Get("goto")
 		if v.Len() != 1 || !hasDefault && !hasGoto {
-			w.errorf("FC345", span, "on_error takes one of default and goto").Hint = onErrorHint
+			d := w.errorf("FC345", span, "on_error takes one of default and goto")
+			d.Hint = onErrorHint
+			for _, name := range v.Names() {
+				if near := dataflow.DidYouMean(name, []string{"default", "goto"}); near != "" && v.Len() == 1 {
+					d.Span, d.Hint = n.node.Spans.Key("/on_error/"+escape(name)), near
+				}
+			}
 			return
 		}
 		n.onError = &onError{}

@@ -131,6 +131,9 @@ func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic)
 			p.plan.workflows[wf.Name] = wp
 		}
 	}
+	for _, c := range app.Calls {
+		p.call(c)
+	}
 	p.subscriptions()
 	p.schedules()
 	diags := dataflow.SortDiagnostics(p.diags)

@@ -103,6 +103,25 @@ func (p *planner) resolveType(node *dataflow.Node) NodeType {
 	}
 }
 
+// call checks a call of a node type by its name in a function.
+func (p *planner) call(c *dataflow.Call) {
+	t := p.resolveType(&dataflow.Node{Type: c.Type, Span: c.Span})
+	if t == nil || t.Spec().Rest != nil {
+		return
+	}
+	spec := t.Spec()
+	for _, a := range c.Args {
+		if spec.Param(a.Name) != nil {
+			continue
+		}
+		names := paramNames(spec)
+		d := p.errorf("FC303", a.Span, "%s takes no %q", spec.Name, a.Name)
+		if d.Hint = dataflow.DidYouMean(a.Name, names); d.Hint == "" {
+			d.Hint = "it takes " + strings.Join(names, ", ")
+		}
+	}
+}
+
 func (p *planner) unknownType(node *dataflow.Node) {
 	span := partSpan(node, "/type")
 	d := p.errorf("FC300", span, "unknown node type %q", node.Type)

@@ -9,6 +9,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
+	language "github.com/flowctl/flowctl/starlark/spec"
 	"go.starlark.net/syntax"
 )
 
@@ -224,6 +225,15 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 			a.named.open = true
 		}
 	}
+	if slices.Contains(language.Methods("ctx"), name) {
+		b := language.Lookup("ctx." + name)
+		for _, e := range a.named.names {
+			if b.Extra != nil { // of another's names
+				break
+			}
+			fr.note("FC147", e.at, b.Param(e.name) == nil, fmt.Sprintf("ctx.%s takes no %q", name, e.name), dataflow.DidYouMean(e.name, b.ParamNames()))
+		}
+	}
 	switch name {
 	case "now":
 		return typed(dataflow.DateTime)
@@ -435,7 +445,11 @@ func (fr *frame) row(m *dataflow.Model, v *val) {
 func (fr *frame) problems(problems []dataflow.Problem, v *val) {
 	for _, q := range problems {
 		path := strings.Split(strings.TrimPrefix(q.Pointer, "/"), "/")
-		fr.note("FC147", v.place(path), true, q.Detail, q.Hint)
+		at := v.place(path)
+		if key := v.key(path); !key.IsZero() && strings.HasPrefix(q.Code, "unknown_") { // it is the name that is wrong
+			at = key
+		}
+		fr.note("FC147", at, true, q.Detail, q.Hint)
 	}
 }
 

@@ -198,6 +198,30 @@ func (v *val) static() any {
 	return dataflow.Ref{Root: dataflow.RootUnknown}
 }
 
+// key is the place of the key that the JSON pointer ends in; zero where it ends
+// in none that is written out.
+func (v *val) key(pointer []string) dataflow.Span {
+	if v == nil {
+		return dataflow.Span{}
+	}
+	if v.kind == isDict {
+		e := v.entry(pointer[0])
+		switch {
+		case e == nil:
+			return dataflow.Span{}
+		case len(pointer) == 1:
+			return e.at
+		}
+		return e.val.key(pointer[1:])
+	}
+	for i, it := range v.items {
+		if pointer[0] == itoa(i) && len(pointer) > 1 {
+			return it.key(pointer[1:])
+		}
+	}
+	return dataflow.Span{}
+}
+
 // place is the place of the part at a JSON pointer, or of the nearest above it.
 func (v *val) place(pointer []string) dataflow.Span {
 	if v == nil {

@@ -2,6 +2,7 @@ package nodes
 
 import (
 	"context"
+	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine"
@@ -45,9 +46,13 @@ func (t *merge) Spec() *dataflow.NodeSpec { return t.spec }
 func (t *merge) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnostic {
 	var ds []dataflow.Diagnostic
 	others := 0
-	for name := range node.Config.All {
+	for name, v := range node.Config.All {
 		if t.spec.Param(name) == nil {
 			others++
+			if slip := t.meant(node, name, v); slip != "" {
+				ds = append(ds, dataflow.Diagnostic{Code: "FC342", Severity: dataflow.SeverityWarning, Span: node.Spans.Key("/config/" + name),
+					Message: fmt.Sprintf("%s is one input by itself", name), Hint: fmt.Sprintf("did you mean %q?", slip)})
+			}
 		}
 	}
 	inputs, given := node.Config.Get("inputs")
@@ -73,6 +78,23 @@ func (t *merge) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnosti
 			`add {"inputs": ["${a.result}", "${b.result}"]}, or connections to it`))
 	}
 	return ds
+}
+
+// meant is the option that an input is most likely meant for, by its name and
+// what it is.
+func (t *merge) meant(node *dataflow.Node, name string, v any) string {
+	option := "inputs"
+	switch v.(type) {
+	case []any, *dataflow.Object:
+	case string:
+		option = "strategy"
+	default:
+		return ""
+	}
+	if node.Config.Has(option) || dataflow.Suggest(name, []string{option}) == "" {
+		return ""
+	}
+	return option
 }
 
 // Run implements engine.NodeType.
