@@ -122,6 +122,10 @@ func TestSuppressions(t *testing.T) {
 		{"without a reason", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230]`, []string{"2 FC903"}},
 		{"of no code", `M = db.model("M", {"price": float})  # flowctl: ignore[FC23] why`, []string{"2 FC230", "2 FC902"}},
 		{"unreadable", `M = db.model("M", {"price": float})  # flowctl: ignore FC230`, []string{"2 FC230", "2 FC902"}},
+		{"two in a comment, one of no code", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230] a rate  # flowctl: ignore[FC23] why`, []string{"2 FC902"}},
+		{"two in a comment", `M = db.model("M", {"price": float})  # flowctl: ignore[FC230] a rate  # flowctl: ignore[FC510] no key`, []string{"2 FC901"}},
+		{"behind another comment", `M = db.model("M", {"price": float})  # of exchange  # flowctl: ignore[FC230] a rate`, nil},
+		{"on a later line of what it is about", "M = db.model(\"M\", {\"n\": int})\ndef _f(ctx):\n    return ctx.run(\n        M.list,\n        filter = {},  # flowctl: ignore[FC360] few\n    ).records", nil},
 		{"an error stays", `M = db.model("M", {"n": strr})  # flowctl: ignore[FC101] no`, []string{"2 FC101"}},
 	}
 	for _, tt := range tests {

@@ -58,7 +58,7 @@ func suppress(files []*file, ds []dataflow.Diagnostic) []dataflow.Diagnostic {
 
 func suppressed(list []*suppression, d *dataflow.Diagnostic) bool {
 	for _, s := range list {
-		if s.line != d.Span.Start.Line || !slices.Contains(s.codes, d.Code) {
+		if s.line < d.Span.Start.Line || s.line > max(d.Span.Start.Line, d.Span.End.Line) || !slices.Contains(s.codes, d.Code) {
 			continue
 		}
 		s.used[d.Code] = true
@@ -105,19 +105,32 @@ func (f *file) suppressions() (list []*suppression, wrong []dataflow.Diagnostic)
 		if c.Kind != scan.Comment {
 			continue
 		}
-		said := strings.TrimRight(c.Text, " \t\r")
-		m := directive.FindStringSubmatch(said)
-		if m == nil {
-			continue
-		}
 		at := c.Span(f.Path)
-		at.End.Col = at.Start.Col + utf8.RuneCountInString(said)
-		s, ds := f.suppression(at, m[1])
-		if wrong = append(wrong, ds...); s != nil {
-			list = append(list, s)
+		for _, said := range directives(strings.TrimRight(c.Text, " \t\r")) {
+			at.End.Col = at.Start.Col + utf8.RuneCountInString(said)
+			if m := directive.FindStringSubmatch(strings.TrimRight(said, " \t")); m != nil {
+				s, ds := f.suppression(at, m[1])
+				if wrong = append(wrong, ds...); s != nil {
+					list = append(list, s)
+				}
+			}
+			at.Start.Col = at.End.Col
 		}
 	}
 	return list, wrong
+}
+
+// directives splits a comment where another begins in it: "# one  # flowctl: …".
+func directives(comment string) []string {
+	var out []string
+	for {
+		i := strings.Index(comment[1:], "# flowctl:")
+		if i < 0 {
+			return append(out, comment)
+		}
+		out = append(out, comment[:i+1])
+		comment = comment[i+1:]
+	}
 }
 
 func (f *file) suppression(at dataflow.Span, said string) (*suppression, []dataflow.Diagnostic) {
@@ -142,9 +155,10 @@ func (f *file) suppression(at dataflow.Span, said string) (*suppression, []dataf
 		ds = append(ds, bad("FC903", "the comment does not say why", "add the reason behind the bracket, for whoever reads it next")...)
 	}
 	before := string([]rune(f.lines[at.Start.Line-1])[:at.Start.Col-1])
-	if s.alone = strings.TrimSpace(before) == ""; s.alone {
+	if before = strings.TrimSpace(before); before == "" || strings.HasPrefix(before, "#") {
 		s.line = f.nextCode(at.Start.Line)
 	}
+	s.alone = before == "" && at.End.Col > utf8.RuneCountInString(strings.TrimRight(f.lines[at.Start.Line-1], " \t\r"))
 	return s, ds
 }
 
