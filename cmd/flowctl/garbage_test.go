@@ -2,6 +2,7 @@ package main
 
 import (
 	"runtime"
+	"runtime/debug"
 	"runtime/metrics"
 	"testing"
 	"time"
@@ -23,6 +24,7 @@ func TestGarbagePercent(t *testing.T) {
 
 // What a collection finds alive sets the share of garbage until the next one.
 func TestGarbageFollowsWhatIsAlive(t *testing.T) {
+	debug.SetGCPercent(-1) // which waits for a collection that is under way: it would set the share at once
 	collect()
 	share := []metrics.Sample{{Name: "/gc/gogc:percent"}}
 	read := func() uint64 {
