@@ -120,6 +120,7 @@ type Model struct {
 	changed    func(context.Context, store.Tx, Caller, []Change) error // nil: nobody listens
 	feed       *Feed                                                   // nil: nobody follows
 	referrers  referrers
+	rooms      sync.Pool // of *[]byte: to write the text of a row in
 }
 
 // New prepares the operations of m.

@@ -86,15 +86,23 @@ func (m *Model) ReadText(ctx context.Context, r store.Reader, c Caller, args *da
 	if id == nil {
 		return m.Do(ctx, r, c, dataflow.OpRead, args)
 	}
-	text, _, err := m.GetJSON(ctx, r, c, id, nil, make([]byte, 0, rowRoom))
+	room, _ := m.rooms.Get().(*[]byte)
+	if room == nil {
+		room = new([]byte)
+	}
+	text, _, err := m.GetJSON(ctx, r, c, id, nil, (*room)[:0])
+	if cap(text) <= maxRoom {
+		*room = text
+		defer m.rooms.Put(room)
+	}
 	if err != nil {
 		return nil, err
 	}
 	return dataflow.RawJSON(text), nil
 }
 
-// rowRoom is what the text of most rows has room in.
-const rowRoom = 512
+// maxRoom is the largest room for the text of a row that is kept for the next.
+const maxRoom = 16 << 10
 
 // read returns the row that a target names.
 func (m *Model) read(ctx context.Context, r store.Reader, c Caller, t target, rd *reading, deleted bool) (*dataflow.Object, error) {

@@ -151,7 +151,7 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 	if wp.oneRead {
 		out, err = f.rest(ctx)
 	} else {
-		out, err = f.inTransaction(ctx, &req)
+		out, err = f.inTransaction(ctx, req)
 	}
 	if err != nil {
 		return nil, named(asRunError(ctx, err), wp.wf)
@@ -160,7 +160,7 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 }
 
 // inTransaction is rest in the transaction that the workflow asks for.
-func (f *frame) inTransaction(ctx context.Context, req *Request) (any, error) {
+func (f *frame) inTransaction(ctx context.Context, req Request) (any, error) {
 	r := f.run
 	var out any
 	body := func() (err error) {

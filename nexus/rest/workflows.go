@@ -215,7 +215,7 @@ func executeInputs(body []byte) (*dataflow.Object, error) {
 	if err != nil {
 		return nil, err
 	}
-	inputs := dataflow.NewObject()
+	var inputs *dataflow.Object
 	var problems []dataflow.Problem
 	for name, v := range o.All {
 		if name != "inputs" {
@@ -230,6 +230,9 @@ func executeInputs(body []byte) (*dataflow.Object, error) {
 	}
 	if len(problems) > 0 {
 		return nil, dataflow.Invalid(problems...)
+	}
+	if inputs == nil {
+		inputs = dataflow.NewObject()
 	}
 	return inputs, nil
 }
