@@ -254,7 +254,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	})
 	g.rest = api
 	fo := front.Options{Logger: o.logger(), Limiter: limiter, Origins: g.settings.CORSOrigins,
-		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
+		MaxBody: g.settings.MaxBody, Timeout: g.settings.RequestTimeout, Identify: auth.Anyone, AccessLog: o.accessLogger(), Access: o.accessLevel(), Observer: o.watch.Requests("rest")}
 	agents := timed(identified(tools.Handler()), g.settings.RequestTimeout)
 	if g.guard != nil {
 		fo.Identify, fo.Challenge = g.guard.Identify, challenge

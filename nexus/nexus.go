@@ -34,7 +34,9 @@ type Options struct {
 	Client    *http.Client
 	Now       func() time.Time
 	AccessLog bool // a line for each request at level Info; without it they are at Debug
-	NewID     func() string
+	// AccessLogger writes those lines; nil: Logger does.
+	AccessLogger *slog.Logger
+	NewID        func() string
 	// Agents is what agents are given besides what the app declares.
 	Agents mcp.Extension
 	// Shared is what the generation is to share with those before it, which its
@@ -56,6 +58,13 @@ func (o Options) logger() *slog.Logger {
 		return slog.New(slog.DiscardHandler)
 	}
 	return o.Logger
+}
+
+func (o Options) accessLogger() *slog.Logger {
+	if o.AccessLogger == nil {
+		return o.logger()
+	}
+	return o.AccessLogger
 }
 
 // accessLevel is the level of the access log's lines.

@@ -45,13 +45,15 @@ func (f *logFlags) check() error {
 	return oneOfWords("--log-level", f.level, []string{"debug", "info", "warn", "error"})
 }
 
-// logger writes to standard error.
-func (f *logFlags) logger(w *world) *slog.Logger {
+// loggers write to standard error. The lines of the second may wait for each
+// other: there is one for each request, and what is wrong is told by the first.
+func (f *logFlags) loggers(lines *observe.Lines) (all, requests *slog.Logger) {
 	level := logLevels[f.level]
 	if f.verbose {
 		level = slog.LevelDebug
 	}
-	return newLogger(w.err, cmp.Or(f.format, "text"), level)
+	format := cmp.Or(f.format, "text")
+	return newLogger(lines, format, level), newLogger(lines.Patient(), format, level)
 }
 
 // newLogger returns a log whose lines say which request they are about.

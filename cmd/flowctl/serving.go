@@ -6,6 +6,7 @@ import (
 	"fmt"
 	"io"
 	"io/fs"
+	"log/slog"
 	"os"
 	"os/signal"
 	"strings"
@@ -15,6 +16,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus"
+	"github.com/flowctl/flowctl/nexus/observe"
 	"github.com/flowctl/flowctl/nexus/reload"
 	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/spf13/cobra"
@@ -29,12 +31,17 @@ type serving struct {
 	watch bool
 	dev   bool
 
-	warned string // what was last said of an app that is served
-	stale  bool   // what is served is not what the files say
+	log      *slog.Logger
+	requests *slog.Logger // the access log
+	warned   string       // what was last said of an app that is served
+	stale    bool         // what is served is not what the files say
 }
 
 func (s *serving) serve(ctx context.Context) error {
 	start := time.Now()
+	lines := observe.NewLines(s.w.err)
+	defer lines.Close()
+	s.log, s.requests = s.f.log.loggers(lines)
 	ctx, stop := interruptible(ctx, s.w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
 	defer stop()
 	ctx, end := context.WithCancel(ctx)
@@ -58,7 +65,7 @@ func (s *serving) serve(ctx context.Context) error {
 	defer reloading.Wait()
 	reloading.Go(func() {
 		err := reload.Run(ctx, reload.Options{Dir: s.a.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: s.watch,
-			Now: hangup, Examine: s.examine, Report: s.report, Logger: s.f.log.logger(s.w)})
+			Now: hangup, Examine: s.examine, Report: s.report, Logger: s.log})
 		if err != nil {
 			s.w.complain(dataflow.Diagnostic{Message: "the app is not reloaded any more: " + err.Error()})
 		}
@@ -85,7 +92,7 @@ func (s *serving) first(ctx context.Context) (reload.Loaded, *reload.Seen, *nexu
 			s.w.fail(err)
 		}
 		if watcher == nil {
-			watcher = reload.NewWatcher(s.f.log.logger(s.w))
+			watcher = reload.NewWatcher(s.log)
 			defer watcher.Close()
 		}
 		if err := watcher.Watch(seen); err != nil {
@@ -278,6 +285,6 @@ func hasTerminal() bool {
 // options are those of the app, with the log that is asked for.
 func (s *serving) options() nexus.Options {
 	o := s.a.options(s.w, false)
-	o.Logger, o.AccessLog = s.f.log.logger(s.w), s.f.log.access
+	o.Logger, o.AccessLog, o.AccessLogger = s.log, s.f.log.access, s.requests
 	return o
 }

@@ -38,8 +38,9 @@ type Options struct {
 	Identify func(*http.Request) (access.Caller, error)
 	// Challenge is what a refusal says about that in WWW-Authenticate; "": nothing.
 	Challenge func(*http.Request, *dataflow.Error) string
-	Observer  Observer   // nil: nobody wants to know
-	Access    slog.Level // of the access log's lines
+	Observer  Observer     // nil: nobody wants to know
+	AccessLog *slog.Logger // nil: Logger
+	Access    slog.Level   // of the access log's lines
 }
 
 // Handler puts the front before a channel's handler. It is immutable.
@@ -59,6 +60,9 @@ type Handler struct {
 // New returns a handler that passes requests on to next, whose ResponseWriter
 // is then always an *Exchange.
 func New(next http.Handler, o Options) *Handler {
+	if o.AccessLog == nil {
+		o.AccessLog = o.Logger
+	}
 	h := &Handler{next: next, o: o, origins: make(map[string]bool)}
 	for _, origin := range o.Origins {
 		h.any = h.any || origin == "*"

@@ -32,7 +32,7 @@ type Answered struct {
 // tell tells of a request that is over: to who counts, and to the access log.
 func (h *Handler) tell(x *Exchange) {
 	ctx := x.Request.Context()
-	logged := h.o.Logger.Enabled(ctx, h.o.Access)
+	logged := h.o.AccessLog.Enabled(ctx, h.o.Access)
 	if !logged && h.o.Observer == nil {
 		return
 	}
@@ -63,7 +63,7 @@ func (h *Handler) log(ctx context.Context, x *Exchange, a Answered) {
 	if x.Caller.Key == "" {
 		list = attrs[:len(attrs)-1]
 	}
-	h.o.Logger.LogAttrs(ctx, h.o.Access, "request", list...)
+	h.o.AccessLog.LogAttrs(ctx, h.o.Access, "request", list...)
 }
 
 // maxMethod is how much of a method is logged: a caller may make one up.
