@@ -47,6 +47,9 @@ const keyUserPrefix = "key:"
 // key is somebody's. No token's bearer has one like it.
 func KeyUser(key string) string { return keyUserPrefix + key }
 
+// KeyOfUser is the key that KeyUser names.
+func KeyOfUser(id string) (key string, ok bool) { return strings.CutPrefix(id, keyUserPrefix) }
+
 // IsKeyUser reports whether an id is a key's.
 func IsKeyUser(id string) bool { return strings.HasPrefix(id, keyUserPrefix) }
 

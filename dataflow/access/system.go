@@ -45,6 +45,7 @@ const (
 	auditAfter
 	auditUser
 	auditTenant
+	auditKey
 	auditCreatedAt
 	auditUpdatedAt
 	auditFields
@@ -60,6 +61,7 @@ func newAuditModel(db *dataflow.Database) *dataflow.Model {
 		&dataflow.Field{Name: "after", Type: dataflow.JSON, Optional: true, Doc: "the row as it became; null for a delete"},
 		&dataflow.Field{Name: "user", Type: dataflow.String, Optional: true, Doc: "the id of who did it, if anybody was signed in"},
 		&dataflow.Field{Name: "tenant", Type: dataflow.String, Optional: true},
+		&dataflow.Field{Name: "key", Type: dataflow.String, Optional: true, Doc: "the id of the API key that was used, whoever it stands for"},
 	)
 }
 
@@ -128,6 +130,9 @@ func (m *Model) logEntry(c Caller, ch change) []any {
 	}
 	if c.Tenant != "" {
 		e[auditTenant] = c.Tenant
+	}
+	if id, ok := dataflow.KeyOfUser(c.Key); ok {
+		e[auditKey] = id
 	}
 	e[auditCreatedAt], e[auditUpdatedAt] = now, now
 	return e

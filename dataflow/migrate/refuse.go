@@ -7,8 +7,12 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 )
 
-// AuditTable is the table of the runtime's audit log.
-const AuditTable = "_flow_audit"
+// AuditTable is the table of the runtime's audit log, and AuditKey the column
+// that it has got last.
+const (
+	AuditTable = "_flow_audit"
+	AuditKey   = "key"
+)
 
 // Newer refuses a database that a newer flowctl has made. name is what people
 // call it, without secrets.
@@ -34,10 +38,14 @@ func Pending(db *dataflow.Database, name string, steps []Step) dataflow.Diagnost
 }
 
 // Unaudited refuses models that keep an audit log in a database of others that
-// has no table for it.
+// has no table for it, or one that an earlier flowctl has made.
 func Unaudited(have *Schema, models []*dataflow.Model) []dataflow.Diagnostic {
-	if have.Table(AuditTable) != nil {
-		return nil
+	what := "no table " + AuditTable
+	if t := have.Table(AuditTable); t != nil {
+		if t.Column(AuditKey) != nil {
+			return nil
+		}
+		what = "no column " + AuditKey + " in its table " + AuditTable
 	}
 	var diags []dataflow.Diagnostic
 	for _, m := range models {
@@ -49,8 +57,8 @@ func Unaudited(have *Schema, models []*dataflow.Model) []dataflow.Diagnostic {
 			span = m.Span
 		}
 		diags = append(diags, dataflow.Diagnostic{Code: "FC617", Span: span,
-			Message: fmt.Sprintf("%s keeps an audit log, but the database has no table %s", m.Name, AuditTable),
-			Hint:    "with existing_schema_mode = True no table is made: leave audit_log out, or let the database be migrated once without that mode"})
+			Message: fmt.Sprintf("%s keeps an audit log, but the database has %s", m.Name, what),
+			Hint:    "with existing_schema_mode = True no table is made or changed: leave audit_log out, or let the database be migrated once without that mode"})
 	}
 	return diags
 }

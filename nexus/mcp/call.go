@@ -19,12 +19,13 @@ func callTool(ctx context.Context, q *request) (*reply, error) {
 	if f != nil {
 		return nil, f
 	}
-	ended := func(error) {}
+	ended := func(Called, error) {}
+	q.called = t.called()
 	if o := q.server.o.Observer; o != nil {
-		ctx, ended = o.Tool(ctx, t.called())
+		ctx, ended = o.Tool(ctx, t.name)
 	}
 	a, err := q.call(ctx, t)
-	ended(err)
+	ended(q.called, err)
 	if q.calledOff() {
 		return nil, faultf(codeCancelled, "the request was called off")
 	}
@@ -78,7 +79,7 @@ func (q *request) call(ctx context.Context, t *tool) (a answer, err error) {
 	return t.run(ctx, q, args)
 }
 
-// called is what a call of the tool is known by.
+// called is what a call of the tool is known by, before its arguments are read.
 func (t *tool) called() Called {
 	c := Called{Tool: t.name}
 	if t.exposure != nil {

@@ -190,16 +190,24 @@ func (s *Server) target(q *request, args *dataflow.Object, ops ...dataflow.OpKin
 	}
 	for _, op := range ops {
 		if s.may(q.caller, exp, op) {
+			q.operates(exp, op)
 			return exp, op, nil
 		}
 	}
 	for _, op := range ops {
 		if exp.Allows(op) {
+			q.operates(exp, op)
 			return nil, 0, access.May(s.asking(q.caller), exp.Model, op)
 		}
 	}
 	return nil, 0, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: exp.Model.Name,
 		Message: exp.Model.Name + " does not allow this", Hint: "its operations are " + servedBy(exp)}
+}
+
+// operates notes which operation of a model a call of a generic tool is, for who
+// counts.
+func (q *request) operates(exp *dataflow.Exposure, op dataflow.OpKind) {
+	q.called.Model, q.called.Operation = exp.Model.Name, op.String()
 }
 
 // passing returns the arguments that an operation takes, without those that were
@@ -366,6 +374,7 @@ func updateTool(ctx context.Context, s *Server, q *request, args *dataflow.Objec
 	if op == dataflow.OpBulkUpdate && !has(args, "version") {
 		return s.bulk(ctx, q, m, op, passing(args, map[string]string{"records": "data"}, "ids", "filter", "fields", "records", "confirm_all"), o)
 	}
+	q.operates(exp, dataflow.OpUpdate)
 	if !s.may(q.caller, exp, dataflow.OpUpdate) {
 		return answer{}, &dataflow.Error{Code: "invalid", Status: dataflow.StatusInvalid, Model: m.Name,
 			Message: m.Name + " does not allow updates by version", Hint: "leave out version, and filter by it: {\"id\": …, \"version\": …}"}

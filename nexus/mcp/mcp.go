@@ -54,8 +54,9 @@ type Called struct {
 // Observer hears of every call of a tool, from any goroutine. It must be quick.
 type Observer interface {
 	// Tool hears that a call begins. It returns the context that the call runs
-	// in, and what is to be called once, with its error, when it has ended.
-	Tool(ctx context.Context, c Called) (context.Context, func(error))
+	// in, and what is to be called once, with what the call was about and its
+	// error, when it has ended.
+	Tool(ctx context.Context, tool string) (context.Context, func(Called, error))
 	// Limited hears that a limit of that name has refused something.
 	Limited(policy string)
 }

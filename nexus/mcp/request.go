@@ -29,6 +29,8 @@ type request struct {
 	caps    *dataflow.Object
 	level   logLevel // of the messages it wants
 
+	called Called // what it has turned out to be about
+
 	lacks *dataflow.Error // the scope that the caller lacks, once that is the answer
 
 	off      context.Context // done when the client calls it off; nil if it can't

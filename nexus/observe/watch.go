@@ -101,9 +101,9 @@ func (w *Watch) Tools() mcp.Observer {
 type tools struct{ w *Watch }
 
 // Tool implements mcp.Observer.
-func (t *tools) Tool(ctx context.Context, c mcp.Called) (context.Context, func(error)) {
+func (t *tools) Tool(ctx context.Context, tool string) (context.Context, func(mcp.Called, error)) {
 	began := time.Now()
-	finish := func(err error) {
+	finish := func(c mcp.Called, err error) {
 		if m := t.w.metrics; m != nil {
 			took := time.Since(began)
 			m.Tool(c.Tool, err, took)
@@ -115,9 +115,9 @@ func (t *tools) Tool(ctx context.Context, c mcp.Called) (context.Context, func(e
 	if t.w.tracing == nil {
 		return ctx, finish
 	}
-	ctx, span := t.w.tracing.begin(ctx, "tool "+c.Tool, attribute.String("flowctl.tool", c.Tool))
-	return ctx, func(err error) {
-		finish(err)
+	ctx, span := t.w.tracing.begin(ctx, "tool "+tool, attribute.String("flowctl.tool", tool))
+	return ctx, func(c mcp.Called, err error) {
+		finish(c, err)
 		end(span, err)
 	}
 }
