@@ -249,7 +249,8 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 		Runs:     g.runs,
 		Status:   g.shared.statusText,
 		Closing:  g.gate.closing, StreamWrite: transferTime,
-		Metrics: o.watch.Handler(), Asks: g.settings.EnableAuth,
+		Stopping: g.shared.closing,
+		Metrics:  o.watch.Handler(), Asks: g.settings.EnableAuth,
 		Logger: o.logger(),
 	})
 	g.rest = api

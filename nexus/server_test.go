@@ -2,10 +2,12 @@ package nexus_test
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
 	"runtime"
@@ -231,6 +233,52 @@ func started(t *testing.T, gen *nexus.Generation, grace time.Duration) (srv *nex
 	}
 	t.Cleanup(func() { stop() })
 	return srv, stop
+}
+
+// Whoever asks while the server finishes what is under way is told that it takes
+// no more.
+func TestAServerThatStopsIsNotReady(t *testing.T) {
+	inside, finish := make(chan struct{}), make(chan struct{})
+	app := shop(t)
+	app.Workflows = append(app.Workflows, apptest.Handler("linger", nil, func(context.Context, dataflow.Handler, *dataflow.Object) (any, error) {
+		close(inside)
+		<-finish
+		return nil, nil
+	}))
+	gen := build(t, app, nexus.Options{})
+	srv, stop := started(t, gen, time.Minute)
+	api, _ := srv.URLs()
+	answered := make(chan error, 1)
+	go func() {
+		res, err := http.Post(api+"/workflows/linger/execute", "application/json", strings.NewReader(`{"inputs":{}}`))
+		if err == nil {
+			res.Body.Close()
+		}
+		answered <- err
+	}()
+	<-inside
+	ready := func() string {
+		w := httptest.NewRecorder()
+		r := httptest.NewRequest("GET", "/health/ready", nil)
+		gen.API().ServeHTTP(w, r)
+		return fmt.Sprint(w.Code, " ", w.Body)
+	}
+	if got := ready(); got != `200 {"status":"ready","databases":{"db":"ok"}}` {
+		t.Errorf("before: %s", got)
+	}
+	stopped := make(chan error, 1)
+	go func() { stopped <- stop() }()
+	got := ready()
+	for until := time.Now().Add(time.Minute); strings.HasPrefix(got, "200") && time.Now().Before(until); got = ready() {
+		runtime.Gosched()
+	}
+	if got != `503 {"status":"stopping","databases":{"db":"ok"}}` {
+		t.Errorf("while it stops: %s", got)
+	}
+	close(finish)
+	if err := errors.Join(<-answered, <-stopped); err != nil {
+		t.Error(err)
+	}
 }
 
 func TestServe(t *testing.T) {

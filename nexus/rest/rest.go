@@ -33,6 +33,8 @@ type Options struct {
 	// not shown.
 	Status  func() (text []byte, ok bool)
 	Closing context.Context // done when streams are to end
+	// Stopping is done when the server takes no new requests; nil: it never is.
+	Stopping context.Context
 	// Metrics answers scrapes; nil: there are no metrics.
 	Metrics http.Handler
 	Asks    bool // callers are asked who they are
@@ -323,7 +325,7 @@ func variable(x *front.Exchange, name string) string {
 	return raw // net/http has refused paths that can't be decoded
 }
 
-// ready pings every database.
+// ready pings every database. A server that is stopping is not asked for more.
 func (h *Handler) ready(x *front.Exchange) error {
 	x.Header().Set("Cache-Control", "no-store")
 	ctx, cancel := context.WithTimeout(x.Request.Context(), readyTimeout)
@@ -336,6 +338,9 @@ func (h *Handler) ready(x *front.Exchange) error {
 			state, status, word = "unavailable", http.StatusServiceUnavailable, "unavailable"
 		}
 		databases.Set(s.name, state)
+	}
+	if h.o.Stopping != nil && h.o.Stopping.Err() != nil {
+		status, word = http.StatusServiceUnavailable, "stopping"
 	}
 	return sendValue(x, status, dataflow.ObjectOf("status", word, "databases", databases))
 }
