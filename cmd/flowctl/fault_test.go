@@ -417,7 +417,8 @@ func TestAStatementPastItsTime(t *testing.T) {
 }
 
 // Who waits for a connection in vain is told to come again. Who has it waits for
-// a lock meanwhile, and is answered once that is gone.
+// a lock meanwhile, and is answered once that is gone. Lists are asked for: reads
+// by id that are made at once wait for each other.
 func TestEveryConnectionIsInUse(t *testing.T) {
 	url := pgtest.URL(t)
 	p := serveApp(t, itemsApp(t, ", pool_size = 1", `request_timeout = "120s"`), "DATABASE_URL="+url)
@@ -427,7 +428,7 @@ func TestEveryConnectionIsInUse(t *testing.T) {
 	told := make(chan answer, 3)
 	for range 3 {
 		go func() {
-			a, err := ask(c, "GET", p.api+"/api/items/1", "", "")
+			a, err := ask(c, "GET", p.api+"/api/items", "", "")
 			if err != nil {
 				a.body = err.Error()
 			}
