@@ -11,8 +11,10 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"crypto/sha256"
+	"crypto/x509"
 	"encoding/base64"
 	"encoding/json"
+	"encoding/pem"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -535,6 +537,9 @@ func TestTokensBySecret(t *testing.T) {
 		"for somebody else":                {d.hs("aud", "bank"), "invalid_credentials: the token is for somebody else"},
 		"for nobody":                       {d.hs("aud", nil), "invalid_credentials: the token is for somebody else"},
 		"for one with a longer name":       {d.hs("aud", "shopping"), "invalid_credentials: the token is for somebody else"},
+		"for several, none of them us":     {d.hs("aud", []string{"bank", "shopping", ""}), "invalid_credentials: the token is for somebody else"},
+		"for us, a list deeper":            {d.hs("aud", []any{[]string{"shop"}}), "invalid_credentials: the token is for somebody else"},
+		"for us, as a name":                {d.hs("aud", map[string]any{"shop": true}), "invalid_credentials: the token is for somebody else"},
 		"for two in one text":              {d.hs("aud", "bank shop"), "invalid_credentials: the token is for somebody else"},
 		"of another issuer":                {d.hs("iss", "https://evil.example.org"), no},
 		"of an issuer with one more slash": {d.hs("iss", "https://login.example.org/"), no},
@@ -558,6 +563,12 @@ func TestTokensBySecret(t *testing.T) {
 		"alg of another length":            {with(header("HS512")), no},
 		"alg twice":                        {with(`{"alg":"none","alg":"HS256"}`), no},
 		"a claim twice":                    {body(fmt.Sprintf(`{"sub":"eve","sub":"ada","iss":"https://login.example.org","aud":"shop","exp":%d}`, now+60)), no},
+		"a claim twice, once escaped":      {body(fmt.Sprintf(`{"\u0073ub":"eve","sub":"ada","iss":"https://login.example.org","aud":"shop","exp":%d}`, now+60)), no},
+		"alg twice, once escaped":          {with(`{"\u0061lg":"none","alg":"HS256"}`), no},
+		"claims in capitals":               {body(fmt.Sprintf(`{"SUB":"ada","iss":"https://login.example.org","aud":"shop","EXP":%d}`, now+60)), "invalid_credentials: the token does not say when it ends"},
+		"an end in a list":                 {d.hs("exp", []int64{now + 60}), "invalid_credentials: the token does not say when it ends"},
+		"an end in quotes":                 {d.hs("exp", fmt.Sprint(now+60)), "invalid_credentials: the token does not say when it ends"},
+		"made in the future, good already": {d.hs("iat", now+31, "nbf", now), "invalid_credentials: the token is not good yet"},
 		"no signature":                     {parts[0] + "." + parts[1] + ".", no},
 		"two parts":                        {parts[0] + "." + parts[1], no},
 		"four parts":                       {good + ".x", no},
@@ -572,6 +583,8 @@ func TestTokensBySecret(t *testing.T) {
 		"a type of something else":         {with(header("HS256", "typ", "logout+jwt")), no},
 		"a key along with it":              {signed(header("HS256", "jwk", map[string]any{"kty": "oct", "k": encode("mine")}), d.claims(), hs256("mine")), no},
 		"the address of a key":             {signed(header("HS256", "jku", "https://evil.example.org/jwks"), d.claims(), hs256("mine")), no},
+		"the address of certificates":      {signed(header("HS256", "x5u", "https://evil.example.org/cert.pem"), d.claims(), hs256("mine")), no},
+		"certificates along with it":       {signed(header("HS256", "x5c", []string{encode("mine")}), d.claims(), hs256("mine")), no},
 		"a kid that leads to a file":       {signed(header("HS256", "kid", "../../../../dev/null"), d.claims(), hs256("")), no},
 		"a kid with SQL":                   {signed(header("HS256", "kid", "x' UNION SELECT 'mine"), d.claims(), hs256("mine")), no},
 		"a kid that is no text":            {with(header("HS256", "kid", 1)), no},
@@ -793,6 +806,16 @@ func TestTokensByPublicKeys(t *testing.T) {
 	}
 	edSign := func(text string) []byte { return ed25519.Sign(edKey, []byte(text)) }
 	n := b64(r.N.Bytes())
+	der, err := x509.MarshalPKIXPublicKey(&r.PublicKey)
+	if err != nil {
+		t.Fatal(err)
+	}
+	spki := string(pem.EncodeToMemory(&pem.Block{Type: "PUBLIC KEY", Bytes: der}))
+	mine, evil := newRSA(t, 2048), newLogin(t)
+	evil.serve(rsaJWK(mine, "kid", "r"))
+	forged := func(more ...any) string {
+		return signed(header("RS256", more...), d.claims(), rs256(mine))
+	}
 	const good, no = "user:ada clerk", "invalid_credentials: the token is not good"
 	for name, c := range map[string]struct{ token, want string }{
 		"RS256":                              {by("RS256", "r", rs256(r)), good},
@@ -816,11 +839,24 @@ func TestTokensByPublicKeys(t *testing.T) {
 		"another curve":                      {by("ES256", "p384", es(p256, crypto.SHA256)), no},
 		"a signature in another form":        {by("ES256", "p256", func(s string) []byte { return append([]byte{0}, es(p256, crypto.SHA256)(s)...) }), no},
 		"a signature of nothing":             {by("ES256", "p256", func(string) []byte { return make([]byte, 64) }), no},
+		"HS256 with the public key as PEM":   {by("HS256", "r", hs256(spki)), no},
+		"HS256 with the public key as DER":   {by("HS256", "r", hs256(string(der))), no},
+		"the address of a set":               {forged("kid", "r", "jku", evil.URL), no},
+		"the address of certificates":        {forged("kid", "r", "x5u", evil.URL), no},
+		"certificates along with it":         {forged("kid", "r", "x5c", []string{base64.StdEncoding.EncodeToString(der)}), no},
+		"a kid that is an address":           {forged("kid", evil.URL), no},
+		"a kid that leads to a file":         {forged("kid", "../../../../dev/null"), no},
+		"a kid with SQL":                     {forged("kid", "x' UNION SELECT 'mine"), no},
+		"a kid of nothing":                   {forged("kid", ""), no},
+		"what must be understood":            {signed(header("RS256", "kid", "r", "crit", []string{"b64"}, "b64", false), d.claims(), rs256(r)), no},
 		"a key along with it":                {signed(header("RS256", "kid", "r", "jwk", rsaJWK(newRSA(t, 2048))), d.claims(), rs256(newRSA(t, 2048))), no},
 	} {
 		if got := d.bearer(c.token); got != c.want {
 			t.Errorf("%s: got %q, want %q", name, got, c.want)
 		}
+	}
+	if n := evil.times(); n > 0 {
+		t.Errorf("an address that tokens name was asked %d times", n)
 	}
 }
 
