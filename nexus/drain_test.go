@@ -207,3 +207,31 @@ func TestIdleConnectionsMakeRoom(t *testing.T) {
 		}
 	}
 }
+
+// Who sends a header that never ends is idle too, also on a connection that has
+// been served, and keeps nobody out.
+func TestHeadersThatNeverEndKeepNobodyOut(t *testing.T) {
+	const most = 4
+	_, l, _ := ported(t, most)
+	var slow []*peer
+	for i := range most {
+		c := connect(t, l.Addr().String())
+		if i%2 == 1 {
+			c.send(get)
+			c.answer()
+		}
+		c.send("GET / HTTP/1.1\r\nHost: x\r\nX-Slow: ")
+		slow = append(slow, c)
+	}
+	for range most {
+		c := connect(t, l.Addr().String())
+		if c.send(get); c.answer() != "200 OK" {
+			t.Error("who says what they want is turned away")
+		}
+	}
+	for i, c := range slow {
+		if got := c.answer(); got != "" {
+			t.Errorf("slow connection %d: %q", i, got)
+		}
+	}
+}
