@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/fsnotify/fsnotify"
 )
 
@@ -251,5 +252,19 @@ func TestNothingElseMatters(t *testing.T) {
 		if got := f.w.trail.matters(f.path(name)); got != matters {
 			t.Errorf("%q matters: %v", name, got)
 		}
+	}
+}
+
+// A failure that is the same but for how long it has lasted is not told again.
+func TestAFailureIsKnownAgain(t *testing.T) {
+	of := func(code, message string) string {
+		return told([]dataflow.Diagnostic{{Code: code, Message: message}})
+	}
+	first := of("FC603", "locked by process 12, in a transaction for 9.9 s")
+	if first != of("FC603", "locked by process 12, in a transaction for 10.1 s") {
+		t.Error("the same lock is another failure")
+	}
+	if first == of("FC602", "locked by process 12, in a transaction for 9.9 s") || first == of("FC603", "locked by somebody") {
+		t.Error("another failure is the same")
 	}
 }
