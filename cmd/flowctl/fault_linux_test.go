@@ -118,6 +118,71 @@ func testFullDisk(t *testing.T, dir, url string) {
 	}
 }
 
+// A reload that needs room on a full disk changes nothing; the app from before
+// goes on, and says so, and with room again the new one comes.
+func TestAReloadOnAFullDisk(t *testing.T) {
+	dir := smallDisk(t, "1m")
+	app := filepath.Join(t.TempDir(), "app.star")
+	save := func(fields string) {
+		t.Helper()
+		text := `db = DataFlow(database_url = "sqlite:` + dir + `/app.db")
+Note = db.model("Note", {"text": str` + fields + `})
+app = Nexus()
+app.expose(Note)
+app.start()
+`
+		if err := os.WriteFile(app, []byte(text), 0o600); err != nil {
+			t.Fatal(err)
+		}
+	}
+	save("")
+	p := serveApp(t, app)
+	c := newClient(t, 1)
+	write := func(body string, want int) {
+		t.Helper()
+		if code, err := post(c, p.api+"/api/notes", body, nil); code != want || err != nil {
+			t.Errorf("%s: %d, %v", body, code, err)
+		}
+	}
+	write(`{"text":"kept"}`, 201)
+	filler := filepath.Join(dir, "filler")
+	_ = os.WriteFile(filler, make([]byte, 2<<20), 0o600) // which does not fit
+	save(`, "more": field(str, default = "x", index = True)`)
+	hangUp := func(text string) {
+		t.Helper()
+		if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+			t.Fatal(err)
+		}
+		if err := p.awaitLog(text); err != nil {
+			t.Fatal(err)
+		}
+	}
+	hangUp("generation 1 goes on")
+	if _, said := p.output(); !strings.Contains(said, "FC607") {
+		t.Errorf("it said: %s", said)
+	}
+	var list struct{ Count int }
+	if code, err := get(c, p.api+"/api/notes", &list); code != 200 || list.Count != 1 || err != nil {
+		t.Error(code, list, err)
+	}
+	write(`{"text":"x","more":"y"}`, 422)
+	if err := os.Remove(filler); err != nil {
+		t.Fatal(err)
+	}
+	if err := p.cmd.Process.Signal(syscall.SIGHUP); err != nil {
+		t.Fatal(err)
+	}
+	await(t, "what there was no room for is served", func() bool { // for the signal, or by itself
+		res, err := c.Get(p.api + "/health/live")
+		if err != nil {
+			t.Fatal(err)
+		}
+		res.Body.Close()
+		return res.Header.Get("X-Flowctl-Stale") == ""
+	})
+	write(`{"text":"x","more":"y"}`, 201)
+}
+
 // TestAReadOnlyDisk: an app on it is not started.
 func TestAReadOnlyDisk(t *testing.T) {
 	dir := smallDisk(t, "1m")
