@@ -4,6 +4,8 @@ import (
 	"net/http"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // imports adds the route by which a file of rows is brought in.
@@ -40,10 +42,31 @@ func (d *document) imports(exp *dataflow.Exposure) {
 		doc: "CSV (RFC 4180) whose first line names the columns, or lines of JSON, of any length, in one transaction. " +
 			"In CSV nothing is null, and a pair of quotes an empty text, as in what the list exports. Each problem names its line.",
 		params:  params,
-		body:    dataflow.ObjectOf("required", true, "content", textContent("text/csv", "application/x-ndjson")),
+		body:    dataflow.ObjectOf("required", true, "content", exampleFile(m)),
 		answers: []answer{{200, response("imported", jsonContent(refTo("schemas", "Imported")), "PreferenceApplied", "Replayed")}},
 		fails:   []int{400, 409, 413, 415, 422},
 	})
+}
+
+// exampleFile is what a file of rows may be, with one row if that can be guessed.
+func exampleFile(m *dataflow.Model) *dataflow.Object {
+	content := textContent("text/csv", "application/x-ndjson")
+	row := example(schema.Writable(m, false))
+	if row == nil {
+		return content
+	}
+	var names, values []any
+	for name, v := range row.All {
+		names, values = append(names, name), append(values, v)
+	}
+	for media, text := range map[string][]byte{
+		"text/csv":             codec.AppendCSV(codec.AppendCSV(nil, names), values),
+		"application/x-ndjson": append(codec.AppendValue(nil, row), '\n'),
+	} {
+		of, _ := content.Get(media)
+		of.(*dataflow.Object).Set("example", string(text))
+	}
+	return content
 }
 
 // importSchemas are the schemas of what has come of an import.

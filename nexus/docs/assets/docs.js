@@ -33,6 +33,31 @@
     show(body);
   }
 
+  // A stream has no end, and the page shows answers that have one: it listens for
+  // a while, and shows what it was told.
+  const patience = 10;
+  async function listen(url, request) {
+    const over = new AbortController();
+    const response = await fetch(url, { ...request, signal: over.signal });
+    if (!response.ok) return response;
+    const timer = setTimeout(() => over.abort(), patience * 1000);
+    const { status, headers } = response;
+    const decoder = new TextDecoder();
+    let text = "";
+    try {
+      for (const reader = response.body.getReader(); text.length < 100_000; ) {
+        const { done, value } = await reader.read();
+        if (done) break;
+        text += decoder.decode(value, { stream: true });
+      }
+      over.abort();
+    } catch {
+      text += `: this page has listened for ${patience} seconds\n`;
+    }
+    clearTimeout(timer);
+    return new Response(text, { status, headers });
+  }
+
   function show(spec) {
     document.title = byID("title").textContent = spec.info.title;
     const many = Object.keys(spec.paths).length > 60;
@@ -50,6 +75,7 @@
       withCredentials: false,
       requestInterceptor: (request) => {
         if (!request.headers.Authorization && !request.headers["X-API-Key"]) Object.assign(request.headers, credentials());
+        if (/event-stream/.test(request.headers.Accept ?? request.headers.accept ?? "")) request.userFetch = listen;
         return request;
       },
     });
