@@ -302,9 +302,11 @@ func (w *python) client() {
 		if wf.kept {
 			kind, args = "KeptWorkflow", "runs, "
 		}
-		w.docComment("        ", wf.decl.Doc)
 		w.line("        self.%s = rt.%s[%s, %s](transport, %s%s, %q)", unique(snake(wf.decl.Name), members), kind,
 			w.of(wf.decl, "", "Inputs"), w.of(wf.decl, "", "Outputs"), args, tsText(wf.decl.Name), wf.kind)
+		if text := oneLine(wf.decl.Doc); text != "" { // which editors show
+			w.line(`        """%s"""`, pyDoc(text))
+		}
 	}
 
 	members = names(pyWords + " runs workflows transport batch send")

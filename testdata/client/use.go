@@ -218,6 +218,7 @@ func main() {
 	// Problems.
 	_, err = c.Customers.Create(ctx, client.CustomerCreate{Email: "no"})
 	check(len(refused("invalid", err).Errors) == 2, err)
+	check(strings.Contains(err.Error(), "; /email: ") && strings.Contains(err.Error(), "; /name: "), err)
 	_, err = c.Customers.Read(ctx, 987654)
 	refused("not_found", err)
 	_, err = c.Customers.Create(ctx, client.CustomerCreate{Email: "ada@example.org", Name: "Two"})

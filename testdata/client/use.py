@@ -135,7 +135,7 @@ assert c.customers.import_file("csv", csv, dry_run=True).inserted == 2
 assert c.customers.import_file("csv", io.BytesIO(csv), gzip=True, idempotency_key="file").inserted == 2
 assert c.customers.import_file("csv", csv, mode="upsert", conflict_on="email").updated == 2
 p = refused("invalid", lambda: c.customers.import_file("csv", b"email,name\nf3@example.org,F3\nno,\n"))
-assert p.errors[0].line == 3 and p.errors[0].pointer == "/email", p.errors
+assert p.errors[0].line == 3 and p.errors[0].pointer == "/email" and "/email in line 3: " in str(p), p.errors
 
 
 def new_rows() -> Iterator[CustomerCreate]:
@@ -177,6 +177,7 @@ assert c.orders.aggregate({"n": {"$count": True}}, group_by="status") == [{"stat
 # Problems.
 p = refused("invalid", lambda: c.customers.create({"email": "no", "name": ""}))
 assert sorted((e.pointer, e.code) for e in p.errors) == [("/email", "format"), ("/name", "too_short")], p.errors
+assert "; /email: " in str(p) and "; /name: " in str(p), str(p)
 refused("not_found", lambda: c.customers.read(987654))
 refused("unique_violation", lambda: c.customers.create({"email": "ada@example.org", "name": "Two"}))
 

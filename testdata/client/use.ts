@@ -160,6 +160,7 @@ assert.deepEqual(await c.orders.aggregate({ group_by: "status", aggregates: { n:
 await assert.rejects(c.customers.create({ email: "no", name: "" }), (e) => {
   assert(e instanceof Problem);
   assert.deepEqual(e.errors.map((p) => [p.pointer, p.code]).sort(), [["/email", "format"], ["/name", "too_short"]]);
+  assert(e.message.includes("; /email: ") && e.message.includes("; /name: "), e.message);
   return e.status === 422;
 });
 await assert.rejects(c.customers.read(987654), (e) => e instanceof Problem && e.code === "not_found");

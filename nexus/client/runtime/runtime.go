@@ -83,7 +83,32 @@ func (p *Problem) Error() string {
 	if text == "" {
 		text = p.Title
 	}
-	return text + " (" + p.Code + ")"
+	text += " (" + p.Code + ")"
+	for i, part := range p.Errors {
+		if i == maxTold {
+			return text + fmt.Sprintf("; and %d more", len(p.Errors)-maxTold)
+		}
+		text += "; " + part.String()
+	}
+	return text
+}
+
+// maxTold is how many parts of a problem its text tells of.
+const maxTold = 5
+
+// String says where the part is, and what is wrong with it.
+func (p ProblemPart) String() string {
+	at, detail := p.Pointer, p.Detail
+	if at == "" {
+		at = "/"
+	}
+	if p.Line > 0 {
+		at += " in line " + strconv.Itoa(p.Line)
+	}
+	if detail == "" {
+		detail = p.Code
+	}
+	return at + ": " + detail
 }
 
 // IsCode reports whether err is a Problem with this code.

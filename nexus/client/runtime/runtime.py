@@ -73,7 +73,9 @@ class Problem(Exception):
     retry_after: float | None = None
 
     def __str__(self) -> str:
-        return f"{self.detail} ({self.code})"
+        parts = [f"{p.pointer or '/'}{f' in line {p.line}' if p.line else ''}: {p.detail or p.code}" for p in self.errors[:5]]
+        more = [f"and {len(self.errors) - 5} more"] if len(self.errors) > 5 else []
+        return "; ".join([f"{self.detail} ({self.code})", *parts, *more])
 
 
 class RunError(TypedDict):

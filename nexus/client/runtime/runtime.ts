@@ -46,7 +46,8 @@ export class Problem extends Error {
 
   constructor(status: number, body: Record<string, unknown>, retryAfter?: number, cause?: unknown) {
     const text = (name: string) => (typeof body[name] === "string" ? (body[name] as string) : undefined);
-    super(text("detail") ?? text("title") ?? `the server answered with ${status}`, { cause });
+    const errors = Array.isArray(body["errors"]) ? (body["errors"] as ProblemPart[]) : [];
+    super([text("detail") ?? text("title") ?? `the server answered with ${status}`, ...told(errors)].join("; "), { cause });
     this.status = status;
     this.code = text("code") ?? "unknown";
     this.hint = text("hint");
@@ -54,9 +55,15 @@ export class Problem extends Error {
     this.workflow = text("workflow");
     this.node = text("node");
     this.requestId = text("request_id");
-    this.errors = Array.isArray(body["errors"]) ? (body["errors"] as ProblemPart[]) : [];
+    this.errors = errors;
     this.retryAfter = retryAfter;
   }
+}
+
+/** What the text of a problem says of its parts. */
+function told(errors: readonly ProblemPart[]): string[] {
+  const parts = errors.slice(0, 5).map((p) => `${p.pointer || "/"}${p.line ? ` in line ${p.line}` : ""}: ${p.detail ?? p.code}`);
+  return errors.length > 5 ? [...parts, `and ${errors.length - 5} more`] : parts;
 }
 
 export interface ClientOptions {

@@ -394,12 +394,12 @@ class Workflows:
     """The workflows: what the app does, each all or nothing."""
 
     def __init__(self, transport: rt.Transport, runs: rt.Runs) -> None:
-        # Place an order.
         self.place_order = rt.KeptWorkflow[PlaceOrderInputs, PlaceOrderOutputs](transport, runs, "place_order", "write")
-        # Waits for somebody to approve an order.
+        """Place an order."""
         self.approve = rt.KeptWorkflow[ApproveInputs, ApproveOutputs](transport, runs, "approve", "write")
-        # Adds up lines.
+        """Waits for somebody to approve an order."""
         self.add_lines = rt.KeptWorkflow[AddLinesInputs, AddLinesOutputs](transport, runs, "add_lines", "read")
+        """Adds up lines."""
         self.refuse = rt.KeptWorkflow[RefuseInputs, RefuseOutputs](transport, runs, "refuse", "write")
 
 
