@@ -217,3 +217,43 @@ func TestSelectKeepsErrors(t *testing.T) {
 		}
 	}
 }
+
+// What an expanded row has is known as far as it is written out what is expanded.
+func TestExpandedRowsAreFollowed(t *testing.T) {
+	const models = `
+Owner = db.model("Owner", {"name": str})
+Pet = db.model("Pet", {"owner": ref(Owner), "kind": enum("cat", "dog")})
+Visit = db.model("Visit", {"pet": ref(Pet), "cost": decimal(8, 2)})
+def f(ctx, id, more):
+    p = ctx.run(Pet.read, id = id, expand = %s)
+    return %s
+app = Nexus()
+app.handler("f", f, input = {"id": int, "more": str}, read_only = True)
+app.start()
+`
+	tests := []struct {
+		expand, expr string
+		want         []string
+	}{
+		{`["owner"]`, `p.owner.name + p.kind`, nil},
+		{`["owner"]`, `p.owner.nam`, []string{"FC146"}},
+		{`"owner"`, `p.kid`, []string{"FC146"}},
+		{`["owner"]`, `p.kind == "bird"`, []string{"FC145"}},
+		{`["owner", "visits"]`, `[p.owner.name, p.visits.records[0].cost, p.visits.has_more, p.created_at]`, nil},
+		{`["visits.pet", "owner"]`, `p.visits.anything`, nil},
+		{`["owner"]`, `p.visits`, []string{"FC146"}},
+		{`[more]`, `p.visits.records`, nil},
+		{`more`, `p.owner.whatever`, nil},
+	}
+	for _, tt := range tests {
+		var got []string
+		for _, d := range run(t, head+fmt.Sprintf(models, tt.expand, tt.expr)) {
+			if strings.HasPrefix(d.Code, "FC14") {
+				got = append(got, d.Code)
+			}
+		}
+		if diff := cmp.Diff(tt.want, got); diff != "" {
+			t.Errorf("%s of expand = %s (-want +got):\n%s", tt.expr, tt.expand, diff)
+		}
+	}
+}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 
@@ -309,8 +310,14 @@ func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
 	if fields := a.named.entry("fields"); fields != nil && !op.Kind.Writes() && !a.named.open && a.named.entry("expand") == nil {
 		return narrower(op, spec.Output, asked(op.Model, fields.val))
 	}
-	if a.named.open || a.named.entry("expand") != nil {
+	if a.named.open {
 		return narrower(op, spec.Output, dataflow.Any)
+	}
+	if e := a.named.entry("expand"); e != nil {
+		if a.named.entry("fields") != nil {
+			return narrower(op, spec.Output, dataflow.Any)
+		}
+		return narrower(op, spec.Output, expanded(op.Model, e.val))
 	}
 	return typed(spec.Output)
 }
@@ -350,6 +357,43 @@ func asked(m *dataflow.Model, fields *val) *dataflow.Type {
 		case m.ComputedField(*v.text) != nil:
 			row.Fields = append(row.Fields, &dataflow.Field{Name: *v.text, Type: dataflow.Any})
 		}
+	}
+	return row
+}
+
+// expanded is the type of rows with others in them, where it is written out
+// which. What is two relations away is known to the run.
+func expanded(m *dataflow.Model, names *val) *dataflow.Type {
+	items := []*val{names}
+	if names != nil && names.kind == isList && names.items != nil {
+		items = names.items
+	}
+	others := map[string]*dataflow.Type{}
+	for _, v := range items {
+		if v == nil || v.text == nil {
+			return dataflow.Any
+		}
+		name, further, _ := strings.Cut(*v.text, ".")
+		f := m.Field(name)
+		if seen := others[name] != nil; seen || further != "" || f == nil || f.Type.Kind != dataflow.KindRef {
+			others[name] = dataflow.Any
+			continue
+		}
+		others[name] = dataflow.RecordOf(f.Type.Model)
+	}
+	row := dataflow.ObjectType()
+	for _, f := range m.Fields {
+		if t := others[f.Name]; t != nil {
+			f = &dataflow.Field{Name: f.Name, Type: t, Optional: f.Optional}
+			delete(others, f.Name)
+		}
+		row.Fields = append(row.Fields, f)
+	}
+	for _, c := range m.Computed {
+		row.Fields = append(row.Fields, &dataflow.Field{Name: c.Name, Type: dataflow.Any})
+	}
+	for _, name := range slices.Sorted(maps.Keys(others)) { // those that refer to the row
+		row.Fields = append(row.Fields, &dataflow.Field{Name: name, Type: dataflow.Any})
 	}
 	return row
 }
