@@ -53,6 +53,9 @@ type habitFinder struct {
 }
 
 func (h *habitFinder) report(from, to scan.Token, code, message, hint string) *dataflow.Diagnostic {
+	if to.At.Line == 0 || to.First && to.At != from.At { // nothing stands there, or another statement
+		to = from
+	}
 	h.found = append(h.found, dataflow.Diagnostic{Code: code, Message: message, Hint: hint,
 		Span: dataflow.Span{File: h.src.name, Start: from.At, End: to.End}})
 	return &h.found[len(h.found)-1]

@@ -55,6 +55,7 @@ func seeds(t testing.TB) []string {
 	t.Helper()
 	texts := []string{
 		"", "\n", "\ufeffdb = DataFlow(database_url = \"sqlite:a.db\")\n", "\x00", "é = ü\n", "x = (\n", "\"\"\"", "a\r\nb = strr\r\n",
+		"db:  # nothing follows", "def f(x) ->", "def f(x:",
 		"db = DataFlow(database_url = \"sqlite:a.db\")\nM = db.model(\"M\", {\"é\": strr, \"日本\": float}) # flowctl: ignore[FC2",
 	}
 	for _, pattern := range []string{"../../examples/*/*.star", "../../starlark/testdata/*.star"} {
