@@ -180,7 +180,7 @@ func (b *bodies) part(n *syntax.DotExpr, names []string) {
 	if slices.Contains(names, name) {
 		return
 	}
-	slices.Sort(names)
+	names = slices.DeleteFunc(slices.Sorted(slices.Values(names)), func(n string) bool { return strings.HasPrefix(n, "_") })
 	b.error("FC117", b.m.src.span(n.Name), fmt.Sprintf("%s has no %q", n.X.(*syntax.Ident).Name, name),
 		orElse(dataflow.DidYouMean(name, names), "it has "+strings.Join(names, ", ")))
 }
@@ -278,8 +278,11 @@ func (b *bodies) arguments(n *syntax.CallExpr, op dataflow.Op) {
 
 // argument looks at names of fields that an argument writes out.
 func (b *bodies) argument(op dataflow.Op, name string, e syntax.Expr) {
-	if op.Kind == dataflow.OpCreate {
-		return // the names are those of fields themselves
+	switch {
+	case op.Kind == dataflow.OpCreate: // the names are those of fields themselves
+		return
+	case op.Kind == dataflow.OpAggregate && name != "filter": // they may be those of the groups
+		return
 	}
 	computed := false
 	var items []syntax.Expr

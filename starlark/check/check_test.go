@@ -257,3 +257,24 @@ app.start()
 		}
 	}
 }
+
+// What an aggregate is sorted by may be a name of its own.
+func TestAnAggregateIsSortedByItsOwnNames(t *testing.T) {
+	ds := run(t, head+`
+Stock = db.model("Stock", {"sku": str, "qty": int})
+def low(ctx):
+    return ctx.run(Stock.aggregate, group_by = ["sku"], aggregates = {"n": {"$sum": "qty"}}, having = {"n": {"$lt": 3}}, sort = "-n", limit = 5).groups
+def also(ctx):
+    return ctx.run(Stock.aggregate, group_by = ["sku"], aggregates = {"n": {"$sum": "qty"}}, sort = ["-n", "sku"]).groups
+def slip(ctx):
+    return ctx.run(Stock.aggregate, group_by = ["sku"], aggregates = {"total": {"$sum": "qty"}}, sort = "-totl").groups
+app = Nexus()
+app.handler("low", low, read_only = True)
+app.handler("also", also, read_only = True)
+app.handler("slip", slip, read_only = True)
+app.start()
+`)
+	if len(ds) != 1 || ds[0].Code != "FC147" || ds[0].Hint != `did you mean "total"?` {
+		t.Errorf("%+v", ds)
+	}
+}

@@ -453,7 +453,7 @@ func (fr *frame) argument(op dataflow.Op, q *dataflow.Field, e *entry) {
 		fr.problems(query.ParseStatic(op.Model, v.static(), ""), v)
 	case op.Kind == dataflow.OpCreate:
 		fr.fits(q, e, op.Model.Name)
-	case q.Name == "sort":
+	case q.Name == "sort" && op.Kind != dataflow.OpAggregate: // which is sorted by its own names
 		fr.problems(query.ParseSortStatic(op.Model, v.static(), ""), v)
 	case q.Name == "fields" && !op.Kind.Writes():
 		fr.problems(access.CheckFields(op.Model, v.static(), ""), v)
@@ -490,7 +490,7 @@ func (fr *frame) problems(problems []dataflow.Problem, v *val) {
 	for _, q := range problems {
 		path := strings.Split(strings.TrimPrefix(q.Pointer, "/"), "/")
 		at := v.place(path)
-		if key := v.key(path); !key.IsZero() && strings.HasPrefix(q.Code, "unknown_") { // it is the name that is wrong
+		if key := v.key(path); len(path) > 1 && !key.IsZero() && strings.HasPrefix(q.Code, "unknown_") { // it is the name that is wrong
 			at = key
 		}
 		fr.note("FC147", at, true, q.Detail, q.Hint)
