@@ -106,6 +106,7 @@ type DatabaseOptions struct {
 	PoolRecycle          time.Duration // 0: never
 	SlowQueryThreshold   time.Duration // 0: none
 	Echo                 bool          // log every statement, without values
+	CacheTTL             time.Duration // how long answers are kept; 0: none are
 	Monitoring           bool          // metrics of each statement, where the server has metrics
 	MigrationLockTimeout time.Duration
 	// Defaults for models that do not say themselves.

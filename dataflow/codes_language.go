@@ -34,7 +34,6 @@ var languageCodes = []CodeInfo{
 	{"FC104", "a parameter that does not exist here", "The parameter is known from another system. The hint says what to write instead."},
 	{"FC105", "wrong argument", "The argument has the wrong type or lies outside its bounds."},
 	{"FC106", "missing or surplus argument", "A required argument is missing, one is given twice, or there are too many."},
-	{"FC107", "not in this version yet", "The option is known and will come. It is refused rather than ignored. Leave it out."},
 	{"FC108", "the file fails", "Evaluating the file ended with an error at this place. What was declared above it has been checked."},
 	{"FC109", "the file takes too long", "Evaluating a file is limited in steps, time and depth of calls. What takes long belongs into a workflow or a handler."},
 	{"FC110", "load: no such file", "The path is relative to the file that loads, or to the app's folder if it begins with `//`. It can't leave that folder. Modules of the library begin with `@stdlib//`."},

@@ -17,6 +17,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/cache"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
@@ -138,6 +139,9 @@ func open(ctx context.Context, app *dataflow.App, db *dataflow.Database, o Optio
 	s, mig, ds := o.Shared.share(ctx, db, so)
 	if s == nil && len(ds) == 0 {
 		s, mig, ds = o.opener(scheme(db)).Open(ctx, db, so)
+	}
+	if s != nil && db.Options.CacheTTL > 0 {
+		s = cache.New(s, db, o.Shared.writesTo(db), nil)
 	}
 	for i := range ds {
 		if ds[i].Span.IsZero() {
@@ -278,7 +282,7 @@ func commonLimits(app *dataflow.App, dbs *databases, o Options) *limit.Source {
 	}
 	db := app.Databases[0]
 	models := limit.Models(app, db, o.opener(scheme(db)))
-	st, ok := dbs.byDatabase[db].(store.Allowances)
+	st, ok := store.As[store.Allowances](dbs.byDatabase[db])
 	if len(models) == 0 || !ok {
 		return nil
 	}

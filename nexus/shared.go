@@ -8,6 +8,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/flowctl/flowctl/dataflow/store/cache"
 	"github.com/flowctl/flowctl/nexus/auth"
 	"github.com/flowctl/flowctl/nexus/limit"
 	"github.com/flowctl/flowctl/nexus/mcp"
@@ -28,7 +29,8 @@ type Shared struct {
 	mu      sync.Mutex
 	sets    *auth.KeySets
 	swapped []func(g *Generation)
-	stores  map[string]store.Store // of the generation that is served, by the database's name
+	stores  map[string]store.Store   // of the generation that is served, by the database's name
+	writes  map[string]*cache.Writes // to databases that are behind a cache, by their URL
 
 	agents *mcp.Hub // the clients of MCP
 	vigil  *vigil
@@ -88,6 +90,22 @@ func (s *Shared) share(ctx context.Context, db *dataflow.Database, o store.Optio
 		return nil, nil, nil
 	}
 	return sharer.Share(ctx, db, o)
+}
+
+// writesTo is what is known of writes to a database: generations follow each
+// other, and the one before may still write.
+func (s *Shared) writesTo(db *dataflow.Database) *cache.Writes {
+	s.mu.Lock()
+	defer s.mu.Unlock()
+	if s.writes == nil {
+		s.writes = map[string]*cache.Writes{}
+	}
+	w := s.writes[db.URL]
+	if w == nil {
+		w = &cache.Writes{}
+		s.writes[db.URL] = w
+	}
+	return w
 }
 
 // onSwap has f told of every generation after the first, once it serves.

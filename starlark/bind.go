@@ -214,9 +214,6 @@ func (a *args) accept(p *spec.Param, w arg) {
 		a.ok = false
 		return
 	}
-	if p.Later && bool(w.val.Truth()) {
-		a.fail("FC107", w.key, fmt.Sprintf("%s of %s is not in this version yet", p.Name, a.b.Name), "leave it out")
-	}
 	a.given[p.Name] = w
 }
 

@@ -76,6 +76,7 @@ func (l *loader) dataFlow(a *args) sl.Value {
 			AuditLogging:         a.bool("audit_logging", false),
 			Pooler:               a.str("pooler", ""),
 			DirectURL:            a.str("direct_url", ""),
+			CacheTTL:             a.cacheTTL(),
 		},
 	}}
 	if a.has("database_url") && d.db.URL == "" {
@@ -87,6 +88,22 @@ func (l *loader) dataFlow(a *args) sl.Value {
 	l.databases = append(l.databases, d)
 	l.app.Databases = append(l.app.Databases, d.db)
 	return d
+}
+
+// cacheTTL is how long answers of a database are kept; 0: none are.
+func (a *args) cacheTTL() time.Duration {
+	enabled := a.bool("cache_enabled", false)
+	ttl := a.duration("cache_ttl", time.Minute)
+	switch {
+	case a.has("cache_ttl") && !a.mentioned("cache_enabled"):
+		a.fail("FC105", a.at("cache_ttl"), "nothing is kept for as long as cache_ttl says: cache_enabled is not set", "write cache_enabled = True, or leave cache_ttl out")
+	case enabled && ttl <= 0:
+		a.fail("FC105", a.at("cache_ttl"), "nothing is kept for no time", `write cache_ttl = "30s", or leave cache_enabled out`)
+	}
+	if !enabled {
+		return 0
+	}
+	return ttl
 }
 
 // model implements db.model(…).

@@ -69,9 +69,7 @@ func namesIn(list []string, text string) []named {
 func paramsOf(list []spec.Param) []string {
 	var names []string
 	for _, p := range list {
-		if !p.Later {
-			names = append(names, p.Name)
-		}
+		names = append(names, p.Name)
 	}
 	return names
 }

@@ -18,9 +18,10 @@ import (
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
-// Within a test nothing comes of a limit by the day.
+// Within a test nothing comes of a limit by the day. That a cache stands in front
+// of the database makes no difference.
 const limitedApp = `
-db = DataFlow(database_url = env("DATABASE_URL"))
+db = DataFlow(database_url = env("DATABASE_URL"), cache_enabled = True)
 Note = db.model("Note", {"text": str})
 app = Nexus(rate_limit_config = {
     "models": {"Note": {"create": "10/day"}},

@@ -105,7 +105,7 @@ func (b *Builder) Aggregate(q *Aggregate) {
 		b.figure(q.Model, f)
 		b.Raw(" AS ").Ident(q.Out.Fields[i+len(q.By)].Name)
 	}
-	b.Raw(" FROM ").Ident(q.Model.Table).Raw(" AS " + rootAlias)
+	b.from(q.Model).Raw(" AS " + rootAlias)
 	b.Where(q.Where)
 	for i := range q.By {
 		if i == 0 {
@@ -148,7 +148,7 @@ func (b *Builder) behind(path Path, models []*dataflow.Model, n, field int, q *A
 	}
 	alias := hopAlias(n - 1)
 	b.Raw("(SELECT " + alias + ".").Ident(m.Fields[field].ColumnName()).
-		Raw(" FROM ").Ident(m.Table).Raw(" AS " + alias + " WHERE " + alias + ".").Ident(m.ID().ColumnName()).Raw(" = ")
+		from(m).Raw(" AS " + alias + " WHERE " + alias + ".").Ident(m.ID().ColumnName()).Raw(" = ")
 	b.behind(path, models, n-1, path.Via[n-1], q)
 	if i := m.RoleIndex(dataflow.RoleDeletedAt); i >= 0 && q.Live {
 		b.Raw(" AND " + alias + ".").Ident(m.Fields[i].ColumnName()).Raw(" IS NULL")

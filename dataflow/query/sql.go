@@ -31,6 +31,9 @@ type Builder struct {
 	Dialect Dialect
 	SQL     []byte
 	Args    []any // in the form Dialect.Encode gives
+	// Reads, if set, is told of each model whose rows a statement looks at, beside
+	// the one that Tail is of.
+	Reads func(*dataflow.Model)
 }
 
 // Reset forgets what was written.
@@ -77,6 +80,14 @@ func AppendIdent(dst []byte, name string) []byte {
 		dst = append(dst, name[i])
 	}
 	return append(dst, '"')
+}
+
+// from appends where rows come from.
+func (b *Builder) from(m *dataflow.Model) *Builder {
+	if b.Reads != nil {
+		b.Reads(m)
+	}
+	return b.Raw(" FROM ").Ident(m.Table)
 }
 
 // Columns appends the columns of fields (nil is all of m's), with commas.
@@ -285,7 +296,7 @@ func (b *Builder) hop(m *dataflow.Model, via []int, c *Cmp) {
 // into begins a subquery of the rows that a reference leads to.
 func (b *Builder) into(f *dataflow.Field) *dataflow.Model {
 	to := f.Type.Model
-	b.Ident(f.ColumnName()).Raw(" IN (SELECT ").Ident(to.ID().ColumnName()).Raw(" FROM ").Ident(to.Table).Raw(" WHERE ")
+	b.Ident(f.ColumnName()).Raw(" IN (SELECT ").Ident(to.ID().ColumnName()).from(to).Raw(" WHERE ")
 	return to
 }
 

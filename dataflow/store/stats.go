@@ -19,6 +19,9 @@ type Stats struct {
 	// where an engine shares none.
 	Commits []uint64
 	Writes  uint64 // that were committed, where commits are shared
+	// Hits and Misses are questions that were answered by what was kept, and that
+	// could have been. Both are 0 where nothing is kept.
+	Hits, Misses uint64
 }
 
 // GroupBounds are the sizes that groups of writes are counted by.

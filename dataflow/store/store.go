@@ -140,6 +140,22 @@ type Adder interface {
 	Add(ctx context.Context, m *dataflow.Model, fields []int, row []any) (id any, err error)
 }
 
+// As returns what of a Store a database can do beside, where something may stand
+// in front of the database: a Store that has a method Below.
+func As[T any](s Store) (t T, ok bool) {
+	for s != nil {
+		if t, ok = s.(T); ok {
+			return t, true
+		}
+		front, some := s.(interface{ Below() Store })
+		if !some {
+			break
+		}
+		s = front.Below()
+	}
+	return t, false
+}
+
 // Options are what opening a store needs besides the database's own options.
 type Options struct {
 	Dir    string // that relative paths start from: the app's folder

@@ -64,6 +64,8 @@ var families = []Family{
 		Help: "Times that a caller had to wait for a connection, or on SQLite for its turn to write."},
 	{Name: "flowctl_pool_wait_seconds_total", Kind: "counter", Labels: []string{"database"}, pulled: true,
 		Help: "How long they waited, together."},
+	{Name: "flowctl_cache_questions_total", Kind: "counter", Labels: []string{"database", "result"}, pulled: true,
+		Help: "Questions to a database with cache_enabled: hit, answered by what was kept; miss, by the database."},
 	{Name: "flowctl_commit_group_size", Kind: "histogram", Labels: []string{"database"}, pulled: true,
 		Help: "How many writes shared a commit. SQLite only."},
 }

@@ -90,6 +90,10 @@ func (p *pull) store(ch chan<- prometheus.Metric, db string, s store.Stats) {
 	p.send(ch, "flowctl_pool_max_connections", prometheus.GaugeValue, float64(s.Most), db)
 	p.send(ch, "flowctl_pool_waits_total", prometheus.CounterValue, float64(s.Waits), db)
 	p.send(ch, "flowctl_pool_wait_seconds_total", prometheus.CounterValue, s.WaitTime.Seconds(), db)
+	if s.Hits+s.Misses > 0 {
+		p.send(ch, "flowctl_cache_questions_total", prometheus.CounterValue, float64(s.Hits), db, "hit")
+		p.send(ch, "flowctl_cache_questions_total", prometheus.CounterValue, float64(s.Misses), db, "miss")
+	}
 	if s.Commits == nil {
 		return
 	}

@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -384,7 +385,7 @@ func (r *batchReader) step(i int, v any) {
 		case name == "args":
 			args = v
 		case !slices.Contains(known, name):
-			r.add("unknown_field", at+pointer(name), "there is no field "+quote(name), dataflow.DidYouMean(name, known))
+			r.add("unknown_field", at+pointer(name), "there is no field "+quote(name), cmp.Or(dataflow.DidYouMean(name, known), `an operation is {"model": …, "op": …, "args": {…}}`))
 		case !isText:
 			r.add("wrong_type", at+pointer(name), "must be text", "")
 		default:

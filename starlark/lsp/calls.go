@@ -82,7 +82,7 @@ func argument(e *syntax.CallExpr, b *spec.Builtin, name string) syntax.Expr {
 // positional is the i-th parameter that need not be named.
 func positional(b *spec.Builtin, i int) *spec.Param {
 	for j := range b.Params {
-		if p := &b.Params[j]; !p.Named && !p.Later {
+		if p := &b.Params[j]; !p.Named {
 			if i == 0 {
 				return p
 			}

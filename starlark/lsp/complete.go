@@ -408,9 +408,7 @@ func nameCandidates(names []named) []candidate {
 func paramCandidates(b *spec.Builtin) []candidate {
 	var out []candidate
 	for _, p := range b.Params {
-		if !p.Later {
-			out = append(out, candidate{label: p.Name + " =", insert: p.Name + " = ", kind: kindProperty, detail: p.Accept.String(), doc: p.Doc})
-		}
+		out = append(out, candidate{label: p.Name + " =", insert: p.Name + " = ", kind: kindProperty, detail: p.Accept.String(), doc: p.Doc})
 	}
 	return out
 }

@@ -93,8 +93,8 @@ var dataBuiltins = []*Builtin{
 			{Name: "multi_tenant", Accept: Bool, Named: true, Default: "False", Doc: "Default of the models' `multi_tenant`."},
 			{Name: "audit_logging", Accept: Bool, Named: true, Default: "False", Doc: "Default of the models' `audit_log`."},
 			{Name: "monitoring", Accept: Bool, Named: true, Default: "False", Doc: "`/metrics` has how long the statements of this database take, by model and kind. Needs `enable_monitoring` of `Nexus`."},
-			{Name: "cache_enabled", Accept: Bool, Named: true, Default: "False", Later: true, Doc: "Cache rows."},
-			{Name: "cache_ttl", Accept: Duration, Named: true, Later: true, Doc: "How long a cached row lives."},
+			{Name: "cache_enabled", Accept: Bool, Named: true, Default: "False", Doc: "Keep what reads were answered with in the memory of the process, and answer the same question again without the database. What this process writes is seen at once; what another one writes, or a trigger of the database, after `cache_ttl`. Reads of a transaction are never answered so."},
+			{Name: "cache_ttl", Accept: Duration, Named: true, Default: `"1m"`, Doc: "How long an answer is kept, and so how old at most what another process has changed may be."},
 		},
 		Gone: []Gone{
 			{Name: "skip_registry", Instead: "enable_model_persistence", Advice: "write enable_model_persistence = False for skip_registry = True", Still: true},

@@ -58,12 +58,8 @@ func writeBuiltin(b *strings.Builder, x *Builtin) {
 		fmt.Fprintf(b, " Returns %s.", x.Returns)
 	}
 	fmt.Fprintf(b, "\n\n```python\n%s\n```\n", x.Example)
-	var rows, later []string
+	var rows []string
 	for _, p := range ownParams(x) {
-		if p.Later {
-			later = append(later, "`"+p.Name+"`")
-			continue
-		}
 		dflt := code(p.Default)
 		if p.Required {
 			dflt = "required"
@@ -82,9 +78,6 @@ func writeBuiltin(b *strings.Builder, x *Builtin) {
 	}
 	if len(rows) > 0 {
 		b.WriteString("\n| parameter | takes | default | what it does |\n|---|---|---|---|\n" + strings.Join(rows, ""))
-	}
-	if len(later) > 0 {
-		fmt.Fprintf(b, "\nNot in this version yet, and refused: %s.\n", strings.Join(later, ", "))
 	}
 	writeGone(b, x)
 }

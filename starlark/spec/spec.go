@@ -72,7 +72,6 @@ type Param struct {
 	Named    bool   // may be given by name only
 	Default  string // as it would be written; "" where leaving it out means none
 	Doc      string
-	Later    bool     // known, but not in this version: setting it is refused
 	Min, Max *int64   // bounds of an Int
 	OneOf    []string // the strings it takes, or None where any will do
 	For      string   // a field option: the types it applies to; "" is all
@@ -122,9 +121,6 @@ func (b *Builtin) Signature() string {
 	var parts []string
 	named := false
 	for _, p := range b.Params {
-		if p.Later {
-			continue
-		}
 		if p.Named && !named {
 			if b.Rest != nil {
 				parts = append(parts, "*"+b.Rest.Name)

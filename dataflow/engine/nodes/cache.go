@@ -1,25 +1,24 @@
 package nodes
 
 import (
-	"container/list"
 	"context"
 	"net/http"
-	"sync"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
+	"github.com/flowctl/flowctl/internal/lru"
 )
 
 // cacheNode keeps what something gave, for a while.
 type cacheNode struct {
 	spec *dataflow.NodeSpec
-	kept *cache
+	kept *lru.Cache[cacheKey, any]
 }
 
 func newCache() *cacheNode {
-	return &cacheNode{kept: &cache{entries: map[cacheKey]*list.Element{}}, spec: &dataflow.NodeSpec{
+	return &cacheNode{kept: lru.New[cacheKey, any](maxCached, maxCachedBytes), spec: &dataflow.NodeSpec{
 		Name: "CacheNode",
 		Doc: "Gives what a workflow, a node type or a function gave before for the same `key`, for as long as `ttl`; else it runs it and keeps the result. " +
 			"It keeps answers of services and results of long computations. What uses a database is refused: a kept value would hide what was written since. " +
@@ -85,7 +84,7 @@ func (t *cacheNode) Run(ctx context.Context, call *engine.Call) (any, error) {
 	v, _ := call.Config.Get("key")
 	key := cacheKey{call.Node, call.Runtime.Info().Tenant, string(codec.AppendValue(nil, v))}
 	now := call.Runtime.Now()
-	if v, ok := t.kept.get(key, now); ok {
+	if v, ok := t.kept.Get(key, now); ok {
 		return dataflow.ObjectOf("value", v, "hit", true), nil
 	}
 	out, err := call.Target(ctx, 0, withOf(call))
@@ -98,7 +97,9 @@ func (t *cacheNode) Run(ctx context.Context, call *engine.Call) (any, error) {
 	ttl, _ := call.Config.Get("ttl")
 	d, _ := ttlOf(ttl)
 	out = present(out)
-	t.kept.put(key, out, now.Add(d))
+	if size := len(codec.AppendValue(nil, out)) + len(key.key) + len(key.tenant); size <= maxCachedValue {
+		t.kept.Put(key, out, size, now.Add(d)) // values are canonical, so nobody changes them
+	}
 	return dataflow.ObjectOf("value", out, "hit", false), nil
 }
 
@@ -112,59 +113,4 @@ const (
 type cacheKey struct {
 	node        *dataflow.Node
 	tenant, key string
-}
-
-type cached struct {
-	key   cacheKey
-	value any
-	until time.Time
-	size  int
-}
-
-// cache keeps values, those used last in front. It is safe for concurrent
-// use. Values are canonical, so nobody changes them.
-type cache struct {
-	mu      sync.Mutex
-	entries map[cacheKey]*list.Element
-	order   list.List // of *cached
-	size    int
-}
-
-func (c *cache) get(key cacheKey, now time.Time) (any, bool) {
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	el, ok := c.entries[key]
-	if !ok {
-		return nil, false
-	}
-	e := el.Value.(*cached)
-	if !now.Before(e.until) {
-		c.drop(el)
-		return nil, false
-	}
-	c.order.MoveToFront(el)
-	return e.value, true
-}
-
-func (c *cache) put(key cacheKey, value any, until time.Time) {
-	size := len(codec.AppendValue(nil, value)) + len(key.key) + len(key.tenant)
-	if size > maxCachedValue {
-		return
-	}
-	c.mu.Lock()
-	defer c.mu.Unlock()
-	if old, ok := c.entries[key]; ok {
-		c.drop(old)
-	}
-	c.entries[key] = c.order.PushFront(&cached{key, value, until, size})
-	c.size += size
-	for c.order.Len() > maxCached || c.size > maxCachedBytes {
-		c.drop(c.order.Back())
-	}
-}
-
-func (c *cache) drop(el *list.Element) {
-	e := c.order.Remove(el).(*cached)
-	delete(c.entries, e.key)
-	c.size -= e.size
 }
