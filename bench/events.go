@@ -8,6 +8,7 @@ import (
 	"io"
 	"net"
 	"net/http"
+	"net/http/httputil"
 	"os"
 	"path/filepath"
 	"strings"
@@ -136,9 +137,20 @@ func follow(addr string) (net.Conn, error) {
 	return conn, nil
 }
 
-// count counts the events of a stream until it ends.
+// count counts the events of a stream until it ends. An event may begin in one
+// chunk of the answer and end in the next.
 func count(conn net.Conn, heard *atomic.Int64) {
-	for lines := bufio.NewReaderSize(conn, 4096); ; {
+	answer := bufio.NewReaderSize(conn, 4096)
+	for { // what is left of the headers
+		line, err := answer.ReadSlice('\n')
+		if err != nil {
+			return
+		}
+		if len(bytes.TrimSpace(line)) == 0 {
+			break
+		}
+	}
+	for lines := bufio.NewReaderSize(httputil.NewChunkedReader(answer), 4096); ; {
 		line, err := lines.ReadSlice('\n')
 		if bytes.HasPrefix(line, []byte("event: created")) {
 			heard.Add(1)
