@@ -105,6 +105,9 @@ func (p *planner) resolveType(node *dataflow.Node) NodeType {
 
 // call checks a call of a node type by its name in a function.
 func (p *planner) call(c *dataflow.Call) {
+	if c.Type == aggregateNode { // what it takes depends on its model, which is an argument
+		return
+	}
 	t := p.resolveType(&dataflow.Node{Type: c.Type, Span: c.Span})
 	if t == nil || t.Spec().Rest != nil {
 		return
