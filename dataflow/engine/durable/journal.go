@@ -145,9 +145,11 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 		return err
 	}
 	if next.Status != Running && j.run.Status == Running {
-		if err := j.home.nextTurn(ctx, tx, next); err != nil {
+		called, err := j.home.nextTurn(ctx, tx, next)
+		if err != nil {
 			return err
 		}
+		j.spoke = append(j.spoke, called...)
 	}
 	if next.Parent != "" && next.Status.Ended() {
 		return j.poke(ctx, tx, next.Parent)

@@ -192,11 +192,11 @@ func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Tim
 }
 
 // nextTurn calls up the run that was put off longest for want of a place that
-// this run has left.
-func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) error {
+// this run has left. It returns its id, if there is one.
+func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) (called []string, err error) {
 	limit := h.limitOf(r.Workflow)
 	if limit == nil || limit.Concurrency == 0 {
-		return nil
+		return nil, nil
 	}
 	t, entries := h.tables.runs, h.tables.timetable
 	g := group{r.Workflow, r.Group}
@@ -204,18 +204,18 @@ func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) error {
 	// waited for, so that they are found below.
 	lock := &query.Select{Model: entries, Fields: []int{entryID}, Where: equal(entries, entryID, g.row()), Limit: 1, Lock: true}
 	if err := tx.Select(ctx, lock, func(store.Row) error { return nil }); err != nil {
-		return err
+		return nil, err
 	}
 	now := h.now()
-	var next []any
 	// One that is put off for longer waits for its rate.
 	q := &query.Select{Model: t, Fields: []int{runID}, Limit: 1, Order: []query.Order{{Field: runWakeAt}},
 		Where: query.And{equal(t, runPriority, r.Priority), compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(2*putOff)),
 			equal(t, runStatus, string(Queued)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn)}}
-	if err := tx.Select(ctx, q, func(row store.Row) error { next = append(next, row.Value(0)); return nil }); err != nil || len(next) == 0 {
-		return err
+	var id string
+	if err := tx.Select(ctx, q, func(row store.Row) error { id, _ = row.Value(0).(string); return nil }); err != nil || id == "" {
+		return nil, err
 	}
-	_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{oneOf(t, runID, next...), equal(t, runStatus, string(Queued))},
+	_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Queued))},
 		Set: []query.Assign{set(runWakeAt, now)}})
-	return err
+	return []string{id}, err
 }
