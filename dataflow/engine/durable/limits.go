@@ -133,7 +133,7 @@ func (h *home) roomIn(ctx context.Context, tx store.Tx, g group, limit *dataflow
 		there = true
 		text, _ := row.Value(entrySpec).(string)
 		for part := range strings.SplitSeq(text, " ") {
-			if at, err := time.Parse(time.RFC3339Nano, part); err == nil && now.Before(at.Add(limit.Per)) && !at.After(now) { // else the clock has been set back
+			if at, err := time.Parse(time.RFC3339Nano, part); err == nil && now.Before(at.Add(limit.Per)) && !at.After(now.Add(setBack)) { // else the clock has been set back
 				m.began = append(m.began, at)
 			}
 		}
