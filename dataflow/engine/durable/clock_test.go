@@ -101,6 +101,27 @@ func TestATurnComesThoughTheClockIsSetBack(t *testing.T) {
 	})
 }
 
+// A run that began a little later than the clock shows now, as with the clock of
+// a process that is behind, counts for the rate.
+func TestARateHoldsWhereClocksDiffer(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", s.add("one", "one")))
+		s.app.Workflows[0].Limit = &dataflow.RunLimit{Rate: 1, Per: time.Hour}
+		var w watch
+		p := s.start(nil, w.use)
+		first := p.begin("w", nil)
+		p.until(first.ID, durable.Completed)
+		w.set(-time.Second)
+		second := p.begin("w", nil)
+		for r := second; r.Reason != "its turn"; {
+			r = p.until(second.ID, durable.Queued)
+		}
+		if n := p.entries("one"); n != 1 {
+			t.Errorf("%d runs, want 1", n)
+		}
+	})
+}
+
 // skewed is a store whose database has a clock of its own.
 type skewed struct {
 	store.Store
