@@ -47,13 +47,13 @@ func TestLinesThatMayWait(t *testing.T) {
 		write("2")
 		write("3")
 		out.is(t, "1\n")
-		time.Sleep(10 * time.Millisecond) // of the bubble's clock
+		time.Sleep(10 * time.Millisecond) // by the bubble's clock: nobody waits
 		synctest.Wait()
 		out.is(t, "1\n", "2\n3\n")
 		write("4")
 		fmt.Fprintln(lines, "bad") // does not wait, nor overtake
 		out.is(t, "1\n", "2\n3\n", "4\n", "bad\n")
-		time.Sleep(time.Second)
+		time.Sleep(time.Second) // likewise
 		synctest.Wait()
 		write("5")
 		out.is(t, "1\n", "2\n3\n", "4\n", "bad\n", "5\n")
