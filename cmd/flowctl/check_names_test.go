@@ -16,6 +16,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/starlark"
 	"github.com/flowctl/flowctl/starlark/check"
+	"github.com/flowctl/flowctl/starlark/checktest"
 	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/stdlib"
 )
@@ -247,7 +248,7 @@ func TestEveryNameOfTheLanguageIsSuggested(t *testing.T) {
 func told(text string, n named, slip string) string {
 	ds := found(text)
 	for _, d := range ds {
-		if !strings.Contains(at(text, d.Span), slip) {
+		if !strings.Contains(checktest.At(text, d.Span), slip) {
 			continue
 		}
 		i := strings.Index(d.Message+"; "+d.Hint, "did you mean ")

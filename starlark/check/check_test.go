@@ -141,6 +141,71 @@ func TestSuppressions(t *testing.T) {
 	}
 }
 
+// A comment that all but suppresses is told of, and put right.
+func TestNearMissesOfSuppressions(t *testing.T) {
+	const right = "# flowctl: ignore[FC230] a rate"
+	tests := []struct{ said, fixed string }{
+		{"# Flowctl: Ignore[FC230] a rate", right},
+		{"# FLOWCTL: IGNORE[fc230] a rate", right},
+		{"# flowctl ignore[FC230] a rate", right},
+		{"# flowctl : ignore[FC230] a rate", right},
+		{"# flowctl:ignore [FC230] a rate", right},
+		{"# flowctl: ignore [ FC230 ] a rate", right},
+		{"# flowctl: ignore(FC230) a rate", right},
+		{"# flowctl: ignore[FC230: a rate", right},
+		{"# flowctl: ignore FC230 a rate", right},
+		{"# flowctl: ignore: FC230 - a rate", right},
+		{"# flowctl: ignore=FC230 a rate", right},
+		{"# flowctl: ingore[FC230] a rate", right},
+		{"# flowctl: ignor[FC230] a rate", right},
+		{"# flowctl: disable=FC230 a rate", right},
+		{"# flowctl: ignore-next-line[FC230] a rate", right},
+		{"# flowclt: ignore[FC230] a rate", right},
+		{"# flow-ctl: ignore[FC230] a rate", right},
+		{"# flowctrl: ignore[FC230] a rate", right},
+		{"# ignore[FC230] a rate", right},
+		{"# noqa: FC230 a rate", right},
+		{"# nolint:FC230 a rate", right},
+		{"## flowctl: ignore[FC230] a rate", right},
+		{"# of exchange # Flowctl: ignore[FC230] a rate", "# of exchange " + right},
+		{"# flowctl: ignore[FC320] a rate", right},
+		{"# flowctl: ignore[FC20] a rate", right},
+		{"# flowctl: ignore[FC2330] a rate", right},
+		{"# flowctl: ignore[FC23O] a rate", right},
+		{"# flowctl: ignore[fc230] a rate", right},
+		{"# é flowctl: ignore[FC230] a rate", ""}, // says nothing to flowctl
+		{"# flowctl: ignore[price] a rate", "!"},  // no code is near
+		{"# Flowctl: ignore[all]", "!"},
+		{"# Flowctl: see the handbook", ""},
+		{"# flowctl ignores what is not in the list", ""},
+		{"# FC230 is about floats", ""},
+		{"# see FC230: it is a rate", ""},
+		{"# skip the first row [0]", ""},
+	}
+	for _, tt := range tests {
+		text := head + "M = db.model(\"M\", {\"price\": float})  " + tt.said + "\n"
+		ds := run(t, text)
+		var told []dataflow.Diagnostic
+		for _, d := range ds {
+			if d.Code == "FC902" || d.Code == "FC901" {
+				told = append(told, d)
+			}
+		}
+		if (len(told) > 0) != (tt.fixed != "") || len(lines(ds, "FC230")) != 1 {
+			t.Errorf("%s:\n%s", tt.said, show(ds))
+			continue
+		}
+		changed, _ := check.Fix([]check.Source{{Path: "app.star", Text: text}}, told, false)
+		got := changed["app.star"]
+		if want := strings.Replace(text, tt.said, tt.fixed, 1); tt.fixed != "" && tt.fixed != "!" && got != want || tt.fixed == "!" && got != "" {
+			t.Errorf("%s becomes\n%s\n%s", tt.said, got, show(told))
+		}
+		if got != "" && len(run(t, got)) > 0 {
+			t.Errorf("%s\n%s", got, show(run(t, got)))
+		}
+	}
+}
+
 func TestFixTakesAnIdleSuppressionOut(t *testing.T) {
 	text := head + "# flowctl: ignore[FC230] gone\nM = db.model(\"M\", {\"n\": int})  # flowctl: ignore[FC510] gone\n"
 	changed, mended := check.Fix([]check.Source{{Path: "app.star", Text: text}}, run(t, text), false)

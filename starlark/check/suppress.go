@@ -20,17 +20,17 @@ import (
 
 // suppression is one such comment.
 type suppression struct {
-	codes []string
-	line  int // that it speaks of
-	at    dataflow.Span
-	alone bool // it has its line to itself
-	used  map[string]bool
+	codes  []string
+	places map[string]dataflow.Span // of the codes
+	line   int                      // that it speaks of
+	at     dataflow.Span
+	alone  bool // it has its line to itself
+	used   map[string]bool
 }
 
 var (
-	directive = lazyregexp.New(`^#\s*flowctl:\s*(.*)$`)
-	ignore    = lazyregexp.New(`^ignore\[([^\]]*)\]\s*(.*)$`)
-	codeForm  = lazyregexp.New(`^FC\d{3}$`)
+	ignore   = lazyregexp.New(`^(#\s*flowctl:\s*ignore\[)([^\]]*)\]\s*(.*)$`)
+	codeForm = lazyregexp.New(`^FC\d{3}$`)
 )
 
 // suppress takes out what the files say is to be ignored, and adds what is
@@ -39,26 +39,27 @@ func suppress(files []*file, ds []dataflow.Diagnostic) []dataflow.Diagnostic {
 	var out []dataflow.Diagnostic
 	byPlace := map[string][]*suppression{} // by file
 	for _, f := range files {
-		list, wrong := f.suppressions()
+		list, wrong := f.suppressions(ds)
 		byPlace[f.Path] = list
 		out = append(out, wrong...)
 	}
+	var left []dataflow.Diagnostic
 	for _, d := range ds {
 		if !suppressed(byPlace[d.Span.File], &d) {
-			out = append(out, d)
+			left = append(left, d)
 		}
 	}
 	for _, f := range files {
 		for _, s := range byPlace[f.Path] {
-			out = append(out, f.idle(s)...)
+			out = append(out, f.idle(s, s.warned(left))...)
 		}
 	}
-	return out
+	return append(out, left...)
 }
 
 func suppressed(list []*suppression, d *dataflow.Diagnostic) bool {
 	for _, s := range list {
-		if s.line < d.Span.Start.Line || s.line > max(d.Span.Start.Line, d.Span.End.Line) || !slices.Contains(s.codes, d.Code) {
+		if !s.covers(d.Span) || !slices.Contains(s.codes, d.Code) {
 			continue
 		}
 		s.used[d.Code] = true
@@ -70,8 +71,9 @@ func suppressed(list []*suppression, d *dataflow.Diagnostic) bool {
 	return false
 }
 
-// idle reports the codes of a suppression that suppress nothing.
-func (f *file) idle(s *suppression) (ds []dataflow.Diagnostic) {
+// idle reports the codes of a suppression that suppress nothing. One that is a
+// slip away from what is reported there was meant to be that.
+func (f *file) idle(s *suppression, reported []string) (ds []dataflow.Diagnostic) {
 	var idle []string
 	for _, c := range s.codes {
 		if !s.used[c] {
@@ -83,6 +85,11 @@ func (f *file) idle(s *suppression) (ds []dataflow.Diagnostic) {
 	}
 	d := dataflow.Diagnostic{Code: "FC901", Severity: dataflow.SeverityWarning, Span: s.at,
 		Message: fmt.Sprintf("nothing here is reported as %s any more", strings.Join(idle, " or ")), Hint: "take the comment out"}
+	if meant := dataflow.Suggest(idle[0], reported); len(idle) == 1 && meant != "" {
+		d.Message = fmt.Sprintf("nothing here is reported as %s", idle[0])
+		d.Hint, d.Fixes = didYouMean(s.places[idle[0]], meant)
+		return []dataflow.Diagnostic{d}
+	}
 	if len(idle) == len(s.codes) {
 		edit := dataflow.Edit{Span: s.at}
 		if s.alone {
@@ -96,9 +103,9 @@ func (f *file) idle(s *suppression) (ds []dataflow.Diagnostic) {
 	return []dataflow.Diagnostic{d}
 }
 
-// suppressions reads the comments of a file.
-func (f *file) suppressions() (list []*suppression, wrong []dataflow.Diagnostic) {
-	if !strings.Contains(f.Text, "flowctl:") { // as in most files
+// suppressions reads the comments of a file, of which ds is reported.
+func (f *file) suppressions(ds []dataflow.Diagnostic) (list []*suppression, wrong []dataflow.Diagnostic) {
+	if !perhaps.MatchString(f.Text) { // as in most files
 		return nil, nil
 	}
 	for _, c := range scan.Text(f.Text).Tokens {
@@ -108,11 +115,9 @@ func (f *file) suppressions() (list []*suppression, wrong []dataflow.Diagnostic)
 		at := c.Span(f.Path)
 		for _, said := range directives(strings.TrimRight(c.Text, " \t\r")) {
 			at.End.Col = at.Start.Col + utf8.RuneCountInString(said)
-			if m := directive.FindStringSubmatch(strings.TrimRight(said, " \t")); m != nil {
-				s, ds := f.suppression(at, m[1])
-				if wrong = append(wrong, ds...); s != nil {
-					list = append(list, s)
-				}
+			s, bad := f.suppression(at, said, ds)
+			if wrong = append(wrong, bad...); s != nil {
+				list = append(list, s)
 			}
 			at.Start.Col = at.End.Col
 		}
@@ -123,43 +128,66 @@ func (f *file) suppressions() (list []*suppression, wrong []dataflow.Diagnostic)
 // directives splits a comment where another begins in it: "# one  # flowctl: …".
 func directives(comment string) []string {
 	var out []string
-	for {
-		i := strings.Index(comment[1:], "# flowctl:")
-		if i < 0 {
-			return append(out, comment)
+	from := 0
+	for _, m := range again.FindAllStringIndex(comment, -1) {
+		if m[0] > from {
+			out = append(out, comment[from:m[0]])
+			from = m[0]
 		}
-		out = append(out, comment[:i+1])
-		comment = comment[i+1:]
 	}
+	return append(out, comment[from:])
 }
 
-func (f *file) suppression(at dataflow.Span, said string) (*suppression, []dataflow.Diagnostic) {
-	bad := func(code, message, hint string) []dataflow.Diagnostic {
-		return []dataflow.Diagnostic{{Code: code, Severity: dataflow.SeverityWarning, Span: at, Message: message, Hint: hint}}
-	}
-	m := ignore.FindStringSubmatch(said)
+// suppression reads a comment; nil if it suppresses nothing.
+func (f *file) suppression(at dataflow.Span, comment string, reported []dataflow.Diagnostic) (*suppression, []dataflow.Diagnostic) {
+	comment = strings.TrimRight(comment, " \t")
+	m := ignore.FindStringSubmatch(comment)
 	if m == nil {
-		return nil, bad("FC902", "the comment to flowctl can't be read, and does nothing", "write # flowctl: ignore[FC230] why")
-	}
-	s := &suppression{line: at.Start.Line, at: at, used: map[string]bool{}}
-	var ds []dataflow.Diagnostic
-	for _, c := range strings.Split(m[1], ",") {
-		c = strings.TrimSpace(c)
-		if !known(c) {
-			ds = append(ds, bad("FC902", fmt.Sprintf("there is no code %q", c), dataflow.DidYouMean(c, codes()))...)
-			continue
+		if ds := nearMiss(within(at, comment, 0, len(comment)), comment); ds != nil || !strings.HasPrefix(strings.TrimLeft(comment, "# \t"), "flowctl:") {
+			return nil, ds
 		}
-		s.codes = append(s.codes, c)
+		return nil, []dataflow.Diagnostic{{Code: "FC902", Severity: dataflow.SeverityWarning, Span: at,
+			Message: "the comment to flowctl can't be read, and does nothing", Hint: "write # flowctl: ignore[FC230] why"}}
 	}
-	if m[2] == "" {
-		ds = append(ds, bad("FC903", "the comment does not say why", "add the reason behind the bracket, for whoever reads it next")...)
-	}
+	s := &suppression{line: at.Start.Line, at: at, used: map[string]bool{}, places: map[string]dataflow.Span{}}
 	before := string([]rune(f.lines[at.Start.Line-1])[:at.Start.Col-1])
 	if before = strings.TrimSpace(before); before == "" || strings.HasPrefix(before, "#") {
 		s.line = f.nextCode(at.Start.Line)
 	}
 	s.alone = before == "" && at.End.Col > utf8.RuneCountInString(strings.TrimRight(f.lines[at.Start.Line-1], " \t\r"))
+	var ds []dataflow.Diagnostic
+	from := len(m[1])
+	for _, said := range strings.SplitAfter(m[2], ",") {
+		c := strings.TrimSpace(strings.TrimSuffix(said, ","))
+		i := from + strings.Index(said, c)
+		if s.places[c] = within(at, comment, i, i+len(c)); known(c) {
+			s.codes = append(s.codes, c)
+		} else {
+			ds = append(ds, unknownCode(s.places[c], c, s.warned(reported)))
+		}
+		from += len(said)
+	}
+	if m[3] == "" {
+		ds = append(ds, dataflow.Diagnostic{Code: "FC903", Severity: dataflow.SeverityWarning, Span: at,
+			Message: "the comment does not say why", Hint: "add the reason behind the bracket, for whoever reads it next"})
+	}
 	return s, ds
+}
+
+// covers reports whether the suppression speaks of a place.
+func (s *suppression) covers(at dataflow.Span) bool {
+	return at.File == s.at.File && s.line >= at.Start.Line && s.line <= max(at.Start.Line, at.End.Line)
+}
+
+// warned are the codes of the warnings that it could suppress.
+func (s *suppression) warned(ds []dataflow.Diagnostic) []string {
+	var list []string
+	for i := range ds {
+		if ds[i].Severity != dataflow.SeverityError && s.covers(ds[i].Span) {
+			list = append(list, ds[i].Code)
+		}
+	}
+	return list
 }
 
 // nextCode is the line after n that has more than a comment on it.

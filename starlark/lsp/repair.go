@@ -83,7 +83,7 @@ func (p partial) parse(name, head string, start int) []syntax.Stmt {
 func (p partial) head(start int, t scan.Token) string {
 	end := start
 	for _, other := range p.tokens.Tokens {
-		if other.From > start && other.Depth == 0 && other.Kind == scan.Op && other.Text == ":" {
+		if other.From > start && other.To <= t.From && other.Depth == 0 && other.Kind == scan.Op && other.Text == ":" {
 			end = other.To
 			break
 		}

@@ -1,4 +1,9 @@
-package main
+// Package checktest owns what must hold of everything that is reported of any
+// text whatever, and the texts to hold it against. What loads, plans and checks
+// a text is handed in: with engines of databases in it or, where all that is
+// compiled in is to be instrumented, without. It must not know how a text is
+// checked.
+package checktest
 
 import (
 	"bytes"
@@ -18,40 +23,12 @@ import (
 	"github.com/flowctl/flowctl/starlark/report"
 )
 
-// FuzzCheck holds check to what it says of any text whatever: nothing panics,
-// every place is in the file, what is quoted stands there, fixes can be
-// applied, and every form of the report is well formed.
-func FuzzCheck(f *testing.F) {
-	for _, text := range seeds(f) {
-		f.Add(text)
-	}
-	f.Fuzz(func(t *testing.T, text string) {
-		if len(text) < 100_000 {
-			holds(t, text)
-		}
-	})
-}
+// Find returns everything that is said of the file app.star.
+type Find func(text string) []dataflow.Diagnostic
 
-// The same of the seeds, each cut, doubled, swapped and spoilt at random.
-func TestCheckOfMutatedFiles(t *testing.T) {
-	rounds := 12
-	if testing.Short() {
-		rounds = 2
-	}
-	rnd := rand.New(rand.NewPCG(5, 7))
-	for _, text := range seeds(t) {
-		for range rounds {
-			holds(t, mutated(rnd, text))
-			if t.Failed() {
-				return
-			}
-		}
-	}
-}
-
-// seeds are the examples, what each rule fires in, and texts that end or break
-// in the middle.
-func seeds(t testing.TB) []string {
+// Seeds are the examples, what each rule fires in, and texts that end or break
+// in the middle. The caller's package is two folders below the module's root.
+func Seeds(t testing.TB) []string {
 	t.Helper()
 	texts := []string{
 		"", "\n", "\ufeffdb = DataFlow(database_url = \"sqlite:a.db\")\n", "\x00", "é = ü\n", "x = (\n", "\"\"\"", "a\r\nb = strr\r\n",
@@ -79,9 +56,9 @@ func seeds(t testing.TB) []string {
 
 var pieces = regexp.MustCompile(`\w+|\s+|[^\w\s]`)
 
-// mutated is a text with some of its pieces taken out, doubled, swapped,
+// Mutated is a text with some of its pieces taken out, doubled, swapped,
 // replaced by others, or cut off, or with bytes that are no text.
-func mutated(rnd *rand.Rand, text string) string {
+func Mutated(rnd *rand.Rand, text string) string {
 	list := pieces.FindAllString(text, -1)
 	if len(list) == 0 {
 		return "(" + text
@@ -105,7 +82,7 @@ func mutated(rnd *rand.Rand, text string) string {
 		case 5:
 			list[i] = []string{"é", "\t", "\r", "\n", "\\", "\"", "'''", "{", ")", "${", "\xff", "0", "lambda", "None", "***", "日本", "# flowctl: ignore["}[rnd.IntN(17)]
 		case 6:
-			list[i] = slipOf(list[i]+"xx", i)
+			list[i] = list[i][:len(list[i])/2] + "xx"
 		case 7:
 			list = append(list[:i:i], append([]string{"\n"}, list[i:]...)...)
 		}
@@ -113,13 +90,18 @@ func mutated(rnd *rand.Rand, text string) string {
 	return strings.Join(list, "")
 }
 
-// holds checks one text and what is said of it.
-func holds(t *testing.T, text string) {
+// Hold checks what is said of a text: nothing panics, every place is in the
+// file, what is quoted stands there, fixes can be applied, and every form of
+// the report is well formed.
+func Hold(t *testing.T, find Find, text string) {
 	t.Helper()
-	ds := found(text)
+	ds := find(text)
 	for _, d := range ds {
 		if strings.Contains(d.Hint, "fault of flowctl") {
 			t.Errorf("%s of\n%s", d.Message, text)
+		}
+		if d.Code == "" || d.Message == "" {
+			t.Errorf("a diagnostic lacks something: %+v of\n%s", d, text)
 		}
 		placed(t, text, d.Span, d)
 		for _, r := range d.Related {
@@ -130,12 +112,12 @@ func holds(t *testing.T, text string) {
 				placed(t, text, e.Span, d)
 			}
 		}
-		if m := undefinedName.FindStringSubmatch(d.Message); m != nil && at(text, d.Span) != m[1] {
-			t.Errorf("%s says %q of what reads %q in\n%s", d.Span, d.Message, at(text, d.Span), text)
+		if m := undefinedName.FindStringSubmatch(d.Message); m != nil && At(text, d.Span) != m[1] {
+			t.Errorf("%s says %q of what reads %q in\n%s", d.Span, d.Message, At(text, d.Span), text)
 		}
 	}
 	if changed, _ := check.Fix([]check.Source{{Path: "app.star", Text: text}}, ds, true); len(changed) > 0 {
-		found(changed["app.star"])
+		find(changed["app.star"])
 	}
 	wellFormed(t, text, ds)
 }
@@ -161,8 +143,8 @@ func placed(t *testing.T, text string, s dataflow.Span, d dataflow.Diagnostic) {
 	}
 }
 
-// at is the text at a place of one line.
-func at(text string, s dataflow.Span) string {
+// At is the text at a place of one line.
+func At(text string, s dataflow.Span) string {
 	lines := strings.Split(strings.TrimPrefix(text, "\ufeff"), "\n")
 	if s.Start.Line != s.End.Line || s.Start.Line > len(lines) {
 		return ""
