@@ -88,6 +88,6 @@ var checkCodes = []CodeInfo{
 	{"FC807", "the same on both sides", "The result is known beforehand. Often one of the two was to be another name."},
 	{"FC808", "a condition asked twice", "The first branch is taken, the second never."},
 	{"FC901", "a suppression that suppresses nothing", "What the comment was written for is gone. Left in place it would hide the next one."},
-	{"FC902", "a comment to flowctl that can't be read", "The form is `# flowctl: ignore[FC230] why`, with one code or several between commas, behind what is reported or in a line of its own above it."},
+	{"FC902", "a comment to flowctl that can't be read", "The form is `# flowctl: ignore[FC230] why`, with one code or several between commas, behind what is reported or in a line of its own above it. What is almost that (other capitals, another bracket, no colon, another tool's word) does nothing: `--fix` writes it so that it is read."},
 	{"FC903", "a suppression without a reason", "Whoever reads the file next must know why the finding is meant to be."},
 }

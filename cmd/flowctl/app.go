@@ -56,6 +56,9 @@ func reason(err error) string {
 	return err.Error()
 }
 
+// byteOrderMark may stand before a text, and is no part of it.
+const byteOrderMark = "\ufeff"
+
 // source returns the text of a file by the name that spans have for it.
 func (a *appFile) source(path string) string {
 	root, err := os.OpenRoot(a.dir)
@@ -67,7 +70,7 @@ func (a *appFile) source(path string) string {
 	if err != nil { // of a module, say: its place alone is shown
 		return ""
 	}
-	return string(text)
+	return strings.TrimPrefix(string(text), byteOrderMark) // as spans count
 }
 
 func (a *appFile) load(ctx context.Context, w *world) (app *dataflow.App, diags []dataflow.Diagnostic) {

@@ -33,14 +33,12 @@ func (a *appFile) fix(ctx context.Context, w *world, o checkFlags) error {
 	}
 	total := 0
 	for range maxFixRounds {
-		changed, mended, _ := a.mend(ctx, w, o)
+		changed, mended, before := a.mend(ctx, w, o)
 		if mended == 0 {
 			break
 		}
-		for path, text := range changed {
-			if err := a.rewrite(path, text); err != nil {
-				return err
-			}
+		if err := a.rewrite(changed, before); err != nil {
+			return err
 		}
 		total += mended
 	}
@@ -61,36 +59,16 @@ func (a *appFile) mend(ctx context.Context, w *world, o checkFlags) (changed map
 	return changed, mended, before
 }
 
-// rewrite puts text in the place of a file, whole or not at all.
-func (a *appFile) rewrite(path, text string) error {
-	path = filepath.Join(a.dir, filepath.FromSlash(strings.TrimPrefix(path, a.display)))
-	info, err := os.Stat(path)
-	if err != nil {
-		return &usageError{path + " can't be changed: " + reason(err), ""}
-	}
-	return writeFile(path, []byte(text), info.Mode().Perm())
-}
-
-// writeFile writes a file beside path and renames it, so that nobody ever
-// reads half of it.
-func writeFile(path string, text []byte, mode os.FileMode) error {
-	if target, err := filepath.EvalSymlinks(path); err == nil {
-		path = target
-	}
-	f, err := os.CreateTemp(filepath.Dir(path), filepath.Base(path)+".*")
-	if err != nil {
-		return &usageError{path + " can't be changed: " + reason(err), "let this user write to its folder"}
-	}
-	_, err = f.Write(text)
-	for _, step := range []func() error{func() error { return f.Chmod(mode) }, f.Sync, f.Close, func() error { return os.Rename(f.Name(), path) }} {
-		if err == nil {
-			err = step()
+// rewrite puts texts in the place of the files that they were worked out from.
+func (a *appFile) rewrite(changed, before map[string]string) error {
+	texts, was := map[string][]byte{}, map[string][]byte{}
+	for shown, text := range changed {
+		path := filepath.Join(a.dir, filepath.FromSlash(strings.TrimPrefix(shown, a.display)))
+		mark := ""
+		if now, err := os.ReadFile(path); err == nil && strings.HasPrefix(string(now), byteOrderMark) {
+			mark = byteOrderMark
 		}
+		texts[path], was[path] = []byte(mark+text), []byte(mark+before[shown])
 	}
-	if err != nil {
-		f.Close()
-		os.Remove(f.Name())
-		return &usageError{path + " can't be changed: " + reason(err), ""}
-	}
-	return nil
+	return rewriteFiles(texts, func(path string) []byte { return was[path] })
 }

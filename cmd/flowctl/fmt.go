@@ -102,7 +102,7 @@ func starFiles(arg string) ([]string, error) {
 // file lays out one file. It returns whether all is well: it could be, and
 // with --check was already.
 func (o fmtFlags) file(w *world, path string) (bool, error) {
-	name, text, mode, err := readForFmt(w, path)
+	name, text, err := readForFmt(w, path)
 	if err != nil {
 		return false, err
 	}
@@ -127,21 +127,20 @@ func (o fmtFlags) file(w *world, path string) (bool, error) {
 	case same:
 		return true, nil
 	}
+	if err := rewriteFiles(map[string][]byte{path: out}, func(string) []byte { return text }); err != nil {
+		return false, err
+	}
 	fmt.Fprintln(w.out, name)
-	return true, writeFile(path, out, mode)
+	return true, nil
 }
 
-func readForFmt(w *world, path string) (name string, text []byte, mode os.FileMode, err error) {
+func readForFmt(w *world, path string) (name string, text []byte, err error) {
 	if path == "-" {
 		text, err = io.ReadAll(w.in)
-		return "standard input", text, 0, err
+		return "standard input", text, err
 	}
-	info, err := os.Stat(path)
-	if err == nil {
-		text, err = os.ReadFile(path)
+	if text, err = os.ReadFile(path); err != nil {
+		return "", nil, &usageError{path + " can't be read: " + reason(err), ""}
 	}
-	if err != nil {
-		return "", nil, 0, &usageError{path + " can't be read: " + reason(err), ""}
-	}
-	return path, text, info.Mode().Perm(), nil
+	return path, text, nil
 }
