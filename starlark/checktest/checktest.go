@@ -13,12 +13,12 @@ import (
 	"math/rand/v2"
 	"os"
 	"path/filepath"
-	"regexp"
 	"strings"
 	"testing"
 	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/internal/lazyregexp"
 	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/flowctl/flowctl/starlark/report"
 )
@@ -54,12 +54,15 @@ func Seeds(t testing.TB) []string {
 	return texts
 }
 
-var pieces = regexp.MustCompile(`\w+|\s+|[^\w\s]`)
+var pieces = lazyregexp.New(`\w+|\s+|[^\w\s]`)
 
 // Mutated is a text with some of its pieces taken out, doubled, swapped,
 // replaced by others, or cut off, or with bytes that are no text.
 func Mutated(rnd *rand.Rand, text string) string {
-	list := pieces.FindAllString(text, -1)
+	var list []string
+	for _, m := range pieces.FindAllStringIndex(text, -1) {
+		list = append(list, text[m[0]:m[1]])
+	}
 	if len(list) == 0 {
 		return "(" + text
 	}
@@ -122,7 +125,7 @@ func Hold(t *testing.T, find Find, text string) {
 	wellFormed(t, text, ds)
 }
 
-var undefinedName = regexp.MustCompile(`^"(\w+)" is not defined$`)
+var undefinedName = lazyregexp.New(`^"(\w+)" is not defined$`)
 
 // placed checks that a place is one of the file.
 func placed(t *testing.T, text string, s dataflow.Span, d dataflow.Diagnostic) {
