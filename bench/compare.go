@@ -70,6 +70,9 @@ func compare(ctx context.Context, c config, start func(context.Context, config) 
 			continue
 		}
 		for _, conns := range w.conns {
+			if c.at != 0 && c.at != conns {
+				continue
+			}
 			row, err := cmp.measure(ctx, c, w, conns)
 			if err != nil {
 				return fmt.Errorf("%s: %w", w.name, err)

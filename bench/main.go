@@ -44,6 +44,7 @@ type config struct {
 	rounds      int
 	requests    int    // a round, of each read; creates are a quarter of it
 	rows        int    // of the compared databases
+	at          int    // the only number of connections that they are compared on, 0 for all
 	work        string // how the work that is compared begins; "" is all
 	million     int    // requests of the measurement of memory
 	conns       int
@@ -66,6 +67,7 @@ func main() {
 	flag.IntVar(&c.requests, "n", 20000, "requests a round")
 	flag.IntVar(&c.rows, "rows", 100_000, "rows that postgres and sqlite compare on")
 	flag.StringVar(&c.work, "work", "", `how the work begins that postgres and sqlite compare: "create"`)
+	flag.IntVar(&c.at, "at", 0, "the only number of connections that postgres and sqlite compare on, 0 for all")
 	flag.IntVar(&c.million, "million", 1_000_000, "requests that memory is watched over")
 	flag.IntVar(&c.conns, "conns", 16, "keep-alive connections")
 	flag.IntVar(&c.starts, "starts", 15, "starts of each kind")

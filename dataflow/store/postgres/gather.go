@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"runtime"
 	"slices"
 	"sync"
 
@@ -11,7 +12,7 @@ import (
 )
 
 // Reads of single rows that come at the same time share round trips. A read
-// that finds fewer than maxTrips of its table under way goes by itself, at no
+// that finds fewer than most trips of its table under way goes by itself, at no
 // cost; one that comes later waits, and with all that wait by then is asked for
 // in one statement, WHERE id = ANY ($1), as soon as a trip is over. So nothing
 // waits for company: what a read waits for is a connection that the server
@@ -34,20 +35,21 @@ import (
 // Reads in a transaction or a snapshot are not gathered.
 type gathering struct {
 	mu      sync.Mutex
-	trips   int // under way, at most maxTrips
+	trips   int // under way
+	most    int // of trips
 	waiting []*lookup
 	spare   sync.Pool // of *lookup
 }
 
-const (
-	// maxTrips is how many round trips are under way for a table before reads
-	// wait. One leaves the server idle while the answer is handed out; more
-	// make the gathered statements smaller.
-	maxTrips = 2
-	// maxGathered bounds a statement, so that the first of its rows is not kept
-	// waiting for too many others.
-	maxGathered = 64
-)
+// maxGathered bounds a statement, so that the first of its rows is not kept
+// waiting for too many others.
+const maxGathered = 64
+
+// mostTrips is how many round trips are under way for a table before reads
+// wait: one for every two processors. More make the gathered statements
+// smaller; fewer leave processors idle while the answers are handed out, which
+// two are not, for they have the requests to read and to answer meanwhile.
+func mostTrips() int { return max(1, runtime.GOMAXPROCS(0)/2) }
 
 // lookup is one read that waits.
 type lookup struct {
@@ -77,7 +79,7 @@ type trip struct {
 func (g *gathering) enter(id, arg any, fields []int) *lookup {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	if g.trips < maxTrips {
+	if g.trips < g.most {
 		g.trips++
 		return nil
 	}
@@ -313,5 +315,5 @@ func (t *table) gatherable(d dialect) {
 	b := query.Builder{Dialect: d}
 	b.Raw(" WHERE ").Ident(t.model.ID().ColumnName()).Raw(" = ANY ($1::" + name + "[]" + cast + ")")
 	t.live(&b)
-	t.getMany, t.idElement = string(b.SQL), oid
+	t.getMany, t.idElement, t.gathering.most = string(b.SQL), oid, mostTrips()
 }

@@ -102,7 +102,8 @@ func (j *jam) lock(id any) {
 	}
 	ctx, cancel := context.WithCancel(j.t.Context())
 	j.end = cancel
-	for range maxTrips {
+	most := j.s.tables[j.m].gathering.most
+	for range most {
 		j.first.Go(func() {
 			found, err := j.s.Get(ctx, j.m, id, nil, func(store.Row) error { return nil })
 			if !found && ctx.Err() == nil {
@@ -110,7 +111,7 @@ func (j *jam) lock(id any) {
 			}
 		})
 	}
-	j.until("the reads under way wait for the lock", func() bool { return j.blocked("things") == maxTrips })
+	j.until("the reads under way wait for the lock", func() bool { return j.blocked("things") == most })
 }
 
 // blocked counts the statements with some text that wait for the lock.
