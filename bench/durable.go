@@ -396,7 +396,7 @@ func dueAtOnce(ctx context.Context, c config, p place, ahead time.Duration) ([]s
 		if time.Since(at) > 5*time.Minute || ctx.Err() != nil {
 			return nil, fmt.Errorf("not all runs have ended: %w", ctx.Err())
 		}
-		time.Sleep(100 * time.Millisecond)
+		time.Sleep(250 * time.Millisecond) // the question is dear where many rows have changed
 	}
 	own, err := s.cpu()
 	if err != nil {

@@ -12,6 +12,7 @@ package store
 
 import (
 	"context"
+	"errors"
 	"log/slog"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -80,6 +81,12 @@ type Tx interface {
 	// rows each touched; where one fails, those before it. Of several rows of an
 	// Insert it is not said which one failed.
 	Batch(ctx context.Context, changes []Change) ([]int64, error)
+	// Last makes changes that nothing comes after: what it returns is what the
+	// function of Write is to return. The first, an Update, is what the others
+	// rest on: where it touches no row, all is undone, with ErrUntouched. They
+	// may be made when the function has returned, in the round trip of the
+	// commit, and what goes wrong with them is then the error of Write.
+	Last(ctx context.Context, first *query.Update, rest []Change) error
 	// Savepoint runs f; if it fails, what it did is undone and the
 	// transaction goes on.
 	Savepoint(ctx context.Context, f func() error) error
@@ -93,6 +100,19 @@ type Change struct {
 	Into   *dataflow.Model
 	Fields []int
 	Rows   [][]any
+}
+
+// ErrUntouched is the error of a transaction whose Last rests on a row that is
+// not there, or not as it was.
+var ErrUntouched = errors.New("the row that a transaction rests on is not there")
+
+// LastNow is Tx.Last by a Batch, where there is nothing to gain by waiting.
+func LastNow(ctx context.Context, tx Tx, first *query.Update, rest []Change) error {
+	touched, err := tx.Batch(ctx, append([]Change{{Update: first}}, rest...))
+	if len(touched) > 0 && touched[0] == 0 {
+		return ErrUntouched // and what came after it is undone, if it did not fail for that
+	}
+	return err
 }
 
 // OneByOne is Tx.Batch where there is nothing to gain by sending changes

@@ -34,9 +34,6 @@ var _ engine.Journal = (*journal)(nil)
 // Recorded implements engine.Journal.
 func (j *journal) Recorded() []*engine.Step { return j.steps }
 
-// errMoved ends a transaction that rested on a run which has changed.
-var errMoved = errors.New("the run has changed")
-
 // Open implements engine.Journal.
 func (j *journal) Open(ctx context.Context) error {
 	if j.saved.Load() {
@@ -61,7 +58,7 @@ func (j *journal) Commit(ctx context.Context, body func(store.Tx) (*engine.Check
 			j.apply(&next, cp)
 			return j.keep(ctx, tx, &next, steps)
 		})
-		if errors.Is(err, errMoved) {
+		if errors.Is(err, store.ErrUntouched) {
 			if err = j.reload(ctx); err == nil {
 				continue
 			}
@@ -113,7 +110,7 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 	if err != nil {
 		return err
 	}
-	changes := []store.Change{own}
+	var changes []store.Change
 	var rows [][]any
 	for _, s := range steps {
 		seq, there := j.kept[s.Key]
@@ -137,21 +134,26 @@ func (j *journal) keep(ctx context.Context, tx store.Tx, next *Run, steps []*eng
 	if len(rows) > 0 {
 		changes = append(changes, store.Change{Into: t.steps, Fields: stepColumns, Rows: rows})
 	}
-	touched, err := tx.Batch(ctx, changes)
-	if len(touched) > 0 && touched[0] == 0 {
-		return errMoved // and what came after it is undone, if it did not fail for that
+	leaves := next.Status != Running && j.run.Status == Running && j.home.takesTurns(next)
+	awaited := next.Parent != "" && next.Status.Ended()
+	if own.Update != nil && !leaves && !awaited {
+		return tx.Last(ctx, own.Update, changes)
+	}
+	touched, err := tx.Batch(ctx, append([]store.Change{own}, changes...))
+	if own.Update != nil && len(touched) > 0 && touched[0] == 0 {
+		return store.ErrUntouched
 	}
 	if err != nil {
 		return err
 	}
-	if next.Status != Running && j.run.Status == Running {
+	if leaves {
 		called, err := j.home.nextTurn(ctx, tx, next)
 		if err != nil {
 			return err
 		}
 		j.spoke = append(j.spoke, called...)
 	}
-	if next.Parent != "" && next.Status.Ended() {
+	if awaited {
 		return j.poke(ctx, tx, next.Parent)
 	}
 	return nil

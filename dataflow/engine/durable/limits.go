@@ -30,6 +30,12 @@ func (h *home) limitOf(workflow string) *dataflow.RunLimit {
 	return nil
 }
 
+// takesTurns reports whether others may wait for the place that a run leaves.
+func (h *home) takesTurns(r *Run) bool {
+	limit := h.limitOf(r.Workflow)
+	return limit != nil && limit.Concurrency > 0
+}
+
 // placeOf is the place of a run among others: its workflow's priority, and the
 // group whose bounds it shares.
 func (h *home) placeOf(workflow string, inputs *dataflow.Object) (priority int64, group string) {
@@ -194,10 +200,6 @@ func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Tim
 // nextTurn calls up the run that was put off longest for want of a place that
 // this run has left. It returns its id, if there is one.
 func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) (called []string, err error) {
-	limit := h.limitOf(r.Workflow)
-	if limit == nil || limit.Concurrency == 0 {
-		return nil, nil
-	}
 	t, entries := h.tables.runs, h.tables.timetable
 	g := group{r.Workflow, r.Group}
 	// Who is putting others off now has seen this run in progress: its row is

@@ -342,7 +342,7 @@ func (j *journal) write(ctx context.Context, next *Run, steps []*engine.Step) er
 			j.spoke = nil
 			return j.keep(ctx, tx, next, steps)
 		})
-		if errors.Is(err, errMoved) {
+		if errors.Is(err, store.ErrUntouched) {
 			if err = j.reload(ctx); err == nil || errors.Is(err, engine.ErrCancelled) {
 				next.poke = j.run.poke
 				continue

@@ -264,6 +264,17 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 }
 
 func (t *tx) Batch(ctx context.Context, changes []store.Change) ([]int64, error) {
+	t.beginBatch(changes)
+	return t.Tx.Batch(ctx, changes)
+}
+
+func (t *tx) Last(ctx context.Context, first *query.Update, rest []store.Change) error {
+	t.w.begin(first.Model)
+	t.beginBatch(rest)
+	return t.Tx.Last(ctx, first, rest)
+}
+
+func (t *tx) beginBatch(changes []store.Change) {
 	for _, c := range changes {
 		if c.Update != nil {
 			t.w.begin(c.Update.Model)
@@ -271,7 +282,6 @@ func (t *tx) Batch(ctx context.Context, changes []store.Change) ([]int64, error)
 			t.w.begin(c.Into)
 		}
 	}
-	return t.Tx.Batch(ctx, changes)
 }
 
 func (t *tx) Query(ctx context.Context, q *rawsql.Statement, args []any) (*store.Answer, error) {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"time"
 
@@ -81,31 +82,119 @@ func (t *tx) Batch(ctx context.Context, changes []store.Change) ([]int64, error)
 	}
 	var all batch
 	before, err := t.c.begins(ctx, &all)
-	sent := make([]sent, len(changes))
-	for i := 0; i < len(changes) && err == nil; i++ {
-		sent[i], err = t.enqueue(ctx, &all, changes[i])
-	}
 	if err != nil {
 		return nil, t.spoil(t.c.toError(ctx, err))
 	}
-	trip := t.c.send(ctx, &all)
-	touched := make([]int64, 0, len(changes))
-	for i := -before; i < len(changes) && trip.NextResult(); i++ {
+	parts, err := t.enqueueAll(ctx, &all, changes, nil)
+	if err != nil {
+		return nil, err
+	}
+	tags, err := t.perform(ctx, &all, before, parts)
+	touched := make([]int64, len(tags))
+	for i, tag := range tags {
+		touched[i] = tag.RowsAffected()
+	}
+	if err != nil {
+		err = t.failedOf(ctx, parts, len(tags), err)
+	}
+	return touched, err
+}
+
+// Last implements store.Tx. What is sent with a commit may have happened though
+// the connection was lost: so it is kept for that only where the transaction has
+// begun, on a connection that has answered, and can otherwise be run again.
+func (t *tx) Last(ctx context.Context, first *query.Update, rest []store.Change) error {
+	if len(t.c.opening) > 0 || t.depth > 0 || slices.ContainsFunc(rest, lone) || lone(store.Change{Update: first}) {
+		return store.LastNow(ctx, t, first, rest)
+	}
+	if err := t.ready(ctx); err != nil {
+		return err
+	}
+	t.last = &ending{first, rest}
+	return nil
+}
+
+// ending are the changes of a transaction's Last.
+type ending struct {
+	first *query.Update
+	rest  []store.Change
+}
+
+// Around a statement that must touch a row: a division by zero where it has not
+// keeps the commit behind it, which is on its way, from being run.
+var mustTouch = [2]string{`WITH "touched" AS (`, ` RETURNING 1) SELECT 1 / count(*) FROM "touched"`}
+
+// finish makes the last changes of a transaction and commits it.
+func (t *tx) finish(ctx context.Context) (err error, again bool) {
+	if err := ctx.Err(); err != nil {
+		return store.Interrupted(err), false
+	}
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), endWait)
+	defer cancel()
+	var all batch
+	parts, err := t.enqueueAll(ctx, &all, append([]store.Change{{Update: t.last.first}}, t.last.rest...), &mustTouch)
+	if err == nil {
+		if err = t.c.enqueue(ctx, &all, []byte("COMMIT"), nil); err != nil {
+			err = t.spoil(t.c.toError(ctx, err))
+		}
+	}
+	if err != nil {
+		return err, t.again != nil
+	}
+	n := len(parts)
+	tags, err := t.perform(ctx, &all, 0, append(parts, sent{}))
+	switch {
+	case len(tags) > n: // even if the connection broke right after
+		return committed(tags[n]), false
+	case sqlState(err) == idledAway: // it was over before we asked
+		return t.c.toError(ctx, err), true
+	case t.c.lost():
+		return unknownCommit(err), false
+	case len(tags) == n:
+		return t.c.toError(ctx, fmt.Errorf("commit: %w", err)), retryable(err)
+	case len(tags) == 0 && sqlState(err) == divisionByZero:
+		return store.ErrUntouched, false
+	}
+	return t.failedOf(ctx, parts, len(tags), err), t.again != nil
+}
+
+// enqueueAll adds changes to a batch. around, if there is one, is what stands
+// before and after the first.
+func (t *tx) enqueueAll(ctx context.Context, all *batch, changes []store.Change, around *[2]string) ([]sent, error) {
+	parts := make([]sent, len(changes), len(changes)+1)
+	for i, c := range changes {
+		var err error
+		if parts[i], err = t.enqueue(ctx, all, c, around); err != nil {
+			return nil, t.spoil(t.c.toError(ctx, err))
+		}
+		around = nil
+	}
+	return parts, nil
+}
+
+// perform sends a batch and returns what its statements, from the one numbered
+// before on, tell of what they did: all, or those before the one that failed.
+func (t *tx) perform(ctx context.Context, all *batch, before int, parts []sent) (tags []pgconn.CommandTag, err error) {
+	trip := t.c.send(ctx, all)
+	tags = make([]pgconn.CommandTag, 0, len(parts))
+	for i := -before; i < len(parts) && trip.NextResult(); i++ {
 		tag, err := trip.ResultReader().Close()
 		if err != nil {
 			break // it is the trip's too
 		}
 		if i >= 0 {
-			t.s.ended(ctx, sent[i].sql, sent[i].statement, sent[i].began)
-			touched = append(touched, tag.RowsAffected())
+			t.s.ended(ctx, parts[i].sql, parts[i].statement, parts[i].began)
+			tags = append(tags, tag)
 		}
 	}
-	if err = trip.Close(); err == nil {
-		return touched, nil
-	}
-	failed := sent[min(len(touched), len(sent)-1)]
+	return tags, trip.Close()
+}
+
+// failedOf explains why a batch has failed after so many of its changes.
+func (t *tx) failedOf(ctx context.Context, parts []sent, made int, err error) error {
+	failed := parts[min(made, len(parts)-1)]
 	t.s.ended(ctx, failed.sql, failed.statement, failed.began)
-	return touched, t.raced(failed.tab.model, t.explain(ctx, failed.tab, failed.change, err))
+	return t.raced(failed.tab.model, t.explain(ctx, failed.tab, failed.change, err))
 }
 
 // lone reports whether a change takes more than one statement, or another one
@@ -128,7 +217,7 @@ type sent struct {
 }
 
 // enqueue adds a change to a batch.
-func (t *tx) enqueue(ctx context.Context, all *batch, c store.Change) (s sent, err error) {
+func (t *tx) enqueue(ctx context.Context, all *batch, c store.Change, around *[2]string) (s sent, err error) {
 	var b *query.Builder
 	switch u := c.Update; {
 	case u != nil:
@@ -136,7 +225,13 @@ func (t *tx) enqueue(ctx context.Context, all *batch, c store.Change) (s sent, e
 			return s, err
 		}
 		b = t.builder()
+		if around != nil {
+			b.Raw(around[0])
+		}
 		b.Update(u)
+		if around != nil {
+			b.Raw(around[1])
+		}
 		s.change, s.statement = changed(u), store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where}
 	default:
 		if s.tab, err = t.s.table(c.Into); err != nil {

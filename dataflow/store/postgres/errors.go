@@ -26,6 +26,7 @@ const (
 	noPrivilege         = "42501"
 	readOnlyTransaction = "25006"
 	idledAway           = "25P03"
+	divisionByZero      = "22012"
 	invalidRegex        = "2201B"
 	diskFull            = "53100"
 	tooLarge            = "54000"

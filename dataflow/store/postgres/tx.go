@@ -12,6 +12,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // How often a transaction is run, and how long is waited before it is run
@@ -80,6 +81,9 @@ func (s *Store) once(ctx context.Context, attempt int, opening []string, f func(
 	if err != nil {
 		return err, c.lost() && ctx.Err() == nil && dataflow.AsError(err).Code == "busy"
 	}
+	if t.last != nil {
+		return t.finish(ctx)
+	}
 	return c.commit(ctx)
 }
 
@@ -95,12 +99,7 @@ func (c *conn) commit(ctx context.Context) (err error, again bool) {
 	defer cancel()
 	results, err := c.Exec(ctx, "COMMIT").ReadAll()
 	if len(results) == 1 && results[0].Err == nil {
-		switch results[0].CommandTag.String() {
-		case "COMMIT": // even if the connection broke right after
-			return nil, false
-		case "ROLLBACK":
-			return dataflow.Internal(fmt.Errorf("PostgreSQL has undone the transaction")), false
-		}
+		return committed(results[0].CommandTag), false // even if the connection broke right after
 	}
 	if err == nil {
 		err = fmt.Errorf("no answer to COMMIT")
@@ -114,6 +113,14 @@ func (c *conn) commit(ctx context.Context) (err error, again bool) {
 	return c.toError(ctx, fmt.Errorf("commit: %w", err)), retryable(err)
 }
 
+// committed reports, by what COMMIT is answered, whether it was done.
+func committed(tag pgconn.CommandTag) error {
+	if tag.String() != "COMMIT" {
+		return dataflow.Internal(fmt.Errorf("PostgreSQL has answered COMMIT with %q", tag))
+	}
+	return nil
+}
+
 // tx is a transaction. A statement that fails spoils it: what follows fails
 // too, up to the end of the innermost Savepoint.
 type tx struct {
@@ -121,8 +128,9 @@ type tx struct {
 	failed error // of the statement that spoilt it
 	again  error // why the whole of it is to be run again; no Savepoint saves it
 	depth  int   // of savepoints
-	over   bool  // the function it was handed to has returned
-	races  bool  // may be run again for having lost one
+	last   *ending
+	over   bool // the function it was handed to has returned
+	races  bool // may be run again for having lost one
 	added  []*dataflow.Model
 	asked  []*dataflow.Model // models that were read
 }
@@ -146,6 +154,8 @@ func (t *tx) ready(ctx context.Context) error {
 	switch {
 	case t.over:
 		return dataflow.Internal(fmt.Errorf("a transaction is used after its end"))
+	case t.last != nil:
+		return dataflow.Internal(fmt.Errorf("a transaction is used after its Last"))
 	case t.again != nil:
 		return t.again
 	case t.failed != nil:

@@ -194,6 +194,11 @@ func (t *tx) Batch(ctx context.Context, changes []store.Change) ([]int64, error)
 	return store.OneByOne(ctx, t, changes)
 }
 
+// Last implements store.Tx.
+func (t *tx) Last(ctx context.Context, first *query.Update, rest []store.Change) error {
+	return store.LastNow(ctx, t, first, rest)
+}
+
 // Delete implements store.Tx.
 func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error) {
 	if err := t.ready(ctx); err != nil {

@@ -44,6 +44,7 @@ func Run(t *testing.T, open Open) {
 		{"inserts", testInserts},
 		{"adding one", testAdds},
 		{"batches", testBatches},
+		{"last changes", testLast},
 		{"updates", testUpdates},
 		{"deletes", testDeletes},
 		{"unique", testUnique},
