@@ -30,7 +30,7 @@ func memory(ctx context.Context, c config) error {
 		rows = append(rows, append([]string{on.engine}, row...))
 	}
 	table(c.out, fmt.Sprintf("Resident memory in MiB over %d requests of 64 connections, read %d times", c.million, samples),
-		[]string{"", "idle", "highest, first half", "highest, second half", "at the end"}, rows)
+		[]string{"", "idle", "highest, first half", "highest, second half", "at the end", "of it in no file"}, rows)
 	return nil
 }
 
@@ -63,7 +63,8 @@ func memoryOn(ctx context.Context, c config, url string) ([]string, error) {
 		half := i * len(halves) / samples
 		halves[half] = max(halves[half], last)
 	}
-	return []string{mib(idle), mib(halves[0]), mib(halves[1]), mib(last)}, nil
+	own, err := p.own()
+	return []string{mib(idle), mib(halves[0]), mib(halves[1]), mib(last), mib(own)}, err
 }
 
 // mixed sends one sample's share of the requests.

@@ -164,13 +164,19 @@ func familyCPU(pid int) (time.Duration, error) {
 	return all, nil
 }
 
-// rss returns the memory that the server holds, in bytes.
-func (p *process) rss() (int64, error) {
+// rss returns the memory of the server that is in place, in bytes.
+func (p *process) rss() (int64, error) { return p.memory("VmRSS:") }
+
+// own returns what of rss is in no file: neither the program's own code nor
+// pages of a database, which the system takes back when it needs them.
+func (p *process) own() (int64, error) { return p.memory("RssAnon:") }
+
+func (p *process) memory(of string) (int64, error) {
 	b, err := os.ReadFile(fmt.Sprintf("/proc/%d/status", p.cmd.Process.Pid))
 	if err != nil {
 		return 0, err
 	}
-	_, rest, _ := strings.Cut(string(b), "VmRSS:")
+	_, rest, _ := strings.Cut(string(b), of)
 	kb, _, _ := strings.Cut(strings.TrimSpace(rest), " ")
 	n, err := strconv.ParseInt(kb, 10, 64)
 	return n << 10, err
