@@ -187,6 +187,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"reference", StatusConflict, "There is no row with the id that the field refers to."},
 	{"unique_violation", StatusConflict, "Another row has a value, or a combination of values, that must be unique. A bulk write changes rows one after another, so that two which swap their values are refused by the first: give one of them a third value in between."},
 	{"reference_violation", StatusConflict, "A row refers to one that does not exist, or one that others still refer to was to be deleted."},
+	{"table_rule", StatusRejected, "The table has a rule of its own, which the app does not know of, and the row breaks it: a CHECK, the domain of a column, or a trigger of another program. The message names the rule. What a trigger says is in nobody's answer, because it may hold values of rows; PostgreSQL's own log has it. A rule that is written beside the field too, as `ge` or `pattern`, is told of before the database is asked."},
 	{"busy", StatusBusy, "The database is locked by another program, or too many callers wait for it. Trying again soon is likely to work."},
 	{"commit_unknown", StatusTimeout, "The connection to PostgreSQL was lost while the transaction was being committed: it has happened as a whole, or not at all, and only the database knows. Look before repeating it. A request with an Idempotency-Key can be repeated safely."},
 	{"timeout", StatusTimeout, "There was no answer in the time that the request had."},

@@ -169,6 +169,8 @@ func (m *Model) veiled(c Caller, err error) error {
 				return store.Taken(m.m, nil, "", e.Err)
 			}
 		}
+	case e.Code == "table_rule" && m.sight(c).hidden != nil: // its name, or on SQLite its text, is of columns
+		return store.Refused(m.m, "", e.Problems[0].Pointer, e.Err)
 	case e.Code == "reference_violation" && len(e.Problems) == 0 && m.referredUnseen(c):
 		other := *e
 		other.Message, other.Hint = "other rows still refer to this "+m.m.Name, ""

@@ -105,6 +105,9 @@ func (w *writer) unfit(t *migrate.Table) string {
 	if !tableName.Fits(t.Name) || len(t.Name) > 60 {
 		return "its name can't be written; rename it, or serve a view of it by other means"
 	}
+	if whole := w.Parts[t.Name]; whole != "" {
+		return "it is a part of " + whole + ", which has its rows"
+	}
 	var ids []string
 	for i := range t.Columns {
 		c := &t.Columns[i]
@@ -137,12 +140,17 @@ var types = map[string]string{
 }
 
 // foreignTypes are those that a table of the runtime's own would not keep so.
-var foreignTypes = map[string]string{"timestamp without time zone": "datetime", "jsonb": "json", "NUMERIC": "float"}
+var foreignTypes = map[string]string{"timestamp without time zone": "datetime", "jsonb": "json", "NUMERIC": "float", padded: "str", "citext": "str"}
+
+// padded is how PostgreSQL calls the type that is declared as char(n).
+const padded = "character"
 
 // remarks are what to know of a column of such a type.
 var remarks = map[string]string{
 	"timestamp without time zone": "%s is kept without a time zone: it is read and written as UTC",
 	"jsonb":                       "%s is a jsonb: the order of its keys, and which of two equal ones counts, is the database's",
+	padded:                        "%s is a char(n): blanks at its end are not of the value, so one that ends in a blank is refused",
+	"citext":                      "%s is a citext: to the database upper and lower case are the same, in filters and where it must be unique",
 	"NUMERIC":                     "%s is a NUMERIC of SQLite, which keeps a binary fraction: 0.1 is not exact",
 }
 
@@ -163,6 +171,11 @@ func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 		return "bool"
 	case w.Own:
 		return types[c.Storage]
+	case len(c.Values) > 0: // of an enum type
+		if slices.Contains(c.Values, "") {
+			return ""
+		}
+		return "enum(" + quoted(c.Values) + ")"
 	}
 	typ := cmp.Or(types[c.Storage], foreignTypes[c.Storage])
 	if strings.HasPrefix(c.Storage, "text in the order of") {
@@ -186,6 +199,10 @@ func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
 		return "the values of a " + c.Kind + " are not in the database: declare it by hand"
 	case strings.Contains(c.Kind, "list(decimal"):
 		return "the digits of a " + c.Kind + " are not in the database: declare it by hand"
+	case slices.Contains(c.Values, ""):
+		return "a value of its enum type is empty, and a field's can't be"
+	case strings.HasSuffix(c.Storage, "[]"):
+		return fmt.Sprintf("no type of field is kept as %s; the same as a jsonb would be a json: ALTER COLUMN %s TYPE jsonb USING to_jsonb(%s)", n.Type, c.Name, c.Name)
 	case w.typeOf(t, c) == "":
 		return fmt.Sprintf("no type of field is kept as %s", cmp.Or(n.Type, c.Storage, "a column without a type"))
 	}
@@ -325,9 +342,7 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 	} else if c.Ref != nil || n.RefWide {
 		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
 	}
-	if remark := remarks[c.Storage]; remark != "" && !w.Own {
-		w.comment(remark, name)
-	}
+	w.remark(c, n, name)
 	if c.Optional {
 		options = append(options, "optional = True")
 	}
@@ -335,12 +350,28 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 		options = append(options, index)
 	}
 	if !w.Own {
-		options = append(options, bounds(typ, n.Type)...)
+		options = append(options, bounds(typ, c.Storage, n.Type)...)
 	}
 	if name != c.Name {
 		options = append(options, "column = "+quote(c.Name))
 	}
 	w.f("    %s: %s,\n", quote(name), call(typ, options))
+}
+
+// remark says what to know of a column beside its field.
+func (w *writer) remark(c *migrate.Column, n migrate.FoundColumn, name string) {
+	if w.Own {
+		return
+	}
+	if remark := remarks[c.Storage]; remark != "" {
+		w.comment(remark, name)
+	}
+	if len(c.Values) > 0 {
+		w.comment("%s is of an enum type: it sorts in the order of its values", name)
+	}
+	if n.Domain != "" {
+		w.comment("%s is of the domain %s: what that asks for beside the type, the database goes on holding to", name, n.Domain)
+	}
 }
 
 func refTable(c *migrate.Column) string {
@@ -392,12 +423,16 @@ func (w *writer) target(m *model, c *migrate.Column) string {
 var length = lazyregexp.New(`(?i)char[a-z ]*\(([0-9]+)\)`)
 
 // bounds are what the declared type keeps beyond the field's.
-func bounds(typ, declared string) []string {
+func bounds(typ, storage, declared string) (options []string) {
 	switch {
 	case typ == "str":
 		if n := length.FindStringSubmatch(declared); n != nil {
-			return []string{"max_length = " + n[1]}
+			options = append(options, "max_length = "+n[1])
 		}
+		if storage == padded {
+			options = append(options, `pattern = "(^|[^ ])$"`)
+		}
+		return options
 	case typ == "int" && declared == "integer":
 		return []string{"ge = -2147483648", "le = 2147483647"}
 	case typ == "int" && declared == "smallint":

@@ -55,6 +55,14 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 		case !h.Optional && w.Optional:
 			add(w, dataflow.SeverityError, "the column %s can't be null, but the field is optional", column)
 		}
+		if w.Kind == "enum" && h.Kind == "enum" {
+			for _, v := range without(w.Values, h.Values) {
+				add(w, dataflow.SeverityError, "the column %s can't be %q: its type has %s", column, v, strings.Join(h.Values, ", "))
+			}
+			for _, v := range without(h.Values, w.Values) {
+				add(w, dataflow.SeverityWarning, "the column %s can be %q, which the field can't", column, v)
+			}
+		}
 		if w.Ref != nil && h.Ref == nil {
 			add(w, dataflow.SeverityWarning, "the column %s has no foreign key, so nothing keeps it from referring to rows that do not exist", column)
 		}
@@ -73,4 +81,14 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 		}
 	}
 	return ds
+}
+
+// without lists what of a is not in b.
+func without(a, b []string) (rest []string) {
+	for _, v := range a {
+		if !slices.Contains(b, v) {
+			rest = append(rest, v)
+		}
+	}
+	return rest
 }

@@ -9,11 +9,13 @@ type Found struct {
 	Columns map[string]FoundColumn // by "table.column"
 	Indexes map[string][]string    // every index but those of primary keys, by table
 	Others  []string               // what is no table: "view late_orders"
+	Parts   map[string]string      // tables that are parts of others, which have their rows
 }
 
 // FoundColumn is what a Column leaves out.
 type FoundColumn struct {
-	Type      string   // as the database declares it: "varchar(20)"
+	Type      string   // as the database declares it: "varchar(20)"; what is below it, of a domain
+	Domain    string   // the domain that the column is of, or ""
 	Default   string   // the expression, or ""
 	Generated bool     // the database works the value out itself
 	Values    []string // what a CHECK lets it be: these texts, and nothing else
@@ -24,7 +26,7 @@ type FoundColumn struct {
 
 // NewFound collects what an engine finds.
 func NewFound(s *Schema, snapshot *Schema) *Found {
-	f := &Found{Schema: s, Models: map[string]string{}, Columns: map[string]FoundColumn{}, Indexes: map[string][]string{}}
+	f := &Found{Schema: s, Models: map[string]string{}, Columns: map[string]FoundColumn{}, Indexes: map[string][]string{}, Parts: map[string]string{}}
 	if snapshot != nil {
 		for _, t := range snapshot.Tables {
 			f.Models[t.Name] = t.Model

@@ -60,3 +60,16 @@ func Taken(m *dataflow.Model, columns []string, prefix string, cause error) *dat
 	}
 	return e
 }
+
+// Refused is the error for a row that breaks a rule which the table has and the
+// app does not know of: a CHECK or a trigger of another program. rule is its
+// name, or "". What a trigger says is for nobody: it may hold a row's values.
+func Refused(m *dataflow.Model, rule, prefix string, cause error) *dataflow.Error {
+	e := &dataflow.Error{Code: "table_rule", Status: dataflow.StatusRejected, Model: m.Name, Err: cause,
+		Message: fmt.Sprintf("the table %s has rules of its own, and refuses this %s", m.Table, m.Name)}
+	if rule != "" {
+		e.Message = fmt.Sprintf("this %s breaks a rule of the table %s: %s", m.Name, m.Table, rule)
+	}
+	e.Problems = []dataflow.Problem{{Code: "table_rule", Pointer: prefix, Detail: e.Message}}
+	return e
+}

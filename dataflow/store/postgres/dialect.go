@@ -80,27 +80,31 @@ func (dialect) Encode(t *dataflow.Type, v any) any {
 // Text writes the conditions on text. Where a pattern begins with literal
 // text, a range over it lets an index narrow the search.
 func (d dialect) Text(b *query.Builder, column string, op query.Op, arg string) {
+	as := ""
+	if d.foreign {
+		as = "::text" // it may be citext or char(n), which have comparisons of their own
+	}
 	switch op {
 	case query.StartsWith:
 		if d.foreign {
-			b.Raw("starts_with(").Ident(column).Raw(", ").Arg(arg).Raw(")")
+			b.Raw("starts_with(").Ident(column).Raw("::text, ").Arg(arg).Raw(")")
 			return
 		}
 		prefixRange(b, column, arg)
 	case query.EndsWith:
-		b.Raw("right(").Ident(column).Raw(", length(").Arg(arg).Raw("::text)) = ").Arg(arg)
+		b.Raw("right(").Ident(column).Raw(as + ", length(").Arg(arg).Raw("::text)) = ").Arg(arg)
 	case query.Contains:
-		b.Raw("strpos(").Ident(column).Raw(", ").Arg(arg).Raw(") > 0")
+		b.Raw("strpos(").Ident(column).Raw(as + ", ").Arg(arg).Raw(") > 0")
 	case query.Like:
 		if prefix := query.LikePrefix(arg); prefix != "" && !d.foreign {
 			prefixRange(b, column, prefix)
 			b.Raw(" AND ")
 		}
-		b.Ident(column).Raw(" LIKE ").Arg(arg)
+		b.Ident(column).Raw(as + " LIKE ").Arg(arg)
 	case query.Ilike:
-		b.Ident(column).Raw(" ~ ").Arg(ilikePattern(query.FoldCase(arg)))
+		b.Ident(column).Raw(as + " ~ ").Arg(ilikePattern(query.FoldCase(arg)))
 	case query.Regex:
-		b.Ident(column).Raw(" ~ ").Arg(regexPattern(arg))
+		b.Ident(column).Raw(as + " ~ ").Arg(regexPattern(arg))
 	}
 }
 

@@ -19,6 +19,10 @@ const (
 	deadlock            = "40P01"
 	lockNotAvailable    = "55P03"
 	queryCanceled       = "57014"
+	checkViolation      = "23514"
+	notNullViolation    = "23502"
+	generatedAlways     = "428C9"
+	raisedException     = "P0001" // by a trigger, unless it says otherwise
 	undefinedTable      = "42P01"
 	undefinedDatabase   = "3D000"
 	wrongPassword       = "28P01"
@@ -31,6 +35,7 @@ const (
 	diskFull            = "53100"
 	tooLarge            = "54000"
 	outOfRange          = "22003"
+	tooLongText         = "22001"
 	ioError             = "58030"
 	tooManyConnections  = "53300"
 	startingUp          = "57P03"
@@ -97,7 +102,7 @@ func stated(state string, err error) *dataflow.Error {
 	case ioError:
 		return &dataflow.Error{Code: "storage_failed", Status: dataflow.StatusStorage,
 			Message: "the disk of the database reported an error", Err: err}
-	case tooLarge, outOfRange:
+	case tooLarge, outOfRange, tooLongText:
 		return &dataflow.Error{Code: "too_large", Status: dataflow.StatusInvalid,
 			Message: "a value is too large for the database", Err: err}
 	case invalidRegex:

@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -32,6 +33,8 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	}
 	switch cause.Code {
 	case uniqueViolation, foreignKeyViolation, restrictViolation:
+	case checkViolation, notNullViolation, raisedException, generatedAlways:
+		return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
 	default:
 		return t.c.toError(ctx, err)
 	}
@@ -55,6 +58,19 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		return t.stillReferred(ctx, tab, c, k, cause)
 	}
 	return t.missingReference(ctx, tab, c, k, cause)
+}
+
+// ruleOf names the rule that a row has broken, "" for what a trigger raised.
+func ruleOf(cause *pgconn.PgError) string {
+	switch {
+	case cause.Routine == raised:
+		return ""
+	case cause.Code == generatedAlways:
+		return "its ids are GENERATED ALWAYS, so none can be given"
+	case cause.Code == notNullViolation:
+		return "NOT NULL of " + cmp.Or(cause.ColumnName, cause.DataTypeName)
+	}
+	return cause.ConstraintName
 }
 
 // sets reports whether the change gives one of the columns a value.

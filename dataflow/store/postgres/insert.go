@@ -152,7 +152,7 @@ func (in *inserting) allRows(cols []int, rows [][]any) *query.Builder {
 			b.Raw(", ")
 		}
 		_, _, cast := elements(in.typ(c))
-		b.Raw("c" + strconv.Itoa(i) + cast)
+		b.Raw("c" + strconv.Itoa(i) + cast + in.s.casts[[2]string{in.tab.model.Table, in.field(c).ColumnName()}])
 	}
 	b.Raw(" FROM unnest(")
 	for i, c := range cols {
@@ -198,10 +198,12 @@ func (in *inserting) into(cols []int) *query.Builder {
 		if i > 0 {
 			b.Raw(", ")
 		}
-		b.Ident(in.tab.columns[in.fields[c]].field.ColumnName())
+		b.Ident(in.field(c).ColumnName())
 	}
 	return b.Raw(")")
 }
+
+func (in *inserting) field(c int) *dataflow.Field { return in.tab.columns[in.fields[c]].field }
 
 func (in *inserting) typ(c int) *dataflow.Type { return in.tab.columns[in.fields[c]].typ }
 
@@ -271,7 +273,7 @@ func (in *inserting) advance(ctx context.Context, rows [][]any, at int) error {
 // each half by itself.
 func (in *inserting) failedAmong(ctx context.Context, from, to int, cause error) error {
 	switch sqlState(cause) {
-	case uniqueViolation, foreignKeyViolation:
+	case uniqueViolation, foreignKeyViolation, checkViolation, notNullViolation, raisedException, generatedAlways:
 	default:
 		return in.c.toError(ctx, cause)
 	}

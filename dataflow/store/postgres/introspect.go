@@ -27,6 +27,11 @@ JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.conkey[1]`
 	foundIndexesQuery = `SELECT t.relname, c.relname FROM (` + ours + `) AS t JOIN pg_index i ON i.indrelid = t.oid AND NOT i.indisprimary
 JOIN pg_class c ON c.oid = i.indexrelid ORDER BY c.relname`
 
+	// A part of a partitioned table is no table of its own: its rows are the
+	// whole's.
+	foundPartsQuery = `SELECT c.relname, p.relname FROM pg_inherits i JOIN pg_class c ON c.oid = i.inhrelid AND c.relispartition
+JOIN pg_class p ON p.oid = i.inhparent WHERE c.relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema())`
+
 	foundOthersQuery = `SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'foreign table ' END || relname
 FROM pg_class WHERE relkind IN ('v', 'm', 'f') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY relname`
 )
@@ -83,6 +88,13 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 	}
 	f := migrate.NewFound(s, before)
 	f.Own = m.there
+	var foreign []foreignType
+	if !f.Own {
+		if foreign, err = foreignTypes(ctx, c); err != nil {
+			return nil, err
+		}
+		lookThrough(s, foreign)
+	}
 	for _, q := range []struct {
 		sql string
 		row func([][]byte)
@@ -103,11 +115,15 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 			}
 		}},
 		{foundIndexesQuery, func(r [][]byte) { f.Indexes[string(r[0])] = append(f.Indexes[string(r[0])], string(r[1])) }},
+		{foundPartsQuery, func(r [][]byte) { f.Parts[string(r[0])] = string(r[1]) }},
 		{foundOthersQuery, func(r [][]byte) { f.Others = append(f.Others, string(r[0])) }},
 	} {
 		if err := c.query(ctx, q.sql, nil, q.row); err != nil {
 			return nil, err
 		}
+	}
+	for _, t := range foreign {
+		f.Note(t.table, t.Name, func(c *migrate.FoundColumn) { c.Type, c.Domain = t.declared, t.domain })
 	}
 	return f, nil
 }

@@ -425,6 +425,18 @@ func TestExistingSchema(t *testing.T) {
 	}
 }
 
+func TestTypesOfOthers(t *testing.T) {
+	for storage, want := range map[string]string{
+		"character": "text", "character varying": "text", "text": "text", "text in the order of de_DE": "text", "citext": "text",
+		"smallint": "bigint", "real": "double precision", "jsonb": "json", "timestamp without time zone": "timestamp with time zone",
+		"text[]": "text[]", "interval": "interval", "numeric": "numeric",
+	} {
+		if got := alike(storage); got != want {
+			t.Errorf("%s is served as %s, not %s", storage, got, want)
+		}
+	}
+}
+
 // wide is a schema of n tables.
 func wide(url string, n int) *dataflow.Database {
 	models := make([]*dataflow.Model, n)

@@ -25,6 +25,8 @@ type migrator struct {
 	name   string
 	locked bool
 	found  meta // when last asked for
+
+	foreign []foreignType // of another program's tables, when last inspected
 }
 
 var _ migrate.DB = (*migrator)(nil)
@@ -71,7 +73,17 @@ func (m *migrator) Lenient(s *migrate.Schema) { widen(s) }
 
 func (m *migrator) Data(ctx context.Context) migrate.Data { return rowData{ctx, m.c} }
 
-func (m *migrator) Inspect(ctx context.Context) (*migrate.Schema, error) { return inspect(ctx, m.c) }
+// Inspect implements migrate.DB. What types of others come to is not asked for
+// where there are none.
+func (m *migrator) Inspect(ctx context.Context) (*migrate.Schema, error) {
+	s, err := inspect(ctx, m.c)
+	if err != nil || !m.db.Options.ExistingSchemaMode {
+		return s, err
+	}
+	m.foreign, err = foreignTypes(ctx, m.c)
+	lookThrough(s, m.foreign)
+	return s, err
+}
 
 // The advisory lock of migrations: a number of ours, and one of the schema.
 const (

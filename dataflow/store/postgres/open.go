@@ -57,7 +57,8 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	if failure != nil {
 		return nil, nil, []dataflow.Diagnostic{*failure}
 	}
-	run := migrate.Runner{DB: &migrator{c: c, db: db, name: name}, Database: db, System: opts.System}
+	m := &migrator{c: c, db: db, name: name}
+	run := migrate.Runner{DB: m, Database: db, System: opts.System}
 	result, diags := run.Open(ctx)
 	_ = c.Close(context.WithoutCancel(ctx))
 	if result == nil {
@@ -70,7 +71,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
-		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables()}, db, models, opts)
+		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables(), casts: castsOf(m.foreign)}, db, models, opts)
 	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
 }
 

@@ -96,6 +96,9 @@ func (r session) rows(ctx context.Context, b *query.Builder, s store.Statement, 
 	for failed == nil && reader.NextRow() {
 		r.c.shown = true
 		current.vals, current.descriptions = reader.Values(), reader.FieldDescriptions()
+		if r.s.dialect.foreign {
+			current.unpadded()
+		}
 		failed = f(current)
 	}
 	ended = true

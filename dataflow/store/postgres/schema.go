@@ -4,10 +4,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
-	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
 // maxName is how many bytes of a name PostgreSQL keeps.
@@ -33,33 +31,6 @@ func tooLong(models []*dataflow.Model) (diags []dataflow.Diagnostic) {
 
 // errReadOnly is a database that takes no writes: a standby, say.
 var errReadOnly = errors.New("it takes no writes")
-
-// widen takes for the same what can be read and written alike where the
-// tables are not of our making: text of any collation, ints of any size,
-// json in either form, and times without a zone, which are taken for UTC.
-func widen(s *migrate.Schema) {
-	for i := range s.Tables {
-		for j := range s.Tables[i].Columns {
-			c := &s.Tables[i].Columns[j]
-			if c.Kind != "decimal" {
-				c.Kind = ""
-			}
-			c.Values = nil
-			switch {
-			case strings.HasPrefix(c.Storage, "text"), c.Storage == "character varying":
-				c.Storage = "text"
-			case c.Storage == "integer", c.Storage == "smallint":
-				c.Storage = "bigint"
-			case c.Storage == "real":
-				c.Storage = "double precision"
-			case c.Storage == "timestamp without time zone": // sessions are in UTC
-				c.Storage = "timestamp with time zone"
-			case c.Storage == "jsonb":
-				c.Storage = "json"
-			}
-		}
-	}
-}
 
 // failure says why the schema could not be brought up to date: if it is
 // locked, by whom.

@@ -118,7 +118,7 @@ func (d dialect) Search(b *query.Builder, s *query.Search) {
 			}
 			b.Raw("strpos(")
 			if d.foreign {
-				b.Raw(wordsOf("coalesce("+ident(c)+", '')", `E'`+escapedBreaks()+`'`))
+				b.Raw(wordsOf("coalesce("+ident(c)+"::text, '')", `E'`+escapedBreaks()+`'`))
 			} else {
 				b.Ident(d.words.text).Raw("(coalesce(").Ident(c).Raw(", ''))")
 			}

@@ -47,6 +47,7 @@ type shared struct {
 	name        string             // for people
 	fingerprint func() string      // of the schema that was asked for
 	absent      map[string]bool    // tables that it lacks
+	casts       map[[2]string]string
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {

@@ -33,6 +33,9 @@ const maxRaces = 2
 func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 	return s.persist(ctx, func(attempt int) (error, bool) {
 		opening := []string{beginWrite}
+		if s.dialect.foreign {
+			opening = append(opening, atOnce)
+		}
 		if attempt == 1 && store.IsSteady(ctx) {
 			opening = append(opening, endStalled)
 		}
@@ -43,6 +46,7 @@ func (s *Store) Write(ctx context.Context, f func(store.Tx) error) error {
 // How a transaction that writes begins.
 const (
 	beginWrite = "BEGIN ISOLATION LEVEL READ COMMITTED"
+	atOnce     = "SET CONSTRAINTS ALL IMMEDIATE" // not at the commit, where nobody knows what broke them
 	endStalled = "SET LOCAL idle_in_transaction_session_timeout = " + stallTimeout
 )
 

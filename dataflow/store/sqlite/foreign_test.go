@@ -41,6 +41,8 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 		{"TEXT", dataflow.String, "5", `"5"`, ""},
 		{"TEXT", dataflow.String, "x'61'", "", "bytes"},
 		{"DATETIME", dataflow.String, "'2026-01-31 10:00:00'", `"2026-01-31 10:00:00"`, ""},
+		{"datetime(6)", dataflow.String, "'2026-01-31 10:00:00.123456'", `"2026-01-31 10:00:00.123456"`, ""},
+		{"timestamp without time zone", dataflow.String, "'2026-01-31'", `"2026-01-31"`, ""},
 		{"DATETIME", dataflow.String, "1700000000", `"1700000000"`, ""},
 		{"TEXT", dataflow.DateTime, "'2026-01-31T10:00:00.000000Z'", `"2026-01-31T10:00:00.000000Z"`, ""},
 		{"TEXT", dataflow.DateTime, "'2026-01-31 10:00:00'", "", "text of another form"},

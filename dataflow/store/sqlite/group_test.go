@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"path/filepath"
 	"runtime"
 	"slices"
 	"strings"
@@ -14,6 +15,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
 )
 
 // notes is a store with one table of texts.
@@ -54,9 +56,12 @@ type member struct {
 func together(s *Store, members ...*member) {
 	var wg sync.WaitGroup
 	started := make(chan struct{})
-	first := func(tx store.Tx) error {
+	begin := sync.OnceFunc(func() { // it may be run again
 		close(started)
 		waitQueued(s.writer, len(members)-1)
+	})
+	first := func(tx store.Tx) error {
+		begin()
 		return members[0].do(tx)
 	}
 	for i, m := range members {
@@ -297,5 +302,55 @@ func TestAReadIsInterruptedInATransaction(t *testing.T) {
 	}
 	if n := len(texts(t, s)); n != 304 {
 		t.Errorf("%d rows, want 304", n)
+	}
+}
+
+// TestOnesLooseReferenceIsNobodyElses: a reference of another program's table
+// that is looked at by the commit fails for all who share it. Who has not broken
+// it does not hear of that.
+func TestOnesLooseReferenceIsNobodyElses(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "theirs.db")
+	c, err := openConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, sql := range []string{"CREATE TABLE tags (id INTEGER PRIMARY KEY)",
+		"CREATE TABLE notes (id INTEGER PRIMARY KEY, text TEXT NOT NULL, tag INTEGER REFERENCES tags (id) DEFERRABLE INITIALLY DEFERRED)"} {
+		if err := c.run(sql); err != nil {
+			t.Fatal(err)
+		}
+	}
+	c.close()
+	tag := model("Tag", "tags")
+	m := model("Note", "notes", &dataflow.Field{Name: "text", Type: dataflow.String},
+		&dataflow.Field{Name: "tag", Type: &dataflow.Type{Kind: dataflow.KindRef, Model: tag}, Optional: true})
+	db := database(path, tag, m)
+	db.Options.ExistingSchemaMode = true
+	s := openTest(t, db)
+	groupOf(s)
+	note := func(text string, tag any) *member {
+		return &member{do: func(tx store.Tx) error {
+			_, err := tx.Insert(context.Background(), m, []int{1, 2}, [][]any{{text, tag}})
+			return err
+		}}
+	}
+	members := []*member{note("a", nil), note("b", int64(7)), note("c", nil), note("d", int64(8))}
+	together(s, members...)
+	for i, member := range members {
+		loose := member.told != nil && dataflow.AsError(member.told).Code == "reference_violation"
+		if loose != (i%2 == 1) || !loose && member.told != nil {
+			t.Errorf("member %d is told %v", i, member.told)
+		}
+	}
+	got := []string{}
+	if err := s.Select(context.Background(), &query.Select{Model: m}, func(r store.Row) error {
+		got = append(got, r.Value(1).(string))
+		return nil
+	}); err != nil {
+		t.Fatal(err)
+	}
+	slices.Sort(got) // each goes again by itself, in any order
+	if !slices.Equal(got, []string{"a", "c"}) {
+		t.Errorf("kept are %v", got)
 	}
 }

@@ -169,14 +169,23 @@ func readIndex(t *migrate.Table, r *sqlite.Stmt) {
 	t.Indexes = append(t.Indexes, ix)
 }
 
+// moments are types that programs declare for text of a date or a time of day.
+// To SQLite they are numeric, which text that is no number does not mind.
+var moments = map[string]bool{"DATE": true, "DATETIME": true, "TIMESTAMP": true, "TIME": true,
+	"TIMESTAMP WITH TIME ZONE": true, "TIMESTAMP WITHOUT TIME ZONE": true, "TIMESTAMPTZ": true}
+
 // affinity is the type of a STRICT table that a declared type comes to, by
 // SQLite's own rules, so that tables that others have made can be read too.
 func affinity(declared string) string {
-	switch d := strings.ToUpper(declared); {
+	d := strings.ToUpper(declared)
+	if short, _, ok := strings.Cut(d, "("); ok && moments[strings.TrimSpace(short)] { // DATETIME(6), as Rails has it
+		d = strings.TrimSpace(short)
+	}
+	switch {
 	case strings.Contains(d, "INT"), d == "BOOLEAN", d == "BOOL":
 		return "INTEGER"
 	case strings.Contains(d, "CHAR"), strings.Contains(d, "CLOB"), strings.Contains(d, "TEXT"),
-		d == "DATE", d == "DATETIME", d == "TIMESTAMP", d == "TIME", d == "JSON", d == "UUID":
+		moments[d], d == "JSON", d == "UUID":
 		return "TEXT"
 	case strings.Contains(d, "BLOB"), d == "":
 		return "BLOB"

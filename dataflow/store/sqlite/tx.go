@@ -4,6 +4,7 @@ import (
 	"context"
 	"fmt"
 	"strconv"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -282,16 +283,38 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	switch sqlite.ErrCode(err) {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return t.taken(ctx, tab, c, err)
-	case sqlite.ResultConstraintForeignKey, sqlite.ResultConstraintTrigger:
-		if sqlite.ErrCode(err) == sqlite.ResultConstraintTrigger {
-			err = errTrigger
+	case sqlite.ResultConstraintCheck, sqlite.ResultConstraintNotNull, sqlite.ResultConstraintTrigger:
+		if !restricted(err) {
+			return broken(tab, c, err)
 		}
+		err = errTrigger
+		fallthrough
+	case sqlite.ResultConstraintForeignKey:
 		if c.deletes {
 			return t.stillReferred(tab, c, err)
 		}
 		return t.missingReference(ctx, tab, c, err)
 	}
 	return toError(ctx, err)
+}
+
+// restricted reports whether it was a foreign key that refused a deletion: with
+// RESTRICT that is a trigger of SQLite's own.
+func restricted(err error) bool {
+	return sqlite.ErrCode(err) == sqlite.ResultConstraintTrigger && strings.Contains(err.Error(), "FOREIGN KEY constraint failed")
+}
+
+// broken is the error for a row that a rule of its table refuses. SQLite tells
+// a rule by its name, or what it says: "CHECK constraint failed: price > 0".
+func broken(tab *table, c change, err error) error {
+	if sqlite.ErrCode(err) == sqlite.ResultConstraintTrigger {
+		return store.Refused(tab.model, "", c.prefix, errTrigger)
+	}
+	_, rule, _ := strings.Cut(strings.TrimPrefix(err.Error(), "sqlite: step: constraint failed: "), " constraint failed: ")
+	if sqlite.ErrCode(err) == sqlite.ResultConstraintNotNull {
+		rule = "NOT NULL of " + strings.TrimPrefix(rule, tab.model.Table+".")
+	}
+	return store.Refused(tab.model, rule, c.prefix, err)
 }
 
 // missingReference finds which references of a row lead nowhere: SQLite does

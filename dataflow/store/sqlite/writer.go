@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
 )
 
 // How long callers wait to write, and how far one commit is shared.
@@ -54,8 +55,16 @@ type turn struct {
 type group struct {
 	began time.Time
 	turns int
+	lone  bool          // whose first turn shares it with nobody
 	done  chan struct{} // closed when the outcome is known
 	err   error         // why nothing of it has happened, or nil
+}
+
+// loose reports whether a reference that is looked at no sooner than by the
+// commit leads nowhere: that of one turn keeps what all have done from being
+// committed.
+func (g *group) loose() bool {
+	return sqlite.ErrCode(g.err) == sqlite.ResultConstraintForeignKey
 }
 
 func (g *group) finish(err error) {
@@ -120,7 +129,7 @@ func (w *writer) wait(ctx context.Context, t *turn) error {
 func (w *writer) release(ctx context.Context) {
 	if g := w.cur; g != nil {
 		if w.handOn(func(t *turn) bool {
-			return t.joins && g.turns < maxGroup && time.Since(g.began) < w.hold
+			return t.joins && !g.lone && g.turns < maxGroup && time.Since(g.began) < w.hold
 		}) {
 			return
 		}
@@ -176,6 +185,10 @@ func (w *writer) commit(ctx context.Context) error {
 	if e, ok := errors.AsType[*dataflow.Error](err); ok {
 		return e
 	}
+	if sqlite.ErrCode(err) == sqlite.ResultConstraintForeignKey { // DEFERRABLE INITIALLY DEFERRED, as Django has it
+		return &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Err: err,
+			Message: "a row would refer to one that does not exist, or others still refer to one that would be deleted"}
+	}
 	return toError(context.WithoutCancel(ctx), fmt.Errorf("commit: %w", err))
 }
 
@@ -190,6 +203,10 @@ func (w *writer) rollback() {
 // is what it takes.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
 	g, alone, err := w.turn(ctx, true, s, f)
+	if !alone && g != nil {
+		<-g.done
+		alone = g.loose() && g.turns > 1
+	}
 	if alone {
 		g, _, err = w.turn(ctx, false, s, f)
 	}
@@ -210,19 +227,19 @@ func (w *writer) turn(ctx context.Context, joins bool, s *Store, f func(store.Tx
 	if err := w.acquire(ctx, joins); err != nil {
 		return nil, false, err
 	}
-	return w.serve(ctx, s, f)
+	return w.serve(ctx, joins, s, f)
 }
 
 // serve runs f and ends the turn, whatever f does. g is nil if f ran in a
 // transaction that ended with it.
-func (w *writer) serve(ctx context.Context, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
+func (w *writer) serve(ctx context.Context, joins bool, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
 	defer w.release(ctx)
 	first := w.cur == nil
 	if first {
 		if err := w.begin(); err != nil {
 			return nil, false, toError(ctx, err)
 		}
-		w.cur = &group{began: time.Now(), done: make(chan struct{})}
+		w.cur = &group{began: time.Now(), lone: !joins, done: make(chan struct{})}
 	} else if err := w.c.run("SAVEPOINT turn"); err != nil {
 		g = w.cur // before abort takes it away
 		return g, false, w.abort(ctx, err)
