@@ -160,8 +160,8 @@ func CheckFields(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 	return append(problems, p.problems...)
 }
 
-// Expands reports whether a read or a list with these arguments shows more than
-// rows of its model.
+// Expands reports whether a read or a list with these arguments may show more
+// than rows of its model: it may where a run works the fields out.
 func Expands(args *dataflow.Object) bool {
 	if args == nil {
 		return false
@@ -170,16 +170,18 @@ func Expands(args *dataflow.Object) bool {
 		return true
 	}
 	fields, _ := args.Get("fields")
-	switch fields := fields.(type) {
-	case string:
-		return strings.Contains(fields, ".")
-	case []any:
-		return slices.ContainsFunc(fields, func(v any) bool {
-			name, ok := v.(string)
-			return ok && strings.Contains(name, ".")
-		})
+	through := func(v any) bool {
+		name, ok := v.(string)
+		return !ok || strings.Contains(name, ".")
 	}
-	return false
+	switch fields := fields.(type) {
+	case nil:
+		return false
+	case []any:
+		return slices.ContainsFunc(fields, through)
+	default:
+		return through(fields)
+	}
 }
 
 type expandParser struct {

@@ -9,6 +9,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/engine"
 	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/sqlite"
 )
@@ -381,5 +382,57 @@ func TestADryRunKeepsNothing(t *testing.T) {
 	}
 	if _, err := try("a@x.y", true); dataflow.AsError(err).Code != "unique_violation" {
 		t.Errorf("got %v", err)
+	}
+}
+
+// loose notes the questions that are not of one snapshot.
+type loose struct {
+	store.Store
+	asked []string
+}
+
+func (l *loose) Get(ctx context.Context, m *dataflow.Model, id any, fields []int, f func(store.Row) error) (bool, error) {
+	l.asked = append(l.asked, m.Name)
+	return l.Store.Get(ctx, m, id, fields, f)
+}
+
+func (l *loose) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	l.asked = append(l.asked, q.Model.Name)
+	return l.Store.Select(ctx, q, f)
+}
+
+// TestWhatAReadShowsIsOfOneMoment: where the fields are not known before the
+// run, they may be of other rows.
+func TestWhatAReadShowsIsOfOneMoment(t *testing.T) {
+	show := ft.List("note", "customer.name")
+	pick := ft.Node("StarlarkNode", "pick", ft.Obj("fn", ft.Fn("show", "**x", func(*dataflow.Object) (any, error) { return show, nil })))
+	read := func(fields any) *dataflow.Node {
+		return ft.Node("OrderReadNode", "order", ft.Obj("id", "${input.id}", "fields", fields))
+	}
+	tests := map[string][]any{
+		"as it stands":      {read(show)},
+		"by a reference":    {read("${input.show}")},
+		"within the list":   {read(ft.List("note", "${input.show[1]}"))},
+		"by a whole result": {pick, read("${pick.result}")},
+		"by a connection":   {pick, ft.Node("OrderReadNode", "order", ft.Obj("id", "${input.id}")), ft.Edge("pick", "result", "order", "fields")},
+	}
+	for name, parts := range tests {
+		t.Run(name, func(t *testing.T) {
+			s := ft.NewShop(ft.Workflow("w", append(parts, ft.In("id", dataflow.Int), ft.In("show", dataflow.Any), ft.Output{V: "${order}"})...),
+				ft.Workflow("fill", customer("c", "a@x.y"), ft.Node("OrderCreateNode", "o", ft.Obj("customer", "${c.id}", "total", "1", "note", "n"))))
+			st := &loose{Store: ft.Open(t, sqlite.Opener{}, s.DB)}
+			e := mustEngine(t, s.App, engine.Options{Stores: map[*dataflow.Database]store.Store{s.DB: st}})
+			if _, err := run(t, e, "fill", nil); err != nil {
+				t.Fatalf("%+v", err)
+			}
+			st.asked = nil
+			out, err := run(t, e, "w", ft.Obj("id", int64(1), "show", show))
+			if err != nil || out != `{"id":1,"customer":{"id":1,"name":"x"},"note":"n"}` {
+				t.Errorf("%s, %+v", out, err)
+			}
+			if len(st.asked) > 0 {
+				t.Errorf("it has asked for %v outside a snapshot", st.asked)
+			}
+		})
 	}
 }
