@@ -274,6 +274,41 @@ func TestACommitWithoutAnAnswer(t *testing.T) {
 	}
 }
 
+// The changes that a transaction ends with go with its commit: where the answer
+// is lost nobody knows about them either, and they are not made again.
+func TestLastChangesWithoutAnAnswer(t *testing.T) {
+	direct := pgtest.URL(t)
+	m := model("Thing", "things", &dataflow.Field{Name: "n", Type: dataflow.Int}, &dataflow.Field{Name: "s", Type: dataflow.String, Optional: true})
+	_, host := through(t, direct, "")
+	p := newProxy(t, "127.0.0.1:0", host)
+	via, _ := through(t, direct, p.Addr().String())
+	s := openTest(t, database(via, m))
+	if err := s.Write(t.Context(), func(tx store.Tx) error { return add(t, tx, m, 7) }); err != nil {
+		t.Fatal(err)
+	}
+	calls := 0
+	write := func(value string) error {
+		return s.Write(t.Context(), func(tx store.Tx) error {
+			calls++
+			if err := add(t, tx, m, 8); err != nil {
+				return err
+			}
+			set := query.Assign{Field: 2, Value: value}
+			return tx.Last(t.Context(), &query.Update{Model: m, Bump: -1, Set: []query.Assign{set}}, nil)
+		})
+	}
+	p.cut.Store(new("the mark"))
+	if err := write("the mark"); code(err) != "commit_unknown" || calls != 1 {
+		t.Errorf("%d calls, %v", calls, err)
+	}
+	if n, err := s.Count(t.Context(), m, nil); err != nil || n > 2 {
+		t.Errorf("%d rows, %v", n, err)
+	}
+	if err := write("again"); err != nil || calls != 2 {
+		t.Errorf("the next: %d calls, %v", calls, err)
+	}
+}
+
 // when calls f at the first record that is logged.
 type when struct {
 	slog.Handler
