@@ -134,13 +134,13 @@ func (v *validator) onDelete(m *Model, f *Field, at Span) {
 	}
 	if f.OnDelete == "set_null" {
 		if m.BeforeUpdate != nil {
-			v.warn("FC259", at, `write on_delete = "restrict" and set it to null first`, "deleting a %s sets %s.%s to null past its before_update",
+			v.warn("FC259", at, `write on_delete = "restrict" and set it to null first`, "deleting a row of %s sets %s.%s to null past its before_update",
 				target.Name, m.Name, f.Name)
 		}
 		return
 	}
 	if passed := rulesSet(rule{"soft_delete", m.SoftDelete}, rule{"before_delete", m.BeforeDelete != nil}, rule{"audit_log", m.AuditLog}); len(passed) > 0 {
-		v.warn("FC259", at, `write on_delete = "restrict" and delete them first`, "deleting a %s makes the database remove its rows of %s for good, past their %s",
+		v.warn("FC259", at, `write on_delete = "restrict" and delete them first`, "deleting a row of %s makes the database remove its rows of %s for good, past their %s",
 			target.Name, m.Name, strings.Join(passed, ", "))
 	}
 }

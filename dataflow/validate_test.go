@@ -153,7 +153,7 @@ FC256 error: A.c refers to no model`},
 			a.SoftDelete, a.AuditLog = true, true
 			a.Fields = []*dataflow.Field{to("b", b, onDelete("cascade"))}
 			return build(b, a)
-		}, `FC259 warning: deleting a B makes the database remove its rows of A for good, past their soft_delete, audit_log [write on_delete = "restrict" and delete them first]`},
+		}, `FC259 warning: deleting a row of B makes the database remove its rows of A for good, past their soft_delete, audit_log [write on_delete = "restrict" and delete them first]`},
 		"a reference emptied past the rules": {func() *dataflow.App {
 			a, b := named("A"), named("B")
 			a.AuditLog, a.BeforeUpdate = true, aHook{}
@@ -161,7 +161,7 @@ FC256 error: A.c refers to no model`},
 			optional.Optional = true
 			a.Fields = []*dataflow.Field{optional}
 			return build(b, a)
-		}, `FC259 warning: deleting a B sets A.b to null past its before_update [write on_delete = "restrict" and set it to null first]`},
+		}, `FC259 warning: deleting a row of B sets A.b to null past its before_update [write on_delete = "restrict" and set it to null first]`},
 		"indexes of what is not there": {func() *dataflow.App {
 			a := named("A", field("email", dataflow.String), field("j", dataflow.JSON))
 			a.Computed = []dataflow.Computed{{Name: "total"}}

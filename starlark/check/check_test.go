@@ -343,3 +343,114 @@ app.start()
 		t.Errorf("%+v", ds)
 	}
 }
+
+// A number or text that is written out is held against what the field takes,
+// unless it may have become another by then.
+func TestWhatMayHaveChangedIsNotHeldAgainstTheField(t *testing.T) {
+	text := `db = DataFlow(database_url = "sqlite:a.db")
+Thing = db.model("Thing", {"n": field(int, gt = 0), "s": field(str, min_length = 2, optional = True)})
+
+def bump(d):
+    d["n"] += 1
+
+def a(ctx, items):
+    row = {"n": 0}
+    for i in items:
+        row["n"] += i
+    ctx.run(Thing.create, row)
+    row = {"n": 0}
+    row["n"] = 5
+    ctx.run(Thing.create, row)
+    row = {"n": 0}
+    bump(row)
+    ctx.run(Thing.create, row)
+    n = 0
+    for i in items:
+        n += i
+    ctx.run(Thing.create, n = n)
+    n = 0
+    for i in items:
+        n = max(n, i)
+    ctx.run(Thing.create, n = n)
+    n = 0
+    if len(items) > 3:
+        n = 4
+    if n:
+        ctx.run(Thing.create, n = n)
+    m = 0
+    for i in items:
+        if i > 3:
+            m = i
+            break
+    if m == 0:
+        fail("none")
+    ctx.run(Thing.create, n = m)
+    k = -1
+    for j, i in enumerate(items):
+        k = j + 1
+    if k > 0:
+        ctx.run(Thing.update, id = 1, fields = {"n": k})
+    rows = [{"n": 0} for _ in items]
+    for r in rows:
+        r["n"] = 4
+    ctx.run(Thing.bulk_create, data = rows)
+    rows = [{"n": 0}, {"n": 0}]
+    rows[0]["n"] = 1
+    rows[1].update(n = 4)
+    ctx.run(Thing.bulk_create, data = rows)
+    row = dict(n = 0)
+    row.update([("n", 4)])
+    ctx.run(Thing.create, row)
+    c = {"n": 0}
+    def inner():
+        c["n"] = 5
+    inner()
+    ctx.run(Thing.create, c)
+    row = {"n": 0} | {"n": 4}
+    ctx.run(Thing.create, row)
+    row = {"n": 0}
+    row |= {"n": 4}
+    ctx.run(Thing.create, row)
+    row = {"n": 0}
+    alias = row
+    alias["n"] = 7
+    ctx.run(Thing.create, row)
+    q = {"n": 0} if items else {"n": 4}
+    ctx.run(Thing.create, q)
+
+def bad(ctx):
+    ctx.run(Thing.create, n = 0)  # here
+    n = 0  # here
+    ctx.run(Thing.create, {"n": n})
+    row = {"n": -1}  # here
+    ctx.run(Thing.create, row)
+    row = {"n": 1, "s": "a"}  # here
+    ctx.run(Thing.create, row)
+    return ctx.run(Thing.list, limit = 1001)  # here
+
+def nested(ctx):
+    return few(ctx)
+
+def few(ctx, limit = 0):
+    if limit:
+        return ctx.run(Thing.list, limit = limit)
+    return ctx.run(Thing.list, limit = limit or 10)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("a", a, input = {"items": list(int)})
+app.handler("nested", nested)
+app.handler("bad", bad)
+app.start()
+`
+	var want []int
+	for i, line := range strings.Split(text, "\n") {
+		if strings.HasSuffix(line, "# here") {
+			want = append(want, i+1)
+		}
+	}
+	ds := run(t, text)
+	if got := lines(ds, "FC148"); !slices.Equal(got, want) {
+		t.Errorf("reported in lines %v, not %v:\n%s", got, want, show(ds))
+	}
+}

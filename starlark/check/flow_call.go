@@ -102,8 +102,12 @@ func (fr *frame) method(self *val, name string, a arguments) *val {
 			self.escape()
 		}
 	case self.kind == isDict:
-		if !slices.Contains([]string{"get", "items", "keys", "values"}, name) {
+		switch name {
+		case "get", "items", "keys", "values":
+		case "setdefault":
 			self.open = true
+		default:
+			self.escape()
 		}
 	case self.isRecord() && name == "get" && len(a.pos) > 0 && a.pos[0] != nil && a.pos[0].text != nil:
 		key := a.pos[0]
@@ -467,6 +471,8 @@ func (fr *frame) argument(op dataflow.Op, q *dataflow.Field, e *entry) {
 		fr.row(op.Model, v.elem)
 	case q.Name == "where" || q.Name == "fields" || q.Name == "create" || q.Name == "update":
 		fr.row(op.Model, v)
+	case v.count != nil && q.Type.Kind == dataflow.KindInt:
+		fr.fits(q, e, op.Model.Name+"."+op.Kind.String())
 	}
 }
 
@@ -497,19 +503,23 @@ func (fr *frame) problems(problems []dataflow.Problem, v *val) {
 	}
 }
 
-// fits looks at a text that is written out for a field, and at one of a few
-// words, some of which the field may not take.
+// fits looks at a text or number that is written out for a field, and at one of
+// a few words, some of which the field may not take.
 func (fr *frame) fits(f *dataflow.Field, e *entry, of string) {
 	v := e.val
 	switch {
 	case v == nil || f.Type.Kind == dataflow.KindRef:
-	case v.text != nil:
-		_, problems := codec.CoerceType(f.Type, *v.text, "")
+	case v.written() != nil:
+		_, problems := codec.Coerce(f, v.written(), "")
 		if len(problems) == 0 {
 			fr.note("FC148", v.at, false, "", "")
 			return
 		}
-		fr.note("FC148", v.at, true, fmt.Sprintf("%s.%s %s", of, f.Name, problems[0].Detail), or(problems[0].Hint, dataflow.DidYouMean(*v.text, f.Type.Values)))
+		near := ""
+		if v.text != nil {
+			near = dataflow.DidYouMean(*v.text, f.Type.Values)
+		}
+		fr.note("FC148", v.at, true, fmt.Sprintf("%s.%s %s", of, f.Name, problems[0].Detail), or(problems[0].Hint, near))
 	case v.is(dataflow.KindEnum) && f.Type.Kind == dataflow.KindEnum:
 		for _, word := range v.typ.Values {
 			if !slices.Contains(f.Type.Values, word) {

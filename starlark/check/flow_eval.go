@@ -20,8 +20,12 @@ func (fr *frame) eval(e syntax.Expr) *val {
 		return fr.eval(e.X)
 	case *syntax.UnaryExpr:
 		v := fr.eval(e.X)
-		if e.Op == syntax.NOT {
+		switch {
+		case e.Op == syntax.NOT:
 			return typed(dataflow.Bool)
+		case e.Op == syntax.MINUS && v != nil && v.count != nil:
+			n := -*v.count
+			return &val{kind: isTyped, typ: dataflow.Int, count: &n, at: fr.f.span(e)}
 		}
 		return v
 	case *syntax.BinaryExpr:
@@ -72,6 +76,9 @@ func (fr *frame) literal(e *syntax.Literal) *val {
 			return &val{kind: isTyped, typ: dataflow.String, text: &s, at: fr.f.span(e)}
 		}
 	case syntax.INT:
+		if n, ok := e.Value.(int64); ok {
+			return &val{kind: isTyped, typ: dataflow.Int, count: &n, at: fr.f.span(e)}
+		}
 		return &val{kind: isTyped, typ: dataflow.Int}
 	case syntax.FLOAT:
 		return &val{kind: isTyped, typ: dataflow.Float}
@@ -318,7 +325,7 @@ func (fr *frame) index(e *syntax.IndexExpr) *val {
 	case x == nil:
 		return nil
 	case x.kind == isList && !x.open:
-		return x.elem
+		return x.oneItem()
 	case y == nil || y.text == nil:
 		return nil
 	case x.kind == isDict:

@@ -77,9 +77,20 @@ func (fr *frame) statement(st syntax.Stmt) (left bool) {
 	case *syntax.ForStmt:
 		fr.loop(st)
 	case *syntax.DefStmt:
-		fr.vars[fr.f.first(st.Name)] = nil // what it sees of this function is not followed
+		fr.vars[fr.f.first(st.Name)] = nil
+		fr.seen(st) // what it does to it is not followed
 	}
 	return false
+}
+
+// seen forgets what a function within this one may change.
+func (fr *frame) seen(def *syntax.DefStmt) {
+	syntax.Walk(def, func(n syntax.Node) bool {
+		if id, ok := n.(*syntax.Ident); ok {
+			fr.vars[fr.f.first(id)].escape()
+		}
+		return true
+	})
 }
 
 func (fr *frame) isFail(call *syntax.CallExpr) bool {
@@ -88,9 +99,15 @@ func (fr *frame) isFail(call *syntax.CallExpr) bool {
 }
 
 func (fr *frame) branches(st *syntax.IfStmt) (left bool) {
-	fr.eval(st.Cond)
+	never := fr.eval(st.Cond).isFalse()
 	before := maps.Clone(fr.vars)
+	if never {
+		fr.muted++
+	}
 	leftTrue := fr.block(st.True)
+	if never {
+		fr.muted--
+	}
 	then := fr.vars
 	fr.vars = before
 	leftFalse := fr.block(st.False)
@@ -150,8 +167,11 @@ func (fr *frame) assign(st *syntax.AssignStmt) {
 		x := fr.eval(st.LHS)
 		y := fr.eval(st.RHS)
 		v := fr.arithmetic(augmented[st.Op], st, x, y)
-		if id, ok := st.LHS.(*syntax.Ident); ok {
-			fr.vars[fr.f.first(id)] = v
+		switch lhs := st.LHS.(type) {
+		case *syntax.Ident:
+			fr.vars[fr.f.first(lhs)] = v
+		case *syntax.IndexExpr:
+			fr.bind(lhs, v)
 		}
 		return
 	}
@@ -208,7 +228,7 @@ func itemOf(v *val) *val {
 	case v == nil:
 		return nil
 	case v.kind == isList && !v.open:
-		return v.elem
+		return v.oneItem()
 	case v.kind == isTuple && len(v.items) > 0:
 		item := v.items[0]
 		for _, it := range v.items[1:] {

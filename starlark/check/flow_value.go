@@ -13,6 +13,7 @@ type val struct {
 	kind  valKind
 	typ   *dataflow.Type // isTyped
 	text  *string        // the string that a typed one is, where it is written out
+	count *int64         // the whole number, in the same way
 	names []*entry       // isDict, in their order
 	open  bool           // isDict: there may be other names. isList: nothing is known of the items
 	items []*val         // isList as it is written out, isTuple
@@ -21,7 +22,7 @@ type val struct {
 	model *dataflow.Model
 	def   *syntax.DefStmt
 	file  *file         // of def
-	at    dataflow.Span // of text
+	at    dataflow.Span // of text and count
 }
 
 type valKind uint8
@@ -57,6 +58,19 @@ func typed(t *dataflow.Type) *val {
 
 // is reports whether the value is known to be of a kind of type.
 func (v *val) is(k dataflow.Kind) bool { return v != nil && v.kind == isTyped && v.typ.Kind == k }
+
+// written is the text or number that the value is; nil where it is not written
+// out.
+func (v *val) written() any {
+	switch {
+	case v == nil:
+	case v.text != nil:
+		return *v.text
+	case v.count != nil:
+		return *v.count
+	}
+	return nil
+}
 
 // isText reports whether the value is a string, of whatever type.
 func (v *val) isText() bool {
@@ -97,7 +111,24 @@ func (v *val) entryNames() []string {
 func (v *val) escape() {
 	if v != nil && (v.kind == isDict || v.kind == isList) {
 		v.open, v.items, v.elem = true, nil, nil
+		for _, e := range v.names {
+			e.val = nil
+		}
 	}
+}
+
+// oneItem is what is known of any item of a list. From here on it may be
+// changed, and stands for all of them.
+func (v *val) oneItem() *val {
+	if v.elem != nil && (v.elem.kind == isDict || v.elem.kind == isList) {
+		v.items = nil
+	}
+	return v.elem
+}
+
+// isFalse reports whether the value is written out, and taken for False.
+func (v *val) isFalse() bool {
+	return v != nil && (v.kind == isNone || v.count != nil && *v.count == 0 || v.text != nil && *v.text == "")
 }
 
 // join is what two values have in common, of which one is there. What may be
@@ -159,7 +190,7 @@ func join(a, b *val) *val {
 func joinTypes(a, b *val) *val {
 	switch {
 	case a.typ == b.typ || a.typ.Kind == b.typ.Kind && a.typ.Kind != dataflow.KindEnum && a.typ.Kind != dataflow.KindRecord && a.typ.Kind != dataflow.KindObject:
-		if a.text != nil && b.text != nil && *a.text == *b.text {
+		if a.text != nil && b.text != nil && *a.text == *b.text || a.count != nil && b.count != nil && *a.count == *b.count {
 			return a
 		}
 		return &val{kind: isTyped, typ: a.typ}

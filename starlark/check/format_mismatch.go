@@ -18,17 +18,27 @@ def greet(ctx, name, n):
     return {
         "a": "%s has %d" % (name),  # here
         "b": "{} has {}".format(name),  # here
+        "c": "%s-%02d" % (name, n),  # here
+        "d": "{:.2f}".format(n),  # here
     }
 
 app = Nexus()
 app.handler("greet", greet, input = {"name": str, "n": int})
 app.start()
 `,
-	Good: `db = DataFlow(database_url = "sqlite:app.db")
+	Good: `load("@stdlib//math.star", "round")
+load("@stdlib//strings.star", "pad_left")
+
+db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": int})
 
 def greet(ctx, name, n):
-    return {"a": "%s has %d, 100%%" % (name, n), "b": "{} has {n}".format(name, n = n)}
+    return {
+        "a": "%s has %d, 100%%" % (name, n),
+        "b": "{} has {n}".format(name, n = n),
+        "c": "%s-%s" % (name, pad_left(str(n), 2, "0")),
+        "d": str(round(n, 2)),
+    }
 
 app = Nexus()
 app.handler("greet", greet, input = {"name": str, "n": int})
@@ -54,10 +64,42 @@ app.start()
 	},
 }
 
+const verbs = "srdioxXeEfFgGc"
+
+// place is a % of a text: what Starlark does not know of Python's, and the verb.
+var place = lazyregexp.New(`%(?:\([^)]*\))?([-+ #0]*\d*(?:\.\d*)?)([A-Za-z]?)`)
+
+// laidOut says how to write what Python lays out by "02d" or ".2f".
+func laidOut(as string) string {
+	digits := strings.TrimLeft(as, "-+ #0<>^,_123456789")
+	switch {
+	case strings.HasPrefix(digits, "."):
+		places := strings.Trim(digits, ".dfgeEG%")
+		if places == "" {
+			places = "0"
+		}
+		return fmt.Sprintf(`round it: round(x, %s) of @stdlib//math.star, or round_half_even(x, %s) of @stdlib//money.star`, places, places)
+	case strings.HasPrefix(as, "0"):
+		return fmt.Sprintf(`write pad_left(str(n), %s, "0") of @stdlib//strings.star`, strings.Trim(as, "0dsfi"))
+	}
+	return "write pad_left(s, width) or pad_right(s, width) of @stdlib//strings.star"
+}
+
 // percent compares the verbs of a format with what follows the %.
 func (p *pass) percent(f *file, n *syntax.BinaryExpr, format string) {
 	rest := strings.ReplaceAll(format, "%%", "")
 	want := strings.Count(rest, "%")
+	for _, m := range place.FindAllStringSubmatch(rest, -1) {
+		if strings.Contains(verbs, m[2]) && m[1] == "" && m[2] != "" {
+			continue
+		}
+		hint := "write %% for a percent sign"
+		if m[1] != "" && m[2] != "" && strings.Contains("dsfgixXeEG", m[2]) {
+			hint = laidOut(m[1] + m[2])
+		}
+		p.report(f.span(n), fmt.Sprintf("a text has no place like %q: there are %%s, %%d and the like, without width or digits", m[0]), hint)
+		return
+	}
 	if strings.Contains(rest, "%(") {
 		return // by name, from a dict
 	}
@@ -105,8 +147,15 @@ func (p *pass) braces(f *file, call *syntax.CallExpr, format string) {
 	auto := 0
 	for _, m := range brace.FindAllStringSubmatch(format, -1) {
 		name, _, _ := strings.Cut(m[1], "!")
+		name, layout, laid := strings.Cut(name, ":")
 		switch {
 		case m[0] == "{{" || m[0] == "}}":
+		case laid:
+			p.report(f.span(call), fmt.Sprintf("a text has no place like %q: what is put in is not laid out", m[0]), laidOut(layout))
+			return
+		case strings.ContainsAny(name, ".["):
+			p.report(f.span(call), fmt.Sprintf("a text has no place like %q: there is none for a part of a value", m[0]), "give the part: .format(…)")
+			return
 		case name == "":
 			auto++
 		case strings.Trim(name, "0123456789") == "":

@@ -16,7 +16,7 @@ var workflowBuiltins = []*Builtin{
 	},
 	{
 		Name: "wf.add_node", Returns: "the node",
-		Doc:     "Adds a node. The node it returns gives references: `who.record.id` is `\"${who.record.id}\"`.",
+		Doc:     "Adds a node. The node it returns gives references to what it gave: `who.id` is `\"${who.id}\"`.",
 		Example: `who = wf.add_node("CustomerReadNode", "who", {"filter": {"email": wf.input.email}})`,
 		Params: []Param{
 			{Name: "type", Accept: Str | Op, Required: true, Doc: "A node type, `\"OrderCreateNode\"`, or an operation, `Order.create`."},
