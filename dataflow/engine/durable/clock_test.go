@@ -101,6 +101,46 @@ func TestATurnComesThoughTheClockIsSetBack(t *testing.T) {
 	})
 }
 
+// A run that has rested and finds no place to go on is called up by who leaves
+// one, as is one that has not begun.
+func TestWhoHasRestedIsCalledUp(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		working, release := make(chan struct{}), make(chan struct{})
+		s.declare(ft.Handler("w", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, in *dataflow.Object) (any, error) {
+			if _, err := h.WaitSignal(ctx, "go", 0, nil, false); err != nil {
+				return nil, err
+			}
+			if hold, _ := in.Get("hold"); hold == true {
+				close(working)
+				<-release
+			}
+			return nil, nil
+		}), ft.In("hold", dataflow.Bool)))
+		s.app.Workflows[0].Limit = &dataflow.RunLimit{Concurrency: 1}
+		p := s.start(nil)
+		send := func(r *durable.Run) {
+			if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); err != nil {
+				t.Fatal(err)
+			}
+		}
+		first, second := p.begin("w", ft.Obj("hold", true)), p.begin("w", ft.Obj("hold", false))
+		p.until(first.ID, durable.Waiting)
+		p.until(second.ID, durable.Waiting)
+		send(first)
+		<-working
+		send(second)
+		for r := second; r.Reason != "its turn"; {
+			r = p.until(second.ID, durable.Waiting)
+		}
+		close(release)
+		ended := p.until(first.ID, durable.Completed).Ended
+		if r := p.until(second.ID, durable.Waiting, durable.Running, durable.Completed); r.Status == durable.Waiting && r.WakeAt.After(ended.Add(5*time.Second)) {
+			t.Errorf("the place is free since %s, and the run waits until %s", ended, r.WakeAt)
+		}
+		p.until(second.ID, durable.Completed)
+	})
+}
+
 // A run that began a little later than the clock shows now, as with the clock of
 // a process that is behind, counts for the rate.
 func TestARateHoldsWhereClocksDiffer(t *testing.T) {

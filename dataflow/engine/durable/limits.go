@@ -189,10 +189,7 @@ func (h *home) keepRoom(ctx context.Context, tx store.Tx, g group, m *room, now 
 func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Time) error {
 	t := h.tables.runs
 	// Who has spoken to it meanwhile has it looked at sooner.
-	u := &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, r.ID), equal(t, runPoke, r.poke)}, Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now)}}
-	if r.Status == Queued {
-		u.Set = append(u.Set, set(runReason, itsTurn))
-	}
+	u := &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, r.ID), equal(t, runPoke, r.poke)}, Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now), set(runReason, itsTurn)}}
 	_, err := tx.Update(ctx, u)
 	return err
 }
@@ -212,12 +209,12 @@ func (h *home) nextTurn(ctx context.Context, tx store.Tx, r *Run) (called []stri
 	// One that is put off for longer waits for its rate.
 	q := &query.Select{Model: t, Fields: []int{runID}, Limit: 1, Order: []query.Order{{Field: runWakeAt}},
 		Where: query.And{equal(t, runPriority, r.Priority), compare(t, runWakeAt, query.Gt, now), compare(t, runWakeAt, query.Lte, now.Add(2*putOff)),
-			equal(t, runStatus, string(Queued)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn)}}
+			oneOf(t, runStatus, string(Queued), string(Waiting)), equal(t, runWorkflow, g.workflow), h.inGroup(g), equal(t, runReason, itsTurn)}}
 	var id string
 	if err := tx.Select(ctx, q, func(row store.Row) error { id, _ = row.Value(0).(string); return nil }); err != nil || id == "" {
 		return nil, err
 	}
-	_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runStatus, string(Queued))},
+	_, err = tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, id), equal(t, runReason, itsTurn), oneOf(t, runStatus, string(Queued), string(Waiting))},
 		Set: []query.Assign{set(runWakeAt, now)}})
 	return []string{id}, err
 }

@@ -461,7 +461,7 @@ func (h *home) mindClock(ctx context.Context) error {
 	t := h.tables.runs
 	return h.write(ctx, func(tx store.Tx) error {
 		_, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Set: []query.Assign{set(runWakeAt, now)},
-			Where: query.And{equal(t, runStatus, string(Queued)), compare(t, runWakeAt, query.Gt, now)}})
+			Where: query.And{compare(t, runWakeAt, query.Gt, now), query.Or{equal(t, runStatus, string(Queued)), equal(t, runReason, itsTurn)}}})
 		return err
 	})
 }
