@@ -67,7 +67,7 @@ func (c *conn) toError(ctx context.Context, err error) error {
 	}
 	err = withoutValues(err)
 	state := sqlState(err)
-	if state == noSuchStatement || state == featureNotSupported && strings.Contains(err.Error(), "cached plan") {
+	if state == noSuchStatement || outdatedPlan(err) {
 		c.stale = true
 		return store.Busy("the database's tables have just changed", err)
 	}
@@ -78,6 +78,13 @@ func (c *conn) toError(ctx context.Context, err error) error {
 		return store.Busy("the connection to the database was lost", withoutSecrets(err))
 	}
 	return dataflow.Internal(err)
+}
+
+// outdatedPlan reports whether the tables of a prepared statement have changed.
+// What the server says of that may be in any language, so its routine tells.
+func outdatedPlan(err error) bool {
+	e, ok := errors.AsType[*pgconn.PgError](err)
+	return ok && e.Code == featureNotSupported && (e.Routine == "RevalidateCachedQuery" || strings.Contains(e.Message, "cached plan"))
 }
 
 // stated says what a SQLSTATE means, or nil.

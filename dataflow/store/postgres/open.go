@@ -92,6 +92,12 @@ func newStore(of *shared, db *dataflow.Database, models []*dataflow.Model, o sto
 // one, once it is known that both URLs lead to one database.
 func (o Opener) reach(ctx context.Context, db *dataflow.Database, config, direct *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
 	c, failure := o.connect(ctx, db, "database_url", config, log)
+	if failure == nil && db.Options.Pooler == pooled {
+		if failure = mistaken(ctx, db, displayName(config), c); failure != nil {
+			_ = c.Close(context.WithoutCancel(ctx))
+			return nil, failure
+		}
+	}
 	if failure != nil || direct == nil {
 		return c, failure
 	}

@@ -331,7 +331,7 @@ func (c *conn) ownError(ctx context.Context, err error) error {
 		return store.Constrained(state == uniqueViolation, state == foreignKeyViolation || state == restrictViolation, err)
 	case strings.HasPrefix(state, "22"):
 		return store.Unfit("", "a value does not fit the statement", err)
-	case aboutText(state) && !strings.Contains(err.Error(), "cached plan"):
+	case aboutText(state) && !outdatedPlan(err):
 		return store.Flawed([]rawsql.Flaw{{Message: "PostgreSQL: " + said.Message, Hint: said.Hint}})
 	}
 	return c.toError(ctx, err)

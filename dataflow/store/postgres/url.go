@@ -50,6 +50,9 @@ func parseURL(text string, unnamed bool) (config *pgxpool.Config, problem string
 	params := config.ConnConfig.RuntimeParams
 	setDefault(params, "application_name", appName)
 	setDefault(params, "timezone", "UTC")
+	if problem := tell(params, unnamed); problem != "" {
+		return nil, problem
+	}
 	if !unnamed { // poolers refuse to be told
 		setDefault(params, "idle_in_transaction_session_timeout", idleTimeout)
 	}
