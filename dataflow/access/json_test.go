@@ -120,6 +120,36 @@ func TestPutTakesARowAsItWasRead(t *testing.T) {
 		`/updated_at read_only: "updated_at" is written by the runtime [leave it out]`)
 }
 
+// A computed value is passed over where it is what was read, however a client
+// writes it down, and refused where it would be lost without a word.
+func TestPutTakesComputedValuesAsTheyWereRead(t *testing.T) {
+	a := open(t, note(
+		computed("twice", func(row *dataflow.Object) (any, error) {
+			v, _ := row.Get("stars")
+			return float64(2 * v.(int64)), nil
+		}),
+		computed("about", func(row *dataflow.Object) (any, error) {
+			v, _ := row.Get("title")
+			return dataflow.ObjectOf("title", v, "list", []any{int64(1), nil, "x"}), nil
+		})))
+	a.do("Note.create", `{"title": "a", "stars": 5}`)
+	for _, body := range []string{
+		`{"title": "a", "stars": 5, "twice": 10.0, "about": {"title": "a", "list": [1, null, "x"]}}`,
+		`{"about": {"list": [1.0, null, "x"], "title": "a"}, "twice": 10, "title": "a", "stars": 5}`,
+		`{"title": "a", "stars": 5, "twice": 1e1}`,
+	} {
+		if got, err := a.updateJSON("Note", int64(1), body, nil, true); err != nil {
+			t.Error(body, got, err)
+		}
+	}
+	_, err := a.updateJSON("Note", int64(1), `{"title": "a", "twice": 11, "about": {"title": "a", "list": [1, null, "y"]}, "strs": 1}`, nil, true)
+	wantError(t, err, "invalid", `/strs unknown_field: there is no field "strs" [did you mean "stars"?]`,
+		`/twice read_only: "twice" is worked out by the app, and is not this [leave it out, or send what was read]`,
+		`/about read_only: "about" is worked out by the app, and is not this [leave it out, or send what was read]`)
+	_, err = a.updateJSON("Note", int64(1), `{"twice": 10}`, nil, false)
+	wantError(t, err, "invalid", `/twice read_only: "twice" is worked out by the app and can't be set [leave it out]`)
+}
+
 // A store may run a transaction again after undoing it.
 func TestInsertCanBeRunAgain(t *testing.T) {
 	a := open(t, note()).alone()

@@ -296,20 +296,60 @@ func (m *Model) refuseImmutable(in *input, row *dataflow.Object) {
 	}
 }
 
-// forgiveSame takes out of a replacement what the runtime writes itself, where
-// it is what the row has: a caller sends back a row it has read. Computed
-// values are worked out again.
-func (m *Model) forgiveSame(s *sight, in *input, row *dataflow.Object) {
+// forgiveSame takes out of a replacement what the runtime writes itself, and
+// what is computed, where it is what the row has: a caller sends back a row it
+// has read. Another value would be lost without a word, and is refused.
+func (m *Model) forgiveSame(ctx context.Context, s *sight, in *input, row *dataflow.Object) error {
 	for i, f := range m.m.Fields {
 		if v := in.row.Vals()[i]; (f.System != dataflow.RoleNone || s.fixes(i)) && v != dataflow.Absent && same(row.Vals()[i], v) {
 			in.row.Vals()[i] = dataflow.Absent
 		}
 	}
-	for i, c := range m.m.Computed {
-		if s.hidden == nil || !s.hidden[len(m.m.Fields)+i] {
-			in.problems = without(in.problems, at(in.pointer, c.Name))
-		}
+	given := in.row.Vals()[len(m.m.Fields):]
+	if !slices.ContainsFunc(given, func(v any) bool { return v != dataflow.Absent }) {
+		return nil
 	}
+	full, err := m.withComputed(ctx, row)
+	if err != nil {
+		return err
+	}
+	for i, c := range m.m.Computed {
+		switch {
+		case given[i] == dataflow.Absent:
+		case sameJSON(full.Vals()[len(m.m.Fields)+i], given[i]):
+			in.problems = without(in.problems, at(in.pointer, c.Name))
+		default:
+			in.problems = without(in.problems, at(in.pointer, c.Name))
+			in.add("read_only", c.Name, fmt.Sprintf("%q is worked out by the app, and is not this", c.Name), "leave it out, or send what was read")
+		}
+		given[i] = dataflow.Absent
+	}
+	return nil
+}
+
+// sameJSON reports whether a value is the one that was shown: as its JSON says
+// it, in whatever order the members of objects are.
+func sameJSON(shown, given any) bool {
+	if raw, ok := shown.(dataflow.RawJSON); ok {
+		shown, _ = codec.ParseJSON([]byte(raw), codec.MaxDepth)
+	}
+	switch a := shown.(type) {
+	case *dataflow.Object:
+		b, ok := given.(*dataflow.Object)
+		if !ok || a.Len() != b.Len() {
+			return false
+		}
+		for name, v := range a.All {
+			if w, ok := b.Get(name); !ok || !sameJSON(v, w) {
+				return false
+			}
+		}
+		return true
+	case []any:
+		b, ok := given.([]any)
+		return ok && slices.EqualFunc(a, b, sameJSON)
+	}
+	return same(shown, given)
 }
 
 // resetRest gives every field that a replacement leaves out its default, or
@@ -333,7 +373,8 @@ func (m *Model) resetRest(s *sight, in *input) {
 
 // UpdateJSON changes the fields that a JSON body names. version, if not nil,
 // must be the row's. replace (PUT) sets fields left out to default or null,
-// immutable ones excepted; the body may be a row as it was read.
+// immutable ones excepted; the body may be a row as it was read, and then what the
+// app sets itself must be what it read.
 func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, body []byte, version *int64, replace bool) (*Written, error) {
 	if err := m.admit(c, dataflow.OpUpdate); err != nil {
 		return nil, err
@@ -349,7 +390,9 @@ func (m *Model) UpdateJSON(ctx context.Context, tx store.Tx, c Caller, id any, b
 		return nil, err
 	}
 	if replace {
-		m.forgiveSame(s, in, row)
+		if err := m.forgiveSame(ctx, s, in, row); err != nil {
+			return nil, err
+		}
 		m.resetRest(s, in)
 	}
 	if row, err = m.change(ctx, tx, c, row, in); err != nil {

@@ -89,11 +89,14 @@ func (p *parser) object(d *Decoder) (any, bool) {
 		if i >= len(d.fields) || d.shape.Name(i) != name {
 			var known bool
 			if i, known = d.shape.Index(name); !known || i >= len(d.fields) {
-				return p.refuse(d, name, known && (d.hidden == nil || !d.hidden[i]))
+				if known && (d.hidden == nil || !d.hidden[i]) {
+					return p.refuse(name, func() { p.computed(name) }, &vals[i])
+				}
+				return p.refuse(name, func() { p.unknown(name, d.fields, d.hidden) }, nil)
 			}
 		}
 		if d.hidden != nil && d.hidden[i] {
-			return p.refuse(d, name, false)
+			return p.refuse(name, func() { p.unknown(name, d.fields, d.hidden) }, nil)
 		}
 		next = i + 1
 		if vals[i] != dataflow.Absent {
@@ -108,19 +111,20 @@ func (p *parser) object(d *Decoder) (any, bool) {
 	return dataflow.NewRecord(d.shape, vals), ok
 }
 
-// refuse reads past the value of a name that can't be given.
-func (p *parser) refuse(d *Decoder, name string, computed bool) bool {
+// refuse reads past the value of a name that can't be given, which is kept in
+// into, if that is not nil: whether a computed value is that of the row is for
+// others to say.
+func (p *parser) refuse(name string, record func(), into *any) bool {
 	p.pop()
-	if computed {
-		p.computed(name)
-	} else {
-		p.unknown(name, d.fields, d.hidden)
-	}
+	record()
 	p.push(name)
 	found := p.found
-	_, ok := p.any()
+	v, ok := p.any()
 	if ok {
 		p.forget(found)
+		if into != nil {
+			*into = v
+		}
 	}
 	return ok
 }

@@ -485,6 +485,11 @@ func (r $ROWS) Export(ctx context.Context, to io.Writer, f Format, q ExportQuery
 // ExportRows is every row of $MODEL that matches, of one state of the database, as they come. An error is the last pair. Fields that q leaves out are zero.
 func (r $ROWS) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[$ROW, error] {
 	return r.rows.ExportedRows(ctx, q)
+}
+
+// ExportViews is ExportRows with what q leaves out nil.
+func (r $ROWS) ExportViews(ctx context.Context, q ExportQuery) iter.Seq2[$VIEW, error] {
+	return ExportedViews[$VIEW](ctx, r.rows, q)
 }`,
 	dataflow.OpUpsert: `
 // Upsert updates the row of $MODEL that is found, or creates it.
@@ -522,9 +527,14 @@ func (r $ROWS) Aggregate(ctx context.Context, a Aggregate) ([]map[string]json.Ra
 }
 
 const goEvents = `
-// Events is what happens to rows of $MODEL, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+// Events is what happens to rows of $MODEL, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair. Fields that q leaves out are zero.
 func (r $ROWS) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[$ROW, $ID], error] {
 	return r.rows.FollowRows(ctx, q)
+}
+
+// EventViews is Events with what q leaves out nil.
+func (r $ROWS) EventViews(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[$VIEW, $ID], error] {
+	return FollowViews[$VIEW](ctx, r.rows, q)
 }`
 
 const goImport = `
@@ -548,7 +558,12 @@ func (b $ROWS) Create(row $CREATE, opts ...StepOption) *Step[$ROW] {
 	dataflow.OpRead: `
 // Read reads a row of $MODEL.
 func (b $ROWS) Read(id $ID, opts ...StepOption) *Step[$ROW] {
-	return AddStep[$ROW](b.steps, $PATH, "read", ChangeArgs(id, nil, nil), opts)
+	return AddStep[$ROW](b.steps, $PATH, "read", ReadArgs(id, Show{}), opts)
+}
+
+// View reads some fields of a row, or rows of other models in it.
+func (b $ROWS) View(id $ID, show Show, opts ...StepOption) *Step[$VIEW] {
+	return AddStep[$VIEW](b.steps, $PATH, "read", ReadArgs(id, show), opts)
 }`,
 	dataflow.OpUpdate: `
 // Update changes fields of a row of $MODEL.
@@ -563,7 +578,12 @@ func (b $ROWS) Delete(id $ID$VERSION, opts ...StepOption) *Step[Deleted[$ID]] {
 	dataflow.OpList: `
 // List reads a page of rows of $MODEL.
 func (b $ROWS) List(q Query, opts ...StepOption) *Step[Page[$ROW]] {
-	return AddStep[Page[$ROW]](b.steps, $PATH, "list", ListArgs(q), opts)
+	return AddStep[Page[$ROW]](b.steps, $PATH, "list", ListArgs(q, Show{}), opts)
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (b $ROWS) ListViews(q Query, show Show, opts ...StepOption) *Step[Page[$VIEW]] {
+	return AddStep[Page[$VIEW]](b.steps, $PATH, "list", ListArgs(q, show), opts)
 }`,
 	dataflow.OpUpsert: `
 // Upsert updates the row of $MODEL that is found, or creates it.
@@ -573,7 +593,7 @@ func (b $ROWS) Upsert(args Upsert[$UPDATE], opts ...StepOption) *Step[Upserted[$
 	dataflow.OpCount: `
 // Count counts the rows of $MODEL that match.
 func (b $ROWS) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, $PATH, "count", ListArgs(Query{Filter: f}), opts)
+	return AddStep[Counted](b.steps, $PATH, "count", ListArgs(Query{Filter: f}, Show{}), opts)
 }`,
 	dataflow.OpBulkCreate: `
 // BulkCreate creates rows of $MODEL.

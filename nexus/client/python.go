@@ -325,7 +325,7 @@ func (w *python) client() {
 		types = append(types, id)
 		set = append(set, fmt.Sprintf("        self.%s = rt.%s[%s](self.transport, %s)", name, kind, strings.Join(types, ", "), tsText(m.exp.Path)))
 		batch = append(batch, fmt.Sprintf("        self.%s = rt.%s[%s](steps, %s)", name, strings.Replace(kind, "Rows", "BatchRows", 1),
-			strings.Join([]string{types[0], types[1], types[2], types[4], id}, ", "), tsText(m.exp.Path)))
+			strings.Join([]string{types[0], types[1], types[2], types[4], types[5], id}, ", "), tsText(m.exp.Path)))
 	}
 	w.line("")
 	w.line("")

@@ -345,9 +345,10 @@ func (w *typescript) batch() {
 		name := w.members.of(m, camel(m.exp.Path))
 		of := func(suffix string) string { return w.of(m.decl, "", suffix) }
 		methods := quoted(m.operations(), func(op dataflow.OpKind) []string { return []string{camel(op.String())} })
-		w.line("  readonly %s: Pick<rt.BatchRows<%s, %s, %s, %s, %s, %t>, %s>;", name, w.types.given[m.decl],
-			of("Create"), of("Update"), of("Filter"), w.kind(m.decl.ID().Type, nil, true), m.decl.Versioned, strings.Join(methods, " | "))
-		set = append(set, fmt.Sprintf("    this.%s = new rt.BatchRows(this.#steps, %s%s);", name, tsText(m.exp.Path), tsFloats(floatFields(m.decl.Fields))))
+		kind := fmt.Sprintf("rt.BatchRows<%s, %s, %s, %s, %s, %t, %s>", w.types.given[m.decl],
+			of("Create"), of("Update"), of("Filter"), w.kind(m.decl.ID().Type, nil, true), m.decl.Versioned, of("Relations"))
+		w.line("  readonly %s: Pick<%s, %s>;", name, kind, strings.Join(methods, " | "))
+		set = append(set, fmt.Sprintf("    this.%s = new %s(this.#steps, %s%s);", name, kind, tsText(m.exp.Path), tsFloats(floatFields(m.decl.Fields))))
 	}
 	w.line("  readonly #steps: rt.Steps;")
 	w.line("")

@@ -263,11 +263,11 @@ func (q *request) prompt(name string) (*prompt, *fault) {
 		}
 		names = append(names, p.name)
 	}
-	f := faultf(codeInvalidParams, "there is no prompt %s", quoted(name))
-	if hint := dataflow.DidYouMean(name, names); hint != "" {
-		f.message += "; " + hint
+	hint := dataflow.DidYouMean(name, names)
+	if hint == "" {
+		hint = "prompts/list names those there are"
 	}
-	return nil, f
+	return nil, faultf(codeInvalidParams, "there is no prompt %s; %s", quoted(name), hint)
 }
 
 func getPrompt(ctx context.Context, q *request) (*reply, error) {

@@ -8,6 +8,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/nexus/schema"
 )
@@ -122,12 +123,50 @@ func readResource(ctx context.Context, q *request) (*reply, error) {
 func contents(o *dataflow.Object) *reply { return replyOf(dataflow.ObjectOf("contents", []any{o})) }
 
 func (q *request) noResource(uri string) *fault {
-	f := faultf(codeInvalidParams, "there is no resource %s", quoted(uri))
+	f := faultf(codeInvalidParams, "there is no resource %s; %s", quoted(uri), q.server.nearResource(q.caller, uri))
 	if !q.modern {
 		f.code = codeResourceNotFound
 	}
 	f.data = dataflow.ObjectOf("uri", uri)
 	return f
+}
+
+// nearResource says which resource was meant, or where to look for those there
+// are. Of a row it says the model: which ids there are is not told.
+func (s *Server) nearResource(c access.Caller, uri string) string {
+	var names []string
+	if shown := s.modelsFor(c); len(s.engine.App().Exposures) > 0 {
+		names = append(names, modelsURI)
+		for _, name := range shown {
+			names = append(names, modelsURI+"/"+name)
+		}
+	}
+	for i := range s.o.Extension.Resources {
+		if r := &s.o.Extension.Resources[i]; !strings.Contains(r.URI, "{") {
+			names = append(names, r.URI)
+		}
+	}
+	model, id, isRecord := strings.Cut(uri, "/records/")
+	switch near := dataflow.Suggest(model, names); {
+	case near != "" && isRecord:
+		return `did you mean "` + near + "/records/" + id + `"?`
+	case near != "":
+		return `did you mean "` + near + `"?`
+	case slices.Contains(names, model) && isRecord:
+		return "the model has no such row, or none that you may read"
+	}
+	return "resources/list and resources/templates/list name those there are"
+}
+
+// modelsFor names the models of which the caller may do something.
+func (s *Server) modelsFor(c access.Caller) []string {
+	var names []string
+	for _, exp := range s.engine.App().Exposures {
+		if slices.ContainsFunc(exp.Served(), func(op dataflow.OpKind) bool { return s.may(c, exp, op) }) {
+			names = append(names, exp.Model.Name)
+		}
+	}
+	return names
 }
 
 // matches reports whether a URI is one that a template makes.
@@ -255,19 +294,28 @@ func (s *Server) completeURI(ctx context.Context, q *request, template, name, ty
 	own := template == modelURI || template == recordURI
 	switch {
 	case name == "model" && own:
-		var models []string
-		for _, exp := range s.engine.App().Exposures {
-			if slices.ContainsFunc(exp.Served(), func(op dataflow.OpKind) bool { return s.may(q.caller, exp, op) }) {
-				models = append(models, exp.Model.Name)
-			}
-		}
-		return startingWith(models, typed), nil
+		return startingWith(s.modelsFor(q.caller), typed), nil
 	case name == "id" && template == recordURI:
 		if exp := s.exposureNamed(text(known, "model")); exp != nil {
 			return s.completeID(ctx, q, exp.Model, typed)
 		}
 	case !own && !slices.ContainsFunc(s.o.Extension.Resources, func(r Resource) bool { return r.URI == template }):
-		return completion{}, faultf(codeInvalidParams, "there is no resource template %s; resources/templates/list names those there are", quoted(template))
+		return completion{}, faultf(codeInvalidParams, "there is no resource template %s; %s", quoted(template), s.nearTemplate(template))
 	}
 	return completion{}, nil
+}
+
+// nearTemplate says which resource template was meant, or where to look.
+func (s *Server) nearTemplate(uri string) string {
+	var names []string
+	if len(s.engine.App().Exposures) > 0 {
+		names = append(names, modelURI, recordURI)
+	}
+	for i := range s.o.Extension.Resources {
+		names = append(names, s.o.Extension.Resources[i].URI)
+	}
+	if near := dataflow.DidYouMean(uri, names); near != "" {
+		return near
+	}
+	return "resources/templates/list names those there are"
 }

@@ -829,7 +829,34 @@ func TestCompletion(t *testing.T) {
 		{resource(record, "Ticket", "id", "00000000-"), `"total":1,"hasMore":false`},
 		{resource(record, "Ticket", "id", "f"), `{"values":[],"total":0,"hasMore":false}`},
 		{resource("flowctl://nothing/{id}", "", "id", ""), `there is no resource template \"flowctl://nothing/{id}\"; resources/templates/list names those there are`},
+		{resource("flowctl://models/{model}/record/{id}", "", "id", ""), `there is no resource template \"flowctl://models/{model}/record/{id}\"; did you mean \"flowctl://models/{model}/records/{id}\"?`},
 	} {
 		w.want("completion/complete", c.params, c.want)
 	}
+}
+
+// Whatever is called by a name that there is not, the answer is the protocol's
+// error, and says which was meant, or where the names are.
+func TestAWrongNameIsToldTheRightOne(t *testing.T) {
+	app := testApp()
+	app.Prompts = []*dataflow.Prompt{{Name: "explain", Text: "x", Args: nil}}
+	w := serving(t, serverOf(t, app, mcp.Options{Extension: mcp.Extension{Resources: []mcp.Resource{{URI: "notes://today", Name: "today"}}}}).Handler())
+	for _, c := range []struct{ method, params, want string }{
+		{"tools/call", `{"name":"account_list"}`, `"code":-32602,"message":"there is no tool \"account_list\"; did you mean \"accounts_list\"?"`},
+		{"tools/call", `{"name":"find_record"}`, `"code":-32602,"message":"there is no tool \"find_record\"; did you mean \"find_records\"?"`},
+		{"tools/call", `{"name":"accounts_list","arguments":{"filtre":{"owner":"a"}}}`, `did you mean \\\"filter\\\"?`},
+		{"tools/call", `{"name":"accounts_create","arguments":{"ownr":"a","balance":1}}`, `did you mean \\\"owner\\\"?`},
+		{"prompts/get", `{"name":"explian"}`, `"code":-32602,"message":"there is no prompt \"explian\"; did you mean \"explain\"?"`},
+		{"prompts/get", `{"name":"summarise"}`, `"code":-32602,"message":"there is no prompt \"summarise\"; prompts/list names those there are"`},
+		{"resources/read", `{"uri":"flowctl://model"}`, `"code":-32002,"message":"there is no resource \"flowctl://model\"; did you mean \"flowctl://models\"?"`},
+		{"resources/read", `{"uri":"flowctl://models/Acount"}`, `there is no resource \"flowctl://models/Acount\"; did you mean \"flowctl://models/Account\"?`},
+		{"resources/read", `{"uri":"flowctl://models/Acount/records/7"}`, `did you mean \"flowctl://models/Account/records/7\"?`},
+		{"resources/read", `{"uri":"flowctl://models/Account/records/7"}`, `the model has no such row, or none that you may read`},
+		{"resources/read", `{"uri":"note://today"}`, `did you mean \"notes://today\"?`},
+		{"resources/read", `{"uri":"file:///etc/passwd"}`, `resources/list and resources/templates/list name those there are`},
+	} {
+		w.want(c.method, c.params, c.want)
+	}
+	w.modern = true
+	w.want("resources/read", `{"uri":"flowctl://models/Acount"}`, `"code":-32602,"message":"there is no resource \"flowctl://models/Acount\"; did you mean \"flowctl://models/Account\"?"`)
 }

@@ -90,7 +90,11 @@ func main() {
 	beas := b.Orders.Create(client.OrderCreate{Total: "2.5", Serial: client.Set[int64](huge)}, client.From("customer", bea.Ref("id")))
 	moved := b.Orders.Update(0, client.AnyVersion, client.OrderUpdate{Status: client.Set("shipped")}, client.From("id", beas.Ref("id")), client.From("version", beas.Ref("version")))
 	both := b.Orders.List(client.Query{Filter: client.Filter{"customer": bea.Ref("id")}, Count: true})
+	whose := b.Orders.View(0, client.Show{Fields: []string{"stars", "customer.name"}}, client.From("id", beas.Ref("id")))
+	within := b.Orders.ListViews(client.Query{Filter: client.Filter{"customer": bea.Ref("id")}}, client.Show{Expand: []string{"customer"}})
 	check(b.Send(ctx, client.Once("batch")) == nil)
+	check(whose.Result.ID == beas.Result.ID && *whose.Result.Stars == 3 && whose.Result.Total == nil && *whose.Result.Customer.Row.Name == "Bea" && whose.Result.Customer.Row.Email == nil, whose)
+	check(*within.Result.Records[0].Customer.Row.Email == "bea@example.org" && *within.Result.Records[0].Serial == huge, within)
 	check(moved.Result.Status == "shipped" && beas.Result.Customer == bea.Result.ID && *beas.Result.Serial == huge && *both.Result.Total == 1, moved, beas, both)
 	check(b.Send(ctx) != nil, "a batch is done once")
 	bad := c.Batch()
@@ -143,6 +147,10 @@ func main() {
 		}
 	}
 	check(slices.Equal(heard, []string{"updated", "created", "deleted"}), heard)
+	for e, err := range c.Orders.EventViews(ctx, client.EventQuery{Filter: client.OrderFields.Serial.Eq(huge), Fields: []string{"stars"}, LastEventID: from}) {
+		check(err == nil && e.Event == "created" && *e.Record.Stars == 3 && e.Record.Total == nil, err, e)
+		break
+	}
 	for _, err := range c.Orders.Events(ctx, client.EventQuery{Filter: client.Field[string]("customer.email").Eq("x")}) {
 		refused("invalid", err)
 	}
@@ -176,6 +184,9 @@ func main() {
 		rows++
 	}
 	check(rows == 2999, rows)
+	for row, err := range c.Customers.ExportViews(ctx, client.ExportQuery{Filter: client.CustomerFields.Email.Eq("f1@example.org"), Fields: []string{"name"}}) {
+		check(err == nil && row.ID != 0 && *row.Name == "F1" && row.Email == nil && row.CreatedAt == nil, err, row)
+	}
 	check(refused("invalid", c.Customers.Export(ctx, io.Discard, client.NDJSON, client.ExportQuery{Sort: []string{"nmae"}})).Errors[0].Pointer == "/sort")
 	must(c.Customers.BulkDelete(ctx, client.BulkDelete[int64]{Filter: client.Or(client.CustomerFields.Email.HasPrefix("l"), client.CustomerFields.Email.HasPrefix("f"))}))
 

@@ -72,6 +72,8 @@ bea = b.customers.create({"email": "bea@example.org", "name": "Bea"})
 beas = b.orders.create({"customer": bea.ref("id"), "total": "2.5", "serial": huge})
 moved = b.orders.update(beas.ref("id"), {"status": "shipped"}, version=beas.ref("version"))
 both = b.orders.list(filter={"customer": bea.ref("id")}, count=True)
+whose = b.orders.view(beas.ref("id"), fields=["stars", "customer.name"])
+within = b.orders.list_views(filter={"customer": bea.ref("id")}, expand="customer", sort="-id", limit=5)
 upped = b.customers.upsert(where={"email": "bea@example.org"}, update={"name": "Bee"})
 try:
     bea.result
@@ -80,6 +82,8 @@ except RuntimeError:
     pass
 b.send(idempotency_key="batch")
 assert moved.result["status"] == "shipped" and beas.result["customer"] == bea.result["id"] and beas.result["serial"] == huge
+assert whose.result == {"id": beas.result["id"], "stars": 3, "customer": {"id": bea.result["id"], "name": "Bea"}}, whose.result
+assert [r.get("customer") for r in within.result.records] == [bea.result], within.result
 assert both.result.total == 1 and both.result.records[0]["status"] == "shipped" and upped.result.action == "updated"
 bad = c.batch()
 bad.customers.create({"email": "half@example.org", "name": "Half"})
@@ -127,7 +131,10 @@ for e in listening:
     if e.event == "deleted":  # another thread ends it, while this one waits for what does not come
         threading.Thread(target=listening.close).start()
 assert heard == ["updated", "created", "deleted"], heard
+with c.orders.event_views(filter={"serial": huge}, fields=["stars"], last_event_id=last) as views:
+    assert next(views).record == {"id": tmp["id"], "stars": 3}
 refused("invalid", lambda: next(c.orders.events(filter={"customer.email": "x"})))
+refused("invalid", lambda: next(c.orders.event_views(fields="strs")))
 
 # Files of rows.
 csv = b'email,name\nf1@example.org,F1\nf2@example.org,"F, 2"\n'
@@ -149,6 +156,8 @@ out = io.BytesIO()
 c.customers.export("csv", out, filter={"email": {"$startswith": "f"}}, sort="email", fields=["email", "name"])
 assert re.sub(rb"(?m)^[^,]*,", b"", out.getvalue().replace(b"\r", b"")) == csv, out.getvalue()
 assert sum(1 for row in c.customers.export_rows(filter={"email": {"$startswith": "l"}}) if row["name"] == "L") == 2999
+f1 = next(c.customers.export_views(filter={"email": "f1@example.org"}, fields="name"))
+assert f1.get("name") == "F1" and f1.keys() == {"id", "name"}, f1
 assert refused("invalid", lambda: c.customers.export("ndjson", out, sort="nmae")).errors[0].pointer == "/sort"
 c.customers.bulk_delete(filter={"$or": [{"email": {"$startswith": "l"}}, {"email": {"$startswith": "f"}}]})
 

@@ -55,10 +55,17 @@ const bea = b.customers.create({ email: "bea@example.org", name: "Bea" });
 const beas = b.orders.create({ customer: bea.ref.id, total: "2.5", serial: huge, weight: 18014398509481984 });
 const moved = b.orders.update(beas.ref.id, { status: "shipped" }, { version: beas.ref.version });
 const both = b.orders.list({ filter: { customer: bea.ref.id }, count: true });
+const whose = b.orders.read(beas.ref.id, { fields: ["stars", "customer.name"] });
+const within = b.orders.list({ filter: { customer: bea.ref.id }, expand: "customer", sort: "-id", limit: 5 });
 assert.equal(await Promise.resolve().then(() => bea.result).catch((e: Error) => e.message), "the batch has not been done: await its send() first");
 await b.send({ idempotencyKey: "batch" });
 assert.equal(moved.result.status, "shipped");
 assert.deepEqual([beas.result.customer, beas.result.serial, beas.result.weight, both.result.total], [bea.result.id, huge, 18014398509481984, 1]);
+assert.deepEqual(whose.result, { id: beas.result.id, stars: 3, customer: { id: bea.result.id, name: "Bea" } });
+assert.equal(whose.result.customer?.name, "Bea");
+// @ts-expect-error it was not asked for
+whose.result.total;
+assert.deepEqual(within.result.records.map((o) => o.customer?.email), ["bea@example.org"]);
 await assert.rejects(b.send(), Error);
 const bad = c.batch();
 bad.customers.create({ email: "half@example.org", name: "Half" });

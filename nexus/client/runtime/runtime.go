@@ -1071,8 +1071,9 @@ func (f *follower) read(e *frame, line string) {
 
 // EventQuery says what of a model's rows is followed.
 type EventQuery struct {
-	Filter      Filter // on fields of the rows themselves
-	LastEventID string // EventID of the last event that was heard: those since are told first
+	Filter      Filter   // on fields of the rows themselves
+	Fields      []string // none: all
+	LastEventID string   // EventID of the last event that was heard: those since are told first
 }
 
 // RowEvent is what happened to a row, from where the listener stands.
@@ -1090,14 +1091,20 @@ type RowEvent[R, ID any] struct {
 
 // FollowRows is what happens to rows.
 func (r Rows[R, ID]) FollowRows(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[R, ID], error] {
-	return func(yield func(RowEvent[R, ID], error) bool) {
+	return FollowViews[R](ctx, r, q)
+}
+
+// FollowViews is what happens to rows, as they are to be shown.
+func FollowViews[V, R, ID any](ctx context.Context, r Rows[R, ID], q EventQuery) iter.Seq2[RowEvent[V, ID], error] {
+	return func(yield func(RowEvent[V, ID], error) bool) {
 		values, err := Query{Filter: q.Filter}.values()
 		if err != nil {
-			yield(RowEvent[R, ID]{}, err)
+			yield(RowEvent[V, ID]{}, err)
 			return
 		}
+		Show{Fields: q.Fields}.set(values)
 		for f, err := range r.t.follow(ctx, r.path+"/events", values, q.LastEventID) {
-			e := RowEvent[R, ID]{EventID: f.id}
+			e := RowEvent[V, ID]{EventID: f.id}
 			switch {
 			case err != nil:
 			case f.name == "ended":
@@ -1168,8 +1175,13 @@ func (r Rows[R, ID]) export(ctx context.Context, f Format, q ExportQuery) (io.Re
 // ExportedRows is every row that matches, of one state of the database, as they
 // come. An error is the last pair.
 func (r Rows[R, ID]) ExportedRows(ctx context.Context, q ExportQuery) iter.Seq2[R, error] {
-	return func(yield func(R, error) bool) {
-		var none R
+	return ExportedViews[R](ctx, r, q)
+}
+
+// ExportedViews is ExportedRows of rows as they are to be shown.
+func ExportedViews[V, R, ID any](ctx context.Context, r Rows[R, ID], q ExportQuery) iter.Seq2[V, error] {
+	return func(yield func(V, error) bool) {
+		var none V
 		body, err := r.export(ctx, NDJSON, q)
 		if err != nil {
 			yield(none, err)
@@ -1177,7 +1189,7 @@ func (r Rows[R, ID]) ExportedRows(ctx context.Context, q ExportQuery) iter.Seq2[
 		}
 		defer body.Close()
 		for rows := json.NewDecoder(body); ; {
-			var row R
+			var row V
 			err := rows.Decode(&row)
 			if err == io.EOF {
 				return
@@ -1424,9 +1436,26 @@ func ChangeArgs(id any, v *Version, fields any) map[string]any {
 	return args
 }
 
+// ReadArgs are the arguments of a read in a batch.
+func ReadArgs(id any, show Show) map[string]any {
+	args := map[string]any{"id": id}
+	show.argue(args)
+	return args
+}
+
+// argue sets the arguments that say the same in a batch.
+func (s Show) argue(args map[string]any) {
+	for name, list := range map[string][]string{"fields": s.Fields, "expand": s.Expand} {
+		if len(list) > 0 {
+			args[name] = list
+		}
+	}
+}
+
 // ListArgs are the arguments of a list in a batch.
-func ListArgs(q Query) map[string]any {
+func ListArgs(q Query, show Show) map[string]any {
 	args := map[string]any{}
+	show.argue(args)
 	for name, v := range map[string]struct {
 		v     any
 		given bool

@@ -750,12 +750,24 @@ class _Rows(Generic[R, C, U, P, F, V, Id]):
         include_deleted: bool | None = None,
     ) -> Iterator[R]:
         """Every row that matches, of one state of the database, as they come."""
-        with self._export("ndjson", _matching(filter, sort, search, include_deleted, None)) as response:
+        return cast(Iterator[R], self.export_views(filter=filter, sort=sort, search=search, include_deleted=include_deleted))
+
+    def export_views(
+        self,
+        *,
+        fields: Names = None,
+        filter: F | Mapping[str, Any] | None = None,
+        sort: Names = None,
+        search: str | None = None,
+        include_deleted: bool | None = None,
+    ) -> Iterator[V]:
+        """Every row that matches, or some of its fields, of one state of the database, as they come."""
+        with self._export("ndjson", _matching(filter, sort, search, include_deleted, fields)) as response:
             rest = b""
             while part := _some(response):
                 *lines, rest = (rest + part).split(b"\n")
                 for line in lines:
-                    yield cast(R, json.loads(line))
+                    yield cast(V, json.loads(line))
 
     def _import(self, file: _File, mode: str | None, conflict_on: Names, on_error: str | None, ignore: Names, **options: Any) -> Imported:
         query = _given(mode=mode, conflict_on=_names(conflict_on), on_error=on_error, ignore=_names(ignore))
@@ -816,6 +828,11 @@ class _Rows(Generic[R, C, U, P, F, V, Id]):
     def events(self, *, filter: F | Mapping[str, Any] | None = None, last_event_id: str = "") -> Events[R, Id]:
         """What happens to rows from now on, or from last_event_id on. A connection that is lost is made again where it was."""
         return Events(self._t, self._path + "/events", _given(filter=None if filter is None else _dumps(filter)), last_event_id)
+
+    def event_views(self, *, fields: Names = None, filter: F | Mapping[str, Any] | None = None, last_event_id: str = "") -> Events[V, Id]:
+        """What happens to rows, of which some fields are shown."""
+        query = _given(filter=None if filter is None else _dumps(filter), fields=_names(fields))
+        return Events(self._t, self._path + "/events", query, last_event_id)
 
     def count(self, *, filter: F | Mapping[str, Any] | None = None, search: str | None = None, include_deleted: bool | None = None) -> int:
         """How many rows match."""
@@ -1091,7 +1108,7 @@ class Aggregated(TypedDict):
     groups: list[dict[str, Json]]
 
 
-class _BatchRows(Generic[R, C, U, F, Id]):
+class _BatchRows(Generic[R, C, U, F, V, Id]):
     def __init__(self, steps: Steps, model: str) -> None:
         self._steps = steps
         self._model = model
@@ -1114,13 +1131,51 @@ class _BatchRows(Generic[R, C, U, F, Id]):
         """Reads a row."""
         return self._add("read", {"id": id})
 
+    def view(self, id: Id, *, fields: Names = None, expand: Names = None) -> Step[V]:
+        """Reads some fields of a row, also behind relations ("customer.name"), or a row with rows of other models in it."""
+        return self._add("read", _given(id=id, fields=fields, expand=expand))
+
+    def _page(self, **args: object) -> Step[Page[Any]]:
+        step: _PageStep[Any] = _PageStep(self._steps.next_id())
+        self._steps.add(step, self._model, "list", _given(**args))
+        return step
+
     def list(
-        self, *, filter: F | Mapping[str, Any] | None = None, sort: Names = None, limit: int | None = None, offset: int | None = None, count: bool = False
+        self,
+        *,
+        filter: F | Mapping[str, Any] | None = None,
+        sort: Names = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        cursor: str | None = None,
+        count: bool = False,
+        search: str | None = None,
+        include_deleted: bool | None = None,
     ) -> Step[Page[R]]:
         """Reads a page of rows."""
-        step: _PageStep[R] = _PageStep(self._steps.next_id())
-        self._steps.add(step, self._model, "list", _given(filter=filter, sort=sort, limit=limit, offset=offset, count=count or None))
-        return step
+        return self._page(
+            filter=filter, sort=sort, limit=limit, offset=offset, cursor=cursor, count=count or None, search=search, include_deleted=include_deleted
+        )
+
+    def list_views(
+        self,
+        *,
+        fields: Names = None,
+        expand: Names = None,
+        filter: F | Mapping[str, Any] | None = None,
+        sort: Names = None,
+        limit: int | None = None,
+        offset: int | None = None,
+        cursor: str | None = None,
+        count: bool = False,
+        search: str | None = None,
+        include_deleted: bool | None = None,
+    ) -> Step[Page[V]]:
+        """Reads a page of rows, or of some of their fields, with rows of other models in them."""
+        return self._page(
+            fields=fields, expand=expand, filter=filter, sort=sort, limit=limit, offset=offset, cursor=cursor, count=count or None,
+            search=search, include_deleted=include_deleted,
+        )
 
     def upsert(self, *, where: Mapping[str, Any], create: Mapping[str, Any] | None = None, update: U | None = None) -> Step[Upserted[R]]:
         """Updates the row that where finds, or creates it."""
@@ -1172,7 +1227,7 @@ class _BatchRows(Generic[R, C, U, F, Id]):
         return self._made("bulk_upsert", BulkUpserted, data=data, conflict_on=conflict_on, on_error=on_error)
 
 
-class BatchRows(_BatchRows[R, C, U, F, Id]):
+class BatchRows(_BatchRows[R, C, U, F, V, Id]):
     """What can be done in a batch with the rows of a model."""
 
     def update(self, id: Id, changes: U) -> Step[R]:
@@ -1184,7 +1239,7 @@ class BatchRows(_BatchRows[R, C, U, F, Id]):
         return self._add("delete", {"id": id})
 
 
-class VersionedBatchRows(_BatchRows[R, C, U, F, Id]):
+class VersionedBatchRows(_BatchRows[R, C, U, F, V, Id]):
     """What can be done in a batch with the rows of a versioned model."""
 
     def update(self, id: Id, changes: U, *, version: int | Literal["*"]) -> Step[R]:

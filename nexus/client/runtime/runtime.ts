@@ -966,7 +966,7 @@ export class Steps {
 type StepVersion<V> = V extends true ? [options: { version: Int | "*" | Ref<Int> }] : [];
 
 /** What can be done in a batch with the rows of a model. */
-export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean> {
+export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean, Rel> {
   readonly #steps: Steps;
   readonly #model: string;
   readonly #floats: readonly string[];
@@ -985,8 +985,9 @@ export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean> {
     return this.#add("create", row);
   }
 
-  read(id: Id | Ref<Id>): Step<R> {
-    return this.#add("read", { id });
+  /** Reads a row, or some of its fields, with rows of other models in it. */
+  read<const S extends FieldPath<R, Rel> = never, const E extends RelationPath<Rel> = never>(id: Id | Ref<Id>, options: ShowOptions<S, E> = {}): Step<Shown<R, Rel, S, E>> {
+    return this.#add("read", { ...options, id });
   }
 
   update(id: Id | Ref<Id>, changes: Referring<U>, ...options: StepVersion<V>): Step<R> {
@@ -997,7 +998,19 @@ export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean> {
     return this.#add("delete", { id, ...versionOf(options[0]) });
   }
 
-  list(query: { filter?: F | Record<string, unknown>; sort?: string | readonly string[]; limit?: number; offset?: number; count?: boolean } = {}): Step<Page<R>> {
+  /** A page of rows, or of some of their fields, with rows of other models in them. */
+  list<const S extends FieldPath<R, Rel> = never, const E extends RelationPath<Rel> = never>(
+    query: {
+      filter?: F | Record<string, unknown>;
+      sort?: string | readonly string[];
+      limit?: number;
+      offset?: number;
+      cursor?: string;
+      count?: boolean;
+      search?: string;
+      include_deleted?: boolean;
+    } & ShowOptions<S, E> = {},
+  ): Step<Page<Shown<R, Rel, S, E>>> {
     return this.#add("list", query);
   }
 

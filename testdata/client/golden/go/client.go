@@ -463,6 +463,11 @@ func (r CustomersRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[
 	return r.rows.ExportedRows(ctx, q)
 }
 
+// ExportViews is ExportRows with what q leaves out nil.
+func (r CustomersRows) ExportViews(ctx context.Context, q ExportQuery) iter.Seq2[CustomerView, error] {
+	return ExportedViews[CustomerView](ctx, r.rows, q)
+}
+
 // Upsert updates the row of Customer that is found, or creates it.
 func (r CustomersRows) Upsert(ctx context.Context, args Upsert[CustomerUpdate], opts ...Option) (Upserted[Customer], error) {
 	return UpsertRow(ctx, r.rows, args, opts)
@@ -498,9 +503,14 @@ func (r CustomersRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string
 	return r.rows.AggregateRows(ctx, a)
 }
 
-// Events is what happens to rows of Customer, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+// Events is what happens to rows of Customer, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair. Fields that q leaves out are zero.
 func (r CustomersRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Customer, int64], error] {
 	return r.rows.FollowRows(ctx, q)
+}
+
+// EventViews is Events with what q leaves out nil.
+func (r CustomersRows) EventViews(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[CustomerView, int64], error] {
+	return FollowViews[CustomerView](ctx, r.rows, q)
 }
 
 // Import imports a file of rows of Customer, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
@@ -523,7 +533,12 @@ func (b CustomersBatch) Create(row CustomerCreate, opts ...StepOption) *Step[Cus
 
 // Read reads a row of Customer.
 func (b CustomersBatch) Read(id int64, opts ...StepOption) *Step[Customer] {
-	return AddStep[Customer](b.steps, "customers", "read", ChangeArgs(id, nil, nil), opts)
+	return AddStep[Customer](b.steps, "customers", "read", ReadArgs(id, Show{}), opts)
+}
+
+// View reads some fields of a row, or rows of other models in it.
+func (b CustomersBatch) View(id int64, show Show, opts ...StepOption) *Step[CustomerView] {
+	return AddStep[CustomerView](b.steps, "customers", "read", ReadArgs(id, show), opts)
 }
 
 // Update changes fields of a row of Customer.
@@ -538,7 +553,12 @@ func (b CustomersBatch) Delete(id int64, opts ...StepOption) *Step[Deleted[int64
 
 // List reads a page of rows of Customer.
 func (b CustomersBatch) List(q Query, opts ...StepOption) *Step[Page[Customer]] {
-	return AddStep[Page[Customer]](b.steps, "customers", "list", ListArgs(q), opts)
+	return AddStep[Page[Customer]](b.steps, "customers", "list", ListArgs(q, Show{}), opts)
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (b CustomersBatch) ListViews(q Query, show Show, opts ...StepOption) *Step[Page[CustomerView]] {
+	return AddStep[Page[CustomerView]](b.steps, "customers", "list", ListArgs(q, show), opts)
 }
 
 // Upsert updates the row of Customer that is found, or creates it.
@@ -548,7 +568,7 @@ func (b CustomersBatch) Upsert(args Upsert[CustomerUpdate], opts ...StepOption) 
 
 // Count counts the rows of Customer that match.
 func (b CustomersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "customers", "count", ListArgs(Query{Filter: f}), opts)
+	return AddStep[Counted](b.steps, "customers", "count", ListArgs(Query{Filter: f}, Show{}), opts)
 }
 
 // BulkCreate creates rows of Customer.
@@ -649,6 +669,11 @@ func (r OrdersRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Ord
 	return r.rows.ExportedRows(ctx, q)
 }
 
+// ExportViews is ExportRows with what q leaves out nil.
+func (r OrdersRows) ExportViews(ctx context.Context, q ExportQuery) iter.Seq2[OrderView, error] {
+	return ExportedViews[OrderView](ctx, r.rows, q)
+}
+
 // Upsert updates the row of Order that is found, or creates it.
 func (r OrdersRows) Upsert(ctx context.Context, args Upsert[OrderUpdate], opts ...Option) (Upserted[Order], error) {
 	return UpsertRow(ctx, r.rows, args, opts)
@@ -684,9 +709,14 @@ func (r OrdersRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string]js
 	return r.rows.AggregateRows(ctx, a)
 }
 
-// Events is what happens to rows of Order, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+// Events is what happens to rows of Order, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair. Fields that q leaves out are zero.
 func (r OrdersRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Order, int64], error] {
 	return r.rows.FollowRows(ctx, q)
+}
+
+// EventViews is Events with what q leaves out nil.
+func (r OrdersRows) EventViews(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[OrderView, int64], error] {
+	return FollowViews[OrderView](ctx, r.rows, q)
 }
 
 // Import imports a file of rows of Order, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
@@ -709,7 +739,12 @@ func (b OrdersBatch) Create(row OrderCreate, opts ...StepOption) *Step[Order] {
 
 // Read reads a row of Order.
 func (b OrdersBatch) Read(id int64, opts ...StepOption) *Step[Order] {
-	return AddStep[Order](b.steps, "orders", "read", ChangeArgs(id, nil, nil), opts)
+	return AddStep[Order](b.steps, "orders", "read", ReadArgs(id, Show{}), opts)
+}
+
+// View reads some fields of a row, or rows of other models in it.
+func (b OrdersBatch) View(id int64, show Show, opts ...StepOption) *Step[OrderView] {
+	return AddStep[OrderView](b.steps, "orders", "read", ReadArgs(id, show), opts)
 }
 
 // Update changes fields of a row of Order.
@@ -724,7 +759,12 @@ func (b OrdersBatch) Delete(id int64, version Version, opts ...StepOption) *Step
 
 // List reads a page of rows of Order.
 func (b OrdersBatch) List(q Query, opts ...StepOption) *Step[Page[Order]] {
-	return AddStep[Page[Order]](b.steps, "orders", "list", ListArgs(q), opts)
+	return AddStep[Page[Order]](b.steps, "orders", "list", ListArgs(q, Show{}), opts)
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (b OrdersBatch) ListViews(q Query, show Show, opts ...StepOption) *Step[Page[OrderView]] {
+	return AddStep[Page[OrderView]](b.steps, "orders", "list", ListArgs(q, show), opts)
 }
 
 // Upsert updates the row of Order that is found, or creates it.
@@ -734,7 +774,7 @@ func (b OrdersBatch) Upsert(args Upsert[OrderUpdate], opts ...StepOption) *Step[
 
 // Count counts the rows of Order that match.
 func (b OrdersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "orders", "count", ListArgs(Query{Filter: f}), opts)
+	return AddStep[Counted](b.steps, "orders", "count", ListArgs(Query{Filter: f}, Show{}), opts)
 }
 
 // BulkCreate creates rows of Order.
@@ -835,6 +875,11 @@ func (r ClassesRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Cl
 	return r.rows.ExportedRows(ctx, q)
 }
 
+// ExportViews is ExportRows with what q leaves out nil.
+func (r ClassesRows) ExportViews(ctx context.Context, q ExportQuery) iter.Seq2[ClassView, error] {
+	return ExportedViews[ClassView](ctx, r.rows, q)
+}
+
 // Upsert updates the row of Class that is found, or creates it.
 func (r ClassesRows) Upsert(ctx context.Context, args Upsert[ClassUpdate], opts ...Option) (Upserted[Class], error) {
 	return UpsertRow(ctx, r.rows, args, opts)
@@ -870,9 +915,14 @@ func (r ClassesRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string]j
 	return r.rows.AggregateRows(ctx, a)
 }
 
-// Events is what happens to rows of Class, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair.
+// Events is what happens to rows of Class, from now on or from q.LastEventID on. A connection that is lost is made again where it was. The end of the context ends it, or break; an error is the last pair. Fields that q leaves out are zero.
 func (r ClassesRows) Events(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[Class, string], error] {
 	return r.rows.FollowRows(ctx, q)
+}
+
+// EventViews is Events with what q leaves out nil.
+func (r ClassesRows) EventViews(ctx context.Context, q EventQuery) iter.Seq2[RowEvent[ClassView, string], error] {
+	return FollowViews[ClassView](ctx, r.rows, q)
 }
 
 // Import imports a file of rows of Class, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
@@ -895,7 +945,12 @@ func (b ClassesBatch) Create(row ClassCreate, opts ...StepOption) *Step[Class] {
 
 // Read reads a row of Class.
 func (b ClassesBatch) Read(id string, opts ...StepOption) *Step[Class] {
-	return AddStep[Class](b.steps, "classes", "read", ChangeArgs(id, nil, nil), opts)
+	return AddStep[Class](b.steps, "classes", "read", ReadArgs(id, Show{}), opts)
+}
+
+// View reads some fields of a row, or rows of other models in it.
+func (b ClassesBatch) View(id string, show Show, opts ...StepOption) *Step[ClassView] {
+	return AddStep[ClassView](b.steps, "classes", "read", ReadArgs(id, show), opts)
 }
 
 // Update changes fields of a row of Class.
@@ -910,7 +965,12 @@ func (b ClassesBatch) Delete(id string, opts ...StepOption) *Step[Deleted[string
 
 // List reads a page of rows of Class.
 func (b ClassesBatch) List(q Query, opts ...StepOption) *Step[Page[Class]] {
-	return AddStep[Page[Class]](b.steps, "classes", "list", ListArgs(q), opts)
+	return AddStep[Page[Class]](b.steps, "classes", "list", ListArgs(q, Show{}), opts)
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (b ClassesBatch) ListViews(q Query, show Show, opts ...StepOption) *Step[Page[ClassView]] {
+	return AddStep[Page[ClassView]](b.steps, "classes", "list", ListArgs(q, show), opts)
 }
 
 // Upsert updates the row of Class that is found, or creates it.
@@ -920,7 +980,7 @@ func (b ClassesBatch) Upsert(args Upsert[ClassUpdate], opts ...StepOption) *Step
 
 // Count counts the rows of Class that match.
 func (b ClassesBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "classes", "count", ListArgs(Query{Filter: f}), opts)
+	return AddStep[Counted](b.steps, "classes", "count", ListArgs(Query{Filter: f}, Show{}), opts)
 }
 
 // BulkCreate creates rows of Class.

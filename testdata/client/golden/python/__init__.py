@@ -408,9 +408,9 @@ class Batch:
 
     def __init__(self, steps: rt.Steps) -> None:
         self.send = steps.send
-        self.customers = rt.BatchRows[Customer, CustomerCreate, CustomerUpdate, CustomerFilter, int](steps, "customers")
-        self.orders = rt.VersionedBatchRows[Order, OrderCreate, OrderUpdate, OrderFilter, int](steps, "orders")
-        self.classes = rt.BatchRows[Class, ClassCreate, ClassUpdate, ClassFilter, str](steps, "classes")
+        self.customers = rt.BatchRows[Customer, CustomerCreate, CustomerUpdate, CustomerFilter, CustomerView, int](steps, "customers")
+        self.orders = rt.VersionedBatchRows[Order, OrderCreate, OrderUpdate, OrderFilter, OrderView, int](steps, "orders")
+        self.classes = rt.BatchRows[Class, ClassCreate, ClassUpdate, ClassFilter, ClassView, str](steps, "classes")
 
 
 class Client:

@@ -245,16 +245,16 @@ export class Workflows {
 
 /** Operations that are done in one transaction, all of them or none, once they are sent. */
 export class Batch {
-  readonly customers: Pick<rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
-  readonly orders: Pick<rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
-  readonly classes: Pick<rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly customers: Pick<rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false, CustomerRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly orders: Pick<rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true, OrderRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly classes: Pick<rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false, ClassRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
   readonly #steps: rt.Steps;
 
   constructor(t: rt.Transport) {
     this.#steps = new rt.Steps(t);
-    this.customers = new rt.BatchRows(this.#steps, "customers");
-    this.orders = new rt.BatchRows(this.#steps, "orders", ["weight"]);
-    this.classes = new rt.BatchRows(this.#steps, "classes");
+    this.customers = new rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false, CustomerRelations>(this.#steps, "customers");
+    this.orders = new rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true, OrderRelations>(this.#steps, "orders", ["weight"]);
+    this.classes = new rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false, ClassRelations>(this.#steps, "classes");
   }
 
   /** Does them all, or none: then a Problem says why, with pointers such as /operations/1/args/email. Their results are with each step. */
