@@ -104,14 +104,14 @@ func TestCrossOrigin(t *testing.T) {
 	s := newServer(t, func(app *dataflow.App) { app.Server.CORSOrigins = []string{"https://shop.example"} })
 	s.run([]exchange{
 		{"preflight", "OPTIONS /api/customers\nOrigin: https://shop.example\nAccess-Control-Request-Method: POST", `204
-Access-Control-Allow-Headers: Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID
+Access-Control-Allow-Headers: Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Traceparent, Tracestate, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID
 Access-Control-Allow-Methods: GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS
 Access-Control-Allow-Origin: https://shop.example
 Access-Control-Max-Age: 600
 Vary: Origin`},
 		{"request", "GET /health/live\nOrigin: https://shop.example", `200
 Access-Control-Allow-Origin: https://shop.example
-Access-Control-Expose-Headers: ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id
+Access-Control-Expose-Headers: ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, X-Flowctl-Stale, Allow, Accept-Post, Content-Disposition, Mcp-Session-Id
 Cache-Control: no-store
 Content-Type: application/json
 Vary: Origin

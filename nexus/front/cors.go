@@ -12,8 +12,8 @@ import (
 // What a page of another origin may do once it is allowed.
 const (
 	allowMethods  = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
-	allowHeaders  = "Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Mcp-Session-Id, Mcp-Protocol-Version, Last-Event-ID"
-	exposeHeaders = "ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, Mcp-Session-Id"
+	allowHeaders  = "Accept, Content-Type, Content-Encoding, Authorization, X-API-Key, If-Match, If-None-Match, Idempotency-Key, Prefer, X-Request-ID, X-Tenant-ID, Traceparent, Tracestate, Mcp-Session-Id, Mcp-Protocol-Version, Mcp-Method, Mcp-Name, Last-Event-ID"
+	exposeHeaders = "ETag, Link, Location, Retry-After, RateLimit, RateLimit-Policy, WWW-Authenticate, Preference-Applied, Idempotent-Replayed, X-Request-ID, X-Flowctl-Stale, Allow, Accept-Post, Content-Disposition, Mcp-Session-Id"
 )
 
 // crossOrigin applies the rules for a request that a page of some origin

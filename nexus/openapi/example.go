@@ -16,10 +16,11 @@ import (
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
-// example makes an object of the fields that a caller must give, or nil where
-// a value that fits can't be guessed: none is better than a wrong one.
-func example(fields []*dataflow.Field) *dataflow.Object {
-	return exampleOf(fields, func(f *dataflow.Field) bool { return f.Required() || inherited(f.Name) })
+// example makes an object of the fields that a caller must give to owner, a model
+// or a workflow, or nil where a value that fits can't be guessed: none is better
+// than a wrong one.
+func example(owner string, fields []*dataflow.Field) *dataflow.Object {
+	return exampleOf(owner, fields, func(f *dataflow.Field) bool { return f.Required() || inherited(f.Name) })
 }
 
 // inherited reports whether every object of JavaScript has a property of this
@@ -33,13 +34,13 @@ func inherited(name string) bool {
 }
 
 // exampleOf makes an object of the fields that are wanted.
-func exampleOf(fields []*dataflow.Field, wanted func(*dataflow.Field) bool) *dataflow.Object {
+func exampleOf(owner string, fields []*dataflow.Field, wanted func(*dataflow.Field) bool) *dataflow.Object {
 	o := dataflow.NewObject()
 	for _, f := range fields {
 		if !wanted(f) {
 			continue
 		}
-		v, ok := guessed(f)
+		v, ok := guessed(owner, f)
 		if !ok {
 			return nil
 		}
@@ -51,10 +52,38 @@ func exampleOf(fields []*dataflow.Field, wanted func(*dataflow.Field) bool) *dat
 	return o
 }
 
-// guessed is a value that fits a field, as far as can be told here.
-func guessed(f *dataflow.Field) (any, bool) {
-	v, problems := codec.Coerce(f, guess(f), "")
-	return v, len(problems) == 0
+// guessed is a value that fits a field, as far as can be told here: its default,
+// what fields of that name usually hold, or what its type and bounds allow.
+func guessed(owner string, f *dataflow.Field) (any, bool) {
+	var may []any
+	if hasOwnDefault(f) {
+		may = append(may, f.Default)
+	}
+	if k := f.Type.Kind; k != dataflow.KindRef && k != dataflow.KindEnum {
+		may = append(may, usually(owner, f.Name)...)
+	}
+	for _, v := range append(may, plain(f), guess(owner, f)) {
+		if v, problems := codec.Coerce(f, v, ""); v != nil && len(problems) == 0 {
+			return v, true
+		}
+	}
+	return nil, false
+}
+
+// hasOwnDefault reports whether a field has a default that says something.
+func hasOwnDefault(f *dataflow.Field) bool {
+	return f.HasDefault && f.Default != nil && f.Default != dataflow.Absent
+}
+
+// plain is the number that a caller would try first.
+func plain(f *dataflow.Field) any {
+	switch f.Type.Scalar().Kind {
+	case dataflow.KindInt, dataflow.KindDecimal:
+		return int64(1)
+	case dataflow.KindFloat:
+		return 1.5
+	}
+	return nil
 }
 
 // exampleRow is a row as it may be read, or nil.
@@ -62,12 +91,10 @@ func exampleRow(m *dataflow.Model) *dataflow.Object {
 	vals := make([]any, len(m.Fields)+len(m.Computed))
 	row := dataflow.NewRecord(m.Shape(), vals)
 	for i, f := range m.Fields {
-		v, ok := guessed(f)
+		v, ok := guessed(m.Name, f)
 		switch {
 		case f.System == dataflow.RoleDeletedAt:
 			v = nil
-		case f.HasDefault && f.Default != nil && f.Default != dataflow.Absent:
-			v = f.Default
 		case !ok:
 			return nil
 		}
@@ -86,11 +113,11 @@ func exampleRow(m *dataflow.Model) *dataflow.Object {
 // exampleChange changes the first field that can be, or is nil.
 func exampleChange(m *dataflow.Model) *dataflow.Object {
 	fields := schema.Writable(m, true)
-	first := slices.IndexFunc(fields, func(f *dataflow.Field) bool { _, ok := guessed(f); return ok })
+	first := slices.IndexFunc(fields, func(f *dataflow.Field) bool { _, ok := guessed(m.Name, f); return ok })
 	if first < 0 {
 		return nil
 	}
-	return exampleOf(fields, func(f *dataflow.Field) bool { return f == fields[first] || inherited(f.Name) })
+	return exampleOf(m.Name, fields, func(f *dataflow.Field) bool { return f == fields[first] || inherited(f.Name) })
 }
 
 // exampleFilter is of the first field of its own that rows can be found by, or
@@ -101,11 +128,11 @@ func exampleFilter(m *dataflow.Model) *dataflow.Object {
 		if f.System != dataflow.RoleNone || len(ops) == 0 || ops[0] != query.Eq {
 			continue
 		}
-		if v, ok := guessed(f); ok {
+		if v, ok := guessed(m.Name, f); ok {
 			return dataflow.ObjectOf(f.Name, v)
 		}
 	}
-	if v, ok := guessed(m.ID()); ok {
+	if v, ok := guessed(m.Name, m.ID()); ok {
 		return dataflow.ObjectOf(m.ID().Name, v)
 	}
 	return nil
@@ -114,7 +141,7 @@ func exampleFilter(m *dataflow.Model) *dataflow.Object {
 // exampleArguments are arguments of an operation that takes them as an object,
 // or nil.
 func exampleArguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
-	row, change, filter := example(schema.Writable(m, false)), exampleChange(m), exampleFilter(m)
+	row, change, filter := example(m.Name, schema.Writable(m, false)), exampleChange(m), exampleFilter(m)
 	switch {
 	case op == dataflow.OpAggregate:
 		return exampleAggregate(m)
@@ -153,11 +180,11 @@ func anyList(names []string) []any {
 	return list
 }
 
-// guess is a value that may fit a field.
-func guess(f *dataflow.Field) any {
+// guess is a value that may fit a field by its type and bounds.
+func guess(owner string, f *dataflow.Field) any {
 	switch t := f.Type.Scalar(); t.Kind {
 	case dataflow.KindString:
-		return guessText(f)
+		return guessText(owner, f)
 	case dataflow.KindInt:
 		return guessNumber(f, int64(1))
 	case dataflow.KindFloat:
@@ -179,13 +206,15 @@ func guess(f *dataflow.Field) any {
 			return t.Values[0]
 		}
 	case dataflow.KindList:
-		list := []any{guess(&dataflow.Field{Type: t.Elem})}
+		one, _ := guessed(owner, &dataflow.Field{Name: f.Name, Type: t.Elem})
+		list := []any{one}
 		for f.MinLength != nil && len(list) < *f.MinLength {
 			list = append(list, list[0])
 		}
 		return list
 	case dataflow.KindObject:
-		if o := example(t.Fields); o != nil {
+		full := func(f *dataflow.Field) bool { return f.Required() || hasOwnDefault(f) || inherited(f.Name) }
+		if o := exampleOf(strings.TrimSuffix(f.Name, "s"), t.Fields, full); o != nil {
 			return o
 		}
 		return dataflow.NewObject()
@@ -202,7 +231,7 @@ func guess(f *dataflow.Field) any {
 	return dataflow.NewObject()
 }
 
-func guessText(f *dataflow.Field) string {
+func guessText(owner string, f *dataflow.Field) string {
 	switch f.Format {
 	case "email":
 		return "ada@example.org"
@@ -223,7 +252,7 @@ func guessText(f *dataflow.Field) string {
 	case "color":
 		return "#336699"
 	}
-	text := "text"
+	text := named(owner, f)
 	if f.Pattern != nil {
 		if parsed, err := syntax.Parse(f.Pattern.String(), syntax.Perl); err == nil {
 			text = matching(parsed.Simplify())
@@ -236,6 +265,20 @@ func guessText(f *dataflow.Field) string {
 		text = text[:*f.MaxLength]
 	}
 	return text
+}
+
+// named is a text that says what belongs in its place.
+func named(owner string, f *dataflow.Field) string {
+	switch {
+	case f.Type.Kind == dataflow.KindRef:
+		return strings.ReplaceAll(spaced(f.Type.Model.Name), " ", "-") + "-1"
+	case f.Name == "id" && owner != "":
+		return strings.ReplaceAll(spaced(owner), " ", "-") + "-1"
+	}
+	if text := spaced(f.Name); text != "" {
+		return text
+	}
+	return "text"
 }
 
 // matching is a text that a pattern matches, or may: what it makes of

@@ -51,7 +51,7 @@ func (d *document) imports(exp *dataflow.Exposure) {
 // exampleFile is what a file of rows may be, with one row if that can be guessed.
 func exampleFile(m *dataflow.Model) *dataflow.Object {
 	content := textContent("text/csv", "application/x-ndjson")
-	row := example(schema.Writable(m, false))
+	row := example(m.Name, schema.Writable(m, false))
 	if row == nil {
 		return content
 	}

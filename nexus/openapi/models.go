@@ -217,10 +217,10 @@ func (d *document) body(m *dataflow.Model, op dataflow.OpKind, method string) *d
 	case dataflow.OpRead, dataflow.OpList, dataflow.OpDelete:
 		return nil
 	case dataflow.OpCreate:
-		s, sample = d.createRef(m), example(schema.Writable(m, false))
+		s, sample = d.createRef(m), example(m.Name, schema.Writable(m, false))
 	case dataflow.OpUpdate:
 		if method == http.MethodPut {
-			s, sample = d.replaceRef(m), example(schema.Writable(m, true))
+			s, sample = d.replaceRef(m), example(m.Name, schema.Writable(m, true))
 		} else {
 			s, sample = d.patchRef(m), exampleChange(m)
 		}

@@ -131,6 +131,14 @@ async function* lines() {
 const skipping = await c.customers.importRows(lines(), { onError: "skip" });
 assert.deepEqual([skipping.processed, skipping.inserted, skipping.skipped, skipping.errors![0]!.line], [3000, 2999, 1, 8]);
 await assert.rejects(c.customers.importRows([{ email: "f9@example.org", name: "F9" }, { email: "f8@example.org", name: "F8" }], { maxAffected: 1 }), (e) => e instanceof Problem && e.code === "max_affected");
+// A page sends no streams: what is one is gathered, and sent as a file.
+const bodies: unknown[] = [];
+const fromPage = new Client({ url, fetch: (at, init) => (bodies.push(init?.body), fetch(at, init)) });
+Object.assign(globalThis, { document: {} });
+assert.equal((await fromPage.customers.importRows(lines(), { onError: "skip", dryRun: true })).processed, 3000);
+assert.equal((await fromPage.customers.import("csv", csv, { gzip: true, mode: "upsert", conflictOn: "email" })).updated, 2);
+assert.deepEqual(bodies.map((b) => b instanceof Blob), [true, true]);
+Reflect.deleteProperty(globalThis, "document");
 const file = await new Response(await c.customers.export("csv", { filter: { email: { $startswith: "f" } }, sort: "email", fields: ["email", "name"] })).text();
 assert.equal(file.split("\r\n").map((line) => line.slice(line.indexOf(",") + 1)).join("\n"), csv, "what was imported comes out as it went in");
 let rows = 0;

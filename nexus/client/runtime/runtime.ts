@@ -227,7 +227,7 @@ export interface ImportOptions extends BulkOptions {
   gzip?: boolean;
 }
 
-/** A file of rows. In browsers it is a File or text: they send no streams. */
+/** A file of rows. Browsers send no streams: there one is gathered before it is sent, and so is what is packed. */
 export type ImportFile = Blob | string | Uint8Array<ArrayBuffer> | ReadableStream<Uint8Array<ArrayBuffer>>;
 
 export interface LineError {
@@ -498,6 +498,8 @@ export class Transport {
         headers.set("Content-Encoding", "gzip");
         body = (body instanceof ReadableStream ? body : new Blob([body]).stream()).pipeThrough(new CompressionStream("gzip")) as ReadableStream<Uint8Array<ArrayBuffer>>;
       }
+      // Browsers send streams by HTTP/2 alone, if at all: there it is gathered first.
+      if (body instanceof ReadableStream && inBrowser()) body = await new Response(body).blob();
       init.body = body;
       if (body instanceof ReadableStream) init.duplex = "half";
     } else if (call.body !== undefined) {
@@ -870,6 +872,11 @@ async function* eventsOf(response: Response, quiet: AbortController): AsyncGener
 const fileTypes = { csv: "text/csv", ndjson: "application/x-ndjson" } as const;
 
 /** Rows as lines of JSON, made as they are sent. */
+/** Whether this is a page, or a worker of one. */
+function inBrowser(): boolean {
+  return "document" in globalThis || "importScripts" in globalThis;
+}
+
 function streamOf(rows: Iterable<unknown> | AsyncIterable<unknown>): ReadableStream<Uint8Array<ArrayBuffer>> {
   const encoder = new TextEncoder();
   const from = Symbol.asyncIterator in rows ? rows[Symbol.asyncIterator]() : rows[Symbol.iterator]();
