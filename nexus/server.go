@@ -25,6 +25,7 @@ type Server struct {
 	conns    *connections
 	api, mcp *net.TCPListener
 	logger   *slog.Logger
+	headers  time.Duration            // that those of a request may take
 	stale    atomic.Pointer[[]string] // of staleHeader; nil: what is served is what the files say
 
 	swapping sync.Mutex
@@ -39,7 +40,7 @@ type generationHandlers struct {
 
 // Listen opens the app's ports. A port in use is a diagnostic.
 func Listen(g *Generation, o Options) (*Server, []dataflow.Diagnostic) {
-	s := &Server{settings: g.settings, shared: g.shared, logger: o.logger(), conns: newConnections(connectionsAtMost(), o.logger())}
+	s := &Server{settings: g.settings, shared: g.shared, logger: o.logger(), conns: newConnections(connectionsAtMost(), o.logger()), headers: headerTimeout}
 	var ds []dataflow.Diagnostic
 	type listen struct {
 		option   string
@@ -209,7 +210,7 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
 		Handler:           s.conns.last(h),
 		ConnState:         s.conns.note,
-		ReadHeaderTimeout: headerTimeout,
+		ReadHeaderTimeout: s.headers,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(s.logger.Handler(), slog.LevelDebug),

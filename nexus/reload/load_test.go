@@ -44,6 +44,10 @@ type served struct {
 	results chan reload.Result
 	now     chan os.Signal
 	stop    func() // and waits until everything is closed
+
+	change  func(*dataflow.App)       // makes another of it; nil: none
+	clock   func() time.Time          // nil: that of the machine
+	loading func(ctx context.Context) // is called before the app is loaded again
 }
 
 // shopOf makes the app of a file: its number, and how many fields the product
@@ -69,17 +73,28 @@ func shopOf(url string, texts map[string]string) (*dataflow.App, []dataflow.Diag
 	return app, nil
 }
 
-func (s *served) load(_ context.Context, files fs.FS) reload.Loaded {
+func (s *served) shop(texts map[string]string) (*dataflow.App, []dataflow.Diagnostic) {
+	app, ds := shopOf(s.url, texts)
+	if app != nil && s.change != nil {
+		s.change(app)
+	}
+	return app, ds
+}
+
+func (s *served) load(ctx context.Context, files fs.FS) reload.Loaded {
+	if s.loading != nil && s.stop != nil {
+		s.loading(ctx)
+	}
 	text, err := fs.ReadFile(files, "app.txt")
 	if err != nil {
 		return reload.Loaded{Diagnostics: []dataflow.Diagnostic{{Code: "FC110", Message: "there is no app.txt"}}}
 	}
 	texts := map[string]string{"app.txt": string(text)}
-	app, diags := shopOf(s.url, texts)
-	return reload.Loaded{App: app, Diagnostics: diags, Options: nexus.Options{Dir: s.dir,
+	app, diags := s.shop(texts)
+	return reload.Loaded{App: app, Diagnostics: diags, Options: nexus.Options{Dir: s.dir, Now: s.clock,
 		Source: durable.Source{Main: "app.txt", Files: texts},
 		Load: func(_ context.Context, src durable.Source) (*dataflow.App, []dataflow.Diagnostic) {
-			return shopOf(s.url, src.Files)
+			return s.shop(src.Files)
 		}}}
 }
 
@@ -107,9 +122,12 @@ func (s *served) result() reload.Result {
 	}
 }
 
-func serve(t *testing.T, url, text string) *served {
+func serve(t *testing.T, url, text string, with ...func(*served)) *served {
 	t.Helper()
 	s := &served{t: t, dir: t.TempDir(), url: url, results: make(chan reload.Result, 1000), now: make(chan os.Signal)}
+	for _, set := range with {
+		set(s)
+	}
 	s.save(text)
 	var first reload.Loaded
 	seen, err := reload.Read(s.dir, func(files fs.FS) { first = s.load(t.Context(), files) })
@@ -127,6 +145,11 @@ func serve(t *testing.T, url, text string) *served {
 	s.api, s.mcp = srv.URLs()
 	ctx, cancel := context.WithCancel(context.Background())
 	var wg sync.WaitGroup
+	s.stop = sync.OnceFunc(func() {
+		cancel()
+		wg.Wait()
+	})
+	t.Cleanup(s.stop)
 	wg.Go(func() {
 		if err := srv.Serve(ctx, patience); err != nil {
 			t.Error(err)
@@ -139,11 +162,6 @@ func serve(t *testing.T, url, text string) *served {
 			t.Error(err)
 		}
 	})
-	s.stop = sync.OnceFunc(func() {
-		cancel()
-		wg.Wait()
-	})
-	t.Cleanup(s.stop)
 	return s
 }
 

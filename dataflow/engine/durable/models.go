@@ -35,6 +35,7 @@ const (
 	runOutput
 	runError
 	runUser
+	runCaller
 	runTenant
 	runChain
 	runParent
@@ -104,6 +105,7 @@ func newRuns(db *dataflow.Database) *dataflow.Model {
 		optional("output", ""),
 		optional("error", ""),
 		optional("user", "who started it, as JSON that keeps types"),
+		optional("caller", "by which key it was started, or as whom, as limits and the audit log have it"),
 		optional("tenant", ""),
 		&dataflow.Field{Name: "chain", Type: dataflow.Int, Doc: "how many events led to it"},
 		optional("parent", "the run that waits for this one's end"),

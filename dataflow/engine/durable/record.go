@@ -82,7 +82,8 @@ func (r *Run) row() ([]any, error) {
 	v := make([]any, runFields)
 	v[runID], v[runWorkflow], v[runVersion], v[runStatus] = r.ID, r.Workflow, r.Version, string(r.Status)
 	v[runKey], v[runRequest], v[runInput], v[runOutput], v[runError] = orNull(r.key), orNull(r.request), input, out, errorText(r.Error)
-	v[runUser], v[runTenant], v[runParent], v[runReason] = user, orNull(r.Caller.Tenant), orNull(r.Parent), orNull(r.Reason)
+	v[runUser], v[runCaller], v[runTenant] = user, orNull(r.Caller.Key), orNull(r.Caller.Tenant)
+	v[runParent], v[runReason] = orNull(r.Parent), orNull(r.Reason)
 	v[runOrigin] = orNull(r.Origin)
 	v[runChain] = int64(r.Caller.Chain)
 	v[runPriority], v[runGroup], v[runWakeAt], v[runToken] = r.Priority, orNull(r.Group), timeOrNull(r.WakeAt), orNull(r.token)
@@ -117,7 +118,7 @@ func runOf(row store.Row) *Run {
 		Executor: str(runExecutor), Takeovers: num(runTakeovers), Created: at(runCreatedAt), Started: at(runStartedAt), Ended: at(runEndedAt),
 		Updated: at(runUpdatedAt), key: str(runKey), request: str(runRequest), token: str(runToken), poke: str(runPoke)}
 	r.cancel, _ = v[runCancel].(bool)
-	r.Caller.Tenant, r.Caller.Chain = str(runTenant), int(num(runChain))
+	r.Caller.Key, r.Caller.Tenant, r.Caller.Chain = str(runCaller), str(runTenant), int(num(runChain))
 	read := func(i int) any {
 		s := str(i)
 		if s == "" {
