@@ -39,6 +39,7 @@ type Error struct {
 	Model    string    // the model concerned, if any
 	Workflow string    // the workflow that failed, if any
 	Node     string    // the node that failed, if any
+	Run      string    // the durable run that failed and is kept, if any
 	Span     Span      // the place in app.star, if any
 	Err      error     // the cause; logged, never shown
 	// RetryAfter is in how many seconds it is worth trying again, where that is known.

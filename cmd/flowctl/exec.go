@@ -102,7 +102,9 @@ func (a *appFile) execDurable(ctx context.Context, w *world, gen *nexus.Generati
 	case r.Status == durable.Completed:
 		return printJSON(w, codec.AppendValue(nil, r.Output))
 	case r.Error != nil && r.Status.Ended():
-		return a.explain(w, r.Error)
+		err := a.explain(w, r.Error)
+		fmt.Fprintf(w.err, "\nthe run %s is kept; see what it did with: flowctl runs show %s%s %s\n", r.ID, a.display, a.base, r.ID)
+		return err
 	}
 	fmt.Fprintf(w.err, "the run %s is %s", r.ID, r.Status)
 	if r.Reason != "" {

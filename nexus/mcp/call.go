@@ -185,7 +185,7 @@ func errorValue(e *dataflow.Error) *dataflow.Object {
 		o.Set("problems", problems(e.Problems))
 	}
 	for _, m := range []struct{ name, value string }{
-		{"model", e.Model}, {"workflow", e.Workflow}, {"node", e.Node},
+		{"model", e.Model}, {"workflow", e.Workflow}, {"node", e.Node}, {"run_id", e.Run},
 	} {
 		if m.value != "" {
 			o.Set(m.name, m.value)

@@ -96,6 +96,13 @@ func servedBy(exp *dataflow.Exposure) string {
 
 // nextStep says what to do about an error, where it does not itself.
 func (q *request) nextStep(t *tool, e *dataflow.Error) string {
+	if e.Run != "" {
+		next := "what the run did before it failed stays, but for what the workflow compensates: get_run shows it, and retry_run goes on from the step that failed. Another call begins another run"
+		if e.Hint != "" {
+			next = e.Hint + ". " + next
+		}
+		return next
+	}
 	if e.Hint != "" {
 		return e.Hint
 	}

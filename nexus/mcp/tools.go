@@ -225,7 +225,7 @@ func (s *Server) begin(wf *dataflow.Workflow) func(context.Context, *request, *d
 		case r.Status == durable.Completed:
 			return answer{value: r.Output, runID: r.ID}, nil
 		case r.Status.Ended():
-			return answer{}, r.Error
+			return answer{}, r.Failure()
 		}
 		o := dataflow.ObjectOf("run_id", r.ID, "status", string(r.Status))
 		if r.Reason != "" {

@@ -128,10 +128,11 @@ func problemSchema() *dataflow.Object {
 		"model", typed("string"),
 		"workflow", text("the workflow that failed"),
 		"node", text("the node that failed"),
+		"run_id", text("the durable run that failed; it is kept, with what it did before"),
 		"location", text("its place in the app's files"),
 		"request_id", typed("string"),
 		"errors", arrayOf(refTo("schemas", "ProblemPart")),
-	), "detail", "hint", "model", "workflow", "node", "location", "request_id", "errors")
+	), "detail", "hint", "model", "workflow", "node", "run_id", "location", "request_id", "errors")
 	return described(s, "What went wrong (RFC 9457).")
 }
 

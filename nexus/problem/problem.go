@@ -102,6 +102,7 @@ func Append(dst []byte, e *dataflow.Error, requestID string) []byte {
 	dst = member(dst, "model", e.Model)
 	dst = member(dst, "workflow", e.Workflow)
 	dst = member(dst, "node", e.Node)
+	dst = member(dst, "run_id", e.Run)
 	if !e.Span.IsZero() {
 		dst = member(dst, "location", e.Span.String())
 	}

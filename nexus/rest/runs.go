@@ -36,7 +36,7 @@ func (h *Handler) begin(x *front.Exchange, b durable.Begin) error {
 	case durable.Completed:
 		return sendValue(x, http.StatusOK, dataflow.ObjectOf("outputs", r.Output, "run_id", r.ID, "status", string(r.Status)))
 	case durable.Failed, durable.Cancelled:
-		return belowInputs(r.Error)
+		return belowInputs(r.Failure())
 	}
 	header["Location"] = []string{runPath(r.ID)}
 	o := dataflow.ObjectOf("run_id", r.ID, "status", string(r.Status))

@@ -25,6 +25,17 @@ func addParts(o *dataflow.Object, parts ...part) {
 	}
 }
 
+// Failure is why a run that has ended did not come to its outputs, for who began
+// it.
+func (r *Run) Failure() *dataflow.Error {
+	if r.Error == nil {
+		return nil
+	}
+	e := *r.Error
+	e.Run = r.ID
+	return &e
+}
+
 // Summary is what a list of runs shows of one.
 func (r *Run) Summary() *dataflow.Object {
 	o := dataflow.ObjectOf("run_id", r.ID, "workflow", r.Workflow, "status", string(r.Status), "created_at", r.Created, "updated_at", r.Updated)
