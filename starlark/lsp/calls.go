@@ -329,6 +329,8 @@ func (c *callSite) special(param string) (slot, bool) {
 		for _, k := range dataflow.Ops() {
 			s.words = append(s.words, k.String())
 		}
+	case "t.has want", "t.equal want":
+		s = c.sameAs("got")
 	case "field format":
 		s.kind = slotOneOf
 		for _, f := range dataflow.Formats() {
@@ -351,6 +353,18 @@ func (c *callSite) special(param string) (slot, bool) {
 		return s, false
 	}
 	return s, true
+}
+
+// sameAs is the slot of what is held against another argument.
+func (c *callSite) sameAs(param string) slot {
+	quiet := &reader{ix: c.rd.ix, file: c.rd.file, scope: c.rd.scope, to: &reading{quiet: true}}
+	at := slot{flow: c.flow}
+	if arg := argument(c.call, c.b, param); arg != nil {
+		if is := quiet.expr(arg, slot{}); is.sort == aValue && is.typ != nil {
+			return at.typed(is.typ)
+		}
+	}
+	return at
 }
 
 func (c *callSite) nodeAt(param string) *dataflow.Node {

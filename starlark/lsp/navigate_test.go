@@ -293,7 +293,8 @@ func TestSymbols(t *testing.T) {
 }
 
 func TestTestsAreRenamedWithTheApp(t *testing.T) {
-	const tests = "load(\"app.star\", \"Order\")\n\ndef test_total(t):\n    order = t.run(Order.create, total = 1)\n    t.equal(order.total, 1)\n    t.has(order, {\"total\": 1})\n"
+	const tests = "load(\"app.star\", \"Order\")\n\ndef test_total(t):\n    order = t.run(Order.create, total = 1)\n    t.equal(order.total, 1)\n    t.has(order, {\"total\": 1})\n" +
+		"    t.has(t.run(Order.list), {\"records\": [{\"total\": 1}]})\n    t.equal(order, want = {\"total\": 1})\n    other = {\"total\": 1}\n"
 	files := appFiles()
 	files["app_test.star"] = tests
 	files["broken_test.star"] = "def test_x(t:\n"
@@ -301,7 +302,7 @@ func TestTestsAreRenamedWithTheApp(t *testing.T) {
 	c.edit("app.star", app)
 	_, p := cursorIn(t, mark(t, app, "total\": decimal(12, 2, ge", 0))
 	c.write(strings.ReplaceAll(fmt.Sprintf(`{"jsonrpc":"2.0","id":99,"method":"textDocument/rename","params":%s}`, at("app.star", p, `,"newName":"amount"`)), "DIR", "file://"+c.dir))
-	same(t, `{"jsonrpc":"2.0","method":"window/showMessage","params":{"message":"look at app_test.star:6 yourself: whether \"total\" is this field there can't be told","type":2}}`, c.receive())
+	same(t, `{"jsonrpc":"2.0","method":"window/showMessage","params":{"message":"look at app_test.star:9 yourself: whether \"total\" is this field there can't be told","type":2}}`, c.receive())
 	var out struct{ Result workspaceEdit }
 	if err := json.Unmarshal([]byte(c.receive()), &out); err != nil {
 		t.Fatal(err)
@@ -310,7 +311,7 @@ func TestTestsAreRenamedWithTheApp(t *testing.T) {
 	for _, e := range out.Result.Changes["DIR/app_test.star"] {
 		places = append(places, fmt.Sprintf("%d:%d %s", e.Range.Start.Line, e.Range.Start.Character, e.NewText))
 	}
-	if diff := cmp.Diff([]string{"3:32 amount", "4:18 amount"}, places); diff != "" {
+	if diff := cmp.Diff([]string{"3:32 amount", "4:18 amount", "5:19 amount", "6:44 amount", "7:28 amount"}, places); diff != "" {
 		t.Error(diff)
 	}
 	if n := len(out.Result.Changes["DIR/app.star"]); n != 10 {
