@@ -19,7 +19,7 @@ import (
 // be told without running them: the operations they name, and the arguments
 // they write out for them.
 func (l *loader) checkBodies(m *module) {
-	b := &bodies{l: l, m: m, sp: &speller{src: m.src}, ofRows: l.rowFunctions(m.src)}
+	b := &bodies{l: l, m: m, sp: &speller{src: m.src}, ofRows: l.rowFunctions(m.src), fails: map[*syntax.CallExpr]bool{}}
 	b.sp.walk(b.look)
 }
 
@@ -30,6 +30,8 @@ type bodies struct {
 	// ofRows are the models whose rows a function of the file is given, by its
 	// place.
 	ofRows map[dataflow.Pos]*dataflow.Model
+	// fails are the calls that a test expects to fail, perhaps for what they lack.
+	fails map[*syntax.CallExpr]bool
 }
 
 // rowFunctions finds validate, computed and the hooks of all models.
@@ -54,11 +56,28 @@ func (b *bodies) look(n syntax.Node) {
 	case *syntax.DotExpr:
 		b.attribute(n)
 	case *syntax.CallExpr:
+		b.expected(n)
 		b.call(n)
 	case *syntax.DefStmt:
 		b.rows(pos(n.Name.NamePos), n.Params, n)
 	case *syntax.LambdaExpr:
 		b.rows(pos(n.Lambda), n.Params, n)
+	}
+}
+
+// expected notes the calls within t.fails(lambda: …).
+func (b *bodies) expected(n *syntax.CallExpr) {
+	dot, ok := n.Fn.(*syntax.DotExpr)
+	if !ok || dot.Name.Name != "fails" || !isNamed(dot.X, "t") {
+		return
+	}
+	for _, a := range n.Args {
+		syntax.Walk(a, func(n syntax.Node) bool {
+			if call, ok := n.(*syntax.CallExpr); ok {
+				b.fails[call] = true
+			}
+			return true
+		})
 	}
 }
 
@@ -270,7 +289,7 @@ func (b *bodies) arguments(n *syntax.CallExpr, op dataflow.Op) {
 		b.argument(op, name, kw.Y)
 	}
 	for _, p := range params {
-		if all && p.Required() && !given[p.Name] {
+		if all && p.Required() && !given[p.Name] && !b.fails[n] {
 			b.error("FC414", b.m.src.span(n), fmt.Sprintf("%s.%s needs %q", op.Model.Name, op.Kind, p.Name), "")
 		}
 	}

@@ -51,6 +51,19 @@ func TestWhatATestFileMayNotBe(t *testing.T) {
 	}
 }
 
+// What a test expects to fail may fail for what it lacks; a name that is
+// misspelt is a mistake there too.
+func TestWhatFailsMayLackSomething(t *testing.T) {
+	text := "load(\"app.star\", \"Note\")\ndef test_a(t):\n    t.fails(lambda: t.run(Note.create), code = \"invalid\")\n"
+	if names, said := loadTests(text); len(names) != 1 || said != nil {
+		t.Error(names, said)
+	}
+	_, said := loadTests(text + "    t.fails(lambda: t.run(Note.create, txet = \"a\"))\n    t.run(Note.create)\n")
+	if len(said) != 2 || !strings.Contains(said[0], `takes no "txet"`) || !strings.Contains(said[1], `needs "text"`) {
+		t.Error(said)
+	}
+}
+
 // A name in the table that tests lack, or the other way round, is
 // documentation that lies.
 func TestTheTableAndTheTestsAgree(t *testing.T) {

@@ -1,9 +1,12 @@
 package main
 
 import (
+	"bytes"
 	"context"
 	"fmt"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -321,13 +324,123 @@ var edits = [...]func(*rand.Rand, string) string{
 	},
 }
 
-// Codes in a comment that suppresses, too.
+// Codes in a comment that suppresses, too: misspelt where the code is reported
+// it is that one which was meant, or another that is as near.
 func TestEveryCodeIsSuggested(t *testing.T) {
+	rnd := rand.New(rand.NewPCG(7, 11))
+	exact := 0
 	for _, r := range check.Rules() {
-		slip := r.Code[:4] + r.Code[5:]
-		text := body("X = 1  # flowctl: ignore[" + slip + "] why")
-		if !slices.ContainsFunc(found(text), func(d dataflow.Diagnostic) bool { return d.Code == "FC902" && strings.Contains(d.Hint, "did you mean") }) {
-			t.Errorf("%s: %s", slip, hintsOf(found(text)))
+		for kind, edit := range edits {
+			slip := edit(rnd, r.Code)
+			if slip == r.Code {
+				continue
+			}
+			text := strings.Replace(r.Bad, "# here", "# flowctl: ignore["+slip+"] why", 1)
+			hint, mustStay := "", false
+			for _, d := range found(text) {
+				mustStay = mustStay || d.Code == r.Code && d.Severity == dataflow.SeverityError
+				if d.Code == "FC901" || d.Code == "FC902" {
+					hint += d.Hint
+				}
+			}
+			meant := shortWord.FindString(strings.TrimPrefix(hint, `did you mean "`))
+			switch {
+			case meant == r.Code:
+				exact++
+			case mustStay && meant == "take": // an error can't be ignored, and the slip is another code
+			case dataflow.Suggest(slip, []string{meant, r.Code}) != meant:
+				t.Errorf("%s for %s, edit %d: %q", slip, r.Code, kind, hint)
+			}
 		}
 	}
+	if exact < 2*len(check.Rules()) {
+		t.Errorf("only %d codes were suggested exactly", exact)
+	}
+}
+
+// What a file of tests names is suggested as well: of what the app declares
+// before it is run, of the rest by the run that fails.
+func TestEveryNameOfATestIsSuggested(t *testing.T) {
+	dir := t.TempDir()
+	write := func(name, text string) {
+		t.Helper()
+		if err := os.WriteFile(filepath.Join(dir, name), []byte(text), 0o644); err != nil {
+			t.Fatal(err)
+		}
+	}
+	write("app.star", strings.Replace(inHandler("return ctx.run(Thing.list, limit = 5).records"), "enable_auth = True", "", 1))
+	const head = "load(\"app.star\", \"Thing\", \"Maker\")\n"
+	rnd := rand.New(rand.NewPCG(2, 9))
+	check := func(said, slip string, n named) {
+		t.Helper()
+		_, hint, ok := strings.Cut(said, "did you mean ")
+		if !ok || !mentions(hint, n.name) && !asNear(hint, slip, n.name) {
+			t.Errorf("%s for %s:\n%s", slip, n.name, said)
+		}
+	}
+	each := func(list []named, do func(n named, slip, line string)) {
+		for _, n := range list {
+			for _, edit := range edits {
+				slip := edit(rnd, n.name)
+				if slip == n.name || slices.Contains(n.beside, slip) || grammar[slip] {
+					continue
+				}
+				before, rest, _ := strings.Cut(n.text, "«")
+				_, after, _ := strings.Cut(rest, "»")
+				do(n, slip, before+slip+after)
+			}
+		}
+	}
+
+	loaded := slices.Concat(
+		namesIn([]string{"label", "amount", "maker"}, "t.run(Thing.create, %s = None)"),
+		namesIn([]string{"create", "list"}, "t.run(Thing.%s)"),
+	)
+	each(loaded, func(n named, slip, line string) {
+		write("app_test.star", head+"def test_it(t):\n    "+line+"\n")
+		check(tested(dir), slip, n)
+	})
+
+	var failing []named
+	var methods []string
+	for _, b := range spec.TestBuiltins() {
+		methods = append(methods, strings.TrimPrefix(b.Name, "t."))
+		if b.Extra == nil {
+			failing = append(failing, namesIn(paramsOf(b.Params), b.Name+"(%s = None)")...)
+		}
+	}
+	failing = append(failing, namesIn(methods, "t.%s()")...)
+	failing = append(failing, namesIn([]string{"title"}, "t.run(Maker.create, title = \"m\").%s")...)
+	failing = append(failing, namesIn([]string{"title"}, "t.has(t.run(Maker.create, title = \"m\"), {\"%s\": \"m\"})")...)
+	failing = append(failing, namesIn([]string{"handle"}, "t.workflow(\"%s\")")...)
+	text := head
+	var tried []func(said string)
+	each(failing, func(n named, slip, line string) {
+		text += fmt.Sprintf("def test_%d(t):\n    %s\n", len(tried), line)
+		tried = append(tried, func(said string) { check(said, slip, n) })
+	})
+	write("app_test.star", text)
+	out := tested(dir)
+	parts := strings.Split(out, "FAIL  ")[1:]
+	if len(parts) != len(tried) || len(tried) < 100 {
+		t.Fatalf("%d of %d failed:\n%s", len(parts), len(tried), out)
+	}
+	for i, part := range parts { // they come in the order of the file
+		tried[i](part)
+	}
+}
+
+// tested is all that flowctl test says of a folder.
+func tested(dir string) string {
+	var out bytes.Buffer
+	w := system()
+	w.out, w.err = &out, &out
+	run(context.Background(), []string{"test", dir}, w)
+	return out.String()
+}
+
+func asNear(hint, slip, name string) bool {
+	return slices.ContainsFunc(shortWord.FindAllString(hint, -1), func(word string) bool {
+		return word != name && dataflow.Suggest(slip, []string{word, name}) == word
+	})
 }

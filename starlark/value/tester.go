@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"slices"
 	"strings"
 	"time"
@@ -95,7 +96,16 @@ func (t *test) Attr(name string) (sl.Value, error) {
 			}), nil
 		}
 	}
-	return nil, nil
+	return nil, noMethod("test", name, t.AttrNames())
+}
+
+// noMethod is an attribute that is not there. Starlark's own words suggest
+// nothing for a short name.
+func noMethod(of, name string, names []string) error {
+	if near := dataflow.Suggest(name, names); near != "" {
+		return fmt.Errorf("%s has no .%s field or method (did you mean .%s?)", of, name, near)
+	}
+	return nil
 }
 
 // AttrNames lists the methods.
@@ -108,6 +118,22 @@ func TestNames() []string {
 		names[i] = m.name
 	}
 	return names
+}
+
+// unpack is sl.UnpackArgs, which suggests a name for one that is misspelt only
+// where no parameter that is required comes after it.
+func unpack(fn string, args sl.Tuple, kwargs []sl.Tuple, pairs ...any) error {
+	var names []string
+	for i := 0; i < len(pairs); i += 2 {
+		names = append(names, strings.Trim(pairs[i].(string), "?"))
+	}
+	for _, kw := range kwargs {
+		name, _ := sl.AsString(kw[0])
+		if near := dataflow.Suggest(name, names); near != "" && !slices.Contains(names, name) {
+			return fmt.Errorf("%s: unexpected keyword argument %q (did you mean %s?)", fn, name, near)
+		}
+	}
+	return sl.UnpackArgs(fn, args, kwargs, pairs...)
 }
 
 // unmet is an assertion that does not hold.
@@ -249,7 +275,7 @@ func answerOf(v any, err error) (sl.Value, error) {
 func (t *test) equal(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var got, want sl.Value
 	var message string
-	if err := sl.UnpackArgs(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
+	if err := unpack(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
 		return nil, err
 	}
 	return held(differences("", got, want, false), message, "the values are not equal")
@@ -259,7 +285,7 @@ func (t *test) has(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) 
 	var got sl.Value
 	var want *sl.Dict
 	var message string
-	if err := sl.UnpackArgs(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
+	if err := unpack(name, args, kwargs, "got", &got, "want", &want, "message?", &message); err != nil {
 		return nil, err
 	}
 	return held(differences("", got, want, true), message, "the value has not what it ought to")
@@ -278,7 +304,7 @@ func held(differ []string, message, otherwise string) (sl.Value, error) {
 func (t *test) isTrue(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var v sl.Value
 	var message string
-	if err := sl.UnpackArgs(name, args, kwargs, "value", &v, "message?", &message); err != nil {
+	if err := unpack(name, args, kwargs, "value", &v, "message?", &message); err != nil {
 		return nil, err
 	}
 	if v.Truth() {
@@ -293,7 +319,7 @@ func (t *test) isTrue(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tupl
 func (t *test) fails(thread *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var fn sl.Callable
 	var code, message string
-	if err := sl.UnpackArgs(name, args, kwargs, "fn", &fn, "code?", &code, "message?", &message); err != nil {
+	if err := unpack(name, args, kwargs, "fn", &fn, "code?", &code, "message?", &message); err != nil {
 		return nil, err
 	}
 	v, err := sl.Call(thread, fn, nil, nil)
@@ -324,7 +350,7 @@ func (t *test) mockHTTP(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tu
 	var url, method, body string
 	var answer, headers sl.Value
 	status, times, breaks := 200, 0, false
-	if err := sl.UnpackArgs(name, args, kwargs, "url", &url, "method?", &method, "status?", &status, "json?", &answer, "body?", &body,
+	if err := unpack(name, args, kwargs, "url", &url, "method?", &method, "status?", &status, "json?", &answer, "body?", &body,
 		"headers?", &headers, "fails?", &breaks, "times?", &times); err != nil {
 		return nil, err
 	}
@@ -336,14 +362,14 @@ func (t *test) mockHTTP(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tu
 }
 
 func (t *test) httpCalls(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	if err := sl.UnpackArgs(name, args, kwargs); err != nil {
+	if err := unpack(name, args, kwargs); err != nil {
 		return nil, err
 	}
 	return FromGo(t.of.HTTPCalls()), nil
 }
 
 func (t *test) now(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	if err := sl.UnpackArgs(name, args, kwargs); err != nil {
+	if err := unpack(name, args, kwargs); err != nil {
 		return nil, err
 	}
 	return NewDateTime(t.of.Now())
@@ -351,7 +377,7 @@ func (t *test) now(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) 
 
 func (t *test) setNow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var v sl.Value
-	if err := sl.UnpackArgs(name, args, kwargs, "moment", &v); err != nil {
+	if err := unpack(name, args, kwargs, "moment", &v); err != nil {
 		return nil, err
 	}
 	moment, ok := v.(DateTime)
@@ -364,7 +390,7 @@ func (t *test) setNow(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tupl
 
 func (t *test) advance(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var v sl.Value
-	if err := sl.UnpackArgs(name, args, kwargs, "duration", &v); err != nil {
+	if err := unpack(name, args, kwargs, "duration", &v); err != nil {
 		return nil, err
 	}
 	var d time.Duration
@@ -386,7 +412,7 @@ func (t *test) advance(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tup
 
 func (t *test) caller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var tenant, user sl.Value = sl.None, sl.None
-	if err := sl.UnpackArgs(name, args, kwargs, "tenant?", &tenant, "user?", &user); err != nil {
+	if err := unpack(name, args, kwargs, "tenant?", &tenant, "user?", &user); err != nil {
 		return nil, err
 	}
 	o, who, err := whoAsks(name, user, tenant)
@@ -399,7 +425,7 @@ func (t *test) caller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tupl
 
 func (t *test) asCaller(_ *sl.Thread, name string, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
 	var tenant, user sl.Value = sl.None, sl.None
-	if err := sl.UnpackArgs(name, args, kwargs, "user?", &user, "tenant?", &tenant); err != nil {
+	if err := unpack(name, args, kwargs, "user?", &user, "tenant?", &tenant); err != nil {
 		return nil, err
 	}
 	o, who, err := whoAsks(name, user, tenant)
@@ -472,7 +498,7 @@ func (c *caller) Attr(name string) (sl.Value, error) {
 			}), nil
 		}
 	}
-	return nil, nil
+	return nil, noMethod("caller", name, c.AttrNames())
 }
 
 // AttrNames lists the methods.
@@ -537,7 +563,11 @@ func mapDifferences(path string, got, want map[string]sl.Value, part bool) []str
 		case !asked:
 			out = append(out, fmt.Sprintf("%sgot  %s, which is not wanted", at(here), shown(g)))
 		case !has:
-			out = append(out, fmt.Sprintf("%swant %s, and it is not there", at(here), shown(w)))
+			said := fmt.Sprintf("%swant %s, and it is not there", at(here), shown(w))
+			if near := dataflow.DidYouMean(name, slices.Sorted(maps.Keys(got))); near != "" {
+				said += "; " + near
+			}
+			out = append(out, said)
 		default:
 			out = append(out, differences(here, g, w, part)...)
 		}
