@@ -100,10 +100,14 @@ const lockPause = 50 * time.Millisecond
 func (m *migrator) Alone(ctx context.Context, timeout time.Duration) (release func(), err error) {
 	deadline := time.Now().Add(timeout)
 	for !m.locked {
-		err := m.c.query(ctx, fmt.Sprintf("SELECT pg_try_advisory_lock(%d, %s)", lockClass, lockObject), nil,
-			func(r [][]byte) { m.locked = isTrue(r[0]) })
+		nowhere := false
+		err := m.c.query(ctx, fmt.Sprintf("SELECT pg_try_advisory_lock(%d, %s), current_schema()", lockClass, lockObject), nil,
+			func(r [][]byte) { m.locked, nowhere = isTrue(r[0]), r[1] == nil })
 		if err != nil {
 			return nil, err
+		}
+		if nowhere {
+			return nil, errNowhere
 		}
 		if !m.locked {
 			if time.Now().After(deadline) {

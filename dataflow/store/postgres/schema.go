@@ -32,12 +32,19 @@ func tooLong(models []*dataflow.Model) (diags []dataflow.Diagnostic) {
 // errReadOnly is a database that takes no writes: a standby, say.
 var errReadOnly = errors.New("it takes no writes")
 
+// errNowhere is a search path that leads to no schema.
+var errNowhere = errors.New("there is no schema to make tables in")
+
 // failure says why the schema could not be brought up to date: if it is
 // locked, by whom.
 func (m *migrator) failure(ctx context.Context, err error) dataflow.Diagnostic {
 	if errors.Is(err, errReadOnly) {
 		return dataflow.Diagnostic{Code: "FC606", Span: m.db.URLSpan(), Message: fmt.Sprintf("the database %s can't be written to", m.name),
 			Hint: "name the primary server, not a standby, and a user who may write"}
+	}
+	if errors.Is(err, errNowhere) {
+		return dataflow.Diagnostic{Code: "FC620", Span: m.db.URLSpan(), Message: fmt.Sprintf("the database %s has no schema to make tables in: its search_path names none that is there", m.name),
+			Hint: "CREATE SCHEMA …, or name one that is there behind the URL: ?search_path=public"}
 	}
 	d := openFailure(m.db, m.name, err)
 	if sqlState(err) != lockNotAvailable || ctx.Err() != nil {

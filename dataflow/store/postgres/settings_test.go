@@ -67,6 +67,16 @@ func TestSettingsThatAPoolerKeeps(t *testing.T) {
 	}
 }
 
+// TestASearchPathToNowhere: there is nothing to wait for.
+func TestASearchPathToNowhere(t *testing.T) {
+	url := pgtest.URL(t)
+	oddly(t, url, "search_path = 'nosuch'")
+	s, _, diags := Opener{}.Open(t.Context(), database(url, model("Thing", "things")), store.Options{})
+	if s != nil || len(diags) != 1 || diags[0].Code != "FC620" || !strings.Contains(diags[0].Message, "its search_path names none that is there") {
+		t.Errorf("%v", diags)
+	}
+}
+
 func TestSettingsInTheURL(t *testing.T) {
 	for _, name := range []string{"DateStyle", "default_transaction_isolation"} {
 		_, problem := parseURL("postgres://u@h/d?"+name+"=x", false)
