@@ -266,7 +266,9 @@ func main() {
 	check(must(c.Runs.List(ctx, client.RunQuery{Workflow: "approve", Limit: 5})).Runs[0].RunID == run)
 	called := must(c.Workflows.StartApprove(ctx, client.ApproveInputs{Order: placed.Order}))
 	must(c.Runs.Cancel(ctx, called))
-	refused("run_cancelled", c.Runs.Wait(ctx, called, &out))
+	check(refused("run_cancelled", c.Runs.Wait(ctx, called, &out)).RunID == called)
+	_, err = c.Workflows.GiveUp(ctx, client.GiveUpInputs{Why: "no more"})
+	check(must(c.Runs.Show(ctx, refused("rejected", err).RunID)).Status == "failed")
 	later := must(c.Workflows.StartPlaceOrder(ctx, client.PlaceOrderInputs{Email: "cyd@example.org", Total: "4"}, client.Once("later")))
 	check(must(c.Workflows.StartPlaceOrder(ctx, client.PlaceOrderInputs{Email: "cyd@example.org", Total: "4"}, client.Once("later"))) == later)
 	var order4 client.PlaceOrderOutputs

@@ -215,7 +215,8 @@ assert c.runs.wait(run) == {"status": "paid"}
 assert c.runs.list(workflow="approve", limit=5)["runs"][0]["run_id"] == run
 called = c.workflows.approve.start({"order": placed["order"]})
 c.runs.cancel(called)
-refused("run_cancelled", lambda: c.runs.wait(called))
+assert refused("run_cancelled", lambda: c.runs.wait(called)).run_id == called
+assert c.runs.show(refused("rejected", lambda: c.workflows.give_up({"why": "no more"})).run_id)["status"] == "failed"
 later = c.workflows.place_order.start({"email": "cyd@example.org", "total": 4}, idempotency_key="later")
 assert c.workflows.place_order.start({"email": "cyd@example.org", "total": 4}, idempotency_key="later") == later
 assert c.runs.wait(later)["total"] == "4.0000000000"

@@ -66,6 +66,7 @@ type Problem struct {
 	Model      string        `json:"model"`
 	Workflow   string        `json:"workflow"`
 	Node       string        `json:"node"`
+	RunID      string        `json:"run_id"` // the durable run that this is about
 	RequestID  string        `json:"request_id"`
 	Errors     []ProblemPart `json:"errors"` // every part of the input that is wrong
 	RetryAfter time.Duration `json:"-"`      // before it is worth trying again
@@ -925,12 +926,13 @@ func (r Runs) Wait(ctx context.Context, id string, outputs any) error {
 		case run.Status == "completed":
 			return json.Unmarshal(run.Outputs, outputs)
 		case run.Ended() && run.Error != nil:
+			run.Error.RunID = id
 			return run.Error
 		case run.Ended():
-			return &Problem{Code: "run_" + run.Status, Detail: "the run " + id + " is " + run.Status}
+			return &Problem{Code: "run_" + run.Status, Detail: "the run " + id + " is " + run.Status, RunID: id}
 		}
 	}
-	return &Problem{Code: CodeNoAnswer, Detail: "the run " + id + " can't be followed"}
+	return &Problem{Code: CodeNoAnswer, Detail: "the run " + id + " can't be followed", RunID: id}
 }
 
 type executed struct {

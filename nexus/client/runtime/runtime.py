@@ -68,6 +68,7 @@ class Problem(Exception):
     model: str = ""
     workflow: str = ""
     node: str = ""
+    run_id: str = ""  # the durable run that this is about
     request_id: str = ""
     errors: list[ProblemPart] = field(default_factory=list[ProblemPart])
     retry_after: float | None = None
@@ -563,7 +564,7 @@ def _problem(status: int, text: bytes, after: float | None) -> Problem:
         status,
         body.get("code", "unknown"),
         body.get("detail") or body.get("title") or f"the server answered with {status}",
-        *(body.get(name, "") for name in ("hint", "model", "workflow", "node", "request_id")),
+        *(body.get(name, "") for name in ("hint", "model", "workflow", "node", "run_id", "request_id")),
         errors=parts,
         retry_after=after,
     )
@@ -1018,9 +1019,9 @@ class Runs:
             if status in ("failed", "cancelled"):
                 error = run.get("error")
                 if error is not None:
-                    raise Problem(0, error["code"], error["detail"])
-                raise Problem(0, "run_" + status, f"the run {id} is {status}")
-        raise Problem(0, "no_answer", f"the run {id} can't be followed")
+                    raise Problem(0, error["code"], error["detail"], run_id=id)
+                raise Problem(0, "run_" + status, f"the run {id} is {status}", run_id=id)
+        raise Problem(0, "no_answer", f"the run {id} can't be followed", run_id=id)
 
 
 class _Given(Protocol):

@@ -38,6 +38,8 @@ export class Problem extends Error {
   readonly model: string | undefined;
   readonly workflow: string | undefined;
   readonly node: string | undefined;
+  /** The durable run that this is about. */
+  readonly runId: string | undefined;
   readonly requestId: string | undefined;
   /** Every part of the input that is wrong. */
   readonly errors: readonly ProblemPart[];
@@ -54,6 +56,7 @@ export class Problem extends Error {
     this.model = text("model");
     this.workflow = text("workflow");
     this.node = text("node");
+    this.runId = text("run_id");
     this.requestId = text("request_id");
     this.errors = errors;
     this.retryAfter = retryAfter;
@@ -803,9 +806,9 @@ export class Runs {
   async wait<T = Json>(id: string, options: CallOptions = {}): Promise<T> {
     for await (const run of this.events(id, options)) {
       if (run.status === "completed") return run.outputs as T;
-      if (ended(run.status)) throw new Problem(0, { code: "run_" + run.status, detail: `the run ${id} is ${run.status}`, ...run.error });
+      if (ended(run.status)) throw new Problem(0, { code: "run_" + run.status, detail: `the run ${id} is ${run.status}`, ...run.error, run_id: id });
     }
-    throw new Problem(0, { code: "no_answer", detail: `the run ${id} can't be followed` });
+    throw new Problem(0, { code: "no_answer", detail: `the run ${id} can't be followed`, run_id: id });
   }
 }
 

@@ -347,6 +347,14 @@ type RefuseInputs struct {
 // RefuseOutputs is what refuse gives.
 type RefuseOutputs = json.RawMessage
 
+// GiveUpInputs is what give_up takes.
+type GiveUpInputs struct {
+	Why string `json:"why"`
+}
+
+// GiveUpOutputs is what give_up gives.
+type GiveUpOutputs = json.RawMessage
+
 // Workflows are what the app does, each all or nothing.
 type Workflows struct{ t *Transport }
 
@@ -388,6 +396,16 @@ func (w Workflows) Refuse(ctx context.Context, inputs RefuseInputs, opts ...Opti
 // StartRefuse begins the workflow refuse, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
 func (w Workflows) StartRefuse(ctx context.Context, inputs RefuseInputs, opts ...Option) (string, error) {
 	return Start(ctx, w.t, "refuse", inputs, opts)
+}
+
+// GiveUp runs the workflow give_up.
+func (w Workflows) GiveUp(ctx context.Context, inputs GiveUpInputs, opts ...Option) (GiveUpOutputs, error) {
+	return Execute[GiveUpOutputs](ctx, w.t, "give_up", "write", inputs, opts)
+}
+
+// StartGiveUp begins the workflow give_up, and gives the id of its run as soon as that is kept: Runs.Wait gives its outputs, Runs.Events what becomes of it.
+func (w Workflows) StartGiveUp(ctx context.Context, inputs GiveUpInputs, opts ...Option) (string, error) {
+	return Start(ctx, w.t, "give_up", inputs, opts)
 }
 
 // CustomersRows are the rows of Customer.

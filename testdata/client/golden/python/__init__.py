@@ -390,6 +390,15 @@ class RefuseInputs(TypedDict):
 RefuseOutputs = Any  # what refuse gives
 
 
+class GiveUpInputs(TypedDict):
+    """What give_up takes."""
+
+    why: str
+
+
+GiveUpOutputs = Any  # what give_up gives
+
+
 class Workflows:
     """The workflows: what the app does, each all or nothing."""
 
@@ -401,6 +410,7 @@ class Workflows:
         self.add_lines = rt.KeptWorkflow[AddLinesInputs, AddLinesOutputs](transport, runs, "add_lines", "read")
         """Adds up lines."""
         self.refuse = rt.KeptWorkflow[RefuseInputs, RefuseOutputs](transport, runs, "refuse", "write")
+        self.give_up = rt.KeptWorkflow[GiveUpInputs, GiveUpOutputs](transport, runs, "give_up", "write")
 
 
 class Batch:

@@ -225,6 +225,14 @@ export interface RefuseInputs {
 /** What refuse gives. */
 export type RefuseOutputs = rt.Json;
 
+/** What give_up takes. */
+export interface GiveUpInputs {
+  why: string;
+}
+
+/** What give_up gives. */
+export type GiveUpOutputs = rt.Json;
+
 /** The workflows: what the app does, each all or nothing. */
 export class Workflows {
   /** Place an order. */
@@ -234,12 +242,14 @@ export class Workflows {
   /** Adds up lines. */
   readonly addLines: rt.KeptWorkflow<AddLinesInputs, AddLinesOutputs>;
   readonly refuse: rt.KeptWorkflow<RefuseInputs, RefuseOutputs>;
+  readonly giveUp: rt.KeptWorkflow<GiveUpInputs, GiveUpOutputs>;
 
   constructor(t: rt.Transport, runs: rt.Runs) {
     this.placeOrder = rt.kept(t, runs, "place_order", "write", ["weight"]);
     this.approve = rt.kept(t, runs, "approve", "write");
     this.addLines = rt.kept(t, runs, "add_lines", "read");
     this.refuse = rt.kept(t, runs, "refuse", "write");
+    this.giveUp = rt.kept(t, runs, "give_up", "write");
   }
 }
 
