@@ -28,7 +28,7 @@ pool_mode = transaction
 default_pool_size = 6
 max_client_conn = 500
 server_idle_timeout = 2
-ignore_startup_parameters = idle_in_transaction_session_timeout
+ignore_startup_parameters = idle_in_transaction_session_timeout, intervalstyle, bytea_output, extra_float_digits, default_transaction_isolation, default_transaction_deferrable, quote_all_identifiers, array_nulls, transform_null_equals
 unix_socket_dir =
 `
 
