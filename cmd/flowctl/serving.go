@@ -60,13 +60,13 @@ func (s *serving) serve(ctx context.Context) error {
 		}
 		return exitError(exitFailed)
 	}
+	reloads := reload.Begin(reload.Options{Dir: s.a.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: s.watch,
+		Now: hangup, Examine: s.examine, Report: s.report, Logger: s.log})
 	announce(s.w.out, s.a, gen, srv, time.Since(start))
 	var reloading sync.WaitGroup
 	defer reloading.Wait()
 	reloading.Go(func() {
-		err := reload.Run(ctx, reload.Options{Dir: s.a.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: s.watch,
-			Now: hangup, Examine: s.examine, Report: s.report, Logger: s.log})
-		if err != nil {
+		if err := reloads(ctx); err != nil {
 			s.w.complain(dataflow.Diagnostic{Message: "the app is not reloaded any more: " + err.Error()})
 		}
 	})

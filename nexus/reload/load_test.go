@@ -150,15 +150,15 @@ func serve(t *testing.T, url, text string, with ...func(*served)) *served {
 		wg.Wait()
 	})
 	t.Cleanup(s.stop)
+	reloads := reload.Begin(reload.Options{Dir: s.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: true, Now: s.now,
+		Report: func(r reload.Result) { s.results <- r }})
 	wg.Go(func() {
 		if err := srv.Serve(ctx, patience); err != nil {
 			t.Error(err)
 		}
 	})
 	wg.Go(func() {
-		err := reload.Run(ctx, reload.Options{Dir: s.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: true, Now: s.now,
-			Report: func(r reload.Result) { s.results <- r }})
-		if err != nil {
+		if err := reloads(ctx); err != nil {
 			t.Error(err)
 		}
 	})

@@ -106,7 +106,11 @@ type reloader struct {
 
 // Run reloads the app until ctx is done, and returns when every generation but
 // the one that is served has been closed.
-func Run(ctx context.Context, o Options) error {
+func Run(ctx context.Context, o Options) error { return Begin(o)(ctx) }
+
+// Begin tells the server how the app stands, so that its first answer can say
+// it, and returns what reloads the app, as Run does.
+func Begin(o Options) (run func(ctx context.Context) error) {
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
@@ -120,8 +124,12 @@ func Run(ctx context.Context, o Options) error {
 	r := &reloader{o: o, served: o.Seen, seen: o.Seen, app: o.First.App, said: o.First.Diagnostics}
 	r.status = nexus.Status{Generation: 1, Since: now, Tried: now, Files: o.Seen.Found(), Diagnostics: r.said}
 	o.Server.SetStatus(r.status, o.Watch)
-	if o.Watch {
-		r.watcher = NewWatcher(o.Logger)
+	return r.begun
+}
+
+func (r *reloader) begun(ctx context.Context) error {
+	if r.o.Watch {
+		r.watcher = NewWatcher(r.o.Logger)
 		defer r.watcher.Close()
 		r.changes = r.watcher.Changes()
 		if err := r.watcher.Watch(r.seen); err != nil {
