@@ -213,7 +213,7 @@ assert.equal((await c.runs.list({ workflow: "approve", limit: 5 })).runs[0]!.run
 const called = await c.workflows.approve.start({ order: placed.order });
 await c.runs.cancel(called.run_id);
 await assert.rejects(c.runs.wait(called.run_id), (e) => e instanceof Problem && e.runId === called.run_id);
-const gaveUp = await c.workflows.giveUp({ why: "no more" }).catch((e: unknown) => (e instanceof Problem ? e.runId : undefined));
+const gaveUp = await c.workflows.giveUp({ why: "no more" }).then(() => undefined, (e: unknown) => (e instanceof Problem ? e.runId : undefined));
 assert.equal((await c.runs.show(gaveUp!)).status, "failed");
 const later = await c.workflows.placeOrder.start({ email: "cyd@example.org", total: "4" }, { idempotencyKey: "later" });
 assert.equal((await c.workflows.placeOrder.start({ email: "cyd@example.org", total: "4" }, { idempotencyKey: "later" })).run_id, later.run_id);
