@@ -52,7 +52,7 @@ func guarded(url string) *dataflow.App {
 // written by them, what is worked out, and what there is not, is refused by name,
 // and nothing of the request is done.
 func TestFieldsThatAreNotACallersToWrite(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		gen := build(t, guarded(url), nexus.Options{})
 		ask := func(try string) string {
 			line, headers, _ := strings.Cut(try, "\n")

@@ -77,7 +77,7 @@ func TestFaultsOfTheDatabaseAreLoggedWithoutValues(t *testing.T) {
 			{"no datable", "CREATE TRIGGER speak BEFORE INSERT ON faults BEGIN SELECT abs(-9223372036854775808); END"},
 		},
 	}
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		engine, file, _ := strings.Cut(url, ":")
 		exec, undo := func(sql string) { pgtest.Exec(t, url, sql) }, "DROP TRIGGER IF EXISTS speak ON faults; DROP FUNCTION IF EXISTS speak"
 		if engine == "sqlite" {

@@ -281,7 +281,7 @@ func faults(w *httptest.ResponseRecorder, word string) string {
 // as SQL, as a pattern or a path that it is not, no answer has words of the
 // engine, and nothing in the database has changed.
 func TestWhatCallersWriteIsNeverSQL(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, at string) {
+	apptest.OnEachEngine(t, func(t *testing.T, at string) {
 		gen := build(t, everything(at), nexus.Options{})
 		send := func(r *http.Request) *httptest.ResponseRecorder {
 			w := httptest.NewRecorder()

@@ -90,7 +90,7 @@ func part(answer, after string) string {
 // Whatever one tenant asks, in whatever way, no answer tells whether there are
 // rows of another.
 func TestRowsOfOtherTenantsMakeNoDifference(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		ask, slip := twin(t, url, true)
 		if slip.cursor == "" || slip.run == "" || slip.list == "" {
 			t.Fatalf("%+v", slip)
@@ -195,7 +195,7 @@ func TestRowsOfOtherTenantsMakeNoDifference(t *testing.T) {
 // Whoever comes with a place in the feed that another was given, or that nobody
 // was, hears of their own rows alone.
 func TestAPlaceOfAnothersStream(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, rented(url))
 		theirs := s.listen("/api/flats/events", "", "X-Tenant-ID", "other")
 		s.ask("POST", "/api/flats", `{"name":"theirs"}`, "X-Tenant-ID", "other")

@@ -123,7 +123,7 @@ func free(t *testing.T, at string) (string, bool) {
 // half of a write, no transaction, no lock, no file, no place among those of
 // which there are few, and nobody who waits for them.
 func TestClientsThatVanish(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, at string) {
+	apptest.OnEachEngine(t, func(t *testing.T, at string) {
 		spool := t.TempDir()
 		t.Setenv("TMPDIR", spool)
 		written, ended := make(chan error), make(chan error)

@@ -13,7 +13,6 @@ import (
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/nexus/internal/apptest"
 )
@@ -156,19 +155,8 @@ func (l *listener) want(events ...string) {
 	}
 }
 
-// onEachEngine runs a test on SQLite and on PostgreSQL.
-func onEachEngine(t *testing.T, test func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "shop.db")) })
-	t.Run("postgres", func(t *testing.T) {
-		if err := pgtest.Missing(); err != nil {
-			t.Skipf("SKIPPED, NOT TESTED: %v", err)
-		}
-		test(t, pgtest.URL(t))
-	})
-}
-
 func TestChangesAreStreamed(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, followed(url))
 		all := s.listen("/api/orders/events", "")
 		paid := s.listen("/api/orders/events?status=paid&fields=total", "")
@@ -202,7 +190,7 @@ func TestChangesAreStreamed(t *testing.T) {
 // However often a client is cut off, and whoever serves it then, it hears of each
 // change once, and of those of one row in their order.
 func TestAStreamIsResumedExactly(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		first, second := serveSite(t, followed(url)), serveSite(t, followed(url)) // two processes, as far as the database can tell
 		const writers, each = 6, 40
 		start := first.listen("/api/products/events", "")
@@ -274,7 +262,7 @@ func TestAStreamIsResumedExactly(t *testing.T) {
 
 // A restart is to a stream as if its client had been cut off.
 func TestAStreamIsResumedAfterARestart(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, followed(url))
 		l := s.listen("/api/customers/events", "")
 		s.ask("POST", "/api/customers", `{"email":"a@example.org","name":"A"}`)

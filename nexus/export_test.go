@@ -18,7 +18,7 @@ import (
 // An export has every row, in order; one that fails on the way is seen not to be
 // whole.
 func TestAnExportIsWholeOrBrokenOff(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		const rows = 5000
 		app := apptest.Shop(url)
 		var bad atomic.Int64 // the n of which the function fails; none has 0

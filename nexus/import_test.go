@@ -189,7 +189,7 @@ func firstDifference(a, b string) string {
 // A file is imported whole or not at all, however many rows were written before
 // the one that can't be.
 func TestAnImportIsAllOrNothing(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, apptest.Shop(url))
 		const n = 1800
 		file := func(last string) string {
@@ -249,7 +249,7 @@ func TestAnImportTellsAllThatIsWrong(t *testing.T) {
 // A client that is slow to send its file, or goes away in the middle, is in
 // nobody's way.
 func TestAFileThatIsStillComingHoldsNothing(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, apptest.Shop(url))
 		send := func(ctx context.Context) (*io.PipeWriter, chan string) {
 			r, w := io.Pipe()

@@ -15,7 +15,7 @@ import (
 // and what it gives, or why it failed, is found where the answer says. What it
 // does is all or nothing as ever.
 func TestAnyWorkflowCanBeRunLater(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		s := serveSite(t, apptest.Shop(url))
 		for _, tt := range []struct{ workflow, inputs, status, has string }{
 			{"place_order", `{"email":"ada@example.org","total":"1.50"}`, "completed", `"total":"1.50"`},

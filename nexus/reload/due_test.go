@@ -4,7 +4,6 @@ import (
 	"context"
 	"fmt"
 	"net/http"
-	"path/filepath"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -14,18 +13,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/nexus/internal/apptest"
 	"github.com/flowctl/flowctl/nexus/reload"
-	"github.com/jackc/pgx/v5"
 )
-
-func onEachEngine(t *testing.T, test func(t *testing.T, url string)) {
-	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "shop.db")) })
-	t.Run("postgres", func(t *testing.T) {
-		if err := pgtest.Missing(); err != nil {
-			t.Skipf("SKIPPED, NOT TESTED: %v", err)
-		}
-		test(t, pgtest.URL(t))
-	})
-}
 
 // hourly adds a schedule that adds a beat every hour.
 func hourly(app *dataflow.App) {
@@ -52,7 +40,7 @@ func (s *served) beats() map[string]int {
 // A schedule that falls due while one generation takes the place of another runs
 // once: while the next is built, when the one before has not gone yet, or after.
 func TestAScheduleThatFallsDueWhileTheAppIsReloadedRunsOnce(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		begun, noon := time.Now(), time.Date(2026, 1, 31, 12, 30, 0, 0, time.UTC)
 		var hours, atLoad atomic.Int64 // the clock is ahead by; and is to be, once the app is loaded again
 		clock := func() time.Time {
@@ -96,7 +84,7 @@ func TestAScheduleThatFallsDueWhileTheAppIsReloadedRunsOnce(t *testing.T) {
 // and loses nothing: the rows, a run that waits, and the state that came too late,
 // which is served from the next start on.
 func TestAStopWhileTheNextStateIsLoaded(t *testing.T) {
-	onEachEngine(t, func(t *testing.T, url string) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
 		entered := make(chan struct{})
 		s := serve(t, url, "0 0", func(s *served) {
 			s.loading = func(ctx context.Context) {
@@ -132,18 +120,7 @@ func TestAStopWhileTheNextStateWaitsForALock(t *testing.T) {
 	url := pgtest.URL(t)
 	s := serve(t, url, "0 0")
 	s.ask("POST", "/api/products", `{"id": "x", "name": "x", "stock": 1}`, http.StatusCreated)
-	c, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	tx, err := c.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE products IN ACCESS SHARE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	tx := lockProducts(t, url)
 	s.save("1 1")
 	settles(t, func() (string, bool) {
 		var n int

@@ -110,18 +110,7 @@ func TestALockInTheWayOfAReload(t *testing.T) {
 	url := pgtest.URL(t)
 	s := serve(t, url, "0 0 hurried")
 	s.ask("POST", "/api/products", `{"id": "x", "name": "x", "stock": 1}`, http.StatusCreated)
-	c, err := pgx.Connect(t.Context(), url)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(context.Background())
-	tx, err := c.Begin(t.Context())
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := tx.Exec(t.Context(), "LOCK TABLE products IN ACCESS SHARE MODE"); err != nil {
-		t.Fatal(err)
-	}
+	tx := lockProducts(t, url)
 	s.save("1 1 hurried")
 	r := s.result()
 	if r.Outcome != reload.Refused || len(r.Diagnostics) == 0 || r.Diagnostics[0].Code != "FC603" || !strings.Contains(r.Diagnostics[0].Message, "process ") {
@@ -141,4 +130,23 @@ func TestALockInTheWayOfAReload(t *testing.T) {
 	if n := s.ask("POST", "/api/products/count", `{}`, http.StatusOK)["count"]; n != 3.0 {
 		t.Errorf("%v rows", n)
 	}
+}
+
+// lockProducts is another program that reads the products: no migration can
+// alter them until its transaction ends.
+func lockProducts(t *testing.T, url string) pgx.Tx {
+	t.Helper()
+	c, err := pgx.Connect(t.Context(), url)
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = c.Close(context.Background()) }) // the test is over either way
+	tx, err := c.Begin(t.Context())
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := tx.Exec(t.Context(), "LOCK TABLE products IN ACCESS SHARE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	return tx
 }

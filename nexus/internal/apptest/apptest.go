@@ -5,11 +5,26 @@ package apptest
 import (
 	"context"
 	"fmt"
+	"path/filepath"
 	"sync/atomic"
+	"testing"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 )
+
+// OnEachEngine runs a test on a new database of SQLite and on one of
+// PostgreSQL.
+func OnEachEngine(t *testing.T, test func(t *testing.T, url string)) {
+	t.Run("sqlite", func(t *testing.T) { test(t, "sqlite:"+filepath.Join(t.TempDir(), "shop.db")) })
+	t.Run("postgres", func(t *testing.T) {
+		if err := pgtest.Missing(); err != nil {
+			t.Skipf("SKIPPED, NOT TESTED: %v", err)
+		}
+		test(t, pgtest.URL(t))
+	})
+}
 
 // Field builds a field.
 func Field(name string, t *dataflow.Type, options ...func(*dataflow.Field)) *dataflow.Field {
