@@ -99,7 +99,7 @@ func newRuns(db *dataflow.Database) *dataflow.Model {
 		text("workflow", ""),
 		text("version", "of the app that the run began with"),
 		&dataflow.Field{Name: "status", Type: &dataflow.Type{Kind: dataflow.KindEnum, Values: Statuses()}},
-		&dataflow.Field{Name: "key", Type: dataflow.String, Optional: true, Unique: true, Doc: "starts with one key are one run"},
+		optional("key", "starts with one key are one run"),
 		optional("request", "tells whether a start with the key is the same one"),
 		text("input", "checked, as JSON that keeps types"),
 		optional("output", ""),
@@ -126,6 +126,7 @@ func newRuns(db *dataflow.Database) *dataflow.Model {
 		return dataflow.ObjectOf(field, dataflow.ObjectOf("$exists", true))
 	}
 	m.Indexes = append(m.Indexes,
+		dataflow.Index{Fields: []string{"key"}, Unique: true, Where: there("key")},
 		dataflow.Index{Fields: []string{"priority", "wake_at", "id"}, Where: there("wake_at")}, // who is due
 		dataflow.Index{Fields: []string{"executor", "id"}, Where: there("executor")},           // who is in progress
 		dataflow.Index{Fields: []string{"ended_at", "id"}, Where: there("ended_at")})           // who is to be forgotten
