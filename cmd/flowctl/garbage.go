@@ -11,7 +11,7 @@ import (
 // often would cost more time than the memory is worth: but the same share of
 // what ten thousand streams hold would be a gigabyte.
 const (
-	mostGarbage  = 400
+	mostGarbage  = 300
 	leastGarbage = 50
 	garbageRoom  = 32 << 20 // bytes; what lies between follows from it
 )

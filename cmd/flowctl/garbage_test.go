@@ -14,7 +14,7 @@ func TestGarbagePercent(t *testing.T) {
 		alive uint64
 		want  int
 	}{
-		{0, 400}, {4 * mib, 400}, {8 * mib, 400}, {10 * mib, 300}, {16 * mib, 200}, {32 * mib, 100}, {64 * mib, 50}, {300 * mib, 50}, {1 << 40, 50},
+		{0, 300}, {4 * mib, 300}, {10 * mib, 300}, {16 * mib, 200}, {32 * mib, 100}, {64 * mib, 50}, {300 * mib, 50}, {1 << 40, 50},
 	} {
 		if got := garbagePercent(c.alive); got != c.want {
 			t.Errorf("%d MiB alive: %d %%, want %d", c.alive/mib, got, c.want)

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"fmt"
+	"strconv"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -44,6 +45,24 @@ func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, e
 		return nil, err
 	}
 	c.arm()
+	return c, nil
+}
+
+// readerCache is how much of the database a connection for reading keeps, in
+// KiB. What it does not keep the system does: twice as much made no read
+// measurably cheaper.
+const readerCache = 1024
+
+// openReader opens a connection for reading.
+func openReader(path string) (*conn, error) {
+	c, err := openConn(path, sqlite.OpenReadOnly, busyTimeout)
+	if err != nil {
+		return nil, err
+	}
+	if err := c.exec("PRAGMA cache_size = -" + strconv.Itoa(readerCache)); err != nil {
+		c.close()
+		return nil, err
+	}
 	return c, nil
 }
 

@@ -8,7 +8,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
-	"zombiezen.com/go/sqlite"
 )
 
 // Opener opens SQLite databases.
@@ -72,7 +71,7 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 			size = max(4, 2*runtime.NumCPU())
 		}
 		s.readers = &pool{size: size, most: size + max(0, db.Options.PoolMaxOverflow), recycle: db.Options.PoolRecycle,
-			open: func() (*conn, error) { return openConn(p.path, sqlite.OpenReadOnly, busyTimeout) }}
+			open: func() (*conn, error) { return openReader(p.path) }}
 	}
 	return s
 }

@@ -274,6 +274,30 @@ func TestPool(t *testing.T) {
 	}
 }
 
+// What connections keep of the database is most of what a server holds under
+// load (bench/README.md, Memory).
+func TestWhatAReaderKeeps(t *testing.T) {
+	path := filepath.Join(t.TempDir(), "a.db")
+	w, err := openConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer w.close()
+	c, err := openReader(path)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	stmt, _, err := c.PrepareTransient("PRAGMA cache_size")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer stmt.Finalize()
+	if row, err := stmt.Step(); err != nil || !row || stmt.ColumnInt(0) != -1024 {
+		t.Errorf("cache_size is %d, want 1,024 KiB (%v)", stmt.ColumnInt(0), err)
+	}
+}
+
 func TestStatementsAreBounded(t *testing.T) {
 	c, err := openConn(":memory:", sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
 	if err != nil {
