@@ -3,6 +3,8 @@ package main
 import (
 	"context"
 	"errors"
+	"fmt"
+	"slices"
 	"sync"
 	"time"
 
@@ -29,6 +31,7 @@ func callerOf(ctx context.Context, w *world, gen *nexus.Generation, tenant strin
 	case len(roles) > 0 && key != "":
 		return access.Caller{}, &usageError{"--as says who calls, and so does " + keyVariable, "leave one of them out"}
 	case len(roles) > 0:
+		w.doubtRoles(gen.Engine().App(), roles)
 		list := make([]any, len(roles))
 		for i, r := range roles {
 			list[i] = r
@@ -77,3 +80,37 @@ func (w *world) whileGood(ctx context.Context, gen *nexus.Generation, caller acc
 
 // asksWho reports whether an app asks its callers who they are.
 func asksWho(app *dataflow.App) bool { return app.Server != nil && app.Server.EnableAuth }
+
+// doubtRoles tells of roles that no access rule names where one names the like.
+// They may be meant all the same: a handler can ask for any.
+func (w *world) doubtRoles(app *dataflow.App, roles []string) {
+	var known []string
+	add := func(r *dataflow.Rule) {
+		if r == nil {
+			return
+		}
+		for i := range r.Grants {
+			known = append(known, r.Grants[i].Roles...)
+		}
+	}
+	for _, m := range app.Models() {
+		if m.Access == nil {
+			continue
+		}
+		for _, r := range []*dataflow.Rule{m.Access.Read, m.Access.Create, m.Access.Update, m.Access.Delete} {
+			add(r)
+		}
+		for _, f := range m.Access.Fields {
+			add(f.Read)
+			add(f.Write)
+		}
+	}
+	for _, wf := range app.Workflows {
+		add(wf.Access)
+	}
+	for _, role := range roles {
+		if near := dataflow.DidYouMean(role, known); near != "" && !slices.Contains(known, role) {
+			fmt.Fprintf(w.err, "no access rule names the role %q; %s\n", role, near)
+		}
+	}
+}

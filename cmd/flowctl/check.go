@@ -89,8 +89,7 @@ func (o *checkFlags) check() error {
 		for _, f := range report.Formats() {
 			names = append(names, f.Name)
 		}
-		last := len(names) - 1
-		return &usageError{fmt.Sprintf("unknown format %q", o.format), "the formats are " + strings.Join(names[:last], ", ") + " and " + names[last]}
+		return unknown("format", o.format, names)
 	}
 	for _, codes := range [][]string{o.only, o.without} {
 		if code, near := check.UnknownCode(codes); code != "" || near != "" {

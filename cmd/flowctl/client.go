@@ -69,12 +69,7 @@ func clientLanguage(name string) (client.Language, error) {
 			return l, nil
 		}
 	}
-	known := clientLanguages()
-	hint := dataflow.DidYouMean(name, known)
-	if hint == "" {
-		hint = "there are " + strings.Join(known, ", ")
-	}
-	return client.Language{}, &usageError{fmt.Sprintf("there is no client in %q", name), hint}
+	return client.Language{}, unlisted(fmt.Sprintf("there is no client in %q", name), name, clientLanguages(), "there are")
 }
 
 func clientLanguages() []string {

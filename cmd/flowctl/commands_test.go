@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"context"
 	"math/rand/v2"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -64,5 +66,69 @@ func TestEveryCommandAndFlagIsSuggested(t *testing.T) {
 	walk(root, nil)
 	if tried < 300 {
 		t.Errorf("only %d slips were tried", tried)
+	}
+}
+
+// What flags and arguments name is suggested, too: words of a list, and names
+// of the app or of its database.
+func TestEveryNameThatAFlagTakesIsSuggested(t *testing.T) {
+	dir := t.TempDir()
+	app := filepath.Join(dir, "app.star")
+	text := appHead + `
+def handle(ctx):
+    return ctx.run(Thing.list, limit = 5).records
+
+app = Nexus(enable_auth = True)
+app.handler("handle", handle, access = role("warden"))
+app.expose(Thing, Maker)
+app.start()
+`
+	if err := os.WriteFile(app, []byte(strings.Replace(text, "sqlite:a.db", "sqlite:"+dir+"/a.db", 1)), 0o644); err != nil {
+		t.Fatal(err)
+	}
+	if code, text := said("migrate", "apply", app); code != exitOK {
+		t.Fatal(text)
+	}
+	rnd := rand.New(rand.NewPCG(5, 1))
+	toolsets := []string{"readonly", "generic", "workflows", "things", "makers", "things/readonly"}
+	for _, c := range []struct {
+		names []string
+		args  string // with % for the name
+	}{
+		{[]string{"text", "concise", "json", "sarif", "github", "junit"}, "check APP --format %"},
+		{[]string{"db"}, "check APP --against %=sqlite:x.db"},
+		{[]string{"text", "mermaid", "dot"}, "explain-plan APP handle --format %"},
+		{[]string{"handle"}, "explain-plan APP %"},
+		{[]string{"text", "json", "junit"}, "test APP --format %"},
+		{[]string{"handle"}, "exec APP %"},
+		{[]string{"warden"}, "exec APP handle --as %"},
+		{[]string{"makers", "things"}, "introspect sqlite:DIR/a.db --table %"},
+		{[]string{"db"}, "migrate plan APP --database %"},
+		{[]string{"goose"}, "migrate export APP --format %"},
+		{[]string{"sqlite", "postgres"}, "migrate export APP --all --dialect %"},
+		{[]string{"text", "json"}, "run APP --log-format %"},
+		{[]string{"debug", "info", "warn", "error"}, "run APP --log-level %"},
+		{[]string{"waiting", "completed", "cancelled"}, "runs list APP --status %"},
+		{[]string{"handle"}, "runs list APP --workflow %"},
+		{[]string{"completed", "failed", "cancelled"}, "runs purge APP --older-than 1d --status %"},
+		{[]string{"warden"}, "keys create APP bot --role %"},
+		{[]string{"things:read", "workflows:handle"}, "keys create APP bot --scope %"},
+		{toolsets, "mcp APP --toolset %"},
+		{[]string{"python"}, "client % APP"},
+		{[]string{"bash", "fish"}, "completion %"},
+		{[]string{"FC230", "FC510"}, "explain %"},
+	} {
+		for _, name := range c.names {
+			for _, edit := range edits {
+				slip := edit(rnd, name)
+				if slip == name || slices.Contains(c.names, slip) || dataflow.Suggest(slip, c.names) == "" || strings.ContainsAny(slip, "= ") {
+					continue
+				}
+				args := strings.Fields(strings.NewReplacer("APP", app, "DIR", dir, "%", slip).Replace(c.args))
+				if _, text := said(args...); !strings.Contains(text, "did you mean") || !strings.Contains(text, slip) {
+					t.Errorf("flowctl %s: %s", strings.Join(args, " "), text)
+				}
+			}
+		}
 	}
 }

@@ -33,7 +33,7 @@ diagram it is for Mermaid or Graphviz:
 		RunE: func(cmd *cobra.Command, args []string) error {
 			draw, ok := planFormats[format]
 			if !ok {
-				return &usageError{fmt.Sprintf("unknown format %q", format), "the formats are text, mermaid and dot"}
+				return unknown("format", format, []string{"text", "mermaid", "dot"})
 			}
 			a, err := findApp(args[0])
 			if err != nil {

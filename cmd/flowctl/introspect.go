@@ -7,6 +7,7 @@ import (
 	"net/url"
 	"os"
 	"path"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -79,17 +80,42 @@ func introspect(ctx context.Context, w *world, at string, tables []string) ([]by
 				}
 				return nil, exitError(exitFailed)
 			}
+			if err := noTable(found, tables); err != nil {
+				return nil, err
+			}
 			return fileOf(found, withoutSecrets(at), tables)
 		}
 	}
 	return nil, &usageError{"the URL is of no database that flowctl knows", `write sqlite:shop.db, or postgres://user@host/database`}
 }
 
+// noTable refuses a --table that no table of the database fits.
+func noTable(found *migrate.Found, patterns []string) error {
+	var names []string
+	for i := range found.Schema.Tables {
+		if name := found.Schema.Tables[i].Name; !strings.HasPrefix(name, "_flow_") {
+			names = append(names, name)
+		}
+	}
+	for _, p := range patterns {
+		if !slices.ContainsFunc(names, func(table string) bool { return fits(p, table) }) {
+			if len(names) == 0 {
+				return &usageError{fmt.Sprintf("--table can't be %q", p), "the database has no tables"}
+			}
+			return unlisted(fmt.Sprintf("--table can't be %q", p), p, names, "the tables are")
+		}
+	}
+	return nil
+}
+
+// fits reports whether a table is named as a pattern asks.
+func fits(pattern, table string) bool {
+	ok, err := path.Match(pattern, table)
+	return err == nil && ok
+}
+
 func fileOf(found *migrate.Found, at string, tables []string) ([]byte, error) {
-	text := draft.Write(found, draft.Options{URL: at, Tables: tables, Match: func(pattern, table string) bool {
-		ok, err := path.Match(pattern, table)
-		return err == nil && ok
-	}})
+	text := draft.Write(found, draft.Options{URL: at, Tables: tables, Match: fits})
 	laidOut, diags := starlark.Format("app.star", text)
 	if len(diags) > 0 {
 		return nil, errors.New("the file that was written can't be read: " + diags[0].Message)

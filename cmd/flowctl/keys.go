@@ -104,6 +104,7 @@ of it is kept. NAME says what it is for.
 						return err
 					}
 				}
+				w.doubtRoles(app, k.Roles)
 				made, text, err := keys.Create(ctx, k)
 				switch {
 				case err != nil:

@@ -191,6 +191,8 @@ func flagError(cmd *cobra.Command, err error) error {
 		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
 		if s := dataflow.Suggest(name, flags); s != "" {
 			u.hint = "did you mean --" + s + "?"
+		} else if s := withWord(name, flags); len(s) > 0 && len(name) > 2 { // --port of --api-port
+			u.hint = "did you mean --" + strings.Join(s, " or --") + "?"
 		}
 	}
 	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
@@ -200,6 +202,17 @@ func flagError(cmd *cobra.Command, err error) error {
 		}
 	}
 	return u
+}
+
+// withWord are the names that have a word among theirs, between dashes.
+func withWord(word string, names []string) []string {
+	var out []string
+	for _, name := range names {
+		if slices.Contains(strings.Split(name, "-"), word) {
+			out = append(out, name)
+		}
+	}
+	return out
 }
 
 // takes checks the positional arguments of a command, by name.

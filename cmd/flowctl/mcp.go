@@ -4,6 +4,7 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus/mcp"
 	"github.com/spf13/cobra"
 )
@@ -43,6 +44,9 @@ token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 			}
 			if cerr := gen.Close(); err == nil {
 				err = cerr
+			}
+			if e, ok := errors.AsType[*dataflow.Error](err); ok { // of the flags: nothing has been served
+				return &usageError{e.Message, e.Hint}
 			}
 			if err != nil {
 				return fmt.Errorf("serve MCP: %w", err)

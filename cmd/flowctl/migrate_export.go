@@ -78,11 +78,7 @@ func isFileName(name string) bool {
 // check returns the time that is to stand in the names of files.
 func (x *exportFlags) check(w *world) (at time.Time, err error) {
 	if !slices.Contains(export.Formats(), x.format) {
-		hint := dataflow.DidYouMean(x.format, export.Formats())
-		if hint == "" {
-			hint = "the formats are " + join(export.Formats())
-		}
-		return at, &usageError{fmt.Sprintf("unknown format %q", x.format), hint}
+		return at, unknown("format", x.format, export.Formats())
 	}
 	if !isFileName(x.name) {
 		return at, &usageError{fmt.Sprintf("--name can't be %q", x.name), "names of files have small letters, digits and _ between them"}
@@ -93,7 +89,7 @@ func (x *exportFlags) check(w *world) (at time.Time, err error) {
 	case !x.all:
 		return at, &usageError{"--dialect goes with --all", "without --all each database is asked, and is of the engine it is"}
 	case !slices.Contains(dialects, x.dialect):
-		return at, &usageError{fmt.Sprintf("unknown dialect %q", x.dialect), "the dialects are " + join(dialects)}
+		return at, unknown("dialect", x.dialect, dialects)
 	}
 	if x.version == "" {
 		return w.now(), nil

@@ -135,11 +135,22 @@ func oneOfWords(flag, value string, known []string) error {
 	if value == "" || slices.Contains(known, value) {
 		return nil
 	}
-	hint := dataflow.DidYouMean(value, known)
+	return unlisted(fmt.Sprintf("%s can't be %q", flag, value), value, known, "it is one of")
+}
+
+// unknown refuses a word of which there are only those known.
+func unknown(what, word string, known []string) error {
+	return unlisted(fmt.Sprintf("unknown %s %q", what, word), word, known, "the "+what+"s are")
+}
+
+// unlisted is a word that is none of those known: with the nearest of them, or
+// else with all.
+func unlisted(message, word string, known []string, list string) error {
+	hint := dataflow.DidYouMean(word, known)
 	if hint == "" {
-		hint = "it is one of " + join(known)
+		hint = list + " " + join(known)
 	}
-	return &usageError{fmt.Sprintf("%s can't be %q", flag, value), hint}
+	return &usageError{message, hint}
 }
 
 func runsShowCommand(w *world) *cobra.Command {

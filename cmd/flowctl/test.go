@@ -85,7 +85,7 @@ var testFormats = []string{"text", "json", "junit"}
 
 func (o *testFlags) check() (err error) {
 	if !slices.Contains(testFormats, o.format) {
-		return &usageError{fmt.Sprintf("unknown format %q", o.format), "the formats are " + strings.Join(testFormats, ", ")}
+		return unknown("format", o.format, testFormats)
 	}
 	if o.pattern, err = regexp.Compile(o.run); err != nil {
 		return &usageError{fmt.Sprintf("--run can't be %q: %s", o.run, strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write a part of a name, or a regular expression"}

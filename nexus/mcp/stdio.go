@@ -22,9 +22,9 @@ const maxInFlight = 32
 // before it returns. Nothing but the protocol is written to out.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	set, _ := ctx.Value(toolsetKey{}).(string)
-	v, why := s.viewAt("/mcp/" + set)
-	if v == nil {
-		return errors.New(why)
+	v, err := s.toolset(set)
+	if err != nil {
+		return err
 	}
 	c := &conn{server: s, view: v, out: out, slots: make(chan struct{}, maxInFlight), session: newSession("", v.name, callerOf(ctx))}
 	if f := s.hub.listen(c.session.listener); f != nil {
@@ -37,7 +37,7 @@ func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) er
 	told.Go(func() { // its end is the connection's
 		_ = s.hub.pump(ctx, c.session.listener, func(text []byte) error { c.announce(text); return nil })
 	})
-	err := c.read(ctx, in)
+	err = c.read(ctx, in)
 	c.busy.Wait() // requests are answered, whatever has become of the client
 	c.session.end()
 	stop()

@@ -57,12 +57,46 @@ func (s *Server) viewAt(path string) (v *view, why string) {
 	if strings.Contains(set, "/") || !s.hasSet(set) {
 		names := s.setNames()
 		why = "there is no toolset " + quoted(rest) + "; there are /mcp, /mcp/" + strings.Join(names[:min(len(names), namedTools)], ", /mcp/")
-		if near := dataflow.Suggest(set, names); near != "" {
+		if near := s.nearSet(rest); near != "" {
 			why = "there is no toolset " + quoted(rest) + "; did you mean /mcp/" + near + "?"
 		}
 		return nil, why
 	}
 	return s.view(set, readOnly), ""
+}
+
+// nearSet is the toolset that was meant by the name of none, or "". A slip may
+// be in either half of orders/readonly.
+func (s *Server) nearSet(name string) string {
+	set, half, halves := strings.Cut(name, "/")
+	if near := dataflow.Suggest(set, s.setNames()); near != "" {
+		set = near
+	} else if !halves || !s.hasSet(set) {
+		return ""
+	}
+	if !halves {
+		return set
+	}
+	if half != setReadOnly && dataflow.Suggest(half, []string{setReadOnly}) == "" {
+		return ""
+	}
+	return set + "/" + setReadOnly
+}
+
+// toolset finds a toolset by its name, for whoever has chosen it when the server
+// was started.
+func (s *Server) toolset(name string) (*view, error) {
+	if v, _ := s.viewAt("/mcp/" + name); v != nil {
+		return v, nil
+	}
+	e := &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "there is no toolset " + quoted(name)}
+	if near := s.nearSet(strings.Trim(name, "/")); near != "" {
+		e.Hint = `did you mean "` + near + `"?`
+	} else {
+		names := s.setNames()
+		e.Hint = "the toolsets are " + strings.Join(names[:min(len(names), namedTools)], ", ") + "; each has one of what only reads, as " + names[len(names)-1] + "/" + setReadOnly
+	}
+	return nil, e
 }
 
 // Serves reports whether a path is an address that agents can call.

@@ -2,6 +2,8 @@ package sqlite
 
 import (
 	"context"
+	"errors"
+	"io/fs"
 	"net/url"
 	"os"
 	"strings"
@@ -34,6 +36,9 @@ func (Opener) Inspect(ctx context.Context, db *dataflow.Database, dir string) (*
 	}
 	c, err := openUntouched(p)
 	if err != nil {
+		if errors.Is(err, fs.ErrNotExist) {
+			err = &misplaced{"there is no such file", "name the file of the database, as sqlite:shop.db"}
+		}
 		return nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
 	defer c.close()
