@@ -5,7 +5,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/robfig/cron/v3"
+	"github.com/flowctl/flowctl/internal/crontab"
 )
 
 // Timed is a workflow that runs at certain times.
@@ -15,16 +15,19 @@ type Timed struct {
 	Inputs   *dataflow.Object // checked
 	Spec     string           // tells schedules apart that have the name
 	Home     *dataflow.Database
-	next     cron.Schedule
+	times    *crontab.Times
 	at       *time.Location
 }
 
-// Next is the first time after t, by the clock of its place: a time that the
-// clock skips in spring is made up for when it has, one that it shows twice in
-// autumn counts once.
+// Next is the first time after t, by the clock of its place. What it makes of a
+// clock that is set forward in spring and back in autumn, package crontab says.
 func (t *Timed) Next(after time.Time) time.Time {
-	return t.next.Next(after.In(t.at)).UTC()
+	return t.times.Next(after, t.at).UTC()
 }
+
+// Passing reports whether the times follow the time that passes, as those of
+// every hour do; others are times of the day.
+func (t *Timed) Passing() bool { return t.times.Passing() }
 
 // Timetable lists the app's schedules.
 func (p *Plan) Timetable() []*Timed { return p.timetable }
@@ -56,12 +59,12 @@ func (p *planner) schedules() {
 		case strings.Contains(s.Cron, "TZ="):
 			p.errorf("FC383", s.Spans.At("/cron"), "the time zone is no part of the times").Hint = `write tz = "Europe/Berlin"`
 		default:
-			if t.next, err = cron.ParseStandard(s.Cron); err != nil {
-				p.errorf("FC383", s.Spans.At("/cron"), "%q is no times: %s", s.Cron, strings.TrimSuffix(err.Error(), ": "+s.Cron)).
+			if t.times, err = crontab.Parse(s.Cron); err != nil {
+				p.errorf("FC383", s.Spans.At("/cron"), "%q is no times: %s", s.Cron, err).
 					Hint = `five fields, as "0 6 * * mon-fri": minute, hour, day of month, month, day of week; or "@daily", "@every 10m"`
 			}
 		}
-		if wp == nil || t.next == nil {
+		if wp == nil || t.times == nil {
 			continue
 		}
 		inputs, err := checkInputs(wp.wf, s.Input)
@@ -71,7 +74,7 @@ func (p *planner) schedules() {
 			}
 			continue
 		}
-		if t.next.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC)).IsZero() {
+		if t.times.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC).IsZero() {
 			p.errorf("FC383", s.Spans.At("/cron"), "%q never comes", s.Cron).Hint = "there is no such day"
 			continue
 		}

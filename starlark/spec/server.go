@@ -112,10 +112,10 @@ var serverBuiltins = []*Builtin{
 	{
 		Name: "app.schedule", Returns: "None",
 		Doc: "Runs a workflow at certain times. Of several processes one starts the run; what was due while none ran is made up for once, at the next start. " +
-			"Where the clock of the place skips a time in spring the run comes after it; a time that it shows twice in autumn counts once.",
+			"Where the clock of the place is set forward or back, each day has each time once, and times of every hour follow the time that passes ([how](durable-runs.md#schedules)).",
 		Example: `app.schedule("0 6 * * mon-fri", "send_report", tz = "Europe/Berlin")`,
 		Params: []Param{
-			{Name: "cron", Accept: Str, Required: true, Doc: "Minute, hour, day of month, month, day of week, as crontab has them, or `\"@daily\"`, `\"@every 10m\"`."},
+			{Name: "cron", Accept: Str, Required: true, Doc: "Minute, hour, day of month, month, day of week, as crontab has them, or `\"@hourly\"`, `\"@daily\"`, `\"@weekly\"`, `\"@monthly\"`, `\"@yearly\"`, `\"@every 10m\"`."},
 			{Name: "workflow", Accept: Workflow | Str, Required: true, Doc: "A registered workflow, or its name."},
 			{Name: "tz", Accept: Str, Named: true, Default: `"UTC"`, Doc: "The place whose clock counts, as `\"Europe/Berlin\"`."},
 			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The workflow's inputs."},

@@ -259,3 +259,93 @@ func TestOneVersionOfATimetableIsInForce(t *testing.T) {
 		s.eventually("a run has begun", func() bool { return old.runsOf("w") > before })
 	})
 }
+
+// sun is a clock that shows what it is set to, and then goes on.
+type sun struct {
+	shows atomic.Pointer[func() time.Time]
+}
+
+func (c *sun) use(o *durable.Options) { o.Now = func() time.Time { return (*c.shows.Load())() } }
+
+func (c *sun) set(t *testing.T, to string) {
+	t.Helper()
+	at, err := time.Parse("2006-01-02 15:04", to)
+	if err != nil {
+		t.Fatal(err)
+	}
+	begun := time.Now()
+	shows := func() time.Time { return at.Add(time.Since(begun)) }
+	c.shows.Store(&shows)
+}
+
+// Schedules of two processes over the changes of a place's clock, over one for
+// which nobody was there, and over a clock that is set: a time of the day comes
+// once on each, and each hour that passes has its run.
+func TestSchedulesWhereTheClockChanges(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("daily", s.add("one", "daily")), ft.Workflow("hourly", s.add("one", "hourly")))
+		s.app.Schedules = []*dataflow.Schedule{
+			{Name: "daily", Cron: "30 2 * * *", TZ: "Europe/Berlin", Workflow: s.app.Workflows[0]},
+			{Name: "hourly", Cron: "0 * * * *", TZ: "Europe/Berlin", Workflow: s.app.Workflows[1]},
+		}
+		var clock sun
+		var last *process
+		daily, hourly := 0, 0
+		// comes says what has run since the last time, once the clock shows this.
+		comes := func(at string, days, hours int) {
+			t.Helper()
+			clock.set(t, at)
+			daily, hourly = daily+days, hourly+hours
+			s.eventually("the schedules have run", func() bool {
+				return last.runsOf("daily") >= daily && last.runsOf("hourly") >= hourly
+			})
+			if d, h := last.runsOf("daily"), last.runsOf("hourly"); d != daily || h != hourly {
+				t.Fatalf("at %s there are %d and %d runs, want %d and %d", at, d, h, daily, hourly)
+			}
+		}
+		next := func(name, at string) func() bool {
+			m := s.table("_flow_schedules")
+			field := func(name string) int { i, _ := m.Shape().Index(name); return i }
+			return func() (so bool) {
+				err := s.store.Select(context.Background(), &query.Select{Model: m, Where: &query.Cmp{Path: query.Path{Model: m, Field: field("id")}, Op: query.Eq, Value: name}},
+					func(row store.Row) error {
+						next, _ := row.Value(field("next_at")).(time.Time)
+						so = next.UTC().Format("2006-01-02 15:04") == at
+						return nil
+					})
+				return so && err == nil
+			}
+		}
+		clock.set(t, "2026-03-28 23:30")
+		calm := func(o *durable.Options) { o.Silence = 300 * time.Millisecond }
+		first := s.start(nil, clock.use, calm)
+		last = s.start(nil, clock.use, calm)
+		s.eventually("both are known", func() bool { return next("daily", "2026-03-29 01:00")() && next("hourly", "2026-03-29 00:00")() })
+		comes("2026-03-29 00:10", 0, 1)
+		comes("2026-03-29 01:10", 1, 1) // 3:10, and 2:30 was skipped
+		comes("2026-03-29 02:10", 0, 1)
+
+		comes("2026-10-24 23:30", 1, 1) // half a year in which nothing looked
+		comes("2026-10-25 00:10", 0, 1) // 2:10
+		comes("2026-10-25 00:40", 1, 0)
+		comes("2026-10-25 01:10", 0, 1) // 2:10 again
+		comes("2026-10-25 01:40", 0, 0)
+		comes("2026-10-25 02:10", 0, 1)
+
+		first.stop() // and the clock changes while nobody is there
+		last.stop()
+		clock.set(t, "2027-03-28 06:10")
+		last = s.start(nil, clock.use, calm)
+		s.eventually("the schedules have run", next("hourly", "2027-03-28 07:00"))
+		comes("2027-03-28 06:10", 1, 1)
+
+		comes("2031-01-01 12:10", 1, 1) // set forward by mistake
+		clock.set(t, "2027-03-29 00:20")
+		s.eventually("they count from there", func() bool { return next("daily", "2027-03-29 00:30")() && next("hourly", "2027-03-29 01:00")() })
+		comes("2027-03-29 01:10", 1, 1)
+		clock.set(t, "2027-03-28 23:50") // less than three hours: the day has had its time
+		s.eventually("the hours count from there", next("hourly", "2027-03-29 00:00"))
+		comes("2027-03-29 00:40", 0, 1)
+		comes("2027-03-29 01:10", 0, 1)
+	})
+}

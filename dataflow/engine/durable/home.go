@@ -33,6 +33,7 @@ type home struct {
 	force     force                // used by serve alone
 	limited   bool                 // a workflow of the app has bounds
 	due       map[string]time.Time // of each, as this process knows; used by serve alone
+	ticked    time.Time            // when they were last looked at
 	purged    time.Time            // when runs were last looked for that are kept no longer
 
 	bell    chan struct{}     // rung when there may be something to do

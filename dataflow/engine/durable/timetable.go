@@ -26,6 +26,10 @@ func (h *home) tick(ctx context.Context, now time.Time) (time.Duration, error) {
 	if force, err := h.inForce(ctx, now); err != nil || !force {
 		return next, err
 	}
+	if h.ticked.Sub(now) > setBack {
+		clear(h.due) // they may have to count from here
+	}
+	h.ticked = now
 	for _, s := range h.schedules {
 		at, known := h.due[s.Name]
 		if !known || !now.Before(at) {
@@ -134,6 +138,17 @@ func (h *home) editionOf() string {
 	return b.String()
 }
 
+// backAgain is how far the clock has to be set back for a schedule to count from
+// what it shows now, and so to come again at times that have been. It is as with
+// cron: what follows the time that passes does so at once, and what has a time of
+// the day has it once, unless more than three hours are gone through anew.
+func backAgain(s *engine.Timed) time.Duration {
+	if s.Passing() {
+		return time.Minute
+	}
+	return 3 * time.Hour
+}
+
 // tickOne starts a schedule's run if it is due, and returns when it is next.
 func (h *home) tickOne(ctx context.Context, s *engine.Timed, now time.Time) (next time.Time, err error) {
 	t := h.tables.timetable
@@ -147,12 +162,14 @@ func (h *home) tickOne(ctx context.Context, s *engine.Timed, now time.Time) (nex
 			return nil
 		}
 		var spec string
+		var looked time.Time
 		there := false
 		q := &query.Select{Model: t, Where: equal(t, entryID, s.Name), Limit: 1, Lock: true}
 		err = tx.Select(ctx, q, func(row store.Row) error {
 			there = true
 			spec, _ = row.Value(entrySpec).(string)
 			next, _ = row.Value(entryNextAt).(time.Time)
+			looked, _ = row.Value(entryUpdatedAt).(time.Time)
 			return nil
 		})
 		switch {
@@ -162,7 +179,8 @@ func (h *home) tickOne(ctx context.Context, s *engine.Timed, now time.Time) (nex
 			next = s.Next(now)
 			_, err := tx.Insert(ctx, t, fields(entryFields), [][]any{{s.Name, s.Spec, next, now, now}})
 			return err
-		case spec != s.Spec: // written anew: it counts from here
+		case spec != s.Spec, // written anew: it counts from here
+			looked.Sub(now) > backAgain(s): // the clock was set back: else the next time might be years away
 			next = s.Next(now)
 		case now.Before(next): // another process was faster
 			return nil
