@@ -41,16 +41,8 @@ func (a *appFile) compare(ctx context.Context, w *world, app *dataflow.App, urls
 	return &comparison{m.reply.Databases, m.diags}, nil
 }
 
-// compare looks at one database. One that is another tool's is only held to
-// the models.
+// compare looks at one database.
 func (m *migration) compare(ctx context.Context, r *migrate.Runner) {
-	if r.Database.Options.ExistingSchemaMode {
-		_, diags := r.Open(ctx)
-		if m.note(r, diags) {
-			m.about(r).State = "as the models ask"
-		}
-		return
-	}
 	p, diags := r.Preview(ctx)
 	refused := !m.note(r, diags)
 	if p == nil {
@@ -116,10 +108,6 @@ func (a *appFile) named(app *dataflow.App, word string) (*dataflow.Database, str
 // write says what would be done, for a person.
 func (c *comparison) write(w io.Writer) {
 	for _, d := range c.replies {
-		if d.Preview == nil {
-			fmt.Fprintf(w, "database  %s (%s)\n", d.Database, d.State)
-			continue
-		}
 		writePlan(w, d, false, false)
 	}
 }

@@ -133,6 +133,9 @@ func (m *migration) export(ctx context.Context, x exportFlags, at time.Time) err
 
 func (m *migration) toExport(ctx context.Context, x exportFlags) ([]*migrate.Preview, error) {
 	plans := make([]*migrate.Preview, len(m.dbs))
+	if !m.managed() {
+		return plans, nil
+	}
 	if !x.all {
 		for i, p := range m.plan(ctx) {
 			plans[i] = p.preview

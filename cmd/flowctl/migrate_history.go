@@ -19,7 +19,8 @@ func statusCommand(w *world) *cobra.Command {
 		Short: "Say how an app's databases stand to its models",
 		Long: `status says of each database whether it is up to date, what is pending, what
 others have changed since the last migration, and which migration was cut short,
-as by a crash: the next run or apply ends it. It changes nothing.
+as by a crash: the next run or apply ends it. It changes nothing. Where run would
+refuse the database it says so, and why.
 
 With --exit-code, exit code 3 means that a database is not up to date.`,
 		Args: takes("app.star"),
@@ -57,6 +58,8 @@ func standing(st *migrate.Status) string {
 		return "drifted"
 	case !st.Behind:
 		return "up to date"
+	case st.Refused:
+		return "refused"
 	case st.New:
 		return "new"
 	}

@@ -20,7 +20,8 @@ func planCommand(w *world) *cobra.Command {
 		Short: "Show what apply would do, and change nothing",
 		Long: `plan compares the databases of an app with its models and shows the steps from
 one to the other: what they throw away, what is refused and how to allow it.
-It changes nothing, and makes no file.
+It changes nothing, and makes no file. With existing_schema_mode = True there
+is never a step: what does not fit the models is refused.
 
 Exit code 0: nothing is refused. 1: something is. 2: the command or the file
 could not be read. With --exit-code, 3: nothing is refused, and there are steps.`,
@@ -62,6 +63,9 @@ apply does it with auto_migrate = False too.`,
 		Args: takes("app.star"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			return migrating(cmd, w, args[0], &f, change, func(ctx context.Context, m *migration) error {
+				if !m.managed() {
+					return nil
+				}
 				before := len(m.diags)
 				m.plan(ctx)
 				if dataflow.HasErrors(m.diags) {
@@ -94,6 +98,14 @@ func (p planned) state() string {
 		return "pending"
 	}
 	return "up to date"
+}
+
+// managed refuses to change databases that are another tool's.
+func (m *migration) managed() bool {
+	for _, r := range m.dbs {
+		m.note(r, r.Managed())
+	}
+	return !dataflow.HasErrors(m.diags)
 }
 
 // plan plans every database. Each gets those of the words that are about it.

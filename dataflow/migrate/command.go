@@ -20,10 +20,14 @@ type Preview struct {
 }
 
 // Preview plans, and changes nothing. An error among the diagnostics is what
-// keeps the plan from being applied.
+// keeps the plan from being applied. For a schema that is another tool's there
+// is never anything to do: the diagnostics are where it does not fit the models.
 func (r *Runner) Preview(ctx context.Context) (*Preview, []dataflow.Diagnostic) {
-	if ds := r.unmanaged(); ds != nil {
+	if ds := r.DB.Check(r.models()); len(ds) > 0 {
 		return nil, ds
+	}
+	if r.Database.Options.ExistingSchemaMode {
+		return r.compare(ctx)
 	}
 	r.want = r.DB.Desired(r.models())
 	m, err := r.DB.Meta(ctx)
@@ -40,17 +44,33 @@ func (r *Runner) Preview(ctx context.Context) (*Preview, []dataflow.Diagnostic) 
 	return &Preview{Steps: Show(r.DB, p.Steps), Losses: p.Losses, Kept: p.Kept}, p.Diagnostics
 }
 
-// unmanaged refuses what commands can't do: a schema that is not ours.
-func (r *Runner) unmanaged() []dataflow.Diagnostic {
-	if ds := r.DB.Check(r.models()); len(ds) > 0 {
-		return ds
+// compare is the Preview of a schema that is another tool's.
+func (r *Runner) compare(ctx context.Context) (*Preview, []dataflow.Diagnostic) {
+	_, ds, err := r.fit(ctx)
+	if err != nil {
+		return nil, r.orFailure(ctx, ds, err)
 	}
+	for _, word := range r.Allow {
+		ds = append(ds, dataflow.Diagnostic{Code: "FC624", Severity: dataflow.SeverityError,
+			Message: fmt.Sprintf("--allow %s allows nothing that is to be done", word),
+			Hint:    "with existing_schema_mode = True nothing is ever done to the tables"})
+	}
+	return &Preview{Steps: []Done{}}, ds
+}
+
+// Managed refuses to change a schema that is another tool's.
+func (r *Runner) Managed() []dataflow.Diagnostic {
 	if r.Database.Options.ExistingSchemaMode {
 		return []dataflow.Diagnostic{{Code: "FC626", Severity: dataflow.SeverityError, Span: r.Database.Spans.At("/existing_schema_mode"),
 			Message: fmt.Sprintf("the database %s is not flowctl's to migrate: existing_schema_mode is on", r.DB.Name()),
-			Hint:    "migrate it with the tool that made its tables, or take existing_schema_mode out"}}
+			Hint:    "migrate it with the tool that made its tables; flowctl migrate plan says how they stand to the models"}}
 	}
 	return nil
+}
+
+// unmanaged refuses what commands can't change, whatever is there.
+func (r *Runner) unmanaged() []dataflow.Diagnostic {
+	return append(r.DB.Check(r.models()), r.Managed()...)
 }
 
 // Apply applies the plan, what was allowed to be lost with it, whatever
@@ -70,6 +90,8 @@ type Status struct {
 	New bool `json:"new,omitempty"` // nothing has been made yet
 	// Behind says that the next start has something to do, or refuses it.
 	Behind bool `json:"behind,omitempty"`
+	// Refused says that it refuses: an error among the diagnostics says why.
+	Refused bool `json:"refused,omitempty"`
 	// Pending are the steps that takes, but for those about the runtime's own
 	// tables.
 	Pending []string `json:"pending,omitempty"`
@@ -86,13 +108,16 @@ func (r *Runner) Status(ctx context.Context) (*Status, []dataflow.Diagnostic) {
 	if p == nil {
 		return nil, ds
 	}
-	st := &Status{Kept: p.Kept}
+	st := &Status{Kept: p.Kept, Refused: dataflow.HasErrors(ds)}
 	for _, s := range p.Steps {
 		if !Internal(s.Table) {
 			st.Pending = append(st.Pending, s.Step)
 		}
 	}
-	st.Behind = len(p.Steps) > 0
+	st.Behind = len(p.Steps) > 0 || st.Refused
+	if r.Database.Options.ExistingSchemaMode {
+		return st, ds // nothing is kept of it to compare with
+	}
 	if err := r.look(ctx, st); err != nil {
 		return nil, append(ds, r.DB.Failure(ctx, err))
 	}

@@ -69,7 +69,11 @@ func (r *Runner) Open(ctx context.Context) (*Result, []dataflow.Diagnostic) {
 
 func (r *Runner) open(ctx context.Context) (*Result, []dataflow.Diagnostic, error) {
 	if r.Database.Options.ExistingSchemaMode {
-		return r.fit(ctx)
+		result, ds, err := r.fit(ctx)
+		if err == nil && !dataflow.HasErrors(ds) {
+			err = r.DB.Writable(ctx)
+		}
+		return result, ds, err
 	}
 	m, err := r.DB.Meta(ctx)
 	if err != nil {
@@ -290,5 +294,5 @@ func (r *Runner) fit(ctx context.Context) (*Result, []dataflow.Diagnostic, error
 	if dataflow.HasErrors(ds) {
 		return nil, ds, nil
 	}
-	return result, ds, r.DB.Writable(ctx)
+	return result, ds, nil
 }

@@ -3,9 +3,12 @@ package sqlite
 import (
 	"errors"
 	"io/fs"
+	"net/url"
+	"os"
 	"path/filepath"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"zombiezen.com/go/sqlite"
 )
 
 // file is a database's file and its log, as they were when it was opened.
@@ -36,6 +39,41 @@ func newFile(path string) *file {
 }
 
 func logOf(path string) string { return path + "-wal" }
+
+// untouched is how a file is opened for reading so that no file is made beside
+// it. One in WAL mode that nobody has open is opened as one that does not
+// change: any other reader would make a log, and leave it there.
+func untouched(path string) (string, sqlite.OpenFlags) {
+	real, err := filepath.EvalSymlinks(path)
+	if err == nil {
+		real, err = filepath.Abs(real)
+	}
+	if path == memory || err != nil || !asleep(real) {
+		return path, sqlite.OpenReadOnly
+	}
+	if real = filepath.ToSlash(real); real[0] != '/' {
+		real = "/" + real
+	}
+	u := url.URL{Scheme: "file", Path: real, RawQuery: "immutable=1"}
+	return u.String(), sqlite.OpenReadOnly | sqlite.OpenURI
+}
+
+// asleep reports whether a file is in WAL mode and nobody has it open. It is
+// read only where it has no log: to close a file drops the locks that this
+// process may have on it.
+func asleep(path string) bool {
+	if _, err := os.Stat(logOf(path)); !errors.Is(err, fs.ErrNotExist) {
+		return false
+	}
+	f, err := os.Open(path)
+	if err != nil {
+		return false
+	}
+	defer f.Close()
+	var version [1]byte // of the format to write: 2 is WAL
+	_, err = f.ReadAt(version[:], 18)
+	return err == nil && version[0] == 2
+}
 
 // lost reports that the files at the paths are not those that are open.
 func (f *file) lost() error {

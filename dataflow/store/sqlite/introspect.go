@@ -2,10 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"errors"
-	"io/fs"
-	"net/url"
-	"os"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -36,9 +32,6 @@ func (Opener) Inspect(ctx context.Context, db *dataflow.Database, dir string) (*
 	}
 	c, err := openUntouched(p)
 	if err != nil {
-		if errors.Is(err, fs.ErrNotExist) {
-			err = &misplaced{"there is no such file", "name the file of the database, as sqlite:shop.db"}
-		}
 		return nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
 	defer c.close()
@@ -51,20 +44,13 @@ func (Opener) Inspect(ctx context.Context, db *dataflow.Database, dir string) (*
 	return f, nil
 }
 
-// openUntouched opens a database that nobody has open as one that does not
-// change, for which SQLite needs no files beside it.
+// openUntouched opens a database that is there to read it.
 func openUntouched(p place) (*conn, error) {
-	if p.path == memory {
-		return openConn(memory, sqlite.OpenReadOnly, busyTimeout)
+	if why := absent(p); why != nil {
+		return nil, why
 	}
-	if _, err := os.Stat(p.path); err != nil {
-		return nil, err
-	}
-	u := url.URL{Scheme: "file", Path: p.path}
-	if _, err := os.Stat(logOf(p.path)); os.IsNotExist(err) {
-		u.RawQuery = "immutable=1"
-	}
-	return openConn(u.String(), sqlite.OpenReadOnly|sqlite.OpenURI, busyTimeout)
+	path, flags := untouched(p.path)
+	return openConn(path, flags, busyTimeout)
 }
 
 // listCheck is a CHECK that a column has one of some texts, and no other, as

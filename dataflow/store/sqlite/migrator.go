@@ -2,7 +2,6 @@ package sqlite
 
 import (
 	"context"
-	"os"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -31,7 +30,7 @@ func (Opener) Migrate(ctx context.Context, db *dataflow.Database, o store.Option
 		return nil, []dataflow.Diagnostic{*diag}
 	}
 	open := openWriter
-	if look {
+	if look || db.Options.ExistingSchemaMode { // which is never changed
 		open = openLook
 	}
 	c, err := open(db, p)
@@ -42,10 +41,13 @@ func (Opener) Migrate(ctx context.Context, db *dataflow.Database, o store.Option
 }
 
 // openLook opens a database to look at it.
-func openLook(_ *dataflow.Database, p place) (*conn, error) {
-	path, flags := p.path, sqlite.OpenReadOnly
-	if _, err := os.Stat(p.path); os.IsNotExist(err) {
-		if why := unusable(p); why != nil {
+func openLook(db *dataflow.Database, p place) (*conn, error) {
+	path, flags := untouched(p.path)
+	if why := absent(p); why != nil {
+		if other := unusable(p); other != nil {
+			return nil, other
+		}
+		if db.Options.ExistingSchemaMode {
 			return nil, why
 		}
 		path, flags = memory, sqlite.OpenReadWrite|sqlite.OpenCreate

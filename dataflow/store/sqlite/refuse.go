@@ -40,6 +40,14 @@ func unusable(p place) error {
 	return nil
 }
 
+// absent finds that a database is not there which is to be, and is never made.
+func absent(p place) error {
+	if _, err := os.Stat(p.path); p.path != memory && os.IsNotExist(err) {
+		return &misplaced{"there is no such file", "name the file of the database; one of another program is never made"}
+	}
+	return nil
+}
+
 // orphaned finds the log of a database that is not there: SQLite would throw
 // it away, with the changes that are in it alone.
 func orphaned(path string) error {

@@ -14,9 +14,12 @@ func openWriter(db *dataflow.Database, p place) (*conn, error) {
 	if why := unusable(p); why != nil {
 		return nil, why
 	}
-	flags := sqlite.OpenReadWrite
-	if !db.Options.ExistingSchemaMode { // a database that is to be there already is not made
-		flags |= sqlite.OpenCreate
+	flags := sqlite.OpenReadWrite | sqlite.OpenCreate
+	if db.Options.ExistingSchemaMode {
+		if why := absent(p); why != nil {
+			return nil, why
+		}
+		flags = sqlite.OpenReadWrite
 	}
 	c, err := openMigrating(p.path, flags, timeout)
 	if err != nil {
