@@ -12,6 +12,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/spf13/cobra"
 	"github.com/spf13/pflag"
 )
@@ -122,6 +123,9 @@ app.start()
 			for _, edit := range edits {
 				slip := edit(rnd, name)
 				if slip == name || slices.Contains(c.names, slip) || dataflow.Suggest(slip, c.names) == "" || strings.ContainsAny(slip, "= ") {
+					continue
+				}
+				if _, another := check.Explain(slip); another {
 					continue
 				}
 				args := strings.Fields(strings.NewReplacer("APP", app, "DIR", dir, "%", slip).Replace(c.args))
