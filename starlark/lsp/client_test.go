@@ -185,12 +185,30 @@ func TestLeavingWithoutShutdown(t *testing.T) {
 }
 
 func TestMalformedMessagesAreAnswered(t *testing.T) {
+	ask := func(method, params string) string {
+		return `{"jsonrpc":"2.0","id":1,"method":"textDocument/` + method + `","params":` + params + `}`
+	}
+	invalid := func(why string) string {
+		return `{"jsonrpc":"2.0","id":1,"error":{"code":-32602,"message":"` + why + `"}}`
+	}
 	for _, tt := range []struct{ body, want string }{
 		{`{"jsonrpc":`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32700,"message":"the message is no JSON"}}`},
 		{`[]`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is no request"}}`},
 		{`{"method":7}`, `{"jsonrpc":"2.0","id":null,"error":{"code":-32600,"message":"the message is no request"}}`},
 		{`{"jsonrpc":"2.0","id":"a","method":"textDocument/formatting","params":[]}`,
-			`{"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"the parameters can't be read: json: cannot unmarshal array into Go value of type lsp.atPosition"}}`},
+			`{"jsonrpc":"2.0","id":"a","error":{"code":-32602,"message":"params must be an object, not an array"}}`},
+		{`{"jsonrpc":"2.0","id":1,"method":"textDocument/hover"}`, invalid(`params are missing; they must be an object`)},
+		{ask("hover", `null`), invalid(`params must be an object, not null`)},
+		{ask("hover", `{}`), invalid(`textDocument is missing; it must be an object`)},
+		{ask("hover", `{"textDocument":"file:///x.star"}`), invalid(`textDocument must be an object, not a string`)},
+		{ask("hover", `{"textDocument":{"uri":7},"position":{"line":0,"character":0}}`), invalid(`textDocument.uri must be a string, not a number`)},
+		{ask("hover", `{"textDocument":{"uri":"file:///x.star"},"position":{"line":"0","character":0}}`), invalid(`position.line must be a number, not a string`)},
+		{ask("hover", `{"textDocument":{"uri":"file:///x.star"},"position":{"line":1.5,"character":0}}`), invalid(`position.line must be a whole number`)},
+		{ask("hover", `{"textDocument":{"uri":"file:///x.star"}}`), invalid(`position is missing; it must be an object`)},
+		{ask("rename", `{"textDocument":{"uri":"file:///x.star"},"position":{"line":1,"character":0}}`), invalid(`newName is missing; it must be a string`)},
+		{ask("codeAction", `{"textDocument":{"uri":"file:///x.star"},"range":{"start":{"line":1,"character":0},"end":{"line":1}}}`), invalid(`range.end.character is missing; it must be a number`)},
+		{ask("references", `{"textDocument":{"uri":"file:///x.star"},"position":{"line":1,"character":0},"context":{"includeDeclaration":"no"}}`), invalid(`context.includeDeclaration must be true or false, not a string`)},
+		{ask("didChange", `{"textDocument":{"uri":"file:///x.star","version":2},"contentChanges":[{"text":"a"},{"range":null,"text":null}]}`), invalid(`contentChanges[1].text must be a string, not null`)},
 		{`{"jsonrpc":"2.0","id":2,"method":"textDocument/formatting","params":{"textDocument":{"uri":"file:///x.star"}}}`,
 			`{"jsonrpc":"2.0","id":2,"error":{"code":-32602,"message":"the document is not open: file:///x.star"}}`},
 	} {

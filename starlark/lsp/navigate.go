@@ -142,7 +142,7 @@ const (
 
 // symbols lists what a file declares: models with their fields, workflows with
 // their nodes, functions and other names.
-func (s *server) symbols(ctx context.Context, p atPosition) (any, error) {
+func (s *server) symbols(ctx context.Context, p ofDocument) (any, error) {
 	d, r, err := s.stateOf(ctx, p.TextDocument)
 	if r == nil {
 		return nil, err

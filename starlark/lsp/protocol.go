@@ -31,6 +31,10 @@ type documentID struct {
 	Version *int   `json:"version,omitempty"`
 }
 
+type ofDocument struct {
+	TextDocument documentID `json:"textDocument"`
+}
+
 type atPosition struct {
 	TextDocument documentID `json:"textDocument"`
 	Position     position   `json:"position"`

@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"reflect"
 	"sync"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -281,8 +282,11 @@ func nothing(*server, context.Context, json.RawMessage) (any, error) { return ni
 func with[P any](f func(*server, context.Context, P) (any, error)) method {
 	return func(s *server, ctx context.Context, raw json.RawMessage) (any, error) {
 		var params P
+		if why := misfit(raw, reflect.TypeFor[P](), ""); why != "" {
+			return nil, invalidParams(why)
+		}
 		if err := json.Unmarshal(raw, &params); err != nil {
-			return nil, invalidParams("the parameters can't be read: " + err.Error())
+			return nil, invalidParams("the parameters can't be read: " + err.Error()) // what misfit let through
 		}
 		return f(s, ctx, params)
 	}

@@ -54,7 +54,7 @@ func (s *server) didSave(context.Context, struct{}) (any, error) {
 	return nil, nil
 }
 
-func (s *server) didClose(_ context.Context, p atPosition) (any, error) {
+func (s *server) didClose(_ context.Context, p ofDocument) (any, error) {
 	delete(s.docs, p.TextDocument.URI)
 	s.touch()
 	return nil, nil
@@ -139,7 +139,7 @@ func (s *server) convert(r *result, d dataflow.Diagnostic) diagnostic {
 	return out
 }
 
-func (s *server) formatting(_ context.Context, p atPosition) (any, error) {
+func (s *server) formatting(_ context.Context, p ofDocument) (any, error) {
 	d, err := s.doc(p.TextDocument)
 	if err != nil {
 		return nil, err
