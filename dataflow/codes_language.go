@@ -91,4 +91,5 @@ var languageCodes = []CodeInfo{
 	{"FC413", "building a workflow", "Nodes and connections come before `.build()`, which is called once."},
 	{"FC414", "a function gives an operation what it does not take", "In `ctx.run(Order.update, id = 1, fields = {…})` the arguments are those of the operation, and the names of fields are those of the model. Only what is written out is looked at; the rest is checked when the function runs."},
 	{"FC415", "a test takes something else than `t`", "A test is a function of a `*_test.star` file whose name begins with `test_`. It takes one parameter, `t`, which runs the app and compares what comes of it: `def test_an_order_lowers_the_stock(t):`."},
+	{"FC416", "a test asks of `t` what it does not do", "What `t` does, and what each of that takes, is in docs/testing.md. The test would fail when it comes there; so no test of the file is run. Workflows and their inputs are those that the app registers; within `t.fails` they may be wrong."},
 }

@@ -60,6 +60,7 @@ func (b *bodies) look(n syntax.Node) {
 		b.call(n)
 	case *syntax.DefStmt:
 		b.rows(pos(n.Name.NamePos), n.Params, n)
+		b.tests(n)
 	case *syntax.LambdaExpr:
 		b.rows(pos(n.Lambda), n.Params, n)
 	}
