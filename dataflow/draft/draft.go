@@ -140,7 +140,7 @@ var types = map[string]string{
 }
 
 // foreignTypes are those that a table of the runtime's own would not keep so.
-var foreignTypes = map[string]string{"timestamp without time zone": "datetime", "jsonb": "json", "NUMERIC": "float", padded: "str", "citext": "str"}
+var foreignTypes = map[string]string{"timestamp without time zone": "datetime", "jsonb": "json", padded: "str", "citext": "str"}
 
 // padded is how PostgreSQL calls the type that is declared as char(n).
 const padded = "character"
@@ -151,7 +151,6 @@ var remarks = map[string]string{
 	"jsonb":                       "%s is a jsonb: the order of its keys, and which of two equal ones counts, is the database's",
 	padded:                        "%s is a char(n): blanks at its end are not of the value, so one that ends in a blank is refused",
 	"citext":                      "%s is a citext: to the database upper and lower case are the same, in filters and where it must be unique",
-	"NUMERIC":                     "%s is a NUMERIC of SQLite, which keeps a binary fraction: 0.1 is not exact",
 }
 
 // typeOf is the type of a column's field, or "".
@@ -203,8 +202,10 @@ func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
 		return "a value of its enum type is empty, and a field's can't be"
 	case strings.HasSuffix(c.Storage, "[]"):
 		return fmt.Sprintf("no type of field is kept as %s; the same as a jsonb would be a json: ALTER COLUMN %s TYPE jsonb USING to_jsonb(%s)", n.Type, c.Name, c.Name)
+	case n.Type == "":
+		return "it has no type, so that it may hold anything"
 	case w.typeOf(t, c) == "":
-		return fmt.Sprintf("no type of field is kept as %s", cmp.Or(n.Type, c.Storage, "a column without a type"))
+		return fmt.Sprintf("no type of field is kept as %s", n.Type)
 	}
 	return ""
 }
@@ -363,7 +364,7 @@ func (w *writer) remark(c *migrate.Column, n migrate.FoundColumn, name string) {
 	if w.Own {
 		return
 	}
-	if remark := remarks[c.Storage]; remark != "" {
+	if remark := cmp.Or(n.Remark, remarks[c.Storage]); remark != "" {
 		w.comment(remark, name)
 	}
 	if len(c.Values) > 0 {

@@ -22,6 +22,7 @@ type FoundColumn struct {
 	RefTo     string   // the column a foreign key leads to
 	RefAction string   // on delete, as the engine calls it
 	RefWide   bool     // the foreign key is over several columns
+	Remark    string   // what to know of it beside its field, which is %s in it
 }
 
 // NewFound collects what an engine finds.

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -11,6 +12,22 @@ import (
 // A column of a table that is not STRICT takes any value, whatever its type
 // says: text in an INTEGER would be read as 0. So each value of a table that is
 // not of our making is looked at before it is read.
+
+// adoptedTables finds the tables that another program has made, and that were
+// taken on without existing_schema_mode. Those of our making are STRICT, and say
+// of each column what it holds.
+func adoptedTables(c *conn) (map[string]bool, error) {
+	adopted := map[string]bool{}
+	err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
+		sql := r.ColumnText(1)
+		_, columns, _ := strings.Cut(sql, "(")
+		first, _, _ := strings.Cut(columns, ",")
+		if !strings.HasSuffix(sql, "STRICT") || !strings.Contains(first, " /* ") {
+			adopted[r.ColumnText(0)] = true
+		}
+	})
+	return adopted, err
+}
 
 // legible refuses a row with a value that is none of its field's type.
 func (r *row) legible() error {

@@ -3,6 +3,7 @@ package sqlite
 import (
 	"context"
 	"errors"
+	"fmt"
 	"path/filepath"
 	"testing"
 
@@ -37,6 +38,9 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 		{"NUMERIC", dataflow.Float, "2.5", "2.5", ""},
 		{"DECIMAL(10,2)", dataflow.Float, "'2.50'", "2.5", ""},
 		{"NUMERIC", dataflow.Float, "'two'", "", "text"},
+		{"GUID", dataflow.String, "'9f0c'", `"9f0c"`, ""},
+		{"STRING", dataflow.String, "'007'", `"7"`, ""}, // SQLite itself makes a number of it
+		{"VARBINARY(4)", &dataflow.Type{Kind: dataflow.KindBytes}, "x'00ff'", `"AP8="`, ""},
 		{"TEXT", dataflow.String, "'x'", `"x"`, ""},
 		{"TEXT", dataflow.String, "5", `"5"`, ""},
 		{"TEXT", dataflow.String, "x'61'", "", "bytes"},
@@ -57,64 +61,66 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 		{"JSON", dataflow.JSON, "x'00'", "", "bytes"},
 	}
 	for _, tt := range tests {
-		t.Run(tt.declared+" "+tt.sql, func(t *testing.T) {
-			path := filepath.Join(t.TempDir(), "theirs.db")
-			c, err := openConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
-			if err != nil {
-				t.Fatal(err)
-			}
-			for _, sql := range []string{"CREATE TABLE things (id INTEGER PRIMARY KEY, v " + tt.declared + ")", "INSERT INTO things VALUES (1, " + tt.sql + ")"} {
-				if err := c.exec(sql); err != nil {
+		for _, existing := range []bool{true, false} { // adopted without the mode they are no other
+			t.Run(fmt.Sprintf("%s %s %t", tt.declared, tt.sql, existing), func(t *testing.T) {
+				path := filepath.Join(t.TempDir(), "theirs.db")
+				c, err := openConn(path, sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
+				if err != nil {
 					t.Fatal(err)
 				}
-			}
-			if err := c.close(); err != nil {
-				t.Fatal(err)
-			}
-			m := &dataflow.Model{Name: "Thing", Table: "things", Fields: []*dataflow.Field{{Name: "id", Type: dataflow.Int, System: dataflow.RoleID}, {Name: "v", Type: tt.typ, Optional: true}}}
-			db := &dataflow.Database{Name: "db", URL: "sqlite:" + path, Models: []*dataflow.Model{m}, Options: dataflow.DatabaseOptions{ExistingSchemaMode: true}}
-			m.Database = db
-			m.Seal()
-			s, _, diags := Opener{}.Open(context.Background(), db, store.Options{})
-			if s == nil {
-				t.Fatal(diags)
-			}
-			defer s.Close()
-			var got string
-			read := func(r store.Row) error {
-				got = string(codec.AppendValue(nil, r.Value(1)))
-				if whole := string(r.AppendJSON(nil)); whole != `{"id":1,"v":`+got+"}" {
-					t.Errorf("%s beside %s", whole, got)
-				}
-				return nil
-			}
-			_, one := s.Get(context.Background(), m, int64(1), nil, read)
-			all := s.Select(context.Background(), &query.Select{Model: m}, read)
-			for _, err := range []error{one, all} {
-				e, refused := errors.AsType[*dataflow.Error](err)
-				switch {
-				case tt.want == "" && (!refused || e.Code != "stored_misfit"):
-					t.Errorf("read as %s, %v", got, err)
-				case tt.want == "":
-					if want := "a row of the table things has " + tt.found + " in the column v, which Thing.v can't be"; e.Message != want {
-						t.Errorf("said %q, want %q", e.Message, want)
+				for _, sql := range []string{"CREATE TABLE things (id INTEGER PRIMARY KEY, v " + tt.declared + ")", "INSERT INTO things VALUES (1, " + tt.sql + ")"} {
+					if err := c.exec(sql); err != nil {
+						t.Fatal(err)
 					}
-				case err != nil || got != tt.want:
-					t.Errorf("got %s, %v; want %s", got, err, tt.want)
 				}
-			}
-			if k := tt.typ.Kind; k == dataflow.KindInt || k == dataflow.KindFloat {
-				if sum, err := aggregated(t, s, m, "$sum"); tt.want == "" && code(err) != "stored_misfit" || tt.want != "" && (err != nil || sum != tt.want) {
-					t.Errorf("the sum is %s, %v", sum, err)
+				if err := c.close(); err != nil {
+					t.Fatal(err)
 				}
-				if most, err := aggregated(t, s, m, "$max"); tt.want == "" && err == nil || tt.want != "" && (err != nil || most != tt.want) {
-					t.Errorf("the greatest is %s, %v", most, err)
+				m := &dataflow.Model{Name: "Thing", Table: "things", Fields: []*dataflow.Field{{Name: "id", Type: dataflow.Int, System: dataflow.RoleID}, {Name: "v", Type: tt.typ, Optional: true}}}
+				db := &dataflow.Database{Name: "db", URL: "sqlite:" + path, Models: []*dataflow.Model{m}, Options: dataflow.DatabaseOptions{ExistingSchemaMode: existing, AutoMigrate: true}}
+				m.Database = db
+				m.Seal()
+				s, _, diags := Opener{}.Open(context.Background(), db, store.Options{})
+				if s == nil {
+					t.Fatal(diags)
 				}
-			}
-			if _, err := s.Get(context.Background(), m, int64(1), []int{0}, func(store.Row) error { return nil }); err != nil {
-				t.Errorf("what is not asked for is in the way: %v", err)
-			}
-		})
+				defer s.Close()
+				var got string
+				read := func(r store.Row) error {
+					got = string(codec.AppendValue(nil, r.Value(1)))
+					if whole := string(r.AppendJSON(nil)); whole != `{"id":1,"v":`+got+"}" {
+						t.Errorf("%s beside %s", whole, got)
+					}
+					return nil
+				}
+				_, one := s.Get(context.Background(), m, int64(1), nil, read)
+				all := s.Select(context.Background(), &query.Select{Model: m}, read)
+				for _, err := range []error{one, all} {
+					e, refused := errors.AsType[*dataflow.Error](err)
+					switch {
+					case tt.want == "" && (!refused || e.Code != "stored_misfit"):
+						t.Errorf("read as %s, %v", got, err)
+					case tt.want == "":
+						if want := "a row of the table things has " + tt.found + " in the column v, which Thing.v can't be"; e.Message != want {
+							t.Errorf("said %q, want %q", e.Message, want)
+						}
+					case err != nil || got != tt.want:
+						t.Errorf("got %s, %v; want %s", got, err, tt.want)
+					}
+				}
+				if k := tt.typ.Kind; k == dataflow.KindInt || k == dataflow.KindFloat {
+					if sum, err := aggregated(t, s, m, "$sum"); tt.want == "" && code(err) != "stored_misfit" || tt.want != "" && (err != nil || sum != tt.want) {
+						t.Errorf("the sum is %s, %v", sum, err)
+					}
+					if most, err := aggregated(t, s, m, "$max"); tt.want == "" && err == nil || tt.want != "" && (err != nil || most != tt.want) {
+						t.Errorf("the greatest is %s, %v", most, err)
+					}
+				}
+				if _, err := s.Get(context.Background(), m, int64(1), []int{0}, func(store.Row) error { return nil }); err != nil {
+					t.Errorf("what is not asked for is in the way: %v", err)
+				}
+			})
+		}
 	}
 }
 

@@ -172,27 +172,38 @@ func readIndex(t *migrate.Table, r *sqlite.Stmt) {
 // moments are types that programs declare for text of a date or a time of day.
 // To SQLite they are numeric, which text that is no number does not mind.
 var moments = map[string]bool{"DATE": true, "DATETIME": true, "TIMESTAMP": true, "TIME": true,
-	"TIMESTAMP WITH TIME ZONE": true, "TIMESTAMP WITHOUT TIME ZONE": true, "TIMESTAMPTZ": true}
+	"TIMESTAMP WITH TIME ZONE": true, "TIMESTAMP WITHOUT TIME ZONE": true, "TIMESTAMPTZ": true,
+	"DATETIME2": true, "DATETIMEOFFSET": true, "SMALLDATETIME": true}
+
+// words are other types that programs declare for text, and SQLite takes for
+// numeric: text that reads as a number becomes one.
+var words = map[string]bool{"STRING": true, "GUID": true, "UNIQUEIDENTIFIER": true, "ENUM": true, "XML": true, "INET": true}
+
+// declaredType is a declared type without its digits: DATETIME(6), as Rails has
+// it.
+func declaredType(declared string) string {
+	d, _, _ := strings.Cut(strings.ToUpper(declared), "(")
+	return strings.TrimSpace(d)
+}
 
 // affinity is the type of a STRICT table that a declared type comes to, by
 // SQLite's own rules, so that tables that others have made can be read too.
+// What is numeric keeps integers and floats, and is read as a float.
 func affinity(declared string) string {
 	d := strings.ToUpper(declared)
-	if short, _, ok := strings.Cut(d, "("); ok && moments[strings.TrimSpace(short)] { // DATETIME(6), as Rails has it
-		d = strings.TrimSpace(short)
-	}
+	name := declaredType(declared)
 	switch {
 	case strings.Contains(d, "INT"), d == "BOOLEAN", d == "BOOL":
 		return "INTEGER"
 	case strings.Contains(d, "CHAR"), strings.Contains(d, "CLOB"), strings.Contains(d, "TEXT"),
-		moments[d], d == "JSON", d == "UUID":
+		moments[name], words[name], d == "JSON", d == "JSONB", d == "UUID":
 		return "TEXT"
-	case strings.Contains(d, "BLOB"), d == "":
+	case strings.Contains(d, "BLOB"), d == "", name == "BINARY", name == "VARBINARY", name == "IMAGE":
 		return "BLOB"
-	case strings.Contains(d, "REAL"), strings.Contains(d, "FLOA"), strings.Contains(d, "DOUB"):
-		return "REAL"
+	case d == "ANY":
+		return "ANY"
 	default:
-		return "NUMERIC"
+		return "REAL"
 	}
 }
 

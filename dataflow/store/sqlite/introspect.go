@@ -71,6 +71,19 @@ func readChecks(sql string) map[string][]string {
 	return checks
 }
 
+// remark says what SQLite makes of a declared type that does not show in the
+// field; %s is the field.
+func remark(declared string) string {
+	d := strings.ToUpper(declared)
+	switch name := declaredType(declared); {
+	case words[name]:
+		return "%s is a " + name + ", which SQLite takes for a number: text that reads as one becomes that number, 007 becomes 7"
+	case affinity(declared) == "REAL" && !strings.Contains(d, "REAL") && !strings.Contains(d, "FLOA") && !strings.Contains(d, "DOUB"):
+		return "%s is a NUMERIC of SQLite, which keeps a binary fraction: 0.1 is not exact"
+	}
+	return ""
+}
+
 func found(c *conn) (*migrate.Found, error) {
 	s, err := inspect(c)
 	if err != nil {
@@ -102,6 +115,7 @@ func found(c *conn) (*migrate.Found, error) {
 		{foundColumnsQuery, func(r *sqlite.Stmt) {
 			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
 				c.Type, c.Default, c.Generated = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
+				c.Remark = remark(c.Type)
 			})
 		}},
 		{foundRefsQuery, func(r *sqlite.Stmt) {

@@ -79,17 +79,8 @@ func (m *migrator) Desired(models []*dataflow.Model) *migrate.Schema {
 
 func (m *migrator) Check([]*dataflow.Model) []dataflow.Diagnostic { return nil }
 
-// Lenient implements migrate.DB: what a NUMERIC column keeps is an integer or a
-// float, and is read as a float.
-func (m *migrator) Lenient(s *migrate.Schema) {
-	for i := range s.Tables {
-		for j := range s.Tables[i].Columns {
-			if c := &s.Tables[i].Columns[j]; c.Storage == "NUMERIC" {
-				c.Storage = "REAL"
-			}
-		}
-	}
-}
+// Lenient implements migrate.DB: affinity has made one thing of it already.
+func (m *migrator) Lenient(*migrate.Schema) {}
 
 func (m *migrator) Data(context.Context) migrate.Data { return rowData{m.c} }
 
