@@ -96,7 +96,10 @@ func stated(state string, err error) *dataflow.Error {
 		return store.Busy("the database is locked by another program", err)
 	case queryCanceled: // by a timeout of the server's own: ours is the context's
 		return store.Interrupted(context.DeadlineExceeded)
-	case readOnlyTransaction, noPrivilege:
+	case readOnlyTransaction:
+		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
+			Message: "the database can't be written to", Hint: "the server has become a standby, or has default_transaction_read_only = on", Err: err}
+	case noPrivilege:
 		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
 			Message: "the database can't be written to", Err: err}
 	case diskFull:

@@ -49,7 +49,7 @@ func openFailure(db *dataflow.Database, name string, err error) dataflow.Diagnos
 		case strings.Contains(said.Message, "client certificate"):
 			d.Hint = "write sslcert=… and sslkey=… behind the ? of the URL"
 		}
-	case noPrivilege, readOnlyTransaction:
+	case noPrivilege:
 		d.Code = "FC606"
 		d.Message = fmt.Sprintf("the database %s can't be altered: %s", name, said.Message)
 		d.Hint = "let the user make tables: GRANT CREATE ON SCHEMA public TO …; or use auto_migrate = False"

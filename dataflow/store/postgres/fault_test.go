@@ -355,7 +355,7 @@ func TestRefusals(t *testing.T) {
 		{"postgres://ann:s3cret@" + host + "/" + name, "FC602 the database postgres://" + host + "/" + name + ` refuses the user: role "ann" does not exist`},
 		{"postgres://flow:s3cret@" + host + "/nothing", "FC602 the server has no database of the name in postgres://" + host + "/nothing"},
 		{good + "?no_such_setting=s3cret", "FC602 the database postgres://" + host + "/" + name + ` does not take the connection: unrecognized configuration parameter "no_such_setting"`},
-		{good + "?default_transaction_read_only=on", "FC606 the database postgres://" + host + "/" + name + " can't be altered: cannot execute CREATE TABLE in a read-only transaction"},
+		{good + "?default_transaction_read_only=on", "FC606 the database postgres://" + host + "/" + name + " can't be written to: the URL has default_transaction_read_only = on"},
 	} {
 		db := database(test.url, model("Thing", "things"))
 		s, _, diags := Opener{Wait: time.Nanosecond}.Open(t.Context(), db, store.Options{})
@@ -370,6 +370,39 @@ func TestRefusals(t *testing.T) {
 		if strings.Contains(fmt.Sprintf("%+v", diags), "s3cret") {
 			t.Errorf("%s: the password is shown: %+v", test.url, diags)
 		}
+	}
+}
+
+// TestWhyItIsReadOnly: where the setting is from is said, and how it goes away.
+func TestWhyItIsReadOnly(t *testing.T) {
+	at := pgtest.URL(t)
+	config, _ := parseURL(at, false)
+	name := config.ConnConfig.Database
+	role := "reads_" + name
+	pgtest.Exec(t, at, "CREATE ROLE "+role+" LOGIN", "GRANT CREATE ON SCHEMA public TO "+role)
+	t.Cleanup(func() { pgtest.Exec(t, at, "BEGIN READ WRITE; DROP OWNED BY "+role+"; DROP ROLE "+role+"; COMMIT") })
+	const setting = "default_transaction_read_only"
+	for _, test := range []struct{ alter, why, hint string }{
+		{"DATABASE " + name, "it has " + setting + " = on", "ALTER DATABASE " + name + " RESET " + setting},
+		{"ROLE " + role, "the user " + role + " has " + setting + " = on", "ALTER ROLE " + role + " RESET " + setting + ", or name another user in the URL"},
+		{"ROLE " + role + " IN DATABASE " + name, "the user " + role + " has " + setting + " = on", "ALTER ROLE " + role + " IN DATABASE " + name + " RESET " + setting + ", or name another user in the URL"},
+	} {
+		pgtest.Exec(t, at, "ALTER "+test.alter+" SET "+setting+" = on")
+		for _, existing := range []bool{false, true} {
+			db := database(strings.Replace(at, "flow@", role+"@", 1))
+			if db.Options.ExistingSchemaMode = existing; !existing {
+				db.Models = []*dataflow.Model{model("Thing", "things")}
+			}
+			s, _, diags := Opener{}.Open(t.Context(), db, store.Options{})
+			if s != nil || len(diags) != 1 {
+				t.Fatalf("%s, existing %t: it is opened: %v", test.alter, existing, diags)
+			}
+			want := "FC606 the database " + seenAs(t, at) + " can't be written to: " + test.why + "; if it is to be written to: " + test.hint
+			if got := diags[0].Code + " " + diags[0].Message + "; " + diags[0].Hint; got != want {
+				t.Errorf("existing %t (-want +got):\n%s", existing, cmp.Diff(want, got))
+			}
+		}
+		pgtest.Exec(t, at, "BEGIN READ WRITE; ALTER "+test.alter+" RESET "+setting+"; COMMIT")
 	}
 }
 

@@ -38,9 +38,9 @@ var errNowhere = errors.New("there is no schema to make tables in")
 // failure says why the schema could not be brought up to date: if it is
 // locked, by whom.
 func (m *migrator) failure(ctx context.Context, err error) dataflow.Diagnostic {
-	if errors.Is(err, errReadOnly) {
-		return dataflow.Diagnostic{Code: "FC606", Span: m.db.URLSpan(), Message: fmt.Sprintf("the database %s can't be written to", m.name),
-			Hint: "name the primary server, not a standby, and a user who may write"}
+	if errors.Is(err, errReadOnly) || sqlState(err) == readOnlyTransaction {
+		why, hint := m.whyReadOnly(ctx)
+		return dataflow.Diagnostic{Code: "FC606", Span: m.db.URLSpan(), Message: fmt.Sprintf("the database %s can't be written to: %s", m.name, why), Hint: hint}
 	}
 	if errors.Is(err, errNowhere) {
 		return dataflow.Diagnostic{Code: "FC620", Span: m.db.URLSpan(), Message: fmt.Sprintf("the database %s has no schema to make tables in: its search_path names none that is there", m.name),
@@ -56,6 +56,38 @@ func (m *migrator) failure(ctx context.Context, err error) dataflow.Diagnostic {
 		d.Message += ": " + who
 	}
 	return d
+}
+
+// readOnlyQuery says whether the server is a standby, and else where it has the
+// setting from.
+const readOnlyQuery = `SELECT pg_is_in_recovery(), source, quote_ident(current_database()), quote_ident(session_user)
+FROM pg_settings WHERE name = 'default_transaction_read_only' AND (setting = 'on' OR pg_is_in_recovery())`
+
+// whyReadOnly says why a database takes no writes, and what to do.
+func (m *migrator) whyReadOnly(ctx context.Context) (why, hint string) {
+	const setting = "default_transaction_read_only"
+	standby, source, database, user := false, "", "…", "…"
+	_ = m.c.query(ctx, readOnlyQuery, nil, func(r [][]byte) { // without an answer no reason is given
+		standby, source, database, user = isTrue(r[0]), string(r[1]), string(r[2]), string(r[3])
+	})
+	set := func(whose, alter string) (string, string) {
+		return whose + " has " + setting + " = on", "if it is to be written to: " + alter
+	}
+	switch {
+	case standby:
+		return "the server is a standby", "name the primary server, which it follows; of several hosts in the URL, target_session_attrs=read-write takes that"
+	case source == "database":
+		return set("it", "ALTER DATABASE "+database+" RESET "+setting)
+	case source == "user":
+		return set("the user "+user, "ALTER ROLE "+user+" RESET "+setting+", or name another user in the URL")
+	case source == "database user":
+		return set("the user "+user, "ALTER ROLE "+user+" IN DATABASE "+database+" RESET "+setting+", or name another user in the URL")
+	case source == "client":
+		return set("the URL", "take that out of it, and out of PGOPTIONS")
+	case source != "":
+		return set("the server", "ALTER SYSTEM RESET "+setting+", or take it out of postgresql.conf, then SELECT pg_reload_conf()")
+	}
+	return "its transactions are read-only", "name the primary server, and a user who may write"
 }
 
 // holderQuery says who holds the lock of migrations, else who has been in a
