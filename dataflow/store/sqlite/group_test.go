@@ -353,6 +353,9 @@ func TestOnesLooseReferenceIsNobodyElses(t *testing.T) {
 		if loose != (i%2 == 1) || !loose && member.told != nil {
 			t.Errorf("member %d is told %v", i, member.told)
 		}
+		if loose && dataflow.AsError(member.told).Message != "there is no Tag with this id" {
+			t.Errorf("member %d is not told what it broke: %v", i, member.told)
+		}
 	}
 	got := []string{}
 	if err := s.Select(context.Background(), &query.Select{Model: m}, func(r store.Row) error {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"strconv"
 	"strings"
@@ -21,6 +22,7 @@ type tx struct {
 	over   bool            // the function it was handed to has returned
 	first  bool            // of its group: it may be interrupted
 	alone  bool            // is to be run again, not in a group
+	strict bool            // no statement may leave a reference that leads nowhere
 	ends   <-chan struct{} // of the Write's own context
 }
 
@@ -116,7 +118,30 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 			return nil, t.spoil(t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix}, err))
 		}
 	}
+	if t.strict { // once all are there: they may refer to one another
+		for i, vals := range rows {
+			c := change{fields: fields, vals: vals}
+			if len(rows) > 1 {
+				c.prefix = "/" + strconv.Itoa(i)
+			}
+			if err := t.grounded(ctx, tab, c); err != nil {
+				return nil, t.spoil(err)
+			}
+		}
+	}
 	return ids, nil
+}
+
+// grounded finds a reference of a row that leads nowhere.
+func (t *tx) grounded(ctx context.Context, tab *table, c change) error {
+	e, err := t.missing(tab, c, errDeferred)
+	switch {
+	case err != nil:
+		return toError(ctx, err)
+	case e == nil:
+		return nil
+	}
+	return e
 }
 
 func (t *tx) insertStatement(m *dataflow.Model, fields []int) (*statement, error) {
@@ -179,13 +204,19 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	b.Reset()
 	b.Update(u)
 	n, err := t.change(ctx, b, store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where})
+	if err == nil && (n == 0 || !t.strict) {
+		return n, nil
+	}
+	c := change{where: u.Where}
+	for _, a := range u.Set {
+		c.fields = append(c.fields, a.Field)
+		c.vals = append(c.vals, a.Value)
+	}
 	if err != nil {
-		c := change{where: u.Where}
-		for _, a := range u.Set {
-			c.fields = append(c.fields, a.Field)
-			c.vals = append(c.vals, a.Value)
-		}
 		return 0, t.spoil(t.explain(ctx, tab, c, err))
+	}
+	if err := t.grounded(ctx, tab, c); err != nil {
+		return 0, t.spoil(err)
 	}
 	return n, nil
 }
@@ -208,6 +239,11 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 	tab, err := t.s.table(m)
 	if err != nil {
 		return 0, err
+	}
+	if t.strict {
+		if r := t.referrer(tab, where, true); r != nil {
+			return 0, t.spoil(r.refuses(tab, errDeferred))
+		}
 	}
 	b := &t.c.b
 	b.Reset()
@@ -320,6 +356,22 @@ func broken(tab *table, c change, err error) error {
 // missingReference finds which references of a row lead nowhere: SQLite does
 // not say. If none does, the row is one that others refer to by an old id.
 func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause error) error {
+	e, err := t.missing(tab, c, cause)
+	switch {
+	case err != nil:
+		return toError(ctx, err)
+	case e == nil:
+		return t.stillReferred(tab, c, cause)
+	}
+	return e
+}
+
+// errDeferred is what SQLite would say at the commit.
+var errDeferred = errors.New("FOREIGN KEY constraint failed")
+
+// missing is the error for the references of a row that lead nowhere; nil if
+// none does.
+func (t *tx) missing(tab *table, c change, cause error) (*dataflow.Error, error) {
 	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause}
 	for i, f := range c.fields {
 		field := tab.model.Fields[f]
@@ -333,7 +385,7 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause e
 			Arg(dialect{}.Encode(tab.columns[f].typ, c.vals[i]))
 		found, err := t.any(b)
 		if err != nil {
-			return toError(ctx, err)
+			return nil, err
 		}
 		if !found {
 			e.Problems = append(e.Problems, dataflow.Problem{Code: "reference", Pointer: c.prefix + "/" + field.Name,
@@ -342,32 +394,55 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause e
 	}
 	switch len(e.Problems) {
 	case 0:
-		return t.stillReferred(tab, c, cause)
+		return nil, nil
 	case 1:
 		e.Message = e.Problems[0].Detail
 	default:
 		e.Message = "rows that this one refers to do not exist"
 	}
-	return e
+	return e, nil
 }
 
 // stillReferred finds which model's rows keep others from being deleted.
 func (t *tx) stillReferred(tab *table, c change, cause error) error {
-	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+	if r := t.referrer(tab, c.where, false); r != nil {
+		return r.refuses(tab, cause)
+	}
+	return &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
 		Message: "other rows still refer to this " + tab.model.Name}
-	for _, r := range tab.referrers {
+}
+
+// referrer finds one whose rows refer to those that a condition holds for.
+// others leaves out rows that it holds for themselves.
+func (t *tx) referrer(tab *table, where query.Expr, others bool) *referrer {
+	for i := range tab.referrers {
+		r := &tab.referrers[i]
+		if !restricts(r.field) {
+			continue
+		}
 		b := &t.c.b
 		b.Reset()
 		b.Raw("SELECT 1 FROM ").Ident(r.model.Table).Raw(" WHERE ").Ident(r.field.ColumnName()).Raw(" IN (SELECT ").
-			Ident(tab.model.ID().ColumnName()).Raw(" FROM ").Ident(tab.model.Table).Where(c.where)
-		b.Raw(") LIMIT 1")
-		if found, err := t.any(b); err == nil && found && restricts(r.field) {
-			e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)
-			e.Hint = fmt.Sprintf("delete them first, or point their %s elsewhere", r.field.Name)
-			break
+			Ident(tab.model.ID().ColumnName()).Raw(" FROM ").Ident(tab.model.Table).Where(where)
+		b.Raw(")")
+		if others && r.model == tab.model {
+			b.Raw(" AND ").Ident(tab.model.ID().ColumnName()).Raw(" NOT IN (SELECT ").
+				Ident(tab.model.ID().ColumnName()).Raw(" FROM ").Ident(tab.model.Table).Where(where)
+			b.Raw(")")
+		}
+		b.Raw(" LIMIT 1")
+		if found, err := t.any(b); err == nil && found {
+			return r
 		}
 	}
-	return e
+	return nil
+}
+
+// refuses is the error for a row of a table that the referrer's refer to.
+func (r *referrer) refuses(tab *table, cause error) error {
+	return &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+		Message: fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name),
+		Hint:    fmt.Sprintf("delete them first, or point their %s elsewhere", r.field.Name)}
 }
 
 func restricts(f *dataflow.Field) bool { return f.OnDelete == "" || f.OnDelete == "restrict" }

@@ -199,16 +199,26 @@ func (w *writer) rollback() {
 	}
 }
 
+// manner is how a turn is taken.
+type manner struct {
+	joins bool // may share a transaction with others
+	// strict looks after each statement whether a reference leads nowhere, which
+	// the database does no sooner than by the commit.
+	strict bool
+}
+
 // write runs f in a turn of its own: in a group, and again outside one if that
-// is what it takes.
+// is what it takes. Where a reference leads nowhere at the commit it runs once
+// more, to find the statement of which that is so.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
-	g, alone, err := w.turn(ctx, true, s, f)
-	if !alone && g != nil {
-		<-g.done
-		alone = g.loose() && g.turns > 1
-	}
+	g, alone, err := w.turn(ctx, manner{joins: true}, s, f)
 	if alone {
-		g, _, err = w.turn(ctx, false, s, f)
+		g, _, err = w.turn(ctx, manner{}, s, f)
+	}
+	if g != nil {
+		if <-g.done; g.loose() {
+			g, _, err = w.turn(ctx, manner{strict: true}, s, f)
+		}
 	}
 	if g == nil {
 		return err
@@ -223,23 +233,23 @@ func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) er
 
 // turn waits for a turn and serves f. alone says that f asks to be run again in
 // a transaction of its own, and that nothing is left of what it did.
-func (w *writer) turn(ctx context.Context, joins bool, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
-	if err := w.acquire(ctx, joins); err != nil {
+func (w *writer) turn(ctx context.Context, how manner, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
+	if err := w.acquire(ctx, how.joins); err != nil {
 		return nil, false, err
 	}
-	return w.serve(ctx, joins, s, f)
+	return w.serve(ctx, how, s, f)
 }
 
 // serve runs f and ends the turn, whatever f does. g is nil if f ran in a
 // transaction that ended with it.
-func (w *writer) serve(ctx context.Context, joins bool, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
+func (w *writer) serve(ctx context.Context, how manner, s *Store, f func(store.Tx) error) (g *group, alone bool, err error) {
 	defer w.release(ctx)
 	first := w.cur == nil
 	if first {
 		if err := w.begin(); err != nil {
 			return nil, false, toError(ctx, err)
 		}
-		w.cur = &group{began: time.Now(), lone: !joins, done: make(chan struct{})}
+		w.cur = &group{began: time.Now(), lone: !how.joins, done: make(chan struct{})}
 	} else if err := w.c.run("SAVEPOINT turn"); err != nil {
 		g = w.cur // before abort takes it away
 		return g, false, w.abort(ctx, err)
@@ -247,7 +257,7 @@ func (w *writer) serve(ctx context.Context, joins bool, s *Store, f func(store.T
 	g = w.cur
 	g.turns++
 
-	t := &tx{session: session{s, w.c}, first: first, ends: ctx.Done()}
+	t := &tx{session: session{s, w.c}, first: first, strict: how.strict, ends: ctx.Done()}
 	ended := false
 	defer func() {
 		if !ended { // f has left by runtime.Goexit
