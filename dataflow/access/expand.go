@@ -54,14 +54,17 @@ func bare(m *dataflow.Model) *Model {
 	return a
 }
 
-// relationsOf lists what rows of m can be expanded by, under each name it has.
+// relationsOf lists what rows of m can be expanded by, under each name it has;
+// names are those that may be suggested.
 // A back-reference is called as the table that refers, or with the field,
 // "transfers_by_sender", where the table alone does not tell.
 func relationsOf(m *dataflow.Model, s query.Sight) (names []string, all map[string]relation) {
 	all = map[string]relation{}
 	add := func(name string, field int, back bool, to *dataflow.Model) {
 		if s.Model == nil || s.Model(to) {
-			names = append(names, name)
+			if s.Suggests(to) {
+				names = append(names, name)
+			}
 			all[name] = relation{name: name, field: field, back: back, to: &Expansion{m: bare(to)}}
 		}
 	}

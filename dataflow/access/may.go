@@ -61,6 +61,12 @@ func May(c Caller, m *dataflow.Model, op dataflow.OpKind) error {
 	return nil
 }
 
+// MayAny reports whether there is anything of a model that a caller may ask for.
+// To anybody else its name, and those of its fields, are not suggested.
+func MayAny(c Caller, m *dataflow.Model) bool {
+	return m.Access == nil || slices.ContainsFunc(dataflow.AllOps(), func(op dataflow.OpKind) bool { return May(c, m, op) == nil })
+}
+
 // MayStart reports whether a caller may start a workflow, and so see and signal
 // the runs of it.
 func MayStart(c Caller, w *dataflow.Workflow) error {

@@ -21,6 +21,7 @@ func (c Caller) Sight() query.Sight {
 		}
 	}
 	if c.ruled() {
+		s.Named = func(m *dataflow.Model) bool { return MayAny(c, m) }
 		s.Field = func(m *dataflow.Model, i int) bool {
 			f := fieldAccess(m, i)
 			return f == nil || !hidden(c, f)
@@ -87,6 +88,12 @@ func (m *Model) sight(c Caller) *sight {
 	s, _ := m.sights.LoadOrStore(string(key), m.newSight(key))
 	return s.(*sight)
 }
+
+// Sees reports whether a caller is shown a position of the model's shape, and
+// Sets whether they may give it, as far as access rules say.
+func (m *Model) Sees(c Caller, i int) bool { s := m.sight(c); return s.hidden == nil || !s.hidden[i] }
+
+func (m *Model) Sets(c Caller, i int) bool { s := m.sight(c); return s.fixed == nil || !s.fixed[i] }
 
 // newSight works a sight out: key says of each field with rules whether it is
 // hidden (1) and fixed (2).

@@ -222,7 +222,7 @@ func (p *parser) field(m *dataflow.Model, name, pointer string) (int, bool) {
 			"%s.%s is computed when a row is read, so the database can't look for it", m.Name, name)
 		return 0, false
 	}
-	p.bad("unknown_field", pointer, dataflow.DidYouMean(name, p.sight.names(m, len(m.Fields))), "%s has no field %q", m.Name, name)
+	p.bad("unknown_field", pointer, p.sight.near(name, m, len(m.Fields)), "%s has no field %q", m.Name, name)
 	return 0, false
 }
 

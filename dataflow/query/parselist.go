@@ -52,7 +52,7 @@ func (p *parser) sort(v any, pointer string) []Order {
 		case !ok && p.sight.computed(p.model, name):
 			p.bad("not_sortable", at, "sort by the fields it is worked out from", "%s.%s is computed when a row is read, so the database can't sort by it", p.model.Name, name)
 		case !ok:
-			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.sight.names(p.model, len(p.model.Fields))), "%s has no field %q", p.model.Name, name)
+			p.bad("unknown_field", at, p.sight.near(name, p.model, len(p.model.Fields)), "%s has no field %q", p.model.Name, name)
 		case !Sortable(p.model.Fields[i].Type):
 			p.bad("not_sortable", at, "", "%s is %s, which has no order", name, p.model.Fields[i].Type)
 		case seen[i]:
@@ -81,7 +81,7 @@ func (p *parser) fields(v any, pointer string, through func(path, at string)) []
 		}
 		i, ok := p.model.Shape().Index(name)
 		if !ok || !p.sight.field(p.model, i) {
-			p.bad("unknown_field", at, dataflow.DidYouMean(name, p.sight.names(p.model, p.model.Shape().Len())), "%s has no field %q", p.model.Name, name)
+			p.bad("unknown_field", at, p.sight.near(name, p.model, p.model.Shape().Len()), "%s has no field %q", p.model.Name, name)
 		} else if !seen[i] {
 			seen[i] = true
 			list = append(list, i)

@@ -11,6 +11,9 @@ type Sight struct {
 	Model func(*dataflow.Model) bool
 	// Field reports whether a position of a model's Shape is; nil: all are.
 	Field func(m *dataflow.Model, i int) bool
+	// Named reports whether names of a model may be suggested; nil: all may. One
+	// that is seen behind a reference, with no row that is, is no model to tell of.
+	Named func(*dataflow.Model) bool
 }
 
 func (s Sight) model(m *dataflow.Model) bool { return s.Model == nil || s.Model(m) }
@@ -27,6 +30,18 @@ func (s Sight) fieldIndex(m *dataflow.Model, name string) (int, bool) {
 func (s Sight) computed(m *dataflow.Model, name string) bool {
 	i, ok := m.Shape().Index(name)
 	return ok && i >= len(m.Fields) && s.field(m, i)
+}
+
+// Suggests reports whether names of a model may be suggested.
+func (s Sight) Suggests(m *dataflow.Model) bool { return s.Named == nil || s.Named(m) }
+
+// near is a hint for a name that is none of the first n positions of a model's
+// Shape.
+func (s Sight) near(name string, m *dataflow.Model, n int) string {
+	if !s.Suggests(m) {
+		return ""
+	}
+	return dataflow.DidYouMean(name, s.names(m, n))
 }
 
 // names lists those of the first n positions of a model's Shape that are seen.

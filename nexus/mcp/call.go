@@ -169,7 +169,7 @@ func (q *request) failure(t *tool, e *dataflow.Error) *reply {
 	if len(e.Problems) > 0 {
 		args, _ := q.msg.params.Get("arguments")
 		out := *e
-		out.Problems = q.server.hinted(args, e.Problems)
+		out.Problems = q.server.hinted(q.caller, args, e.Problems)
 		e = &out
 	}
 	o := errorValue(e)

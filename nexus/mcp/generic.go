@@ -41,17 +41,34 @@ func (g generic) serves(exp *dataflow.Exposure) bool {
 const modelsNamed = 60
 
 // modelParam is the parameter that names the model.
-func modelParam(s *Server, ops ...dataflow.OpKind) *dataflow.Field {
+func modelParam(a audience, ops ...dataflow.OpKind) *dataflow.Field {
 	var names []string
-	for _, exp := range s.engine.App().Exposures {
-		if len(ops) == 0 || slices.ContainsFunc(ops, exp.Allows) {
+	n := 0
+	for _, exp := range a.engine.App().Exposures {
+		if !slices.ContainsFunc(ops, exp.Allows) {
+			continue
+		}
+		if n++; a.hears(exp) {
 			names = append(names, exp.Model.Name)
 		}
 	}
-	if len(names) > modelsNamed {
+	if n > modelsNamed || len(names) == 0 {
 		return param("model", dataflow.String, "the model, as describe_models names it")
 	}
 	return param("model", &dataflow.Type{Kind: dataflow.KindEnum, Values: names}, "the model")
+}
+
+// audience is who is told what a tool's parameters may be. The tool's schema is
+// the same for all; what is said of a call's arguments names what its caller may
+// use, and what they have named themselves.
+type audience struct {
+	*Server
+	caller *access.Caller   // nil: it is the schema
+	args   *dataflow.Object // of the call
+}
+
+func (a audience) hears(exp *dataflow.Exposure) bool {
+	return a.caller == nil || text(a.args, "model") == exp.Model.Name || a.mayAny(*a.caller, exp)
 }
 
 var (
@@ -104,14 +121,14 @@ func genericTable() []generic {
 	return []generic{
 		{own{name: "describe_models", title: "Describe models", reach: read,
 			doc: "Describes models: their fields, and what can be done with their records. Without models it names all of them. Call it before the first use of a model.",
-			params: func(*Server) []*dataflow.Field {
+			params: func(audience) []*dataflow.Field {
 				return []*dataflow.Field{optionalParam("models", dataflow.ListOf(dataflow.String), "the models to describe in full")}
 			},
 			run: describeTool}, nil},
 		{own{name: "find_records", title: "Find records", reach: read,
 			doc: "Finds records of a model: filtered, sorted, a page at a time.\nReturns {records, count, has_more, next_cursor, truncated}; pass next_cursor as cursor for the next page, and count = true for the total.",
-			params: func(s *Server) []*dataflow.Field {
-				return []*dataflow.Field{modelParam(s, finds...), filterField("the records to return; all if left out"),
+			params: func(a audience) []*dataflow.Field {
+				return []*dataflow.Field{modelParam(a, finds...), filterField("the records to return; all if left out"),
 					optionalParam("sort", dataflow.Any, `the order: "name", "-created_at" for descending, or a list of these`), limitField(),
 					optionalParam("cursor", dataflow.String, "next_cursor of the page before; goes with the same sort"), fieldsField(),
 					optionalParam("expand", dataflow.Any, `records to return along with each: "customer", "order_lines.product", or a list of these`),
@@ -122,16 +139,16 @@ func genericTable() []generic {
 			run: reader(dataflow.OpList)}, finds},
 		{own{name: "get_record", title: "Get a record", reach: read,
 			doc: "Reads one record of a model, by id or by a filter that matches exactly one.",
-			params: func(s *Server) []*dataflow.Field {
-				return []*dataflow.Field{modelParam(s, gets...), idField(), filterField("must match exactly one record"), fieldsField(),
+			params: func(a audience) []*dataflow.Field {
+				return []*dataflow.Field{modelParam(a, gets...), idField(), filterField("must match exactly one record"), fieldsField(),
 					optionalParam("expand", dataflow.Any, `records to return along with it: "customer", "order_lines.product", or a list of these`),
 					optionalParam("include_deleted", dataflow.Bool, "a soft-deleted record too, of models that keep them")}
 			},
 			run: reader(dataflow.OpRead)}, gets},
 		{own{name: "count_records", title: "Count records", reach: read,
 			doc: "Counts the records of a model that match a filter, or works out figures of them: of all, or of groups with equal values. Use it instead of adding up what find_records returns.\nReturns {count}, or with aggregates or group_by {groups, count, has_more, truncated}.",
-			params: func(s *Server) []*dataflow.Field {
-				return []*dataflow.Field{modelParam(s, counts...), filterField("the records to look at; all if left out"),
+			params: func(a audience) []*dataflow.Field {
+				return []*dataflow.Field{modelParam(a, counts...), filterField("the records to look at; all if left out"),
 					optionalParam("group_by", dataflow.Any, `the fields whose values make a group: "status", "customer.name", or a list of these`),
 					optionalParam("aggregates", anyObject, `what to work out, by name: {"n": {"$count": true}, "sum": {"$sum": "total"}}, with $count, $count_distinct, $sum, $avg, $min and $max`),
 					optionalParam("having", anyObject, "the groups to return: a filter on names of group_by and aggregates"),
@@ -142,14 +159,14 @@ func genericTable() []generic {
 			run: countTool}, counts},
 		{own{name: "create_records", title: "Create records", reach: reach{},
 			doc: "Creates records of a model: all of them, or none unless on_error is \"skip\".\nReturns {processed, inserted, ids}.",
-			params: func(s *Server) []*dataflow.Field {
-				return append([]*dataflow.Field{modelParam(s, creates...), param("records", objectList, "the records"), onErrorField()}, optionFields()...)
+			params: func(a audience) []*dataflow.Field {
+				return append([]*dataflow.Field{modelParam(a, creates...), param("records", objectList, "the records"), onErrorField()}, optionFields()...)
 			},
 			run: createTool}, creates},
 		{own{name: "update_records", title: "Update records", reach: reach{destructive: true},
 			doc: "Changes records of a model: by ids or by filter, all to the same fields, or each by its own id in records. All of them, or none.\nReturns {processed, updated}.",
-			params: func(s *Server) []*dataflow.Field {
-				return append([]*dataflow.Field{modelParam(s, updates...), idsField(), filterField("the records to change"),
+			params: func(a audience) []*dataflow.Field {
+				return append([]*dataflow.Field{modelParam(a, updates...), idsField(), filterField("the records to change"),
 					optionalParam("fields", anyObject, "the new values, the same for every record"),
 					optionalParam("records", objectList, "instead of fields: records with their id and their own new values"),
 					optionalParam("version", dataflow.Int, "of a single record, as it was read: if it is at another one, nothing happens"),
@@ -158,15 +175,15 @@ func genericTable() []generic {
 			run: updateTool}, updates},
 		{own{name: "upsert_records", title: "Create or change records", reach: reach{destructive: true},
 			doc: "Creates records of a model, or changes those that are there; conflict_on names the fields that tell whether one is.\nReturns {processed, upserted, inserted, updated}.",
-			params: func(s *Server) []*dataflow.Field {
-				return append([]*dataflow.Field{modelParam(s, upserts...), param("records", objectList, "the records"),
+			params: func(a audience) []*dataflow.Field {
+				return append([]*dataflow.Field{modelParam(a, upserts...), param("records", objectList, "the records"),
 					param("conflict_on", dataflow.ListOf(dataflow.String), "the fields that find a record: a unique field, or the fields of a unique index"), onErrorField()}, optionFields()...)
 			},
 			run: upsertTool}, upserts},
 		{own{name: "delete_records", title: "Delete records", reach: reach{destructive: true, idempotent: true},
 			doc: "Deletes records of a model, by ids or by filter. All of them, or none.\nReturns {processed, deleted}.",
-			params: func(s *Server) []*dataflow.Field {
-				return append([]*dataflow.Field{modelParam(s, deletes...), idsField(), filterField("the records to remove"), confirmField()}, optionFields()...)
+			params: func(a audience) []*dataflow.Field {
+				return append([]*dataflow.Field{modelParam(a, deletes...), idsField(), filterField("the records to remove"), confirmField()}, optionFields()...)
 			},
 			run: deleteTool}, deletes},
 	}
@@ -178,15 +195,7 @@ func (s *Server) target(q *request, args *dataflow.Object, ops ...dataflow.OpKin
 	name := text(args, "model")
 	exp := s.exposureNamed(name)
 	if exp == nil {
-		var names []string
-		for _, e := range s.engine.App().Exposures {
-			names = append(names, e.Model.Name)
-		}
-		hint := dataflow.DidYouMean(name, names)
-		if hint == "" {
-			hint = "describe_models names those there are"
-		}
-		return nil, 0, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "there is no model " + quoted(name), Hint: hint}
+		return nil, 0, s.noModel(q.caller, name)
 	}
 	for _, op := range ops {
 		if s.may(q.caller, exp, op) {
@@ -201,7 +210,15 @@ func (s *Server) target(q *request, args *dataflow.Object, ops ...dataflow.OpKin
 		}
 	}
 	return nil, 0, &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: exp.Model.Name,
-		Message: exp.Model.Name + " does not allow this", Hint: "its operations are " + servedBy(exp)}
+		Message: exp.Model.Name + " does not allow this", Hint: s.servedBy(q.caller, exp)}
+}
+
+func (s *Server) noModel(c access.Caller, name string) error {
+	hint := dataflow.DidYouMean(name, s.modelsFor(c))
+	if hint == "" {
+		hint = "describe_models names those there are"
+	}
+	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "there is no model " + quoted(name), Hint: hint}
 }
 
 // operates notes which operation of a model a call of a generic tool is, for who
@@ -441,9 +458,8 @@ func describeTool(_ context.Context, s *Server, q *request, args *dataflow.Objec
 	var names []string
 	for _, e := range list {
 		name := e.(string)
-		if s.exposureNamed(name) == nil {
-			_, _, err := s.target(q, dataflow.ObjectOf("model", name))
-			return answer{}, err
+		if exp := s.exposureNamed(name); exp == nil || !s.mayAny(q.caller, exp) {
+			return answer{}, s.noModel(q.caller, name)
 		}
 		names = append(names, name)
 	}
@@ -475,7 +491,7 @@ func (s *Server) describeModels(q *request, names []string) *dataflow.Object {
 		}
 		o.Set("operations", ops)
 		if full {
-			describeFields(o, exp.Model)
+			s.describeFields(o, s.asking(q.caller), exp.Model)
 		}
 		list = append(list, o)
 	}
@@ -486,17 +502,24 @@ func (s *Server) describeModels(q *request, names []string) *dataflow.Object {
 	return o
 }
 
-// describeFields adds what a model's records are made of.
-func describeFields(o *dataflow.Object, m *dataflow.Model) {
+// describeFields adds what a model's records are made of, for the caller.
+func (s *Server) describeFields(o *dataflow.Object, c access.Caller, m *dataflow.Model) {
+	ops := s.engine.Model(m)
 	writable := schema.Writable(m, false)
 	fields := make([]any, 0, len(m.Fields))
-	for _, f := range m.Fields {
+	for at, f := range m.Fields {
 		d := dataflow.ObjectOf("name", f.Name, "type", typeWords(f))
 		i := slices.IndexFunc(writable, func(w *dataflow.Field) bool { return w.Name == f.Name })
-		switch {
-		case i < 0:
+		sets := i >= 0 && ops.Sets(c, at)
+		switch sees := ops.Sees(c, at); {
+		case !sees && !sets:
+			continue
+		case !sees:
+			d.Set("write_only", true)
+		case !sets:
 			d.Set("read_only", true)
-		case writable[i].Required():
+		}
+		if sets && writable[i].Required() {
 			d.Set("required", true)
 		}
 		for _, mark := range []struct {
@@ -515,12 +538,16 @@ func describeFields(o *dataflow.Object, m *dataflow.Model) {
 	o.Set("fields", fields)
 	if len(m.Computed) > 0 {
 		var computed []any
-		for _, c := range m.Computed {
-			computed = append(computed, c.Name)
+		for i, v := range m.Computed {
+			if ops.Sees(c, len(m.Fields)+i) {
+				computed = append(computed, v.Name)
+			}
 		}
-		o.Set("computed", computed)
+		if len(computed) > 0 {
+			o.Set("computed", computed)
+		}
 	}
-	if len(m.Searchable()) > 0 {
+	if c.Sight().Searches(m) {
 		o.Set("searchable", true)
 	}
 	if m.SoftDelete {

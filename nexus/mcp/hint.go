@@ -6,34 +6,35 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 )
 
 // hinted gives the problems of a call's arguments that say nothing of it
 // themselves what to write instead. It is for the mistakes that models make: JSON
 // as text, numbers in quotes, one value in the place of a list.
-func (s *Server) hinted(args any, problems []dataflow.Problem) []dataflow.Problem {
+func (s *Server) hinted(c access.Caller, args any, problems []dataflow.Problem) []dataflow.Problem {
 	out := slices.Clone(problems)
 	for i, p := range out {
 		if p.Hint == "" {
-			out[i].Hint = s.hintFor(p, valueAt(args, p.Pointer))
+			out[i].Hint = s.hintFor(c, p, valueAt(args, p.Pointer))
 		}
 	}
 	return out
 }
 
-func (s *Server) hintFor(p dataflow.Problem, given any) string {
+func (s *Server) hintFor(c access.Caller, p dataflow.Problem, given any) string {
 	text, isText := given.(string)
 	switch {
 	case p.Code == "not_in_enum" && p.Pointer == "/model" && isText:
 		exp := s.exposureNamed(text)
-		if exp == nil {
+		if exp == nil || !s.mayAny(c, exp) {
 			return "describe_models names those there are"
 		}
 		if text != exp.Model.Name {
 			return "say " + quoted(exp.Model.Name)
 		}
-		return text + " does not allow this; its operations are " + servedBy(exp)
+		return text + " does not allow this; " + s.servedBy(c, exp)
 	case p.Code != "wrong_type":
 		return ""
 	case isText:
@@ -85,13 +86,19 @@ func valueAt(v any, pointer string) any {
 	return v
 }
 
-// servedBy lists the operations of a model that is served.
-func servedBy(exp *dataflow.Exposure) string {
+// servedBy lists the operations of a model that is served, those that the caller
+// may do.
+func (s *Server) servedBy(c access.Caller, exp *dataflow.Exposure) string {
 	var names []string
 	for _, op := range exp.Served() {
-		names = append(names, op.String())
+		if s.may(c, exp, op) {
+			names = append(names, op.String())
+		}
 	}
-	return strings.Join(names, ", ")
+	if len(names) == 0 {
+		return "there is nothing that you may do with it"
+	}
+	return "its operations are " + strings.Join(names, ", ")
 }
 
 // nextStep says what to do about an error, where it does not itself.
@@ -144,9 +151,9 @@ func (q *request) whereToFind(t *tool, e *dataflow.Error) string {
 	switch {
 	case t.kind == kindRuns:
 		return "find the run with list_runs, and call again with its run_id"
-	case t.kind == kindGeneric:
+	case t.kind == kindGeneric && (exp == nil || q.server.may(q.caller, exp, dataflow.OpList)):
 		return "find the row with find_records, and call again with its id"
-	case exp == nil || !exp.Allows(dataflow.OpList):
+	case exp == nil || !q.server.may(q.caller, exp, dataflow.OpList):
 		return "find out what there is, and call again"
 	}
 	by := modelTool(exp, dataflow.OpList)

@@ -45,7 +45,7 @@ func (s *Server) route(w http.ResponseWriter, r *http.Request) {
 		s.serveMessages(w, r)
 		return
 	}
-	v, why := s.viewAt(r.URL.Path)
+	v, why := s.viewAt(r.URL.Path, callerOf(r.Context()))
 	if v == nil {
 		refuse(w, http.StatusNotFound, why)
 		return

@@ -467,6 +467,11 @@ func (s *Server) scopeLacked(c access.Caller, exp *dataflow.Exposure, op dataflo
 	return nil
 }
 
+// mayAny reports whether a caller may do anything with an exposed model.
+func (s *Server) mayAny(c access.Caller, exp *dataflow.Exposure) bool {
+	return slices.ContainsFunc(exp.Served(), func(op dataflow.OpKind) bool { return s.may(c, exp, op) })
+}
+
 // may reports whether a caller may do an operation of an exposed model.
 func (s *Server) may(c access.Caller, exp *dataflow.Exposure, op dataflow.OpKind) bool {
 	c.Ruled = true

@@ -162,7 +162,7 @@ func (s *Server) nearResource(c access.Caller, uri string) string {
 func (s *Server) modelsFor(c access.Caller) []string {
 	var names []string
 	for _, exp := range s.engine.App().Exposures {
-		if slices.ContainsFunc(exp.Served(), func(op dataflow.OpKind) bool { return s.may(c, exp, op) }) {
+		if s.mayAny(c, exp) {
 			names = append(names, exp.Model.Name)
 		}
 	}
@@ -233,8 +233,12 @@ func (s *Server) exposureNamed(name string) *dataflow.Exposure {
 			return exp
 		}
 	}
+	return s.exposureAt(name)
+}
+
+func (s *Server) exposureAt(path string) *dataflow.Exposure {
 	for _, exp := range s.engine.App().Exposures {
-		if exp.Path == name {
+		if exp.Path == path {
 			return exp
 		}
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/nexus/schema"
@@ -13,7 +14,7 @@ import (
 // own is a tool of flowctl's own, for all models or for runs.
 type own struct {
 	name, title, doc string
-	params           func(s *Server) []*dataflow.Field
+	params           func(a audience) []*dataflow.Field
 	reach            reach
 	run              func(ctx context.Context, s *Server, q *request, args *dataflow.Object) (answer, error)
 }
@@ -21,10 +22,10 @@ type own struct {
 func (s *Server) ownTool(o own, k kind) *tool {
 	t := &tool{name: o.name, title: o.title, kind: k, readOnly: o.reach.readOnly}
 	t.define = func() definition {
-		return definition{description: o.doc, input: schema.Input(o.params(s)), reach: o.reach}
+		return definition{description: o.doc, input: schema.Input(o.params(audience{Server: s})), reach: o.reach}
 	}
 	t.run = func(ctx context.Context, q *request, args *dataflow.Object) (answer, error) {
-		fields := o.params(s)
+		fields := o.params(audience{Server: s, caller: &q.caller, args: args})
 		names := make([]string, len(fields))
 		for i, f := range fields {
 			names[i] = f.Name
@@ -53,7 +54,7 @@ func optionalParam(name string, t *dataflow.Type, doc string) *dataflow.Field {
 
 // runTools are the tools for durable runs, if the app has any.
 func (s *Server) runTools() []*tool {
-	if s.o.Runs == nil || len(s.durableWorkflows()) == 0 {
+	if s.o.Runs == nil || len((audience{Server: s}).startable()) == 0 {
 		return nil
 	}
 	var tools []*tool
@@ -63,17 +64,18 @@ func (s *Server) runTools() []*tool {
 	return tools
 }
 
-func (s *Server) durableWorkflows() []string {
+// startable names the durable workflows, those that the caller may start.
+func (a audience) startable() []string {
 	var names []string
-	for _, wf := range s.engine.App().Workflows {
-		if s.engine.Plan().Durable(wf.Name) {
+	for _, wf := range a.engine.App().Workflows {
+		if a.engine.Plan().Durable(wf.Name) && (a.caller == nil || access.MayStart(*a.caller, wf) == nil) {
 			names = append(names, wf.Name)
 		}
 	}
 	return names
 }
 
-func runID(*Server) []*dataflow.Field {
+func runID(audience) []*dataflow.Field {
 	return []*dataflow.Field{param("run_id", dataflow.String, "the id of the run")}
 }
 
@@ -82,10 +84,14 @@ func runTable() []own {
 	return []own{
 		{name: "list_runs", title: "List runs", reach: reach{readOnly: true, idempotent: true},
 			doc: "Lists runs of durable workflows, the latest first.\nReturns {runs, count, has_more, next_cursor}.",
-			params: func(s *Server) []*dataflow.Field {
+			params: func(a audience) []*dataflow.Field {
 				limit := optionalParam("limit", dataflow.Int, fmt.Sprintf("the most runs to return; %d if left out", listLimit))
 				limit.Ge, limit.Le = int64(1), int64(100)
-				return []*dataflow.Field{optionalParam("workflow", enum(s.durableWorkflows()), "runs of this workflow"),
+				workflow := dataflow.String
+				if names := a.startable(); len(names) > 0 {
+					workflow = enum(names)
+				}
+				return []*dataflow.Field{optionalParam("workflow", workflow, "runs of this workflow"),
 					optionalParam("status", enum(durable.Statuses()), "runs in this state"), limit,
 					optionalParam("cursor", dataflow.String, "next_cursor of the page before")}
 			},
@@ -110,11 +116,11 @@ func runTable() []own {
 			}},
 		{name: "signal_run", title: "Signal a run", reach: reach{destructive: true, openWorld: true},
 			doc: "Sends a run a signal that it waits for, as an approval; waits_for of the run says which.",
-			params: func(s *Server) []*dataflow.Field {
+			params: func(a audience) []*dataflow.Field {
 				name := param("name", dataflow.String, "of the signal")
 				one, most := 1, 100
 				name.MinLength, name.MaxLength = &one, &most
-				return append(runID(s), name, optionalParam("payload", dataflow.Any, "what the run gets with it"))
+				return append(runID(a), name, optionalParam("payload", dataflow.Any, "what the run gets with it"))
 			},
 			run: func(ctx context.Context, s *Server, q *request, args *dataflow.Object) (answer, error) {
 				payload, _ := args.Get("payload")

@@ -22,7 +22,7 @@ const maxInFlight = 32
 // before it returns. Nothing but the protocol is written to out.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	set, _ := ctx.Value(toolsetKey{}).(string)
-	v, err := s.toolset(set)
+	v, err := s.toolset(set, callerOf(ctx))
 	if err != nil {
 		return err
 	}

@@ -512,6 +512,20 @@ func TestAReadOnlyToolsetWritesNothing(t *testing.T) {
 	}
 }
 
+// Where to sign in is told to whoever asks, and tells nobody which models there
+// are.
+func TestAnAddressOfAToolsetTellsOfNone(t *testing.T) {
+	s := newServer(t, mcp.Options{})
+	for path, want := range map[string]bool{
+		"/mcp": true, "/mcp/accounts": true, "/mcp/nothing": true, "/mcp/readonly": true, "/mcp/nothing/readonly": true,
+		"/mcp/": false, "/mcp//readonly": false, "/mcp/a/b": false, "/mcp/a\"b": false, "/api": false,
+	} {
+		if got := s.Serves(path); got != want {
+			t.Errorf("%s: %v, want %v", path, got, want)
+		}
+	}
+}
+
 func TestAnAgentSeesWhatItMayUse(t *testing.T) {
 	owner := func(roles ...string) *dataflow.Rule {
 		return &dataflow.Rule{Grants: []dataflow.Grant{{Who: dataflow.WhoRole, Roles: roles}}}

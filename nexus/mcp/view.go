@@ -43,8 +43,9 @@ type view struct {
 	list         func() []byte // the tools' texts, of who may call them all
 }
 
-// viewAt finds the view at a path, or says why there is none.
-func (s *Server) viewAt(path string) (v *view, why string) {
+// viewAt finds the view at a path, or says why there is none: of the others, it
+// names those in which there is something for the caller.
+func (s *Server) viewAt(path string, c access.Caller) (v *view, why string) {
 	rest, ok := strings.CutPrefix(path, "/mcp")
 	if !ok || rest != "" && rest[0] != '/' {
 		rest = path
@@ -55,9 +56,9 @@ func (s *Server) viewAt(path string) (v *view, why string) {
 		set, readOnly = setDefault, true
 	}
 	if strings.Contains(set, "/") || !s.hasSet(set) {
-		names := s.setNames()
+		names := s.setsFor(c)
 		why = "there is no toolset " + quoted(rest) + "; there are /mcp, /mcp/" + strings.Join(names[:min(len(names), namedTools)], ", /mcp/")
-		if near := s.nearSet(rest); near != "" {
+		if near := s.nearSet(c, rest); near != "" {
 			why = "there is no toolset " + quoted(rest) + "; did you mean /mcp/" + near + "?"
 		}
 		return nil, why
@@ -67,11 +68,12 @@ func (s *Server) viewAt(path string) (v *view, why string) {
 
 // nearSet is the toolset that was meant by the name of none, or "". A slip may
 // be in either half of orders/readonly.
-func (s *Server) nearSet(name string) string {
+func (s *Server) nearSet(c access.Caller, name string) string {
 	set, half, halves := strings.Cut(name, "/")
-	if near := dataflow.Suggest(set, s.setNames()); near != "" {
+	sets := s.setsFor(c)
+	if near := dataflow.Suggest(set, sets); near != "" {
 		set = near
-	} else if !halves || !s.hasSet(set) {
+	} else if !halves || !slices.Contains(sets, set) {
 		return ""
 	}
 	if !halves {
@@ -85,25 +87,30 @@ func (s *Server) nearSet(name string) string {
 
 // toolset finds a toolset by its name, for whoever has chosen it when the server
 // was started.
-func (s *Server) toolset(name string) (*view, error) {
-	if v, _ := s.viewAt("/mcp/" + name); v != nil {
+func (s *Server) toolset(name string, c access.Caller) (*view, error) {
+	if v, _ := s.viewAt("/mcp/"+name, c); v != nil {
 		return v, nil
 	}
 	e := &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Message: "there is no toolset " + quoted(name)}
-	if near := s.nearSet(strings.Trim(name, "/")); near != "" {
+	if near := s.nearSet(c, strings.Trim(name, "/")); near != "" {
 		e.Hint = `did you mean "` + near + `"?`
 	} else {
-		names := s.setNames()
+		names := s.setsFor(c)
 		e.Hint = "the toolsets are " + strings.Join(names[:min(len(names), namedTools)], ", ") + "; each has one of what only reads, as " + names[len(names)-1] + "/" + setReadOnly
 	}
 	return nil, e
 }
 
-// Serves reports whether a path is an address that agents can call.
+// Serves reports whether a path is written as the addresses are that agents can
+// call. Whether there is such a toolset is not told to whoever asks: toolsets are
+// named after models.
 func (s *Server) Serves(path string) bool {
-	v, _ := s.viewAt(path)
-	return v != nil && path == strings.TrimSuffix("/mcp/"+v.name, "/")
+	set, ok := strings.CutPrefix(path, "/mcp/")
+	return path == "/mcp" || ok && setShape.Fits(strings.TrimSuffix(set, "/"+setReadOnly))
 }
+
+// setShape is how the names of toolsets are written, as the paths of models are.
+var setShape = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word | dataflow.Dash}
 
 func (s *Server) hasSet(name string) bool {
 	return name == setDefault || slices.Contains(s.setNames(), name)
@@ -118,6 +125,14 @@ func (s *Server) setNames() []string {
 		}
 	}
 	return names
+}
+
+// setsFor lists the toolsets that have a name and something that a caller may do.
+func (s *Server) setsFor(c access.Caller) []string {
+	return slices.DeleteFunc(s.setNames(), func(name string) bool {
+		exp := s.exposureAt(name)
+		return exp != nil && !slices.Contains(fixedSets(), name) && !s.mayAny(c, exp)
+	})
 }
 
 // view returns a toolset as it is seen, put together when it is first asked for.
@@ -229,13 +244,15 @@ func (q *request) callableTool() (*tool, *fault) {
 		return t, nil
 	}
 	f := faultf(codeInvalidParams, "there is no tool %s", quoted(name))
-	if t := q.server.view(setDefault, false).callable[name]; t != nil {
+	if t := q.server.view(setDefault, false).callable[name]; t != nil && t.denied(q.caller) == nil {
 		f.message += fmt.Sprintf(" in the toolset %s; /mcp has it", q.view.name)
 		return nil, f
 	}
 	names := make([]string, 0, len(q.view.callable))
-	for n := range q.view.callable {
-		names = append(names, n)
+	for n, t := range q.view.callable {
+		if t.denied(q.caller) == nil {
+			names = append(names, n)
+		}
 	}
 	slices.Sort(names)
 	hint := dataflow.DidYouMean(name, names)
@@ -280,7 +297,7 @@ func (s *Server) showsAsBefore(old *Server, name string, c access.Caller) bool {
 }
 
 func (s *Server) viewNamed(name string) *view {
-	v, _ := s.viewAt("/mcp/" + name)
+	v, _ := s.viewAt("/mcp/"+name, access.Caller{})
 	return v
 }
 

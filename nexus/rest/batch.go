@@ -429,8 +429,8 @@ func (r *batchReader) operation(s *step, texts map[string]string, at string) boo
 	}
 	m := r.h.models[path]
 	if m == nil {
-		hint := dataflow.DidYouMean(path, r.h.paths())
-		if exp := r.h.byModelName(path); hint == "" && exp != nil {
+		hint := dataflow.DidYouMean(path, r.h.pathsFor(r.b.caller))
+		if exp := r.h.byModelName(r.b.caller, path); hint == "" && exp != nil {
 			hint = "did you mean " + strconv.Quote(exp.Path) + "?"
 		}
 		r.add("not_in_enum", at+"/model", "no model is served as "+quote(path), hint)
@@ -448,16 +448,22 @@ func (r *batchReader) operation(s *step, texts map[string]string, at string) boo
 	if !given {
 		return false
 	}
-	var names []string
 	for _, op := range m.exp.Served() {
 		if op.String() == word {
 			s.m, s.op = m, op
 			r.b.writes = r.b.writes || op.Writes()
 			return true
 		}
+	}
+	var names []string
+	for _, op := range m.opsFor(r.b.caller) {
 		names = append(names, op.String())
 	}
-	r.add("not_in_enum", at+"/op", path+" has no operation "+quote(word)+" that is served", orOneOf(word, names))
+	hint := "you may do nothing with " + m.decl.Name
+	if len(names) > 0 {
+		hint = orOneOf(word, names)
+	}
+	r.add("not_in_enum", at+"/op", path+" has no operation "+quote(word)+" that is served", hint)
 	return false
 }
 
@@ -591,7 +597,7 @@ func leads(sight query.Sight, s *step, path []string) (why, hint string) {
 		next, known, ok := t.Attr(part)
 		names := slices.DeleteFunc(t.AttrNames(), func(name string) bool { return unseen(sight, t, name) })
 		if !ok || unseen(sight, t, part) {
-			if len(names) > 0 {
+			if len(names) > 0 && sight.Suggests(s.m.decl) {
 				hint = orOneOf(part, names)
 			}
 			return "what " + s.op.String() + " gives has no " + quote(strings.Join(path[:n+1], ".")), hint

@@ -30,18 +30,18 @@ func badHeader(name, want string) error {
 func (h *Handler) noRoute(x *front.Exchange) error {
 	path := x.Request.URL.Path
 	hint := "GET / lists what is served"
-	if near := h.nearPath(path); near != "" {
+	if near := h.nearPath(x.Caller, path); near != "" {
 		hint = "did you mean " + near + "?"
 	}
 	return notFound("nothing is served at this path", hint)
 }
 
-// nearPath finds what a mistyped path may have meant.
-func (h *Handler) nearPath(path string) string {
+// nearPath finds what a mistyped path may have meant, of what the caller may use.
+func (h *Handler) nearPath(c access.Caller, path string) string {
 	trimmed := strings.TrimRight(path, "/")
 	var fixed []string
 	for _, rt := range Routes() {
-		if !strings.Contains(rt.Pattern, "{") && rt.Pattern != "/" {
+		if !strings.Contains(rt.Pattern, "{") && rt.Pattern != "/" && h.answers(c, rt.Pattern) {
 			fixed = append(fixed, rt.Pattern)
 		}
 	}
@@ -49,22 +49,59 @@ func (h *Handler) nearPath(path string) string {
 	switch {
 	case slices.Contains(fixed, trimmed):
 		return trimmed
-	case len(segments) > 0 && len(segments) <= 3 && segments[0] == "api" && len(segments) > 1 && h.models[segments[1]] != nil:
+	case len(segments) > 0 && len(segments) <= 3 && segments[0] == "api" && len(segments) > 1 && h.modelFor(c, segments[1]) != nil:
 		return "/api/" + segments[1]
-	case len(segments) == 1 && h.models[segments[0]] != nil:
+	case len(segments) == 1 && h.modelFor(c, segments[0]) != nil:
 		return "/api/" + segments[0]
-	case len(segments) == 1 && h.workflows[segments[0]] != nil:
+	case len(segments) == 1 && h.workflows[segments[0]] != nil && access.MayStart(c, h.workflows[segments[0]]) == nil:
 		return "/workflows/" + segments[0] + "/execute"
 	}
 	return dataflow.Suggest(trimmed, fixed)
 }
 
+// answers reports whether there is anything for a caller at a route without
+// variables.
+func (h *Handler) answers(c access.Caller, pattern string) bool {
+	switch pattern {
+	case metricsPattern:
+		return h.o.Metrics != nil && (!h.o.Asks || access.MaySeeMetrics(c) == nil)
+	case statusPattern:
+		if h.o.Status == nil {
+			return false
+		}
+		_, ok := h.o.Status()
+		return ok
+	case batchPattern:
+		return len(h.pathsFor(c)) > 0
+	}
+	return true
+}
+
+// modelFor is a model that is served, if the caller may do anything with it.
+func (h *Handler) modelFor(c access.Caller, path string) *model {
+	if m := h.models[path]; m != nil && len(m.opsFor(c)) > 0 {
+		return m
+	}
+	return nil
+}
+
+// opsFor lists what is served of a model and the caller may do.
+func (m *model) opsFor(c access.Caller) []dataflow.OpKind {
+	var ops []dataflow.OpKind
+	for _, op := range m.exp.Served() {
+		if m.ops.May(c, op) == nil {
+			ops = append(ops, op)
+		}
+	}
+	return ops
+}
+
 // noModel answers the name of a model that is not exposed.
-func (h *Handler) noModel(name string) error {
+func (h *Handler) noModel(c access.Caller, name string) error {
 	hint := ""
-	if near := dataflow.Suggest(name, h.paths()); near != "" {
+	if near := dataflow.Suggest(name, h.pathsFor(c)); near != "" {
 		hint = "did you mean /api/" + near + "?"
-	} else if exp := h.byModelName(name); exp != nil {
+	} else if exp := h.byModelName(c, name); exp != nil {
 		hint = "did you mean /api/" + exp.Path + "?"
 	} else if len(h.app.Exposures) == 0 {
 		hint = "the app exposes no models: app.expose(Model) does"
@@ -74,19 +111,24 @@ func (h *Handler) noModel(name string) error {
 	return notFound("no model is served as "+quote(name), hint)
 }
 
-func (h *Handler) byModelName(name string) *dataflow.Exposure {
+// byModelName finds what is served of a model, if the caller may do any of it.
+func (h *Handler) byModelName(c access.Caller, name string) *dataflow.Exposure {
 	for _, exp := range h.app.Exposures {
-		if strings.EqualFold(exp.Model.Name, name) || exp.Model.Table == name {
+		if (strings.EqualFold(exp.Model.Name, name) || exp.Model.Table == name) && h.modelFor(c, exp.Path) != nil {
 			return exp
 		}
 	}
 	return nil
 }
 
-func (h *Handler) paths() []string {
-	paths := make([]string, len(h.app.Exposures))
-	for i, exp := range h.app.Exposures {
-		paths[i] = exp.Path
+// pathsFor lists the paths of models with which the caller may do something:
+// others are not suggested.
+func (h *Handler) pathsFor(c access.Caller) []string {
+	var paths []string
+	for _, exp := range h.app.Exposures {
+		if h.modelFor(c, exp.Path) != nil {
+			paths = append(paths, exp.Path)
+		}
 	}
 	return paths
 }

@@ -66,7 +66,7 @@ func (vs *views) leave(v *view) {
 // events serves /api/{model}/events to whom that is open. A row may have the id
 // "events": whatever does not ask for a stream is about it.
 func (h *Handler) events(x *front.Exchange) error {
-	m, err := h.model(variable(x, "model"))
+	m, err := h.model(x.Caller, variable(x, "model"))
 	if err != nil {
 		return err
 	}

@@ -61,7 +61,7 @@ type pending struct {
 // importRows serves POST /api/{model}/import.
 func (h *Handler) importRows(x *front.Exchange) error {
 	name := variable(x, "model")
-	m, err := h.model(name)
+	m, err := h.model(x.Caller, name)
 	if err != nil {
 		return err
 	}

@@ -105,12 +105,12 @@ func OpRoute(op dataflow.OpKind) OperationRoute {
 
 // collection serves /api/{model}.
 func (h *Handler) collection(x *front.Exchange, name string) error {
-	m, err := h.model(name)
+	m, err := h.model(x.Caller, name)
 	if err != nil {
 		return err
 	}
 	if m.collection == nil {
-		return m.notServed("/api/{model}")
+		return m.notServed(x.Caller, "/api/{model}")
 	}
 	if done, err := checkMethod(x, m.collection); done || err != nil {
 		return err
@@ -130,7 +130,7 @@ func (h *Handler) collection(x *front.Exchange, name string) error {
 
 // item serves /api/{model}/{id}.
 func (h *Handler) item(x *front.Exchange, name, segment string) error {
-	m, err := h.model(name)
+	m, err := h.model(x.Caller, name)
 	if err != nil {
 		return err
 	}
@@ -144,7 +144,7 @@ func (h *Handler) item(x *front.Exchange, name, segment string) error {
 		}
 	}
 	if m.item == nil {
-		return m.notServed("/api/{model}/{id}")
+		return m.notServed(x.Caller, "/api/{model}/{id}")
 	}
 	if done, err := checkMethod(x, m.item); done || err != nil {
 		return err
@@ -197,23 +197,26 @@ func (m *model) asked(x *front.Exchange, op dataflow.OpKind) error {
 	return m.ops.May(x.Caller, op)
 }
 
-func (h *Handler) model(name string) (*model, error) {
+func (h *Handler) model(c access.Caller, name string) (*model, error) {
 	m := h.models[name]
 	if m == nil {
-		return nil, h.noModel(name)
+		return nil, h.noModel(c, name)
 	}
 	return m, nil
 }
 
 // notServed answers a path at which the exposure allows no operation at all.
-func (m *model) notServed(pattern string) error {
+func (m *model) notServed(c access.Caller, pattern string) error {
 	var ops []string
-	for _, op := range m.exp.Served() {
+	for _, op := range m.opsFor(c) {
 		ops = append(ops, op.String())
 	}
+	hint := "you may do nothing with " + m.decl.Name
+	if len(ops) > 0 {
+		hint = "the operations of " + m.decl.Name + " that are served: " + strings.Join(ops, ", ")
+	}
 	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: m.decl.Name,
-		Message: "nothing is served at " + strings.Replace(pattern, "/api/{model}", m.path, 1),
-		Hint:    "the operations of " + m.decl.Name + " that are served: " + strings.Join(ops, ", ")}
+		Message: "nothing is served at " + strings.Replace(pattern, "/api/{model}", m.path, 1), Hint: hint}
 }
 
 // noRow answers an id that can't be one. It may be an operation's name.
@@ -227,9 +230,9 @@ func (m *model) noRow(segment string, err error) error {
 }
 
 // noOperation answers a POST to a name that is no operation.
-func (m *model) noOperation(segment string) error {
+func (m *model) noOperation(c access.Caller, segment string) error {
 	names := make([]string, 0, len(m.named))
-	for _, op := range m.exp.Served() {
+	for _, op := range m.opsFor(c) {
 		if _, ok := m.named[op.String()]; ok {
 			names = append(names, op.String())
 		}
@@ -238,7 +241,10 @@ func (m *model) noOperation(segment string) error {
 	switch {
 	case hint != "":
 	case len(names) == 0:
-		hint = "the exposure has no operations with a name of their own"
+		hint = "there is no operation with a name of its own that you may do"
+		if len(m.named) == 0 {
+			hint = "the exposure has no operations with a name of their own"
+		}
 	case len(names) == 1:
 		hint = "there is " + names[0]
 	default:

@@ -16,7 +16,7 @@ import (
 func (m *model) operation(x *front.Exchange, name string) error {
 	op, ok := m.named[name]
 	if !ok {
-		return m.noOperation(name)
+		return m.noOperation(x.Caller, name)
 	}
 	if err := m.asked(x, op); err != nil {
 		return err

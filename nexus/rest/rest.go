@@ -144,6 +144,8 @@ const (
 	importPattern     = "/api/{model}/" + importName
 	importName        = "import"
 	batchPattern      = "/api/" + dataflow.BatchPath
+	metricsPattern    = "/metrics"
+	statusPattern     = "/_flow/status"
 )
 
 // Routes lists every route, those that others would match too before them. Of the methods of models, an app serves those
@@ -171,8 +173,8 @@ func Routes() []Route {
 		{"/runs/{id}/{action}", methods("POST"), "Signal, cancel or retry a durable run.", (*Handler).changeRun},
 		{"/health/live", methods("GET"), "Whether the server runs.", (*Handler).live},
 		{"/health/ready", methods("GET"), "Whether its databases answer.", (*Handler).ready},
-		{"/_flow/status", methods("GET"), "How the last reload went, where flowctl dev serves.", (*Handler).status},
-		{"/metrics", methods("GET"), "Metrics, in the form of Prometheus, of an app with `enable_monitoring`.", (*Handler).metrics},
+		{statusPattern, methods("GET"), "How the last reload went, where flowctl dev serves.", (*Handler).status},
+		{metricsPattern, methods("GET"), "Metrics, in the form of Prometheus, of an app with `enable_monitoring`.", (*Handler).metrics},
 		{"/openapi.json", methods("GET"), "The API of this app as OpenAPI 3.1.", (*Handler).document},
 		{docs.Path, methods("GET"), "The API in a browser.", (*Handler).page},
 		{docs.Path + "/{file}", methods("GET"), "A file of that page.", (*Handler).page},

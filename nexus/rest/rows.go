@@ -104,7 +104,10 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 	for i, cell := range cells {
 		name := cell.Text
 		f := sight.FieldOf(in.m.decl, name)
-		own := in.m.decl.Field(name) // also one that may be given, though not seen
+		var own *dataflow.Field // one that may be given, though it may not be seen
+		if at, ok := in.m.decl.FieldIndex(name); ok && (f != nil || in.m.ops.Sets(in.c, at)) {
+			own = in.m.decl.Fields[at]
+		}
 		switch {
 		case slices.ContainsFunc(cells[:i], func(c codec.CSVCell) bool { return c.Text == name }):
 			add(name, "duplicate_key", "the column "+quote(name)+" is there twice", "")
