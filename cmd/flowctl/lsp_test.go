@@ -149,7 +149,7 @@ func TestTheShopInAnEditor(t *testing.T) {
 	}
 
 	var hover struct{ Contents struct{ Value string } }
-	e.ask("textDocument/hover", lspAt(t, uri, text, "percent(net, VAT), note"), &hover)
+	e.ask("textDocument/hover", lspAt(t, uri, text, "percent(net, VAT)), note"), &hover)
 	if !strings.Contains(hover.Contents.Value, "percent(") || !strings.Contains(hover.Contents.Value, "@stdlib//money.star") {
 		t.Errorf("hover shows %q", hover.Contents.Value)
 	}

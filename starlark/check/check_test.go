@@ -454,3 +454,113 @@ app.start()
 		t.Errorf("reported in lines %v, not %v:\n%s", got, want, show(ds))
 	}
 }
+
+// found are the codes of one rule's findings in an app with a handler of these
+// lines, with their lines counted from the first of them.
+func inHandler(t *testing.T, code, input, body string) []int {
+	t.Helper()
+	text := "load(\"@stdlib//money.star\", \"percent\", \"round_half_up\")\n" + head + `
+Thing = db.model("Thing", {"name": field(str, index = True), "price": decimal(12, 2), "rate": decimal(6, 4), "qty": int})
+app = Nexus()
+app.expose(Thing)
+
+def first(rows):
+    return rows[0] if rows else None
+
+def do(ctx, name, n, price, rate):
+`
+	before := strings.Count(text, "\n")
+	text += "    " + strings.ReplaceAll(body, "\n", "\n    ") + "\n\napp.handler(\"do\", do, input = " + input + ")\napp.start()\n"
+	ds := run(t, text)
+	if dataflow.HasErrors(ds) {
+		t.Fatal(show(ds))
+	}
+	var out []int
+	for _, at := range lines(ds, code) {
+		out = append(out, at-before)
+	}
+	return out
+}
+
+const anInput = `{"name": str, "n": int, "price": decimal(12, 2), "rate": decimal(6, 4)}`
+
+// What an operation gives is asked about in vain; what may be None, or empty,
+// is not.
+func TestQuestionsThatHaveOneAnswer(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want []int
+	}{
+		{"row = ctx.run(Thing.read, id = n)\nif row != None:\n    return row.name", []int{2}},
+		{"row = ctx.run(Thing.read, id = n)\nreturn row.name if row else name", []int{2}},
+		{"row = ctx.run(Thing.read, id = n) or {}\nreturn row", []int{1}},
+		{"if not ctx.run(Thing.count, filter = {\"name\": name}):\n    fail(\"none\")", []int{1}},
+		{"found = ctx.run(\n    Thing.list,\n    filter = {\"name\": name},\n)\nfor _ in range(2):\n    if found and n:\n        return found.count", []int{6}},
+		{"def look():\n    pass\nreturn [i for i in range(n) if ctx.run(Thing.read, id = i) == None]", []int{3}},
+
+		{"row = ctx.run(Thing.read, id = n) if n else None\nif row == None:\n    return 0\nreturn row.name", nil},
+		{"row = None\nfor i in range(n):\n    row = ctx.run(Thing.read, id = i)\nif row == None:\n    return 0\nreturn row.name", nil},
+		{"row = first(ctx.run(Thing.list, limit = 1).records)\nif not row:\n    return 0\nreturn row.name", nil},
+		{"if ctx.run(Thing.count).count and not ctx.run(Thing.list, limit = 1).records:\n    return 0\nreturn 1", nil},
+		{"row = ctx.run(Thing.read, id = n)\nrow = first([row])\nif row == None:\n    return 0\nreturn row.name", nil},
+		{"row = ctx.run(Thing.read, id = n)\nif row.name == None or not row.qty:\n    return 0\nreturn row.name", nil},
+	} {
+		if got := inHandler(t, "FC150", anInput, tt.body); !slices.Equal(got, tt.want) {
+			t.Errorf("got %v, want %v:\n%s", got, tt.want, tt.body)
+		}
+	}
+}
+
+// A field is given more digits than it takes by what is reckoned; what is
+// rounded, or has no more, is let be.
+func TestDigitsThatAFieldHasNoRoomFor(t *testing.T) {
+	create := func(price string) string {
+		return "return ctx.run(Thing.create, name = name, qty = n, rate = rate, price = " + price + ")"
+	}
+	for _, tt := range []struct {
+		body string
+		want []int
+	}{
+		{create("price * rate"), []int{1}},
+		{create("price * decimal(\"0.5\")"), []int{1}},
+		{create("price / 2"), []int{1}},
+		{create("rate"), []int{1}},
+		{create("percent(price, 19)"), []int{1}},
+		{create("price + percent(\n    price,\n    10,\n)"), []int{1}},
+		{create("round_half_up(price, 3)"), []int{1}},
+		{"sum = decimal(\"0\")\nfor i in range(n):\n    sum += price * rate\n" + create("sum"), []int{4}},
+		{"fields = {\"price\": -price / n}\nreturn ctx.run(Thing.update, id = n, fields = fields)", []int{1}},
+		{"return ctx.run(Thing.bulk_create, data = [{\"name\": name, \"qty\": 1, \"rate\": rate, \"price\": price * rate} for _ in range(n)])", []int{1}},
+
+		{create("price * n + price"), nil},
+		{create("price * decimal(\"2.00\")"), nil},
+		{create("round_half_up(price * rate)"), nil},
+		{create("round_half_up(price / n, places = 2)"), nil},
+		{create("price // 3"), nil},
+		{create("price % 7"), nil},
+		{create("percent(price, 100)"), nil},
+		{create("decimal(name)"), nil},
+		{"half = price / 2\nif half * 2 != price:\n    fail(\"odd\")\n" + create("price"), nil},
+		{"return {\"share\": price / n, \"name\": name, \"rate\": rate}", nil},
+	} {
+		if got := inHandler(t, "FC151", anInput, tt.body); !slices.Equal(got, tt.want) {
+			t.Errorf("got %v, want %v:\n%s", got, tt.want, tt.body)
+		}
+	}
+	text := `load("@stdlib//money.star", "percent")
+` + head + `Order = db.model("Order", {"net": decimal(12, 2), "vat": decimal(12, 2)})
+
+def price(net):
+    return {"net": net, "vat": percent(net, 19)}
+
+wf = WorkflowBuilder("place", input = {"net": decimal(12, 2)})
+p = wf.add_node("StarlarkNode", "price", {"fn": price, "net": wf.input.net})
+wf.add_node(Order.create, "order", {"net": p.net, "vat": p.vat})
+app = Nexus()
+app.register("place", wf.build())
+app.start()
+`
+	if got := lines(run(t, text), "FC151"); !slices.Equal(got, []int{6}) {
+		t.Errorf("of what a node's function gives: %v", got)
+	}
+}

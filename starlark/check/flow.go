@@ -201,6 +201,9 @@ func (fl *flow) declared(f *file, id *syntax.Ident) *val {
 			}
 		case *syntax.LoadStmt:
 			for i, to := range st.To {
+				if to == id && st.ModuleName() == "@stdlib//money.star" {
+					return &val{kind: isLib, lib: st.From[i].Name}
+				}
 				if to == id {
 					return fl.loaded(f, st.ModuleName(), st.From[i].Name)
 				}

@@ -66,6 +66,9 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 	if fn != nil && fn.kind == isDef {
 		return fr.inline(fn, a)
 	}
+	if fn != nil && fn.kind == isLib {
+		return at(library(fn.lib, a), fr.f.span(c))
+	}
 	if id, ok := c.Fn.(*syntax.Ident); ok && outside(id) {
 		return builtin(id.Name, a)
 	}
@@ -118,6 +121,14 @@ func (fr *frame) method(self *val, name string, a arguments) *val {
 	return nil
 }
 
+// at is the value as it comes about at a place.
+func at(v *val, place dataflow.Span) *val {
+	if v != nil && v.at.IsZero() {
+		v.at = place
+	}
+	return v
+}
+
 func textMethod(name string) *val {
 	switch name {
 	case "lower", "upper", "strip", "lstrip", "rstrip", "title", "capitalize", "replace", "format", "join", "removeprefix", "removesuffix":
@@ -147,6 +158,10 @@ func builtin(name string, a arguments) *val {
 	case "float":
 		return typed(dataflow.Float)
 	case "decimal":
+		if first.isText() && first.text != nil {
+			n, known := writtenDigits(*first.text)
+			return number(n, known, dataflow.Span{})
+		}
 		if first.isText() {
 			return typed(&dataflow.Type{Kind: dataflow.KindDecimal})
 		}
@@ -249,7 +264,7 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 	case "run":
 		if len(a.pos) > 0 && a.pos[0] != nil && a.pos[0].kind == isOp {
 			_, written := c.Args[0].(*syntax.DotExpr)
-			return fr.operation(a.pos[0].op, a, written)
+			return given(fr.operation(a.pos[0].op, a, written), a.pos[0].op)
 		}
 	}
 	return nil
@@ -507,6 +522,7 @@ func (fr *frame) problems(problems []dataflow.Problem, v *val) {
 // a few words, some of which the field may not take.
 func (fr *frame) fits(f *dataflow.Field, e *entry, of string) {
 	v := e.val
+	fr.room(f, v, e.at, of)
 	switch {
 	case v == nil || f.Type.Kind == dataflow.KindRef:
 	case v.written() != nil:

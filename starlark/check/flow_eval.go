@@ -22,6 +22,7 @@ func (fr *frame) eval(e syntax.Expr) *val {
 		v := fr.eval(e.X)
 		switch {
 		case e.Op == syntax.NOT:
+			fr.askedFor(v, fr.f.span(e.X))
 			return typed(dataflow.Bool)
 		case e.Op == syntax.MINUS && v != nil && v.count != nil:
 			n := -*v.count
@@ -31,7 +32,7 @@ func (fr *frame) eval(e syntax.Expr) *val {
 	case *syntax.BinaryExpr:
 		return fr.binary(e)
 	case *syntax.CondExpr:
-		fr.eval(e.Cond)
+		fr.askedFor(fr.eval(e.Cond), fr.f.span(e.Cond))
 		return join(fr.eval(e.True), fr.eval(e.False))
 	case *syntax.DictExpr:
 		return fr.dict(e)
@@ -141,7 +142,7 @@ func (fr *frame) comprehension(e *syntax.Comprehension) *val {
 			fr.iterated(c.X, over)
 			fr.bind(c.Vars, itemOf(over))
 		case *syntax.IfClause:
-			fr.eval(c.Cond)
+			fr.askedFor(fr.eval(c.Cond), fr.f.span(c.Cond))
 		}
 	}
 	if d, ok := e.Body.(*syntax.DictEntry); ok {
@@ -159,6 +160,9 @@ func (fr *frame) binary(e *syntax.BinaryExpr) *val {
 	case syntax.EQL, syntax.NEQ:
 		fr.compared(x, y)
 		fr.compared(y, x)
+		if y != nil && y.kind == isNone {
+			fr.askedFor(x, fr.f.span(e))
+		}
 		return typed(dataflow.Bool)
 	case syntax.IN, syntax.NOT_IN:
 		if y != nil && (y.kind == isList || y.kind == isTuple) {
@@ -169,9 +173,8 @@ func (fr *frame) binary(e *syntax.BinaryExpr) *val {
 		return typed(dataflow.Bool)
 	case syntax.LT, syntax.LE, syntax.GT, syntax.GE:
 		return typed(dataflow.Bool)
-	case syntax.AND:
-		return join(x, y)
-	case syntax.OR:
+	case syntax.AND, syntax.OR:
+		fr.askedFor(x, fr.f.span(e.X))
 		return join(x, y)
 	}
 	return fr.arithmetic(e.Op, e, x, y)
@@ -226,7 +229,7 @@ func (fr *frame) arithmetic(op syntax.Token, at syntax.Node, x, y *val) *val {
 	case !slices.Contains(numbers, x.typ.Kind) || !slices.Contains(numbers, y.typ.Kind):
 		return nil
 	case x.is(dataflow.KindDecimal) || y.is(dataflow.KindDecimal):
-		return typed(&dataflow.Type{Kind: dataflow.KindDecimal})
+		return reckoned(op, x, y, fr.f.span(at))
 	case x.is(dataflow.KindFloat) || y.is(dataflow.KindFloat) || op == syntax.SLASH:
 		return typed(dataflow.Float)
 	}

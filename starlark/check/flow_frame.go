@@ -99,7 +99,9 @@ func (fr *frame) isFail(call *syntax.CallExpr) bool {
 }
 
 func (fr *frame) branches(st *syntax.IfStmt) (left bool) {
-	never := fr.eval(st.Cond).isFalse()
+	cond := fr.eval(st.Cond)
+	fr.askedFor(cond, fr.f.span(st.Cond))
+	never := cond.isFalse()
 	before := maps.Clone(fr.vars)
 	if never {
 		fr.muted++

@@ -53,7 +53,11 @@ func (fl *flow) functionsOf(w *dataflow.Workflow, n *dataflow.Node, given map[st
 		for name, v := range values.All {
 			r, isRef := v.(dataflow.Ref)
 			f := fields(name)
-			if !isRef || f == nil || r.Root != dataflow.RootInput || len(r.Path) != 1 {
+			if !isRef || f == nil {
+				continue
+			}
+			fl.room(f, fl.value(w, r, given), r.Span, op.Model.Name)
+			if r.Root != dataflow.RootInput || len(r.Path) != 1 {
 				continue
 			}
 			in := inputOf(w, r.Path[0].Name)

@@ -22,7 +22,10 @@ type val struct {
 	model *dataflow.Model
 	def   *syntax.DefStmt
 	file  *file         // of def
-	at    dataflow.Span // of text and count
+	at    dataflow.Span // of text, count and what was reckoned
+	scale *int          // of a number: how many digits may be behind the point, where the type does not say
+	from  *dataflow.Op  // whose result it is, and so not None
+	lib   string        // isLib: its name
 }
 
 type valKind uint8
@@ -37,6 +40,8 @@ const (
 	isDict
 	isList
 	isTuple
+	isLib  // a function of the library
+	isTest // the parameter of a test, or who it calls as
 )
 
 // entry is a name in a dict.
@@ -134,6 +139,16 @@ func (v *val) isFalse() bool {
 // join is what two values have in common, of which one is there. What may be
 // None is what it is otherwise: whatever is done with None fails all the same.
 func join(a, b *val) *val {
+	v := joined(a, b)
+	if v != nil && v.from != nil && (a.from == nil || b.from == nil || *a.from != *b.from) {
+		out := *v
+		out.from = nil
+		return &out
+	}
+	return v
+}
+
+func joined(a, b *val) *val {
 	switch {
 	case a == nil || b == nil || a == b:
 		if a == b {
@@ -189,6 +204,10 @@ func join(a, b *val) *val {
 
 func joinTypes(a, b *val) *val {
 	switch {
+	case a.is(dataflow.KindDecimal) && b.is(dataflow.KindDecimal):
+		x, known := a.digits()
+		y, also := b.digits()
+		return number(max(x, y), known && also, dataflow.Span{})
 	case a.typ == b.typ || a.typ.Kind == b.typ.Kind && a.typ.Kind != dataflow.KindEnum && a.typ.Kind != dataflow.KindRecord && a.typ.Kind != dataflow.KindObject:
 		if a.text != nil && b.text != nil && *a.text == *b.text || a.count != nil && b.count != nil && *a.count == *b.count {
 			return a

@@ -40,6 +40,8 @@ var rules = []Rule{
 	namesPassedOn,
 	textUnfit,
 	neverSet,
+	readAsNone,
+	digitsTooMany,
 	moneyInFloat,
 	modelUnused,
 	timeAsText,
