@@ -61,6 +61,7 @@ var codes = []CodeInfo{
 	{"FC384", "an event that nobody hears", "An `EmitNode` tells of an event to which no `app.on` listens, so that it does nothing."},
 	{"FC385", "a bound that binds nothing", "`concurrency`, `rate`, `limit_by` and `priority` are for durable runs, which wait for their turn in the database. `limit_by` names an input of the workflow."},
 	{"FC386", "what an event tells does not fit who listens", "The `data` of an `EmitNode` fills the inputs of each workflow that listens by their names. What is missing or of another type there would fail the run that tells of the event."},
+	{"FC387", "a node type that a handler can't run", "Some node types work on the graph of a workflow: they run other nodes, put them into one transaction, or let the run rest between two of them. A handler has no graph; it has loops, is one transaction by itself, and if it is durable rests with `ctx.sleep` and `ctx.wait_signal`."},
 	{"FC350", "a call to the outside holds the transaction", "The node depends on data of the transaction, so it runs inside it, and other writers wait for its answer. Give it a short timeout, or let it depend on the input alone: then it runs before the transaction is opened."},
 	{"FC351", "a workflow writes to several databases", "A run is all or nothing, and no transaction spans two databases. Make a workflow for each."},
 	{"FC352", "an environment variable is not set", "`${env.NAME}` is read when the app starts. Set the variable, or use `env(\"NAME\", default = …)`, which has a default."},

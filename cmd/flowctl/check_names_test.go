@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/starlark"
@@ -173,6 +174,10 @@ func nodeNames() (out []named) {
 			continue
 		}
 		out = append(out, namesIn(inputsOf(s), inWorkflow(`wf.add_node("`+s.Name+`", "n", {"%s": None})`))...)
+		switch t.(type) {
+		case engine.Repeater, engine.Scoper, engine.Waiter: // which no handler can run
+			continue
+		}
 		out = append(out, namesIn(inputsOf(s), inHandler(`return ctx.run("`+s.Name+`", %s = None)`))...)
 	}
 	app, _ := starlark.Load(context.Background(), "app.star", starlark.Options{FS: fstest.MapFS{"app.star": {Data: []byte(body(""))}}})

@@ -109,7 +109,14 @@ func (p *planner) call(c *dataflow.Call) {
 		return
 	}
 	t := p.resolveType(&dataflow.Node{Type: c.Type, Span: c.Span})
-	if t == nil || t.Spec().Rest != nil {
+	if t == nil {
+		return
+	}
+	if e := notInHandler(t, c.Type); e != nil {
+		p.errorf("FC387", c.Span, "%s", e.Message).Hint = e.Hint
+		return
+	}
+	if t.Spec().Rest != nil {
 		return
 	}
 	spec := t.Spec()

@@ -71,23 +71,15 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 		}
 		return nil, e.unknownNodeType(nodeType, len(ops))
 	}
-	switch t := t.(type) {
-	case WorkflowCaller:
+	if t, ok := t.(WorkflowCaller); ok {
 		return rt.runCaller(ctx, t, args)
-	case Repeater:
-		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
-			Message: nodeType + " is for workflows", Hint: "write a for loop in the handler"}
-	case Scoper:
-		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
-			Message: nodeType + " works on the nodes of a workflow, and a handler has none"}
+	}
+	if err := notInHandler(t, nodeType); err != nil {
+		return nil, err
 	}
 	config, problems := handlerConfig(t.Spec(), args)
 	if len(problems) > 0 {
 		return nil, inHandler(dataflow.Invalid(problems...), nodeType)
-	}
-	if _, waits := t.(Waiter); waits {
-		return nil, &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal,
-			Message: nodeType + " is for workflows", Hint: "a durable handler waits with ctx.sleep and ctx.wait_signal"}
 	}
 	do := func(ctx context.Context, key string) (any, error) {
 		return rt.watch(nodeType, func(ctx context.Context) (any, error) {
@@ -110,6 +102,25 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 		return nil, nil
 	}
 	return out, nil
+}
+
+// notInHandler is why a handler can't run a node type; nil if it can.
+func notInHandler(t NodeType, name string) *dataflow.Error {
+	e := &dataflow.Error{Code: "not_in_handler", Status: dataflow.StatusInternal, Message: name + " is for workflows"}
+	switch t.(type) {
+	case WorkflowCaller:
+		return nil
+	case Repeater:
+		e.Hint = "write a for loop in the handler"
+	case Scoper:
+		e.Message = name + " works on the nodes of a workflow, and a handler has none"
+		e.Hint = "a handler that is not durable is one transaction by itself"
+	case Waiter:
+		e.Hint = "a durable handler waits with ctx.sleep and ctx.wait_signal"
+	default:
+		return nil
+	}
+	return e
 }
 
 func (rt *runtime) runCaller(ctx context.Context, t WorkflowCaller, args *dataflow.Object) (any, error) {

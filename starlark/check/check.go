@@ -67,8 +67,9 @@ type pass struct {
 	files  []*file
 	errors []dataflow.Span // of what is wrong with the app
 
-	facts map[factKey]*fact       // that following values has found; nil before
-	ops   map[string]*dataflow.Op // by the type of their nodes; nil before
+	facts map[factKey]*fact                    // that following values has found; nil before
+	waits map[*dataflow.Workflow]dataflow.Span // where handlers wait, found in the same way
+	ops   map[string]*dataflow.Op              // by the type of their nodes; nil before
 	specs map[dataflow.Op]*dataflow.NodeSpec
 
 	code     string

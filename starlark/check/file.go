@@ -19,9 +19,10 @@ type file struct {
 	bound   map[*syntax.Ident]int  // how often a name is set, by its first identifier
 	isParam map[*syntax.Ident]bool // first identifiers of parameters
 
-	defs  map[dataflow.Pos]*syntax.DefStmt // by the place of their names
-	used  map[*syntax.Ident]int            // see uses
-	holds map[*syntax.Ident]string         // see modelName
+	defs    map[dataflow.Pos]*syntax.DefStmt    // by the place of their names
+	lambdas map[dataflow.Pos]*syntax.LambdaExpr // by their own place
+	used    map[*syntax.Ident]int               // see uses
+	holds   map[*syntax.Ident]string            // see modelName
 }
 
 func parse(s Source) *file {
@@ -49,7 +50,7 @@ func (f *file) line(n int) dataflow.Span {
 // bindings finds out which identifiers set a name.
 func (f *file) bindings() {
 	f.binds, f.bound, f.isParam = map[*syntax.Ident]bool{}, map[*syntax.Ident]int{}, map[*syntax.Ident]bool{}
-	f.defs = map[dataflow.Pos]*syntax.DefStmt{}
+	f.defs, f.lambdas = map[dataflow.Pos]*syntax.DefStmt{}, map[dataflow.Pos]*syntax.LambdaExpr{}
 	f.walk(func(n syntax.Node) {
 		switch n := n.(type) {
 		case *syntax.AssignStmt:
@@ -65,6 +66,7 @@ func (f *file) bindings() {
 				f.bind(p, true)
 			}
 		case *syntax.LambdaExpr:
+			f.lambdas[f.span(n).Start] = n
 			for _, p := range n.Params {
 				f.bind(p, true)
 			}

@@ -23,8 +23,9 @@ type flow struct {
 	busy    map[*syntax.DefStmt]bool
 	tested  map[string]bool // names that a file asks for before it uses them
 	facts   map[factKey]*fact
-	muted   int // statements are followed for what they set alone
-	calls   int // that are left to be followed
+	muted   int                // statements are followed for what they set alone
+	calls   int                // that are left to be followed
+	handler *dataflow.Workflow // that is followed; nil: none is
 }
 
 // maxFollowed bounds the calls that are followed of one app, and so the time
@@ -52,7 +53,7 @@ func (p *pass) follow() map[factKey]*fact {
 	}
 	fl := &flow{p: p, models: map[dataflow.Span]*dataflow.Model{}, globals: map[*syntax.Ident]*val{}, busy: map[*syntax.DefStmt]bool{},
 		tested: map[string]bool{}, facts: map[factKey]*fact{}, calls: maxFollowed}
-	p.facts = fl.facts
+	p.facts, p.waits = fl.facts, map[*dataflow.Workflow]dataflow.Span{}
 	for _, m := range p.app.Models() {
 		fl.models[m.Span] = m
 	}
@@ -61,6 +62,7 @@ func (p *pass) follow() map[factKey]*fact {
 	}
 	fl.rows()
 	p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
+		fl.handler = w
 		fl.enter(f, def, func(i int, name string) *val {
 			if i == 0 {
 				return &val{kind: isCtx}
@@ -72,9 +74,29 @@ func (p *pass) follow() map[factKey]*fact {
 		})
 	})
 	for _, w := range p.app.Workflows {
+		if w.Handler != nil {
+			fl.handler = w
+			fl.lambda(w.Handler)
+		}
+	}
+	fl.handler = nil
+	for _, w := range p.app.Workflows {
 		fl.nodes(w)
 	}
 	return p.facts
+}
+
+// lambda follows a handler that is one.
+func (fl *flow) lambda(fn dataflow.Func) {
+	for _, f := range fl.p.files {
+		l := f.lambdas[fn.Span().Start]
+		if f.Path != fn.Span().File || l == nil || len(l.Params) == 0 {
+			continue
+		}
+		if ctx := nameOf(l.Params[0]); ctx != nil {
+			(&frame{flow: fl, f: f, vars: map[*syntax.Ident]*val{f.first(ctx): {kind: isCtx}}}).eval(l.Body)
+		}
+	}
 }
 
 // rows follows the functions that are given rows.

@@ -235,7 +235,7 @@ func (fr *frame) inline(fn *val, a arguments) *val {
 	return inner.function(fn.def)
 }
 
-// ofCtx follows ctx.run, ctx.workflow and ctx.now.
+// ofCtx follows ctx.run, ctx.workflow, ctx.now and what waits.
 func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 	a := fr.arguments(c.Args)
 	if len(a.pos) > 1 { // as a dict
@@ -257,6 +257,10 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 	switch name {
 	case "now":
 		return typed(dataflow.DateTime)
+	case "sleep", "wait_signal":
+		if _, known := fr.p.waits[fr.handler]; fr.handler != nil && !known {
+			fr.p.waits[fr.handler] = fr.f.span(c)
+		}
 	case "workflow":
 		if len(a.pos) > 0 {
 			fr.runs(c, a)

@@ -88,6 +88,7 @@ var rules = []Rule{
 	countedByList,
 	templateInFunction,
 	workflowUnknown,
+	waitUnkept,
 	secretLiteral,
 	passwordPlain,
 	httpInClear,
