@@ -41,7 +41,11 @@ func (e *Engine) Advance(ctx context.Context, d DurableRun) error {
 	default:
 		err = f.advance(ctx)
 	}
-	if over := f.run.durable.over; over != nil {
+	over := f.run.durable.over
+	if err != nil || over != nil {
+		d.Journal.Pledge(f.run.owed())
+	}
+	if over != nil {
 		return over
 	}
 	if err != nil {
@@ -69,6 +73,9 @@ func (e *Engine) resume(wp *workflowPlan, d DurableRun) *frame {
 	f := newFrame(r, wp, d.ID, inputsOver(wp.wf.InputShape, d.Inputs))
 	for _, s := range d.Journal.Recorded() {
 		r.durable.steps[s.Key] = s
+		if s.State == StepPledged {
+			continue
+		}
 		if at := strings.LastIndexByte(s.Key, '#'); at >= 0 {
 			r.durable.calls[number(s.Key[at+1:])] = s
 		}
@@ -206,11 +213,17 @@ func (f *frame) commitSlow(ctx context.Context, body func(tx store.Tx) (*Checkpo
 func (f *frame) local(ctx context.Context, nodes []*nodePlan, last bool) error {
 	r := f.run
 	inside := func(u undo) bool {
-		return slices.Contains(nodes, u.node.undoes) || u.node.undoes.scope != nil && slices.Contains(nodes, u.node.undoes.scope)
+		return u.node.undoes.scope != nil && slices.Contains(nodes, u.node.undoes.scope) ||
+			slices.ContainsFunc(nodes, func(n *nodePlan) bool { return below(u.key, f.keyOf(n)) })
 	}
 	commit := f.commit
 	if slices.ContainsFunc(nodes, func(n *nodePlan) bool { return n.outside }) {
 		commit = f.commitSlow
+		if slices.ContainsFunc(nodes, func(n *nodePlan) bool { return n.mayOwe(0) }) {
+			if err := r.durable.Journal.Open(ctx); err != nil {
+				return err
+			}
+		}
 	}
 	err := commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
 		for _, n := range nodes {
@@ -228,6 +241,9 @@ func (f *frame) local(ctx context.Context, nodes []*nodePlan, last bool) error {
 			return nil, r.failed
 		}
 		cp := &Checkpoint{Steps: f.stepsOf(nodes, started)}
+		for _, n := range nodes {
+			cp.Steps = append(cp.Steps, r.pledges(f.keyOf(n))...)
+		}
 		return cp, f.finish(cp, last)
 	})
 	if err != nil { // nothing of it remains, so there is nothing to undo but what was done outside
@@ -297,7 +313,7 @@ func (f *frame) outside(ctx context.Context, nodes []*nodePlan, last bool) error
 			return
 		}
 		ended++
-		steps := f.stepsOf(nodes[i:i+1], started)
+		steps := append(f.stepsOf(nodes[i:i+1], started), f.run.pledges(f.keyOf(n))...)
 		err = f.keepDone(ctx, steps, func(cp *Checkpoint) error { return f.finish(cp, last && ended == len(nodes)) })
 		if errs[i] = err; err != nil {
 			f.forget(n)
@@ -596,6 +612,10 @@ func (f *frame) spawn(ctx context.Context, tx store.Tx, n *nodePlan, id string, 
 // rememberUndos notes how to undo what was done in turns before this one.
 func (f *frame) rememberUndos(ctx context.Context) {
 	for _, s := range f.run.durable.Journal.Recorded() {
+		if u, ok := f.pledged(s); ok {
+			f.run.remember(u)
+			continue
+		}
 		i := slices.IndexFunc(f.plan.nodes, func(n *nodePlan) bool { return n.node.ID == s.Key })
 		if i >= 0 && s.State == StepDone && f.plan.nodes[i].undo != nil {
 			// A config that can't be worked out has failed the run at the time.
@@ -609,15 +629,14 @@ func (f *frame) rememberUndos(ctx context.Context) {
 // not be undone, for whom trying again is no use.
 func (e *Engine) Compensate(ctx context.Context, d DurableRun) (left []string, err error) {
 	wp, ok := e.plan.workflows[d.Workflow]
-	if !ok || wp.wf.Handler != nil {
+	if !ok {
 		return nil, nil
 	}
 	f := e.resume(wp, d)
 	f.rememberUndos(ctx)
 	r := f.run
 	for _, u := range r.forgotten("") {
-		id := u.node.node.ID
-		if s := r.durable.steps[id]; s != nil {
+		if s := r.durable.steps[r.stepKey(u.frame, u.node)]; s != nil && s.State != StepPledged {
 			if s.State == StepFailed {
 				left = append(left, u.node.undoes.node.ID)
 			}
@@ -637,19 +656,22 @@ func (e *Engine) Compensate(ctx context.Context, d DurableRun) (left []string, e
 // undoStep undoes one node and keeps that it did, or that it could not.
 func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 	r, started := f.run, f.run.now()
-	step := &Step{Key: u.node.node.ID, State: StepDone, Attempts: 1, Started: started}
+	step := &Step{Key: r.stepKey(u.frame, u.node), State: StepDone, Attempts: 1, Started: started}
 	undone := func() []*Step {
 		step.Ended = r.now()
 		if step.State == StepFailed {
 			return []*Step{step}
 		}
-		was := *r.durable.steps[u.node.undoes.node.ID]
+		was := Step{Key: r.stepKey(u.frame, u.node.undoes), Attempts: 1, Started: started, Ended: step.Ended}
+		if s := r.durable.steps[was.Key]; s != nil { // else it was a part of a step, or of a transaction that failed
+			was = *s
+		}
 		was.State = StepUndone
 		return []*Step{step, &was}
 	}
 	var failed error
 	run := func() (err error) {
-		step.Result, err = f.attempts(ctx, u.node, u.config)
+		step.Result, err = u.frame.attempts(ctx, u.node, u.config)
 		failed = err
 		return err
 	}
@@ -675,7 +697,7 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 	if err == nil || failed == nil || ctx.Err() != nil {
 		return step, err
 	}
-	e := dataflow.AsError(f.failure(ctx, u.node, failed))
+	e := dataflow.AsError(u.frame.failure(ctx, u.node, failed))
 	step.State, step.Error, step.Result = StepFailed, e, nil
 	return step, f.commit(ctx, keep)
 }

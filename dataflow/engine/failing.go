@@ -275,14 +275,19 @@ func (r *run) forgotten(key string) []undo {
 	defer r.undoing.Unlock()
 	var taken []undo
 	r.undos = slices.DeleteFunc(r.undos, func(u undo) bool {
-		below := key == "" || u.key == key || strings.HasPrefix(u.key, key) && strings.ContainsRune("/#", rune(u.key[len(key)]))
-		if below {
-			taken = append(taken, u)
+		if !below(u.key, key) {
+			return false
 		}
-		return below
+		taken = append(taken, u)
+		return true
 	})
 	slices.Reverse(taken)
 	return taken
+}
+
+// below reports whether a key is another one, or that of a part of it.
+func below(key, of string) bool {
+	return of == "" || key == of || strings.HasPrefix(key, of) && strings.ContainsRune("/#", rune(key[len(of)]))
 }
 
 // undoBelow undoes what ran below a key, while the run goes on.

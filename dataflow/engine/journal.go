@@ -17,6 +17,8 @@ type Journal interface {
 	// Recorded returns the steps that were kept before, in the order in which
 	// they were.
 	Recorded() []*Step
+	// Pledge gives steps that are kept if the run fails now, with that it has.
+	Pledge(steps []*Step)
 	// Open makes sure that the run itself is kept, before it does what no
 	// transaction can take back.
 	Open(ctx context.Context) error
@@ -58,6 +60,9 @@ const (
 	StepFailed  StepState = "failed" // the run went on another way, or failed
 	StepWaiting StepState = "waiting"
 	StepUndone  StepState = "undone" // what it did was undone
+	// StepPledged is no step: it says how to undo what a part of one did. Its
+	// key is that of the node which does it, and its result what that is given.
+	StepPledged StepState = "pledged"
 )
 
 // Step is what is kept of one step of a durable run: a node, or something that
@@ -105,6 +110,8 @@ type DurableRun struct {
 	Started  time.Time
 	Home     *dataflow.Database
 	Journal  Journal
+	// Process is done when the process is about to end; nil: never.
+	Process context.Context
 	// Now is the clock that the run's times are of, which is that of whoever
 	// wakes it; nil: the engine's.
 	Now func() time.Time

@@ -199,6 +199,11 @@ func (f *frame) attempt(ctx context.Context, n *nodePlan, config *dataflow.Objec
 			err = f.run.panicked(p, f.plan.wf, n.node.ID)
 		}
 	}()
+	if n.undo != nil && n.outside && f.run.durable != nil {
+		var cancel context.CancelFunc
+		ctx, cancel = f.run.toEnd(ctx)
+		defer cancel()
+	}
 	if config == nil {
 		if config, err = f.config(n); err != nil {
 			return nil, err

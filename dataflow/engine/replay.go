@@ -94,7 +94,7 @@ func (rt *runtime) step(ctx context.Context, what string, asked *dataflow.Object
 				return nil, r.failed
 			}
 			s.Ended = r.now()
-			return &Checkpoint{Steps: []*Step{s}}, nil
+			return &Checkpoint{Steps: append([]*Step{s}, r.pledges(rt.key+"/"+key)...)}, nil
 		})
 	case e.outside:
 		if err = rt.keepCarried(ctx); err != nil {
@@ -102,7 +102,7 @@ func (rt *runtime) step(ctx context.Context, what string, asked *dataflow.Object
 		}
 		if s.Result, err = do(ctx); err == nil {
 			s.Ended = r.now()
-			err = f.keepDone(ctx, []*Step{s}, nil)
+			err = f.keepDone(ctx, append([]*Step{s}, r.pledges(rt.key+"/"+key)...), nil)
 		}
 	default:
 		if s.Result, err = do(ctx); err == nil {

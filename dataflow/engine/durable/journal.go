@@ -25,6 +25,8 @@ type journal struct {
 	// ending: the run is being undone, so that it has been cancelled is no news.
 	ending bool
 	spoke  []string // runs that a commit gave something to do
+	// pledged is kept with the failure of the run, if it fails in this turn.
+	pledged []*engine.Step
 	// progress, if set, hears of the steps that are done.
 	progress func(done int, step string)
 }
@@ -33,6 +35,9 @@ var _ engine.Journal = (*journal)(nil)
 
 // Recorded implements engine.Journal.
 func (j *journal) Recorded() []*engine.Step { return j.steps }
+
+// Pledge implements engine.Journal.
+func (j *journal) Pledge(steps []*engine.Step) { j.pledged = steps }
 
 // Open implements engine.Journal.
 func (j *journal) Open(ctx context.Context) error {

@@ -326,7 +326,7 @@ func (rs *Runs) Steps(ctx context.Context, r *Run) ([]*engine.Step, error) {
 			return nil, err
 		}
 		if steps := byRun[r.ID].steps; len(steps) > 0 {
-			return steps, nil
+			return slices.DeleteFunc(steps, func(s *engine.Step) bool { return s.State == engine.StepPledged }), nil
 		}
 	}
 	return nil, nil

@@ -204,7 +204,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 func (j *journal) turn(ctx context.Context) error {
 	h, r := j.home, j.run
 	log := h.runs.opts.Logger.With("run", r.ID, "workflow", r.Workflow)
-	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j, Now: h.now}
+	d := engine.DurableRun{ID: r.ID, Workflow: r.Workflow, Inputs: r.Input, Caller: r.Caller, Started: r.Created, Home: h.db, Journal: j, Process: h.top().runs.ctx, Now: h.now}
 	var err error
 	switch {
 	case r.Takeovers > maxAgain:
@@ -279,7 +279,7 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 		if e.Node != "" && e.Workflow == r.Workflow {
 			steps = []*engine.Step{{Key: e.Node, State: engine.StepFailed, Error: e, Attempts: 1, Started: next.Updated, Ended: next.Updated}}
 		}
-		if err := j.write(ctx, &next, steps); err != nil {
+		if err := j.write(ctx, &next, append(steps, j.pledged...)); err != nil {
 			return err
 		}
 	}
