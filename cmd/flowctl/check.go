@@ -1,11 +1,15 @@
 package main
 
 import (
+	"context"
 	"fmt"
 	"io"
+	"io/fs"
+	"path/filepath"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/starlark"
 	"github.com/flowctl/flowctl/starlark/check"
 	"github.com/flowctl/flowctl/starlark/report"
 	"github.com/spf13/cobra"
@@ -35,6 +39,8 @@ Warnings that are meant to be are marked in the file, with the reason:
 what migrating it would do: what is refused, with the rows that are in the way,
 and what would stay behind. It reads, and writes nothing.
 
+A file of tests, app_test.star, is checked with the app beside it.
+
 Formats: text` + formatNames() + `.
 
 Exit code 0: nothing wrong (there may be warnings). 1: errors, or with --strict
@@ -43,6 +49,9 @@ warnings. 2: the command or the file could not be read.`,
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if err := o.check(); err != nil {
 				return err
+			}
+			if s := testsAt(args[0]); s != nil {
+				return s.check(cmd.Context(), w, o)
 			}
 			a, err := findApp(args[0])
 			if err != nil {
@@ -114,16 +123,13 @@ func (o *checkFlags) write(w io.Writer) func([]dataflow.Diagnostic) error {
 
 // reportCheck writes what check was asked for.
 func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diagnostic, c *comparison, o checkFlags) error {
-	write := o.write(w.out)
-	if write == nil {
-		write = func(ds []dataflow.Diagnostic) error { return a.report(w, w.out, ds) }
+	of := ""
+	if app != nil {
+		of = inventory(app)
 	}
-	if err := write(diags); err != nil {
-		return fmt.Errorf("write the report: %w", err)
-	}
-	failed := dataflow.HasErrors(diags) || o.strict && warned(diags)
-	if o.format == "text" && !dataflow.HasErrors(diags) {
-		fmt.Fprintf(w.out, "%s: no errors in %s\n", a.display+a.base, inventory(app))
+	failed, err := a.writeCheck(w, a.base, of, diags, o)
+	if err != nil {
+		return err
 	}
 	if o.format == "text" {
 		c.write(w.out)
@@ -132,6 +138,58 @@ func (a *appFile) reportCheck(w *world, app *dataflow.App, diags []dataflow.Diag
 		return exitError(exitFailed)
 	}
 	return nil
+}
+
+// writeCheck writes what was found in a file, which holds what of names.
+func (a *appFile) writeCheck(w *world, file, of string, diags []dataflow.Diagnostic, o checkFlags) (failed bool, err error) {
+	write := o.write(w.out)
+	if write == nil {
+		write = func(ds []dataflow.Diagnostic) error { return a.report(w, w.out, ds) }
+	}
+	if err := write(diags); err != nil {
+		return false, fmt.Errorf("write the report: %w", err)
+	}
+	if o.format == "text" && !dataflow.HasErrors(diags) {
+		fmt.Fprintf(w.out, "%s: no errors in %s\n", a.display+file, of)
+	}
+	return dataflow.HasErrors(diags) || o.strict && warned(diags), nil
+}
+
+// testsAt is the file of tests at a path, beside an app; nil if it is none.
+func testsAt(path string) *suite {
+	if !strings.HasSuffix(path, testSuffix) || !fileAt(path) || !fileAt(filepath.Join(filepath.Dir(path), "app.star")) {
+		return nil
+	}
+	a, err := findApp(filepath.Join(filepath.Dir(path), "app.star"))
+	if err != nil {
+		return nil
+	}
+	return &suite{a, filepath.Base(path)}
+}
+
+// check finds what is wrong with a file of tests, without running it.
+func (s *suite) check(ctx context.Context, w *world, o checkFlags) error {
+	if o.fix || o.unsafe || o.diff || len(o.against) > 0 {
+		return &usageError{s.display() + " is a file of tests, which is looked at and left as it is", "write: flowctl check " + s.display()}
+	}
+	var app *dataflow.App
+	var sources check.Sources
+	var tests []starlark.Test
+	var diags []dataflow.Diagnostic
+	err := s.app.within(func(files fs.FS) {
+		loading := s.app.loading(w, files, w.err)
+		loading.Read = sources.Add
+		app, tests, diags = starlark.LoadTests(ctx, s.app.base, s.file, loading)
+	})
+	if err != nil {
+		return &usageError{s.app.display + " can't be read: " + reason(err), ""}
+	}
+	diags = check.Select(check.RunTests(app, sources, s.display(), diags), o.only, o.without)
+	failed, err := s.app.writeCheck(w, s.file, plural(len(tests), "test"), diags, o)
+	if err == nil && failed {
+		return exitError(exitFailed)
+	}
+	return err
 }
 
 func warned(ds []dataflow.Diagnostic) bool {

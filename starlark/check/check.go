@@ -34,17 +34,7 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 	if app == nil {
 		return dataflow.SortDiagnostics(ds)
 	}
-	p := &pass{app: app, specs: map[dataflow.Op]*dataflow.NodeSpec{}}
-	for _, d := range found {
-		if d.Severity == dataflow.SeverityError && !strings.HasPrefix(d.Code, ofDatabases) {
-			p.errors = append(p.errors, d.Span)
-		}
-	}
-	for _, s := range sources {
-		if f := parse(s); f != nil { // one that can't be parsed has been reported
-			p.files = append(p.files, f)
-		}
-	}
+	p := newPass(app, sources, found)
 	for i := range rules {
 		r := &rules[i]
 		if r.whole && len(p.errors) > 0 {
@@ -57,6 +47,21 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 	return dataflow.SortDiagnostics(suppress(p.files, ds))
 }
 
+func newPass(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) *pass {
+	p := &pass{app: app, specs: map[dataflow.Op]*dataflow.NodeSpec{}}
+	for _, d := range found {
+		if d.Severity == dataflow.SeverityError && !strings.HasPrefix(d.Code, ofDatabases) {
+			p.errors = append(p.errors, d.Span)
+		}
+	}
+	for _, s := range sources {
+		if f := parse(s); f != nil { // one that can't be parsed has been reported
+			p.files = append(p.files, f)
+		}
+	}
+	return p
+}
+
 // ofDatabases begins the codes of what a database was found to be: that is no
 // reason to say less of the app.
 const ofDatabases = "FC6"
@@ -65,6 +70,7 @@ const ofDatabases = "FC6"
 type pass struct {
 	app    *dataflow.App
 	files  []*file
+	tests  string          // the path of the file that is looked at, if it is one of tests
 	errors []dataflow.Span // of what is wrong with the app
 
 	facts map[factKey]*fact                    // that following values has found; nil before

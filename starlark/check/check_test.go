@@ -564,3 +564,51 @@ app.start()
 		t.Errorf("of what a node's function gives: %v", got)
 	}
 }
+
+// A file of tests is held to the rules about functions, with what t gives.
+func TestFilesOfTests(t *testing.T) {
+	app := head + `Thing = db.model("Thing", {"name": str, "status": enum("new", "paid", default = "new")})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`
+	tests := `load("app.star", "Thing")
+
+def make(t, **kwargs):
+    return t.run(Thing.create, **kwargs)
+
+def test_a(t):
+    row = make(t, name = "a")
+    t.equal(row.nmae, "a")
+    t.equal(make(t, nam = "a").name, "a")
+    t.true(row.status == "payd")
+    found = t.as_caller().run(Thing.list)
+    t.true(not found)
+    t.equal(found.recrods, [])
+    t.fails(lambda: make(t, status = "payd"), code = "invalid")
+    t.fails(lambda: t.run(Thing.create, name = "a", status = "payd"), code = "invalid")
+    t.run(Thing.update, id = row.id, fields = {"status": "payd"})
+
+def test_b(t):
+    t.equal("%s and %s" % ("a",), "a and b")
+    for thing in t.run(Thing.list).records:
+        t.has(thing, {"name": "a"})
+        unused = thing.name
+`
+	var sources check.Sources
+	a, _, ds := starlark.LoadTests(context.Background(), "app.star", "app_test.star", starlark.Options{
+		FS:      fstest.MapFS{"app.star": {Data: []byte(app)}, "app_test.star": {Data: []byte(tests)}},
+		Modules: stdlib.Modules(), Read: sources.Add,
+	})
+	var got []string
+	for _, d := range check.RunTests(a, sources, "app_test.star", ds) {
+		got = append(got, fmt.Sprintf("%s %s", d.Span, d.Code))
+	}
+	want := []string{
+		"app_test.star:8:17 FC146", "app_test.star:9:21 FC147", "app_test.star:10:26 FC145", "app_test.star:12:16 FC150", "app_test.star:13:19 FC146",
+		"app_test.star:16:58 FC148", "app_test.star:19:13 FC141", "app_test.star:22:9 FC132",
+	}
+	if diff := cmp.Diff(want, got); diff != "" {
+		t.Error(diff)
+	}
+}

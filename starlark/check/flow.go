@@ -60,6 +60,10 @@ func (p *pass) follow() map[factKey]*fact {
 	for _, f := range p.files {
 		fl.tests(f)
 	}
+	if p.tests != "" {
+		fl.testFunctions(p.tests)
+		return p.facts
+	}
 	fl.rows()
 	p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
 		fl.handler = w

@@ -58,6 +58,9 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 		if self != nil && self.kind == isCtx {
 			return fr.ofCtx(c, name)
 		}
+		if self != nil && self.kind == isTest {
+			return fr.ofTest(c, name)
+		}
 		fr.attr(dot, self)
 		return fr.method(self, name, fr.arguments(c.Args))
 	}
@@ -238,13 +241,6 @@ func (fr *frame) inline(fn *val, a arguments) *val {
 // ofCtx follows ctx.run, ctx.workflow, ctx.now and what waits.
 func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 	a := fr.arguments(c.Args)
-	if len(a.pos) > 1 { // as a dict
-		if d := asDict(a.pos[1]); d != nil {
-			a.named = merged(a.named, d)
-		} else {
-			a.named.open = true
-		}
-	}
 	if slices.Contains(language.Methods("ctx"), name) {
 		b := language.Lookup("ctx." + name)
 		for _, e := range a.named.names {
@@ -263,19 +259,44 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 		}
 	case "workflow":
 		if len(a.pos) > 0 {
-			fr.runs(c, a)
+			fr.starts(c, withDict(a))
 		}
 	case "run":
-		if len(a.pos) > 0 && a.pos[0] != nil && a.pos[0].kind == isOp {
-			_, written := c.Args[0].(*syntax.DotExpr)
-			return given(fr.operation(a.pos[0].op, a, written), a.pos[0].op)
-		}
+		return fr.runs(c, a)
 	}
 	return nil
 }
 
-// runs looks at ctx.workflow("name", …).
-func (fr *frame) runs(c *syntax.CallExpr, a arguments) {
+// withDict are arguments with those that the second by position has as a dict.
+func withDict(a arguments) arguments {
+	if len(a.pos) > 1 {
+		if d := asDict(a.pos[1]); d != nil {
+			a.named = merged(a.named, d)
+		} else {
+			a.named.open = true
+		}
+	}
+	return a
+}
+
+// runs follows ctx.run(Order.create, …).
+func (fr *frame) runs(c *syntax.CallExpr, a arguments) *val {
+	if len(a.pos) == 0 || a.pos[0] == nil || a.pos[0].kind != isOp {
+		return nil
+	}
+	written := map[string]bool{}
+	if _, named := c.Args[0].(*syntax.DotExpr); named {
+		for _, e := range c.Args {
+			if kw, ok := e.(*syntax.BinaryExpr); ok && kw.Op == syntax.EQ {
+				written[kw.X.(*syntax.Ident).Name] = true
+			}
+		}
+	}
+	return given(fr.operation(a.pos[0].op, withDict(a), written), a.pos[0].op)
+}
+
+// starts looks at ctx.workflow("name", …).
+func (fr *frame) starts(c *syntax.CallExpr, a arguments) {
 	name := a.pos[0]
 	if name == nil || name.text == nil {
 		return
@@ -313,7 +334,7 @@ func (fr *frame) inputs(c *syntax.CallExpr, w *dataflow.Workflow, a arguments) {
 
 // operation follows an operation of a model. What a call that names it writes
 // out for it was checked when the file was loaded.
-func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
+func (fr *frame) operation(op dataflow.Op, a arguments, written map[string]bool) *val {
 	spec := fr.p.spec(op)
 	var names []string
 	for _, q := range spec.Params {
@@ -321,7 +342,7 @@ func (fr *frame) operation(op dataflow.Op, a arguments, written bool) *val {
 	}
 	for _, e := range a.named.names {
 		q := spec.Param(e.name)
-		fr.note("FC147", e.at, q == nil && !written, fmt.Sprintf("%s.%s takes no %q", op.Model.Name, op.Kind, e.name), or(dataflow.DidYouMean(e.name, names), "it takes "+strings.Join(names, ", ")))
+		fr.note("FC147", e.at, q == nil && !written[e.name], fmt.Sprintf("%s.%s takes no %q", op.Model.Name, op.Kind, e.name), or(dataflow.DidYouMean(e.name, names), "it takes "+strings.Join(names, ", ")))
 		if q != nil {
 			fr.argument(op, q, e)
 		}

@@ -67,7 +67,7 @@ func (fr *frame) askedFor(v *val, at dataflow.Span) {
 	switch v.from.Kind {
 	case dataflow.OpRead:
 		message = fmt.Sprintf("%s.read never gives None: where there is no row the run fails with not_found", m)
-		hint = fmt.Sprintf("to go on without one, take ctx.run(%s.list, filter = …, limit = 1).records and ask whether it is empty", m)
+		hint = fmt.Sprintf("to go on without one, run %s.list with limit = 1 and ask whether its .records are empty", m)
 	case dataflow.OpList:
 		hint = "ask for its .records, or their .count"
 	case dataflow.OpCount:

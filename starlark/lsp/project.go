@@ -194,11 +194,12 @@ func (s *server) judged(r *result) *result {
 			r.diags = append(r.diags, s.o.Plan(r.app, r.dir)...)
 		}
 		for _, name := range namesOf(r.main, r.app, r.diags) {
-			if isTestFile(r.main) { // the rules are about apps
-				break
-			}
 			sources = append(sources, check.Source{Path: name, Text: r.texts[name]})
 		}
+	}
+	if isTestFile(r.main) {
+		r.diags = check.RunTests(r.app, sources, r.main, r.diags)
+		return r
 	}
 	r.diags = check.Run(r.app, sources, r.diags)
 	return r
