@@ -498,7 +498,12 @@ func (r $ROWS) Upsert(ctx context.Context, args Upsert[$UPDATE], opts ...Option)
 }`,
 	dataflow.OpCount: `
 // Count counts the rows of $MODEL that match.
-func (r $ROWS) Count(ctx context.Context, f Filter) (int64, error) { return r.rows.CountRows(ctx, f) }`,
+func (r $ROWS) Count(ctx context.Context, f Filter) (int64, error) {
+	return r.rows.CountRows(ctx, CountQuery{Filter: f})
+}
+
+// CountOf counts the rows of $MODEL that q asks for.
+func (r $ROWS) CountOf(ctx context.Context, q CountQuery) (int64, error) { return r.rows.CountRows(ctx, q) }`,
 	dataflow.OpBulkCreate: `
 // BulkCreate creates rows of $MODEL.
 func (r $ROWS) BulkCreate(ctx context.Context, args BulkCreate[$CREATE], opts ...Option) (BulkResult[$ID], error) {
@@ -593,7 +598,12 @@ func (b $ROWS) Upsert(args Upsert[$UPDATE], opts ...StepOption) *Step[Upserted[$
 	dataflow.OpCount: `
 // Count counts the rows of $MODEL that match.
 func (b $ROWS) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, $PATH, "count", ListArgs(Query{Filter: f}, Show{}), opts)
+	return AddStep[Counted](b.steps, $PATH, "count", CountQuery{Filter: f}, opts)
+}
+
+// CountOf counts the rows of $MODEL that q asks for.
+func (b $ROWS) CountOf(q CountQuery, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, $PATH, "count", q, opts)
 }`,
 	dataflow.OpBulkCreate: `
 // BulkCreate creates rows of $MODEL.

@@ -91,6 +91,25 @@ bad.customers.create({"email": "no", "name": ""})
 p = refused("invalid", bad.send)
 assert sorted(e.pointer for e in p.errors) == ["/operations/1/args/email", "/operations/1/args/name"], p.errors
 assert c.customers.count(filter={"email": "half@example.org"}) == 0, "a batch is done whole or not at all"
+
+# What is counted, by itself and in a batch: words to look for, and what is deleted softly.
+b = c.batch()
+b.memos.bulk_create([{"text": "green tea"}, {"text": "black tea"}, {"text": "coffee"}])
+teas = b.memos.count(search="tea")
+b.send()
+assert teas.result["count"] == 2
+assert c.memos.bulk_delete(filter={"text": "black tea"}).deleted == 1
+b = c.batch()
+counts = [
+    b.memos.count(),
+    b.memos.count(include_deleted=True),
+    b.memos.count(filter={"text": {"$startswith": "g"}}, search="tea", include_deleted=True),
+]
+sums = b.memos.aggregate({"n": {"$count": True}}, search="tea", include_deleted=True)
+b.send()
+assert [s.result["count"] for s in counts] == [2, 3, 1] and sums.result["groups"] == [{"n": 2}]
+assert c.memos.count(search="tea") == 1 and c.memos.count(include_deleted=True) == 3
+assert c.memos.aggregate({"n": {"$count": True}}, include_deleted=True) == [{"n": 3}]
 gone = c.batch()
 gone.orders.delete(beas.result["id"], version=moved.result["version"])
 gone.customers.delete(bea.result["id"])

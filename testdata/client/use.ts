@@ -72,6 +72,26 @@ bad.customers.create({ email: "half@example.org", name: "Half" });
 bad.customers.create({ email: "no", name: "" });
 await assert.rejects(bad.send(), (e) => e instanceof Problem && e.errors.map((p) => p.pointer).sort().join() === "/operations/1/args/email,/operations/1/args/name");
 assert.equal(await c.customers.count({ filter: { email: "half@example.org" } }), 0, "a batch is done whole or not at all");
+
+// What is counted and listed, by itself and in a batch: words to look for, and what is deleted softly.
+const memos = c.batch();
+memos.memos.bulkCreate({ data: [{ text: "green tea" }, { text: "black tea" }, { text: "coffee" }] });
+const teas = memos.memos.count({ search: "tea" });
+await memos.send();
+assert.equal(teas.result.count, 2);
+assert.equal((await c.memos.bulkDelete({ filter: { text: "black tea" } })).deleted, 1);
+const counts = c.batch();
+const left = counts.memos.count();
+const all3 = [counts.memos.count({ includeDeleted: true }), counts.memos.count({ include_deleted: true })]; // as it was called before
+const listed = [counts.memos.list({ includeDeleted: true, limit: 1, count: true }), counts.memos.list({ include_deleted: true, limit: 1, count: true })];
+const green = counts.memos.count({ filter: { text: { $startswith: "g" } }, search: "tea", includeDeleted: true });
+const sums = counts.memos.aggregate({ aggregates: { n: { $count: true } }, search: "tea", includeDeleted: true });
+await counts.send();
+assert.deepEqual([left, ...all3, green].map((s) => s.result.count), [2, 3, 3, 1]);
+assert.deepEqual(listed.map((s) => s.result.total), [3, 3]);
+assert.deepEqual(sums.result.groups, [{ n: 2 }]);
+assert.deepEqual([await c.memos.count({ search: "tea" }), await c.memos.count({ includeDeleted: true }), await c.memos.count({ include_deleted: true })], [1, 3, 3]);
+assert.deepEqual(await c.memos.aggregate({ aggregates: { n: { $count: true } }, includeDeleted: true }), [{ n: 3 }]);
 // @ts-expect-error text is no id of a customer
 b.orders.create({ customer: bea.ref.name, total: "1" });
 const gone = c.batch();

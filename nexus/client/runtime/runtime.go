@@ -638,6 +638,9 @@ type Aggregate struct {
 	Having     map[string]any            `json:"having,omitempty"`
 	Sort       []string                  `json:"sort,omitempty"`
 	Limit      int                       `json:"limit,omitempty"`
+
+	Search         string `json:"search,omitempty"` // words to look for in the searchable fields
+	IncludeDeleted bool   `json:"include_deleted,omitempty"`
 }
 
 // Upsert are the arguments of Upsert: Where finds the row.
@@ -766,15 +769,18 @@ func EachView[V, R, ID any](ctx context.Context, r Rows[R, ID], q Query, show Sh
 	}
 }
 
+// CountQuery asks how many rows there are.
+type CountQuery struct {
+	Filter         Filter `json:"filter,omitempty"`
+	Search         string `json:"search,omitempty"` // words to look for in the searchable fields
+	IncludeDeleted bool   `json:"include_deleted,omitempty"`
+}
+
 // CountRows counts the rows that match.
-func (r Rows[R, ID]) CountRows(ctx context.Context, f Filter) (int64, error) {
-	body := map[string]any{}
-	if f != nil {
-		body["filter"] = f
-	}
+func (r Rows[R, ID]) CountRows(ctx context.Context, q CountQuery) (int64, error) {
 	answer, err := do[struct {
 		Count int64 `json:"count"`
-	}](ctx, r.t, http.MethodPost, r.path+"/count", call{body: body, kind: reads})
+	}](ctx, r.t, http.MethodPost, r.path+"/count", call{body: q, kind: reads})
 	return answer.Count, err
 }
 

@@ -920,9 +920,13 @@ class _Rows(Generic[R, C, U, P, F, V, Id]):
         having: Mapping[str, Any] | None = None,
         sort: Names = None,
         limit: int | None = None,
+        search: str | None = None,
+        include_deleted: bool | None = None,
     ) -> list[dict[str, Json]]:
         """Figures of all rows, or of groups of them."""
-        body = _given(group_by=group_by, aggregates=aggregates, filter=filter, having=having, sort=sort, limit=limit)
+        body = _given(
+            group_by=group_by, aggregates=aggregates, filter=filter, having=having, sort=sort, limit=limit, search=search, include_deleted=include_deleted
+        )
         return cast("list[dict[str, Json]]", self._t.call("POST", self._path + "/aggregate", body=body, kind="read")["groups"])
 
 
@@ -1183,9 +1187,9 @@ class _BatchRows(Generic[R, C, U, F, V, Id]):
         make: Callable[..., Upserted[R]] = Upserted
         return self._made("upsert", make, where=where, create=create, update=update)
 
-    def count(self, *, filter: F | Mapping[str, Any] | None = None) -> Step[Counted]:
+    def count(self, *, filter: F | Mapping[str, Any] | None = None, search: str | None = None, include_deleted: bool | None = None) -> Step[Counted]:
         """Counts the rows that match."""
-        return self._add("count", _given(filter=filter))
+        return self._add("count", _given(filter=filter, search=search, include_deleted=include_deleted))
 
     def aggregate(
         self,
@@ -1196,9 +1200,14 @@ class _BatchRows(Generic[R, C, U, F, V, Id]):
         having: Mapping[str, Any] | None = None,
         sort: Names = None,
         limit: int | None = None,
+        search: str | None = None,
+        include_deleted: bool | None = None,
     ) -> Step[Aggregated]:
         """Works out figures of all rows, or of groups of them."""
-        return self._add("aggregate", _given(group_by=group_by, aggregates=aggregates, filter=filter, having=having, sort=sort, limit=limit))
+        args = _given(
+            group_by=group_by, aggregates=aggregates, filter=filter, having=having, sort=sort, limit=limit, search=search, include_deleted=include_deleted
+        )
+        return self._add("aggregate", args)
 
     def bulk_create(self, data: Sequence[C], *, on_error: Literal["fail", "skip"] | None = None, return_ids: bool | None = None) -> Step[BulkCreated[Id]]:
         make: Callable[..., BulkCreated[Id]] = BulkCreated

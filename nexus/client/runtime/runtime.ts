@@ -324,7 +324,20 @@ export interface Figure {
   [figure: string]: unknown;
 }
 
-export interface AggregateQuery<F> {
+/** Which rows are looked at, besides those of a filter. */
+export interface Searched {
+  /** Words to look for in the searchable fields. */
+  search?: string;
+  includeDeleted?: boolean;
+  /** @deprecated as includeDeleted */
+  include_deleted?: boolean;
+}
+
+export interface CountQuery<F> extends Searched {
+  filter?: F;
+}
+
+export interface AggregateQuery<F> extends Searched {
   group_by?: string | readonly string[];
   aggregates: Record<string, Figure>;
   filter?: F;
@@ -576,6 +589,12 @@ function problemOf(text: string): Record<string, unknown> {
   return { detail: text.slice(0, 500) || undefined };
 }
 
+/** A query as an operation takes it. */
+function asked(query: Searched): object {
+  const { includeDeleted, ...rest } = query;
+  return includeDeleted === undefined ? rest : { ...rest, include_deleted: includeDeleted };
+}
+
 function list(names: string | readonly string[] | undefined): string | undefined {
   return names === undefined || typeof names === "string" ? names : names.join(",");
 }
@@ -724,8 +743,8 @@ export class Rows<R, C, U, P, F, Id extends Int | string, V extends boolean, Rel
   }
 
   /** How many rows match. */
-  async count(query: { filter?: F; search?: string; include_deleted?: boolean } = {}, options: CallOptions = {}): Promise<number> {
-    const { count } = await this.#call<{ count: number }>("POST", "/count", { ...options, body: query, kind: "read" });
+  async count(query: CountQuery<F> = {}, options: CallOptions = {}): Promise<number> {
+    const { count } = await this.#call<{ count: number }>("POST", "/count", { ...options, body: asked(query), kind: "read" });
     return count;
   }
 
@@ -752,7 +771,7 @@ export class Rows<R, C, U, P, F, Id extends Int | string, V extends boolean, Rel
 
   /** Figures of all rows, or of groups of them. */
   async aggregate(query: AggregateQuery<F>, options: CallOptions = {}): Promise<Record<string, Json>[]> {
-    const { groups } = await this.#call<{ groups: Record<string, Json>[] }>("POST", "/aggregate", { ...options, body: query, kind: "read" });
+    const { groups } = await this.#call<{ groups: Record<string, Json>[] }>("POST", "/aggregate", { ...options, body: asked(query), kind: "read" });
     return groups;
   }
 }
@@ -1017,23 +1036,22 @@ export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean, R
       offset?: number;
       cursor?: string;
       count?: boolean;
-      search?: string;
-      include_deleted?: boolean;
-    } & ShowOptions<S, E> = {},
+    } & Searched &
+      ShowOptions<S, E> = {},
   ): Step<Page<Shown<R, Rel, S, E>>> {
-    return this.#add("list", query);
+    return this.#add("list", asked(query));
   }
 
   upsert(args: { where: Referring<Partial<C>> & Record<string, unknown>; create?: Referring<Partial<C>>; update?: Referring<U> }): Step<Upserted<R>> {
     return this.#add("upsert", args);
   }
 
-  count(query: { filter?: F | Record<string, unknown> } = {}): Step<{ count: number }> {
-    return this.#add("count", query);
+  count(query: CountQuery<F | Record<string, unknown>> = {}): Step<{ count: number }> {
+    return this.#add("count", asked(query));
   }
 
   aggregate(query: AggregateQuery<F | Record<string, unknown>>): Step<{ groups: Record<string, Json>[] }> {
-    return this.#add("aggregate", query);
+    return this.#add("aggregate", asked(query));
   }
 
   bulkCreate(args: { data: readonly Referring<C>[]; on_error?: "fail" | "skip"; return_ids?: boolean }): Step<BulkCreated<Id>> {

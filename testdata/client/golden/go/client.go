@@ -297,6 +297,60 @@ type ClassView struct {
 	UpdatedAt *time.Time `json:"updated_at"`
 }
 
+// Memo is a row of Memo.
+type Memo struct {
+	ID   int64  `json:"id"`
+	Text string `json:"text"`
+	// A moment, as RFC 3339.
+	DeletedAt *time.Time `json:"deleted_at"`
+	// A moment, as RFC 3339.
+	CreatedAt time.Time `json:"created_at"`
+	// A moment, as RFC 3339.
+	UpdatedAt time.Time `json:"updated_at"`
+}
+
+// MemoCreate is a row of Memo to create.
+type MemoCreate struct {
+	Text string `json:"text"`
+}
+
+// MemoUpdate is changes to a row of Memo.
+type MemoUpdate struct {
+	Text Opt[string] `json:"text,omitzero"`
+}
+
+// MemoReplace is what a row of Memo is to be.
+type MemoReplace struct {
+	Text string `json:"text"`
+}
+
+// MemoFields are the fields that rows of Memo can be found by.
+var MemoFields = struct {
+	ID        Field[int64]
+	Text      Field[string]
+	DeletedAt Field[time.Time]
+	CreatedAt Field[time.Time]
+	UpdatedAt Field[time.Time]
+}{
+	ID:        "id",
+	Text:      "text",
+	DeletedAt: "deleted_at",
+	CreatedAt: "created_at",
+	UpdatedAt: "updated_at",
+}
+
+// MemoView is a row of Memo of which some fields are shown, or with rows of other models in it. What is not shown, or null, is nil.
+type MemoView struct {
+	ID   int64   `json:"id"`
+	Text *string `json:"text"`
+	// A moment, as RFC 3339.
+	DeletedAt *time.Time `json:"deleted_at"`
+	// A moment, as RFC 3339.
+	CreatedAt *time.Time `json:"created_at"`
+	// A moment, as RFC 3339.
+	UpdatedAt *time.Time `json:"updated_at"`
+}
+
 // PlaceOrderInputs is what place_order takes.
 type PlaceOrderInputs struct {
 	Email string `json:"email"`
@@ -493,7 +547,12 @@ func (r CustomersRows) Upsert(ctx context.Context, args Upsert[CustomerUpdate], 
 
 // Count counts the rows of Customer that match.
 func (r CustomersRows) Count(ctx context.Context, f Filter) (int64, error) {
-	return r.rows.CountRows(ctx, f)
+	return r.rows.CountRows(ctx, CountQuery{Filter: f})
+}
+
+// CountOf counts the rows of Customer that q asks for.
+func (r CustomersRows) CountOf(ctx context.Context, q CountQuery) (int64, error) {
+	return r.rows.CountRows(ctx, q)
 }
 
 // BulkCreate creates rows of Customer.
@@ -586,7 +645,12 @@ func (b CustomersBatch) Upsert(args Upsert[CustomerUpdate], opts ...StepOption) 
 
 // Count counts the rows of Customer that match.
 func (b CustomersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "customers", "count", ListArgs(Query{Filter: f}, Show{}), opts)
+	return AddStep[Counted](b.steps, "customers", "count", CountQuery{Filter: f}, opts)
+}
+
+// CountOf counts the rows of Customer that q asks for.
+func (b CustomersBatch) CountOf(q CountQuery, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "customers", "count", q, opts)
 }
 
 // BulkCreate creates rows of Customer.
@@ -699,7 +763,12 @@ func (r OrdersRows) Upsert(ctx context.Context, args Upsert[OrderUpdate], opts .
 
 // Count counts the rows of Order that match.
 func (r OrdersRows) Count(ctx context.Context, f Filter) (int64, error) {
-	return r.rows.CountRows(ctx, f)
+	return r.rows.CountRows(ctx, CountQuery{Filter: f})
+}
+
+// CountOf counts the rows of Order that q asks for.
+func (r OrdersRows) CountOf(ctx context.Context, q CountQuery) (int64, error) {
+	return r.rows.CountRows(ctx, q)
 }
 
 // BulkCreate creates rows of Order.
@@ -792,7 +861,12 @@ func (b OrdersBatch) Upsert(args Upsert[OrderUpdate], opts ...StepOption) *Step[
 
 // Count counts the rows of Order that match.
 func (b OrdersBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "orders", "count", ListArgs(Query{Filter: f}, Show{}), opts)
+	return AddStep[Counted](b.steps, "orders", "count", CountQuery{Filter: f}, opts)
+}
+
+// CountOf counts the rows of Order that q asks for.
+func (b OrdersBatch) CountOf(q CountQuery, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "orders", "count", q, opts)
 }
 
 // BulkCreate creates rows of Order.
@@ -905,7 +979,12 @@ func (r ClassesRows) Upsert(ctx context.Context, args Upsert[ClassUpdate], opts 
 
 // Count counts the rows of Class that match.
 func (r ClassesRows) Count(ctx context.Context, f Filter) (int64, error) {
-	return r.rows.CountRows(ctx, f)
+	return r.rows.CountRows(ctx, CountQuery{Filter: f})
+}
+
+// CountOf counts the rows of Class that q asks for.
+func (r ClassesRows) CountOf(ctx context.Context, q CountQuery) (int64, error) {
+	return r.rows.CountRows(ctx, q)
 }
 
 // BulkCreate creates rows of Class.
@@ -998,7 +1077,12 @@ func (b ClassesBatch) Upsert(args Upsert[ClassUpdate], opts ...StepOption) *Step
 
 // Count counts the rows of Class that match.
 func (b ClassesBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
-	return AddStep[Counted](b.steps, "classes", "count", ListArgs(Query{Filter: f}, Show{}), opts)
+	return AddStep[Counted](b.steps, "classes", "count", CountQuery{Filter: f}, opts)
+}
+
+// CountOf counts the rows of Class that q asks for.
+func (b ClassesBatch) CountOf(q CountQuery, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "classes", "count", q, opts)
 }
 
 // BulkCreate creates rows of Class.
@@ -1026,11 +1110,216 @@ func (b ClassesBatch) Aggregate(a Aggregate, opts ...StepOption) *Step[Aggregate
 	return AddStep[Aggregated](b.steps, "classes", "aggregate", a, opts)
 }
 
+// MemosRows are the rows of Memo.
+type MemosRows struct{ rows Rows[Memo, int64] }
+
+// Create creates a row of Memo.
+func (r MemosRows) Create(ctx context.Context, row MemoCreate, opts ...Option) (Memo, error) {
+	return CreateRow(ctx, r.rows, row, opts)
+}
+
+// Read reads a row of Memo.
+func (r MemosRows) Read(ctx context.Context, id int64) (Memo, error) { return r.rows.ReadRow(ctx, id) }
+
+// View reads some fields of a row, or rows of other models in it.
+func (r MemosRows) View(ctx context.Context, id int64, show Show) (MemoView, error) {
+	return ViewRow[MemoView](ctx, r.rows, id, show)
+}
+
+// ReadIfChanged reads a row, unless it is as it was when it was given the tag: then there is nil.
+func (r MemosRows) ReadIfChanged(ctx context.Context, id int64, etag string) (*Tagged[Memo], error) {
+	return r.rows.ReadIfChanged(ctx, id, etag)
+}
+
+// Update changes fields of a row of Memo.
+func (r MemosRows) Update(ctx context.Context, id int64, changes MemoUpdate, opts ...Option) (Memo, error) {
+	return ChangeRow(ctx, r.rows, http.MethodPatch, id, nil, changes, opts)
+}
+
+// Replace replaces a row of Memo: what is left out gets its default, or null.
+func (r MemosRows) Replace(ctx context.Context, id int64, row MemoReplace, opts ...Option) (Memo, error) {
+	return ChangeRow(ctx, r.rows, http.MethodPut, id, nil, row, opts)
+}
+
+// Delete deletes a row of Memo.
+func (r MemosRows) Delete(ctx context.Context, id int64, opts ...Option) error {
+	return r.rows.DeleteRow(ctx, id, nil, opts)
+}
+
+// List reads a page of rows of Memo.
+func (r MemosRows) List(ctx context.Context, q Query) (Page[Memo], error) {
+	return r.rows.ListRows(ctx, q)
+}
+
+// Each reads every row of Memo that matches, page after page. An error is the last pair.
+func (r MemosRows) Each(ctx context.Context, q Query) iter.Seq2[Memo, error] {
+	return EachView[Memo](ctx, r.rows, q, Show{})
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (r MemosRows) ListViews(ctx context.Context, q Query, show Show) (Page[MemoView], error) {
+	return ListViews[MemoView](ctx, r.rows, q, show)
+}
+
+// EachView is Each of rows as ListViews has them.
+func (r MemosRows) EachView(ctx context.Context, q Query, show Show) iter.Seq2[MemoView, error] {
+	return EachView[MemoView](ctx, r.rows, q, show)
+}
+
+// ListIfChanged reads a page, unless it is as it was when it was given the tag: then there is nil.
+func (r MemosRows) ListIfChanged(ctx context.Context, q Query, etag string) (*Tagged[Page[Memo]], error) {
+	return r.rows.ListIfChanged(ctx, q, etag)
+}
+
+// Export writes every row of Memo that matches, of one state of the database, as a file. It is written as it comes; without an error, all of it has come.
+func (r MemosRows) Export(ctx context.Context, to io.Writer, f Format, q ExportQuery) error {
+	return r.rows.ExportTo(ctx, to, f, q)
+}
+
+// ExportRows is every row of Memo that matches, of one state of the database, as they come. An error is the last pair. Fields that q leaves out are zero.
+func (r MemosRows) ExportRows(ctx context.Context, q ExportQuery) iter.Seq2[Memo, error] {
+	return r.rows.ExportedRows(ctx, q)
+}
+
+// ExportViews is ExportRows with what q leaves out nil.
+func (r MemosRows) ExportViews(ctx context.Context, q ExportQuery) iter.Seq2[MemoView, error] {
+	return ExportedViews[MemoView](ctx, r.rows, q)
+}
+
+// Upsert updates the row of Memo that is found, or creates it.
+func (r MemosRows) Upsert(ctx context.Context, args Upsert[MemoUpdate], opts ...Option) (Upserted[Memo], error) {
+	return UpsertRow(ctx, r.rows, args, opts)
+}
+
+// Count counts the rows of Memo that match.
+func (r MemosRows) Count(ctx context.Context, f Filter) (int64, error) {
+	return r.rows.CountRows(ctx, CountQuery{Filter: f})
+}
+
+// CountOf counts the rows of Memo that q asks for.
+func (r MemosRows) CountOf(ctx context.Context, q CountQuery) (int64, error) {
+	return r.rows.CountRows(ctx, q)
+}
+
+// BulkCreate creates rows of Memo.
+func (r MemosRows) BulkCreate(ctx context.Context, args BulkCreate[MemoCreate], opts ...Option) (BulkResult[int64], error) {
+	return r.rows.Bulk(ctx, "bulk_create", args, opts)
+}
+
+// BulkUpdate changes rows of Memo.
+func (r MemosRows) BulkUpdate(ctx context.Context, args BulkUpdate[MemoUpdate, int64], opts ...Option) (BulkResult[int64], error) {
+	return r.rows.Bulk(ctx, "bulk_update", args, opts)
+}
+
+// BulkDelete deletes rows of Memo.
+func (r MemosRows) BulkDelete(ctx context.Context, args BulkDelete[int64], opts ...Option) (BulkResult[int64], error) {
+	return r.rows.Bulk(ctx, "bulk_delete", args, opts)
+}
+
+// BulkUpsert creates rows of Memo, or changes those that are there.
+func (r MemosRows) BulkUpsert(ctx context.Context, args BulkUpsert[MemoCreate], opts ...Option) (BulkResult[int64], error) {
+	return r.rows.Bulk(ctx, "bulk_upsert", args, opts)
+}
+
+// Aggregate works out figures of rows of Memo; each group is an object.
+func (r MemosRows) Aggregate(ctx context.Context, a Aggregate) ([]map[string]json.RawMessage, error) {
+	return r.rows.AggregateRows(ctx, a)
+}
+
+// Import imports a file of rows of Memo, in one transaction. What is wrong with a line is in Errors of the Problem, with its number. What can't seek is not sent again.
+func (r MemosRows) Import(ctx context.Context, from io.Reader, f Format, o ImportOptions, opts ...Option) (Imported, error) {
+	return r.rows.ImportFrom(ctx, from, f, o, opts)
+}
+
+// ImportRows imports rows of Memo, in one transaction. They are sent as the sequence gives them, which begins anew where the request is sent again.
+func (r MemosRows) ImportRows(ctx context.Context, rows iter.Seq[MemoCreate], o ImportOptions, opts ...Option) (Imported, error) {
+	return ImportRows(ctx, r.rows, rows, o, opts)
+}
+
+// MemosBatch does in a batch what can be done with rows of Memo.
+type MemosBatch struct{ steps *Steps }
+
+// Create creates a row of Memo.
+func (b MemosBatch) Create(row MemoCreate, opts ...StepOption) *Step[Memo] {
+	return AddStep[Memo](b.steps, "memos", "create", row, opts)
+}
+
+// Read reads a row of Memo.
+func (b MemosBatch) Read(id int64, opts ...StepOption) *Step[Memo] {
+	return AddStep[Memo](b.steps, "memos", "read", ReadArgs(id, Show{}), opts)
+}
+
+// View reads some fields of a row, or rows of other models in it.
+func (b MemosBatch) View(id int64, show Show, opts ...StepOption) *Step[MemoView] {
+	return AddStep[MemoView](b.steps, "memos", "read", ReadArgs(id, show), opts)
+}
+
+// Update changes fields of a row of Memo.
+func (b MemosBatch) Update(id int64, changes MemoUpdate, opts ...StepOption) *Step[Memo] {
+	return AddStep[Memo](b.steps, "memos", "update", ChangeArgs(id, nil, changes), opts)
+}
+
+// Delete deletes a row of Memo.
+func (b MemosBatch) Delete(id int64, opts ...StepOption) *Step[Deleted[int64]] {
+	return AddStep[Deleted[int64]](b.steps, "memos", "delete", ChangeArgs(id, nil, nil), opts)
+}
+
+// List reads a page of rows of Memo.
+func (b MemosBatch) List(q Query, opts ...StepOption) *Step[Page[Memo]] {
+	return AddStep[Page[Memo]](b.steps, "memos", "list", ListArgs(q, Show{}), opts)
+}
+
+// ListViews reads a page of rows, or of some of their fields, with rows of other models in them.
+func (b MemosBatch) ListViews(q Query, show Show, opts ...StepOption) *Step[Page[MemoView]] {
+	return AddStep[Page[MemoView]](b.steps, "memos", "list", ListArgs(q, show), opts)
+}
+
+// Upsert updates the row of Memo that is found, or creates it.
+func (b MemosBatch) Upsert(args Upsert[MemoUpdate], opts ...StepOption) *Step[Upserted[Memo]] {
+	return AddStep[Upserted[Memo]](b.steps, "memos", "upsert", args, opts)
+}
+
+// Count counts the rows of Memo that match.
+func (b MemosBatch) Count(f Filter, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "memos", "count", CountQuery{Filter: f}, opts)
+}
+
+// CountOf counts the rows of Memo that q asks for.
+func (b MemosBatch) CountOf(q CountQuery, opts ...StepOption) *Step[Counted] {
+	return AddStep[Counted](b.steps, "memos", "count", q, opts)
+}
+
+// BulkCreate creates rows of Memo.
+func (b MemosBatch) BulkCreate(args BulkCreate[MemoCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "memos", "bulk_create", args, opts)
+}
+
+// BulkUpdate changes rows of Memo.
+func (b MemosBatch) BulkUpdate(args BulkUpdate[MemoUpdate, int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "memos", "bulk_update", args, opts)
+}
+
+// BulkDelete deletes rows of Memo.
+func (b MemosBatch) BulkDelete(args BulkDelete[int64], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "memos", "bulk_delete", args, opts)
+}
+
+// BulkUpsert creates rows of Memo, or changes those that are there.
+func (b MemosBatch) BulkUpsert(args BulkUpsert[MemoCreate], opts ...StepOption) *Step[BulkResult[int64]] {
+	return AddStep[BulkResult[int64]](b.steps, "memos", "bulk_upsert", args, opts)
+}
+
+// Aggregate works out figures of rows of Memo.
+func (b MemosBatch) Aggregate(a Aggregate, opts ...StepOption) *Step[Aggregated] {
+	return AddStep[Aggregated](b.steps, "memos", "aggregate", a, opts)
+}
+
 // Client is the client of client trial.
 type Client struct {
 	Customers CustomersRows
 	Orders    OrdersRows
 	Classes   ClassesRows
+	Memos     MemosRows
 	Workflows Workflows
 	Runs      Runs // durable runs, which are kept and go on after a crash
 	t         *Transport
@@ -1043,6 +1332,7 @@ func New(o Options) *Client {
 		Customers: CustomersRows{NewRows[Customer, int64](t, "customers")},
 		Orders:    OrdersRows{NewRows[Order, int64](t, "orders")},
 		Classes:   ClassesRows{NewRows[Class, string](t, "classes")},
+		Memos:     MemosRows{NewRows[Memo, int64](t, "memos")},
 		Workflows: Workflows{t},
 		Runs:      NewRuns(t),
 		t:         t,
@@ -1054,6 +1344,7 @@ type Batch struct {
 	Customers CustomersBatch
 	Orders    OrdersBatch
 	Classes   ClassesBatch
+	Memos     MemosBatch
 	steps     *Steps
 }
 
@@ -1064,6 +1355,7 @@ func (c *Client) Batch() *Batch {
 		Customers: CustomersBatch{s},
 		Orders:    OrdersBatch{s},
 		Classes:   ClassesBatch{s},
+		Memos:     MemosBatch{s},
 		steps:     s,
 	}
 }

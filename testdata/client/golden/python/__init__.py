@@ -332,6 +332,68 @@ class ClassViews(TypedDict):
     has_more: bool
 
 
+class Memo(TypedDict):
+    """A row of Memo."""
+
+    id: int
+    text: str
+    deleted_at: Union[str, None]  # A moment, as RFC 3339.
+    created_at: str  # A moment, as RFC 3339.
+    updated_at: str  # A moment, as RFC 3339.
+
+
+class MemoCreate(TypedDict):
+    """A row of Memo to create."""
+
+    text: str
+
+
+class MemoUpdate(TypedDict, total=False):
+    """Changes to a row of Memo."""
+
+    text: str
+
+
+class MemoReplace(TypedDict):
+    """What a row of Memo is to be."""
+
+    text: str
+
+
+# Which rows of Memo are meant. Operators are dicts, as {"$gte": 10}; a plain dict may name paths too, as customer.email.
+MemoFilter = TypedDict(
+    "MemoFilter",
+    {
+        "id": "Union[Union[int, None], dict[str, Any]]",
+        "text": "Union[Union[str, None], dict[str, Any]]",
+        "deleted_at": "Union[Union[str, None], dict[str, Any]]",
+        "created_at": "Union[Union[str, None], dict[str, Any]]",
+        "updated_at": "Union[Union[str, None], dict[str, Any]]",
+        "$and": "list[MemoFilter]",
+        "$or": "list[MemoFilter]",
+        "$not": "MemoFilter",
+    },
+    total=False,
+)
+
+
+class MemoView(TypedDict, total=False):
+    """A row of Memo of which some fields are shown, or with rows of other models in it."""
+
+    id: int
+    text: str
+    deleted_at: Union[str, None]  # A moment, as RFC 3339.
+    created_at: str  # A moment, as RFC 3339.
+    updated_at: str  # A moment, as RFC 3339.
+
+
+class MemoViews(TypedDict):
+    """Rows of Memo within another."""
+
+    records: list[MemoView]
+    has_more: bool
+
+
 class PlaceOrderInputs(TypedDict):
     """What place_order takes."""
 
@@ -421,6 +483,7 @@ class Batch:
         self.customers = rt.BatchRows[Customer, CustomerCreate, CustomerUpdate, CustomerFilter, CustomerView, int](steps, "customers")
         self.orders = rt.VersionedBatchRows[Order, OrderCreate, OrderUpdate, OrderFilter, OrderView, int](steps, "orders")
         self.classes = rt.BatchRows[Class, ClassCreate, ClassUpdate, ClassFilter, ClassView, str](steps, "classes")
+        self.memos = rt.BatchRows[Memo, MemoCreate, MemoUpdate, MemoFilter, MemoView, int](steps, "memos")
 
 
 class Client:
@@ -448,6 +511,7 @@ class Client:
         self.customers = rt.Rows[Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, CustomerView, int](self.transport, "customers")
         self.orders = rt.VersionedRows[Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, OrderView, int](self.transport, "orders")
         self.classes = rt.Rows[Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, ClassView, str](self.transport, "classes")
+        self.memos = rt.Rows[Memo, MemoCreate, MemoUpdate, MemoReplace, MemoFilter, MemoView, int](self.transport, "memos")
 
     def batch(self) -> Batch:
         """Begins a batch: several operations that are done in one transaction, all of them or none, once it is sent."""

@@ -190,6 +190,40 @@ export type ClassFilter = rt.Filter<Pick<Class, "id" | "type" | "import" | "from
 export interface ClassRelations {
 }
 
+/** A row of Memo. */
+export interface Memo {
+  readonly id: rt.Int;
+  text: string;
+  /** A moment, as RFC 3339. */
+  readonly deleted_at: rt.DateTime | null;
+  /** A moment, as RFC 3339. */
+  readonly created_at: rt.DateTime;
+  /** A moment, as RFC 3339. */
+  readonly updated_at: rt.DateTime;
+}
+
+/** A row of Memo to create. */
+export interface MemoCreate {
+  text: string;
+}
+
+/** Changes to a row of Memo. */
+export interface MemoUpdate {
+  text?: string;
+}
+
+/** What a row of Memo is to be. */
+export interface MemoReplace {
+  text: string;
+}
+
+/** Which rows of Memo are meant. */
+export type MemoFilter = rt.Filter<Pick<Memo, "id" | "text" | "deleted_at" | "created_at" | "updated_at">>;
+
+/** What rows of Memo can be expanded by. */
+export interface MemoRelations {
+}
+
 /** What place_order takes. */
 export interface PlaceOrderInputs {
   email: string;
@@ -258,6 +292,7 @@ export class Batch {
   readonly customers: Pick<rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false, CustomerRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
   readonly orders: Pick<rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true, OrderRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
   readonly classes: Pick<rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false, ClassRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
+  readonly memos: Pick<rt.BatchRows<Memo, MemoCreate, MemoUpdate, MemoFilter, rt.Int, false, MemoRelations>, "create" | "read" | "update" | "delete" | "list" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate">;
   readonly #steps: rt.Steps;
 
   constructor(t: rt.Transport) {
@@ -265,6 +300,7 @@ export class Batch {
     this.customers = new rt.BatchRows<Customer, CustomerCreate, CustomerUpdate, CustomerFilter, rt.Int, false, CustomerRelations>(this.#steps, "customers");
     this.orders = new rt.BatchRows<Order, OrderCreate, OrderUpdate, OrderFilter, rt.Int, true, OrderRelations>(this.#steps, "orders", ["weight"]);
     this.classes = new rt.BatchRows<Class, ClassCreate, ClassUpdate, ClassFilter, string, false, ClassRelations>(this.#steps, "classes");
+    this.memos = new rt.BatchRows<Memo, MemoCreate, MemoUpdate, MemoFilter, rt.Int, false, MemoRelations>(this.#steps, "memos");
   }
 
   /** Does them all, or none: then a Problem says why, with pointers such as /operations/1/args/email. Their results are with each step. */
@@ -279,6 +315,7 @@ export class Client {
   readonly customers: Pick<rt.Rows<Customer, CustomerCreate, CustomerUpdate, CustomerReplace, CustomerFilter, rt.Int, false, CustomerRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
   readonly orders: Pick<rt.Rows<Order, OrderCreate, OrderUpdate, OrderReplace, OrderFilter, rt.Int, true, OrderRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
   readonly classes: Pick<rt.Rows<Class, ClassCreate, ClassUpdate, ClassReplace, ClassFilter, string, false, ClassRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "events" | "import" | "importRows">;
+  readonly memos: Pick<rt.Rows<Memo, MemoCreate, MemoUpdate, MemoReplace, MemoFilter, rt.Int, false, MemoRelations>, "create" | "read" | "readIfChanged" | "update" | "replace" | "delete" | "list" | "listIfChanged" | "each" | "export" | "exportRows" | "upsert" | "count" | "bulkCreate" | "bulkUpdate" | "bulkDelete" | "bulkUpsert" | "aggregate" | "import" | "importRows">;
   readonly workflows: Workflows;
   /** Durable runs, which are kept and go on after a crash. */
   readonly runs: rt.Runs;
@@ -290,6 +327,7 @@ export class Client {
     this.customers = new rt.Rows(t, "customers");
     this.orders = new rt.Rows(t, "orders", ["weight"]);
     this.classes = new rt.Rows(t, "classes");
+    this.memos = new rt.Rows(t, "memos");
     this.runs = new rt.Runs(t);
     this.workflows = new Workflows(t, this.runs);
   }
