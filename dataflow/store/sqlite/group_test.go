@@ -346,7 +346,14 @@ func TestOnesLooseReferenceIsNobodyElses(t *testing.T) {
 			return err
 		}}
 	}
-	members := []*member{note("a", nil), note("b", int64(7)), note("c", nil), note("d", int64(8))}
+	mends := &member{do: func(tx store.Tx) error { // what it has broken is whole again by its end
+		if _, err := tx.Insert(context.Background(), m, []int{1, 2}, [][]any{{"c", int64(9)}}); err != nil {
+			return err
+		}
+		_, err := tx.Insert(context.Background(), tag, []int{0}, [][]any{{int64(9)}})
+		return err
+	}}
+	members := []*member{note("a", nil), note("b", int64(7)), mends, note("d", int64(8))}
 	together(s, members...)
 	for i, member := range members {
 		loose := member.told != nil && dataflow.AsError(member.told).Code == "reference_violation"

@@ -60,10 +60,14 @@ type group struct {
 	err   error         // why nothing of it has happened, or nil
 }
 
-// loose reports whether a reference that is looked at no sooner than by the
+// loose waits for the end, and reports whether a reference that is looked at no sooner than by the
 // commit leads nowhere: that of one turn keeps what all have done from being
 // committed.
 func (g *group) loose() bool {
+	if g == nil {
+		return false
+	}
+	<-g.done
 	return sqlite.ErrCode(g.err) == sqlite.ResultConstraintForeignKey
 }
 
@@ -208,17 +212,16 @@ type manner struct {
 }
 
 // write runs f in a turn of its own: in a group, and again outside one if that
-// is what it takes. Where a reference leads nowhere at the commit it runs once
-// more, to find the statement of which that is so.
+// is what it takes. Where a reference leads nowhere at the commit it runs by
+// itself, for another of the group may have broken it, and where that is so then
+// once more, to find the statement.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
 	g, alone, err := w.turn(ctx, manner{joins: true}, s, f)
-	if alone {
+	if alone || g.loose() && g.turns > 1 {
 		g, _, err = w.turn(ctx, manner{}, s, f)
 	}
-	if g != nil {
-		if <-g.done; g.loose() {
-			g, _, err = w.turn(ctx, manner{strict: true}, s, f)
-		}
+	if g.loose() {
+		g, _, err = w.turn(ctx, manner{strict: true}, s, f)
 	}
 	if g == nil {
 		return err
