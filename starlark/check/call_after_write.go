@@ -35,39 +35,59 @@ app.start()
 	find: func(p *pass) {
 		p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
 			if w.Durable == nil || !*w.Durable { // of one that is, the steps are transactions of their own
-				p.callsAfter(f, f.loadedFrom("@stdlib//http.star"), def.Body, false)
+				p.callsAfter(f, def.Body, false, map[*syntax.DefStmt]bool{def: true})
 			}
 		})
 	},
 }
 
-// callsAfter follows statements in their order: wrote says whether a write
-// stands before them. What a branch writes counts for the branch alone.
-func (p *pass) callsAfter(f *file, out map[string]bool, block []syntax.Stmt, wrote bool) {
+// callsAfter follows statements in their order, and the functions that they
+// call: wrote says whether a write stands before them. It reports whether one
+// does behind them. What a branch writes counts for the branch alone; what a loop
+// writes, for its next turn and for what follows it.
+func (p *pass) callsAfter(f *file, block []syntax.Stmt, wrote bool, busy map[*syntax.DefStmt]bool) bool {
 	for _, st := range block {
-		for _, inner := range blocks(st) {
-			if _, isDef := st.(*syntax.DefStmt); !isDef {
-				p.callsAfter(f, out, inner, wrote)
-			}
-		}
-		if blocks(st) != nil {
-			continue
-		}
-		syntax.Walk(st, func(n syntax.Node) bool {
-			call, ok := n.(*syntax.CallExpr)
-			if !ok {
-				return true
-			}
-			_, node := runsNode(call, "HTTPRequestNode")
-			if wrote && (node || f.callsOut(call, out)) {
-				p.once(f.span(call), "the transaction stays open while this waits for an answer, and other writers with it", "call out before the first write")
-			}
-			if c, ok := runOf(call); ok && c.writes() {
+		switch st := st.(type) {
+		case *syntax.DefStmt:
+		case *syntax.IfStmt:
+			wrote = p.callsIn(f, st.Cond, wrote, busy)
+			p.callsAfter(f, st.True, wrote, busy)
+			p.callsAfter(f, st.False, wrote, busy)
+		case *syntax.ForStmt:
+			wrote = p.callsIn(f, st.X, wrote, busy)
+			if p.callsAfter(f, st.Body, wrote, busy) && !wrote {
 				wrote = true
+				p.callsAfter(f, st.Body, wrote, busy)
 			}
-			return true
-		})
+		default:
+			wrote = p.callsIn(f, st, wrote, busy)
+		}
 	}
+	return wrote
+}
+
+// callsIn is callsAfter of an expression or a simple statement.
+func (p *pass) callsIn(f *file, n syntax.Node, wrote bool, busy map[*syntax.DefStmt]bool) bool {
+	out := f.loadedFrom("@stdlib//http.star")
+	inOrder(n, func(n syntax.Node) {
+		call, ok := n.(*syntax.CallExpr)
+		if !ok {
+			return
+		}
+		_, node := runsNode(call, "HTTPRequestNode")
+		if wrote && (node || f.callsOut(call, out)) {
+			p.once(f.span(call), "the transaction stays open while this waits for an answer, and other writers with it", "call out before the first write")
+		}
+		if c, ok := runOf(call); ok && c.writes() {
+			wrote = true
+		}
+		if other, def := p.called(f, call); def != nil && !busy[def] {
+			busy[def] = true
+			wrote = p.callsAfter(other, def.Body, wrote, busy)
+			delete(busy, def)
+		}
+	})
+	return wrote
 }
 
 // loadedFrom are the names that a file has from a module.

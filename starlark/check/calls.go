@@ -215,19 +215,37 @@ var mutators = map[string]bool{"append": true, "extend": true, "insert": true, "
 // mutated returns the name whose value a statement or call changes in place,
 // or nil.
 func mutated(n syntax.Node) *syntax.Ident {
-	var e syntax.Expr
-	switch n := n.(type) {
-	case *syntax.AssignStmt:
-		if ix, ok := n.LHS.(*syntax.IndexExpr); ok {
-			e = ix.X
+	id, _ := changed(n).(*syntax.Ident)
+	return id
+}
+
+// mutatedWithin is mutated of what is within the value, too.
+func mutatedWithin(n syntax.Node) *syntax.Ident {
+	e := changed(n)
+	for {
+		ix, ok := e.(*syntax.IndexExpr)
+		if !ok {
+			break
 		}
-	case *syntax.CallExpr:
-		if dot, ok := n.Fn.(*syntax.DotExpr); ok && mutators[dot.Name.Name] {
-			e = dot.X
-		}
+		e = ix.X
 	}
 	id, _ := e.(*syntax.Ident)
 	return id
+}
+
+// changed is what a statement or call changes in place, or nil.
+func changed(n syntax.Node) syntax.Expr {
+	switch n := n.(type) {
+	case *syntax.AssignStmt:
+		if ix, ok := n.LHS.(*syntax.IndexExpr); ok {
+			return ix.X
+		}
+	case *syntax.CallExpr:
+		if dot, ok := n.Fn.(*syntax.DotExpr); ok && mutators[dot.Name.Name] {
+			return dot.X
+		}
+	}
+	return nil
 }
 
 // isCollection reports whether an expression makes a list, a dict or a set.

@@ -34,7 +34,7 @@ app.start()
 					continue
 				}
 				value, _ := n.Config.Get("value")
-				values := enumOf(w, value)
+				values := p.enumOf(w, value)
 				cases, _ := n.Config.Get("cases")
 				list, _ := cases.([]any)
 				for _, c := range list {
@@ -48,16 +48,30 @@ app.start()
 	},
 }
 
-// enumOf returns the values that a reference to an input can have, or nil.
-func enumOf(w *dataflow.Workflow, v any) []string {
+// enumOf returns the values that a reference to an input, or to what an operation
+// gives, can have; nil if that is not known.
+func (p *pass) enumOf(w *dataflow.Workflow, v any) []string {
 	r, ok := v.(dataflow.Ref)
-	if !ok || r.Root != dataflow.RootInput || len(r.Path) != 1 {
+	if !ok || len(r.Path) == 0 {
 		return nil
 	}
-	for _, in := range w.Input {
-		if in.Name == r.Path[0].Name && in.Type.Kind == dataflow.KindEnum {
-			return in.Type.Values
+	var is *val
+	switch r.Root {
+	case dataflow.RootInput:
+		if in := inputOf(w, r.Path[0].Name); in != nil {
+			is = along(typed(in.Type), r.Path[1:])
+		}
+	case dataflow.RootNode:
+		for _, n := range w.Nodes {
+			op := p.opOf(n)
+			_, replaced := n.OnError.(*dataflow.Object)
+			if n.ID == r.Node && op != nil && !replaced && !n.Config.Has("fields") && !n.Config.Has("expand") {
+				is = along(typed(p.spec(*op).Output), r.Path)
+			}
 		}
 	}
-	return nil
+	if !is.is(dataflow.KindEnum) {
+		return nil
+	}
+	return is.typ.Values
 }

@@ -44,7 +44,7 @@ app.start()
 					continue
 				}
 				filter, _ := n.Config.Get("filter")
-				if fields, ok := filter.(*dataflow.Object); ok {
+				if fields, ok := filter.(*dataflow.Object); ok && !n.Config.Has("search") && !bring(w, n, "search") {
 					p.unindexed(op.Model, keys(fields), n.Spans.Key("/config/filter"))
 				}
 			}
@@ -53,6 +53,9 @@ app.start()
 			f.walk(func(n syntax.Node) {
 				c, ok := runOf(n)
 				if !ok || c.kind != "list" && c.kind != "count" {
+					return
+				}
+				if search, known := c.argument("search"); search != nil || !known { // which finds the rows
 					return
 				}
 				filter, _ := c.argument("filter")

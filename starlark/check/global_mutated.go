@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/syntax"
@@ -48,6 +49,7 @@ app.start()
 					}
 				}
 			}
+			p.collectionsLoaded(f, global)
 			if len(global) == 0 {
 				continue
 			}
@@ -58,7 +60,7 @@ app.start()
 					return
 				}
 				syntax.Walk(def, func(n syntax.Node) bool {
-					if id := mutated(n); id != nil && !f.isLocal(id) && global[f.first(id)] {
+					if id := mutatedWithin(n); id != nil && !f.isLocal(id) && global[f.first(id)] {
 						p.report(f.span(n), fmt.Sprintf("%s can't change any more when the function runs: what the file declares is fixed", id.Name),
 							"what is to last belongs in a model; for a changed copy write dict(…) or list(…) first")
 					}
@@ -67,4 +69,35 @@ app.start()
 			})
 		}
 	},
+}
+
+// collectionsLoaded adds the names that a file has from others of the app's which
+// set them to a collection.
+func (p *pass) collectionsLoaded(f *file, global map[*syntax.Ident]bool) {
+	for _, st := range f.tree.Stmts {
+		load, ok := st.(*syntax.LoadStmt)
+		if !ok || strings.HasPrefix(load.ModuleName(), "@") {
+			continue
+		}
+		other := p.fileAt(p.pathOf(f, load.ModuleName()))
+		if other == nil {
+			continue
+		}
+		for _, st := range other.tree.Stmts {
+			set, ok := st.(*syntax.AssignStmt)
+			if !ok || set.Op != syntax.EQ || !isCollection(set.RHS) {
+				continue
+			}
+			for i, from := range load.From {
+				if isNamed(set.LHS, from.Name) {
+					global[f.first(load.To[i])] = true
+				}
+			}
+		}
+	}
+}
+
+func isNamed(e syntax.Expr, name string) bool {
+	id, ok := e.(*syntax.Ident)
+	return ok && id.Name == name
 }

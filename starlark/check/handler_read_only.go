@@ -31,7 +31,7 @@ app.start()
 `,
 	find: func(p *pass) {
 		for _, w := range p.app.Workflows {
-			if w.Handler == nil || w.ReadOnly {
+			if w.Handler == nil || w.ReadOnly || w.Durable != nil && *w.Durable { // whose steps are transactions of their own
 				continue
 			}
 			if f, def := p.definition(w.Handler); def != nil && f.onlyReads(def) {

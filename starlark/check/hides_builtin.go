@@ -38,6 +38,13 @@ app.start()
 	find: func(p *pass) {
 		for _, f := range p.files {
 			told := map[*syntax.Ident]bool{}
+			for _, st := range f.tree.Stmts { // a name by which another file calls it
+				if load, ok := st.(*syntax.LoadStmt); ok {
+					for i, from := range load.From {
+						told[f.first(from)] = from != load.To[i]
+					}
+				}
+			}
 			f.walk(func(n syntax.Node) {
 				id, ok := n.(*syntax.Ident)
 				if !ok || !f.binds[id] || !sl.Universe.Has(id.Name) && !slices.Contains(ownBuiltins, id.Name) || told[f.first(id)] || f.isParam[f.first(id)] {

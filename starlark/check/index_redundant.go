@@ -42,7 +42,7 @@ Order = db.model("Order", {
 // served says what else lets rows be found by a field: "" is nothing.
 func served(m *dataflow.Model, f *dataflow.Field) string {
 	for _, ix := range m.Indexes {
-		if len(ix.Fields) > 1 && ix.Fields[0] == f.Name {
+		if len(ix.Fields) > 1 && ix.Where == nil && ix.Fields[0] == f.Name {
 			return "index(" + strings.Join(ix.Fields, ", ") + ") begins with it"
 		}
 	}

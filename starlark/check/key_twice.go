@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"strconv"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/syntax"
@@ -42,11 +43,15 @@ app.start()
 				seen := map[string]bool{}
 				for _, item := range d.List {
 					key, ok := text(item.(*syntax.DictEntry).Key)
+					name := strconv.Quote(key)
+					if lit, isLit := item.(*syntax.DictEntry).Key.(*syntax.Literal); isLit && lit.Token == syntax.INT {
+						key, name, ok = fmt.Sprintf("int %v", lit.Value), lit.Raw, true
+					}
 					if !ok {
 						continue
 					}
 					if seen[key] && !p.failed(f.span(item)) {
-						p.report(f.span(item.(*syntax.DictEntry).Key), fmt.Sprintf("the key %q stands in the dict twice", key), "keep one of them: the call fails when it gets here")
+						p.report(f.span(item.(*syntax.DictEntry).Key), fmt.Sprintf("the key %s stands in the dict twice", name), "keep one of them: the call fails when it gets here")
 					}
 					seen[key] = true
 				}

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -41,7 +42,7 @@ app.start()
 		for _, w := range p.app.Workflows {
 			for _, n := range w.Nodes {
 				op := p.opOf(n)
-				if op == nil || op.Kind != dataflow.OpList || n.Config.Has("limit") || n.Config.Has("cursor") || p.reads(w, n, "has_more", "next_cursor") || bring(w, n, "limit") {
+				if op == nil || op.Kind != dataflow.OpList || n.Config.Has("limit") || n.Config.Has("cursor") || p.reads(w, n, "has_more", "next_cursor") || bring(w, n, "limit") || findsOne(op.Model, fieldsOf(n, "filter")) {
 					continue
 				}
 				p.report(n.Span, fmt.Sprintf("the node %s lists %d rows at most, and nothing asks whether there are more", n.ID, access.DefaultLimit),
@@ -51,7 +52,7 @@ app.start()
 		for _, f := range p.files {
 			f.inFunctions(func(def *syntax.DefStmt, n syntax.Node) {
 				c, ok := runOf(n)
-				if !ok || c.kind != "list" || !c.without("limit", "cursor") || asksForMore(def) {
+				if !ok || c.kind != "list" || !c.without("limit", "cursor") || asksForMore(def) || p.listsOne(f, c) {
 					return
 				}
 				p.report(f.span(n), fmt.Sprintf("this lists %d rows at most, and nothing asks whether there are more", access.DefaultLimit),
@@ -84,4 +85,53 @@ func asksForMore(def *syntax.DefStmt) bool {
 		return !found
 	})
 	return found
+}
+
+// listsOne reports whether a filter is seen to leave one row at most.
+func (p *pass) listsOne(f *file, c dbCall) bool {
+	filter, _ := c.argument("filter")
+	dict, ok := filter.(*syntax.DictExpr)
+	m := p.modelOf(f, c)
+	if !ok || m == nil {
+		return false
+	}
+	var equal []string
+	for _, item := range dict.List {
+		entry := item.(*syntax.DictEntry)
+		if _, operators := entry.Value.(*syntax.DictExpr); operators {
+			continue
+		}
+		if name, ok := text(entry.Key); ok {
+			equal = append(equal, name)
+		}
+	}
+	return findsOne(m, equal)
+}
+
+// fieldsOf are the fields that an object in a node's config gives a value, and
+// not an operator.
+func fieldsOf(n *dataflow.Node, part string) (names []string) {
+	v, _ := n.Config.Get(part)
+	o, ok := v.(*dataflow.Object)
+	if !ok {
+		return nil
+	}
+	for name, v := range o.All {
+		if _, operators := v.(*dataflow.Object); !operators {
+			names = append(names, name)
+		}
+	}
+	return names
+}
+
+// findsOne reports whether there is one row at most with given values of fields.
+func findsOne(m *dataflow.Model, fields []string) bool {
+	for _, name := range fields {
+		if f := m.Field(name); f != nil && (f.Unique || f.System == dataflow.RoleID) {
+			return true
+		}
+	}
+	return slices.ContainsFunc(m.Indexes, func(ix dataflow.Index) bool {
+		return ix.Unique && ix.Where == nil && !slices.ContainsFunc(ix.Fields, func(name string) bool { return !slices.Contains(fields, name) })
+	})
 }

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"path"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -27,6 +28,15 @@ Thing = db.model("Thing", {"n": field(int, default = RATE)})
 			return
 		}
 		used := main.uses()
+		for _, f := range p.files {
+			for _, st := range f.tree.Stmts {
+				if load, ok := st.(*syntax.LoadStmt); ok && f != main && p.pathOf(f, load.ModuleName()) == path.Clean(main.Path) {
+					for _, from := range load.From {
+						p.usedElsewhere(main, from.Name, used)
+					}
+				}
+			}
+		}
 		for _, st := range main.tree.Stmts {
 			switch st := st.(type) {
 			case *syntax.DefStmt:
@@ -40,7 +50,17 @@ Thing = db.model("Thing", {"n": field(int, default = RATE)})
 	},
 }
 
-// unusedGlobal reports a name of the main file, which no other file can load.
+// usedElsewhere notes that a file which is discovered beside the app takes a
+// name from it.
+func (p *pass) usedElsewhere(f *file, name string, used map[*syntax.Ident]int) {
+	for id := range f.bound {
+		if id.Name == name && !f.isLocal(id) {
+			used[id]++
+		}
+	}
+}
+
+// unusedGlobal reports a name of the main file that nothing uses.
 func (p *pass) unusedGlobal(f *file, id *syntax.Ident, used map[*syntax.Ident]int, what string) {
 	if used[f.first(id)] == 0 && !strings.HasPrefix(id.Name, "_") {
 		p.report(f.span(id), fmt.Sprintf("%s %s is never used", what, id.Name), "use it, or take it out")

@@ -42,10 +42,31 @@ func anchored(pattern string) bool {
 	if err != nil {
 		return true
 	}
-	re = re.Simplify()
-	if re.Op == syntax.OpConcat && len(re.Sub) > 0 {
-		first, last := re.Sub[0].Op, re.Sub[len(re.Sub)-1].Op
-		return first == syntax.OpBeginText || last == syntax.OpEndText
+	begins, ends := bound(re.Simplify())
+	return begins || ends
+}
+
+// bound reports whether all that an expression matches begins where the text
+// does, and whether it ends there.
+func bound(re *syntax.Regexp) (begins, ends bool) {
+	switch re.Op {
+	case syntax.OpBeginText:
+		return true, false
+	case syntax.OpEndText:
+		return false, true
+	case syntax.OpCapture:
+		return bound(re.Sub[0])
+	case syntax.OpConcat:
+		begins, _ = bound(re.Sub[0])
+		_, ends = bound(re.Sub[len(re.Sub)-1])
+		return begins, ends
+	case syntax.OpAlternate:
+		begins, ends = true, true
+		for _, sub := range re.Sub {
+			b, e := bound(sub)
+			begins, ends = begins && b, ends && e
+		}
+		return begins, ends
 	}
-	return re.Op == syntax.OpBeginText || re.Op == syntax.OpEndText
+	return false, false
 }

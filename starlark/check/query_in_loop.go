@@ -1,6 +1,8 @@
 package check
 
 import (
+	"fmt"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"go.starlark.net/syntax"
 )
@@ -37,6 +39,10 @@ app.start()
 	find: func(p *pass) {
 		for _, f := range p.files {
 			f.inLoops(func(call *syntax.CallExpr, turn syntax.Node) {
+				if other, def := p.called(f, call); def != nil {
+					p.queriedBy(f, other, call, def)
+					return
+				}
 				dot, ok := call.Fn.(*syntax.DotExpr)
 				if !ok || dot.Name.Name != "run" || len(call.Args) == 0 {
 					return
@@ -51,12 +57,32 @@ app.start()
 	},
 }
 
+// queriedBy reports the call of a function that asks the database each time, and
+// does nothing else with it.
+func (p *pass) queriedBy(f, other *file, call *syntax.CallExpr, def *syntax.DefStmt) {
+	advice, writes := "", false
+	syntax.Walk(def, func(n syntax.Node) bool {
+		if c, ok := runOf(n); ok {
+			writes = writes || c.writes()
+			advice = or(advice, loopAdvice[c.kind])
+		} else if call, ok := n.(*syntax.CallExpr); ok {
+			_, helper := p.called(other, call)
+			writes = writes || helper != nil // what it does is not known here
+		}
+		return true
+	})
+	if advice != "" && !writes {
+		p.report(f.span(call), fmt.Sprintf("the database is asked once for each turn of the loop, by %s", def.Name.Name), advice)
+	}
+}
+
 var loopAdvice = map[string]string{
-	"read":   `ask once for all: list with filter = {"id": {"$in": ids}}, or expand the reference`,
-	"list":   `ask once for all: a filter with $in, expand = […], or aggregate`,
-	"count":  "ask once for all: aggregate with group_by",
-	"create": "gather the rows and write them together: bulk_create",
-	"upsert": "gather the rows and write them together: bulk_upsert",
+	"read":      `ask once for all: list with filter = {"id": {"$in": ids}}, or expand the reference`,
+	"list":      `ask once for all: a filter with $in, expand = […], or aggregate`,
+	"count":     "ask once for all: aggregate with group_by",
+	"aggregate": "ask once for all: group_by",
+	"create":    "gather the rows and write them together: bulk_create",
+	"upsert":    "gather the rows and write them together: bulk_upsert",
 }
 
 // changes reports whether something below a node changes a row: then what is

@@ -4,6 +4,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -41,10 +42,20 @@ app.start()
 		}
 		p.grants(func(_ *dataflow.Model, _ string, g *dataflow.Grant) {
 			for _, name := range g.Roles {
-				if near := dataflow.Suggest(name, common); uses[name] == 1 && near != "" {
+				if near := dataflow.Suggest(name, common); uses[name] == 1 && near != "" && withoutDigits(name) != withoutDigits(near) {
 					p.report(g.Span, fmt.Sprintf("the role %q is named here alone", name), fmt.Sprintf("did you mean %q?", near))
 				}
 			}
 		})
 	},
+}
+
+// withoutDigits is a name less what numbers it: tier1 and tier2 are two.
+func withoutDigits(name string) string {
+	return strings.Map(func(r rune) rune {
+		if '0' <= r && r <= '9' {
+			return -1
+		}
+		return r
+	}, name)
 }

@@ -37,7 +37,7 @@ var secretLiteral = Rule{
 						p.secretUnder(f, id.Name, n.Y)
 					}
 				case *syntax.DictEntry:
-					if name, ok := text(n.Key); ok {
+					if name, ok := text(n.Key); ok && !isWhatIsWrong(n.Value) {
 						p.secretUnder(f, name, n.Value)
 					}
 				case *syntax.AssignStmt:
@@ -48,6 +48,17 @@ var secretLiteral = Rule{
 			})
 		}
 	},
+}
+
+// isWhatIsWrong reports whether a text is a word for what is wrong with a value,
+// as in {"password": "too_short"}.
+func isWhatIsWrong(e syntax.Expr) bool {
+	s, _ := text(e)
+	switch s {
+	case "required", "expired", "mismatch", "incorrect", "forbidden", "unchanged":
+		return true
+	}
+	return strings.Contains(s, "_") && !strings.ContainsFunc(s, func(r rune) bool { return r != '_' && (r < 'a' || r > 'z') })
 }
 
 // isSecret reports whether a parameter, key or variable of that name holds a secret.

@@ -36,12 +36,20 @@ app.start()
 		for _, f := range p.files {
 			f.walk(func(n syntax.Node) {
 				call, ok := n.(*syntax.CallExpr)
-				if !ok || callee(call) != "print" {
+				_, node := runsNode(n, "LogNode")
+				if !ok || callee(call) != "print" && !node {
 					return
 				}
 				for _, a := range call.Args {
+					if kw, ok := a.(*syntax.BinaryExpr); ok && kw.Op == syntax.EQ {
+						a = kw.Y
+					}
 					syntax.Walk(a, func(n syntax.Node) bool {
 						switch n := n.(type) {
+						case *syntax.BinaryExpr: // token == None tells that there is one
+							return n.Op == syntax.PLUS || n.Op == syntax.PERCENT || n.Op == syntax.OR
+						case *syntax.UnaryExpr:
+							return n.Op != syntax.NOT
 						case *syntax.CallExpr: // len(token), sha256(token): not the secret itself
 							return callee(n) == "format" || callee(n) == "str" || callee(n) == "repr"
 						case *syntax.Ident:

@@ -2,6 +2,7 @@ package check
 
 import (
 	"fmt"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -27,7 +28,7 @@ app.start()
 				continue
 			}
 			for _, f := range e.Model.Fields {
-				if isServedSecret(f.Name) {
+				if isServedSecret(f.Name) && !bounded(e.Model, f) {
 					p.report(e.Span, fmt.Sprintf("%s.%s is in every answer about a %s", e.Model.Name, f.Name, e.Model.Name),
 						"keep it in a model of its own that is not exposed, or serve the model by handlers that return what callers may see")
 				}
@@ -38,4 +39,11 @@ app.start()
 
 func isServedSecret(name string) bool {
 	return endsIn(name, "password", "password_hash", "passwd", "pass_hash", "secret", "api_key", "apikey", "private_key", "privatekey", "token", "otp", "salt")
+}
+
+// bounded reports whether a rule says who may read a field: that is meant.
+func bounded(m *dataflow.Model, f *dataflow.Field) bool {
+	return m.Access != nil && slices.ContainsFunc(m.Access.Fields, func(fa dataflow.FieldAccess) bool {
+		return fa.Read != nil && m.Fields[fa.Field] == f
+	})
 }

@@ -6,6 +6,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/rawsql"
+	"go.starlark.net/syntax"
 )
 
 var sqlPastRules = Rule{
@@ -39,15 +40,30 @@ app.start()
 				params, _ := n.Config.Get("params")
 				_, byPlace := params.([]any)
 				if st, flaw := rawsql.Parse(s, byPlace); flaw == nil {
-					p.pastRules(n, st)
+					p.pastRules(n.Spans.At("/config/sql"), st)
 				}
 			}
+		}
+		for _, f := range p.files {
+			f.inFunctions(func(_ *syntax.DefStmt, n syntax.Node) {
+				call, ok := runsNode(n, "SQLQueryNode")
+				if !ok {
+					return
+				}
+				params := keyword(call, "params")
+				_, byPlace := params.(*syntax.ListExpr)
+				if s, ok := text(keyword(call, "sql")); ok {
+					if st, flaw := rawsql.Parse(s, byPlace); flaw == nil {
+						p.pastRules(f.span(keyword(call, "sql")), st)
+					}
+				}
+			})
 		}
 	},
 }
 
 // pastRules reports which rules of the models a statement passes by.
-func (p *pass) pastRules(n *dataflow.Node, s *rawsql.Statement) {
+func (p *pass) pastRules(at dataflow.Span, s *rawsql.Statement) {
 	for _, m := range p.app.Models() {
 		if s.Find(m.Table) < 0 {
 			continue
@@ -64,7 +80,7 @@ func (p *pass) pastRules(n *dataflow.Node, s *rawsql.Statement) {
 			past = append(past, "those that are deleted softly")
 		}
 		if len(past) > 0 {
-			p.report(n.Spans.At("/config/sql"), fmt.Sprintf("the SQL sees every row of %s: %s", m.Name, strings.Join(past, ", and ")),
+			p.report(at, fmt.Sprintf("the SQL sees every row of %s: %s", m.Name, strings.Join(past, ", and ")),
 				"write the condition into it, or use "+m.Name+".list or "+m.Name+".aggregate")
 		}
 	}

@@ -33,6 +33,7 @@ app.start()
 `,
 	find: func(p *pass) {
 		for _, f := range p.files {
+			texts := f.putTogetherBefore()
 			f.walk(func(n syntax.Node) {
 				call, ok := n.(*syntax.CallExpr)
 				if !ok || len(call.Args) < 2 {
@@ -42,7 +43,11 @@ app.start()
 					return
 				}
 				for _, a := range call.Args[1:] {
-					if e := sqlOf(a); e != nil && putTogether(e) {
+					e := sqlOf(a)
+					if id, ok := e.(*syntax.Ident); ok && f.isLocal(id) && !f.isParam[f.first(id)] {
+						e = texts[f.first(id)]
+					}
+					if e != nil && putTogether(e) {
 						p.report(f.span(e), "the SQL is put together as the app runs: a value in it can become part of the statement",
 							`write one literal, and bind the value: sql = "… WHERE sku = :sku", params = {"sku": sku}`)
 					}
@@ -50,6 +55,27 @@ app.start()
 			})
 		}
 	},
+}
+
+// putTogetherBefore are the variables that are set to a text which is put
+// together, with what makes it: by one assignment or by adding to them.
+func (f *file) putTogetherBefore() map[*syntax.Ident]syntax.Expr {
+	texts := map[*syntax.Ident]syntax.Expr{}
+	f.walk(func(n syntax.Node) {
+		st, ok := n.(*syntax.AssignStmt)
+		if !ok {
+			return
+		}
+		id, ok := st.LHS.(*syntax.Ident)
+		switch {
+		case !ok:
+		case st.Op == syntax.EQ && putTogether(st.RHS):
+			texts[f.first(id)] = st.RHS
+		case st.Op == syntax.PLUS_EQ && putTogether(st.RHS):
+			texts[f.first(id)] = st.RHS
+		}
+	})
+	return texts
 }
 
 // sqlOf returns what an argument of ctx.run gives for sql, or nil.

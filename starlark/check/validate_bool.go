@@ -51,6 +51,11 @@ func isBool(e syntax.Expr) bool {
 		return e.Name == "True" || e.Name == "False"
 	case *syntax.UnaryExpr:
 		return e.Op == syntax.NOT
+	case *syntax.CondExpr:
+		return isBool(e.True) && isBool(e.False)
+	case *syntax.CallExpr:
+		id, ok := e.Fn.(*syntax.Ident)
+		return ok && outside(id) && (id.Name == "bool" || id.Name == "all" || id.Name == "any")
 	case *syntax.BinaryExpr:
 		switch e.Op {
 		case syntax.EQL, syntax.NEQ, syntax.LT, syntax.LE, syntax.GT, syntax.GE, syntax.IN, syntax.NOT_IN:
