@@ -22,6 +22,7 @@ var checkCodes = []CodeInfo{
 	{"FC149", "a variable without a first value", "`x += 1` reads x before it sets it. In a function a name that is set anywhere is its own, so that one of the file is not seen: the line fails in the middle of a request."},
 	{"FC150", "a question that has one answer", "The result of an operation is never None, and is taken for true whatever was found. `read` fails with `not_found` where there is no row; the result of a list has `records`, which may be empty."},
 	{"FC151", "more digits than a field takes", "Nothing is rounded silently: a product or a quotient with more digits behind the point than the field has is refused when the function runs, of some values and not of others. Round it, and say how."},
+	{"FC152", "kinds that don't go together", "A text and a number, or a date and a number of days, are not added, and what is of two kinds is not compared: the line fails when it is run. `str(n)` and `\"%d\" % n` make a text, `int(s)` and `decimal(s)` a number, `days(30)` a stretch of time."},
 	{"FC230", "money in a float", "A float keeps the nearest binary fraction, so that sums of money drift by cents. `decimal(12, 2)` is exact from the request to the database and back."},
 	{"FC231", "model that is not used", "No exposure, workflow, handler or other model has to do with it, so no row will ever be in its table."},
 	{"FC232", "a time kept as text", "Text takes anything, and sorts by its characters: `\"9:30\"` behind `\"10:00\"`. `datetime`, `date` and `time` are checked and compare."},

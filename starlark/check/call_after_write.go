@@ -92,6 +92,9 @@ func (p *pass) callsIn(f *file, n syntax.Node, wrote bool, busy map[*syntax.DefS
 
 // loadedFrom are the names that a file has from a module.
 func (f *file) loadedFrom(module string) map[string]bool {
+	if names := f.outer[module]; names != nil {
+		return names
+	}
 	names := map[string]bool{}
 	for _, st := range f.tree.Stmts {
 		if load, ok := st.(*syntax.LoadStmt); ok && load.ModuleName() == module {
@@ -100,6 +103,10 @@ func (f *file) loadedFrom(module string) map[string]bool {
 			}
 		}
 	}
+	if f.outer == nil {
+		f.outer = map[string]map[string]bool{}
+	}
+	f.outer[module] = names
 	return names
 }
 

@@ -23,6 +23,8 @@ type file struct {
 	lambdas map[dataflow.Pos]*syntax.LambdaExpr // by their own place
 	used    map[*syntax.Ident]int               // see uses
 	holds   map[*syntax.Ident]string            // see modelName
+	fns     map[*syntax.Ident]*syntax.DefStmt   // see functions
+	outer   map[string]map[string]bool          // see loadedFrom
 }
 
 func parse(s Source) *file {

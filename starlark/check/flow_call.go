@@ -73,6 +73,7 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 		return at(library(fn.lib, a), fr.f.span(c))
 	}
 	if id, ok := c.Fn.(*syntax.Ident); ok && outside(id) {
+		fr.ofBuiltin(c, id.Name, a)
 		return builtin(id.Name, a)
 	}
 	for _, v := range a.pos {
@@ -144,6 +145,36 @@ func textMethod(name string) *val {
 		return typed(dataflow.Int)
 	}
 	return nil
+}
+
+// goesThrough are builtins that go through what they are given first.
+var goesThrough = map[string]bool{"list": true, "sorted": true, "reversed": true, "enumerate": true, "set": true, "tuple": true, "any": true, "all": true, "zip": true}
+
+// ofBuiltin looks at what a builtin is given.
+func (fr *frame) ofBuiltin(c *syntax.CallExpr, name string, a arguments) {
+	if len(a.pos) == 0 {
+		return
+	}
+	first := c.Args[0]
+	switch {
+	case name == "decimal" && len(a.pos) == 1:
+		fr.note("FC144", fr.f.span(first), a.pos[0].is(dataflow.KindFloat), "a decimal can't be made of a float", `write it as a text: decimal("1.2")`)
+	case goesThrough[name], (name == "min" || name == "max") && len(a.pos) == 1:
+		fr.iterated(first, a.pos[0])
+	}
+	key, ok := keyword(c, "key").(*syntax.LambdaExpr)
+	if !ok || len(key.Params) != 1 || nameOf(key.Params[0]) == nil || a.rest {
+		return
+	}
+	item := itemOf(a.pos[0])
+	if len(a.pos) > 1 {
+		item = nil
+	}
+	before := fr.vars
+	fr.vars = maps.Clone(before)
+	fr.vars[fr.f.first(nameOf(key.Params[0]))] = item
+	fr.eval(key.Body)
+	fr.vars = before
 }
 
 func builtin(name string, a arguments) *val {

@@ -160,6 +160,8 @@ func (fr *frame) binary(e *syntax.BinaryExpr) *val {
 	case syntax.EQL, syntax.NEQ:
 		fr.compared(x, y)
 		fr.compared(y, x)
+		fr.floatBeside(e, x, y)
+		fr.mixed(e.Op, e, x, y)
 		if y != nil && y.kind == isNone {
 			fr.askedFor(x, fr.f.span(e))
 		}
@@ -172,6 +174,8 @@ func (fr *frame) binary(e *syntax.BinaryExpr) *val {
 		}
 		return typed(dataflow.Bool)
 	case syntax.LT, syntax.LE, syntax.GT, syntax.GE:
+		fr.floatBeside(e, x, y)
+		fr.mixed(e.Op, e, x, y)
 		return typed(dataflow.Bool)
 	case syntax.AND, syntax.OR:
 		fr.askedFor(x, fr.f.span(e.X))
@@ -209,8 +213,8 @@ func (fr *frame) arithmetic(op syntax.Token, at syntax.Node, x, y *val) *val {
 	}
 	switch op {
 	case syntax.PLUS, syntax.MINUS, syntax.STAR, syntax.SLASH, syntax.SLASHSLASH, syntax.PERCENT:
-		mixed := x.is(dataflow.KindFloat) && y.is(dataflow.KindDecimal) || x.is(dataflow.KindDecimal) && y.is(dataflow.KindFloat)
-		fr.note("FC144", fr.f.span(at), mixed, "a float and a decimal can't be reckoned with each other", `write the number as a decimal: decimal("1.2")`)
+		fr.floatBeside(at, x, y)
+		fr.mixed(op, at, x, y)
 	default:
 		return nil
 	}
@@ -234,6 +238,12 @@ func (fr *frame) arithmetic(op syntax.Token, at syntax.Node, x, y *val) *val {
 		return typed(dataflow.Float)
 	}
 	return typed(dataflow.Int)
+}
+
+// floatBeside looks at whether a float stands beside a decimal.
+func (fr *frame) floatBeside(at syntax.Node, x, y *val) {
+	mixed := x.is(dataflow.KindFloat) && y.is(dataflow.KindDecimal) || x.is(dataflow.KindDecimal) && y.is(dataflow.KindFloat)
+	fr.note("FC144", fr.f.span(at), mixed, "a float and a decimal can't be reckoned with each other", `write the number as a decimal: decimal("1.2")`)
 }
 
 // merged is a | b of dicts and records.

@@ -49,12 +49,12 @@ app.start()
 			f.walk(func(n syntax.Node) {
 				switch n := n.(type) {
 				case *syntax.BinaryExpr:
-					if format, ok := text(n.X); ok && n.Op == syntax.PERCENT {
+					if format, ok := joinedText(n.X); ok && n.Op == syntax.PERCENT {
 						p.percent(f, n, format)
 					}
 				case *syntax.CallExpr:
 					if dot, ok := n.Fn.(*syntax.DotExpr); ok && dot.Name.Name == "format" {
-						if format, ok := text(dot.X); ok {
+						if format, ok := joinedText(dot.X); ok {
 							p.braces(f, n, format)
 						}
 					}
@@ -166,4 +166,17 @@ func (p *pass) braces(f *file, call *syntax.CallExpr, format string) {
 	if auto > position {
 		p.report(f.span(call), fmt.Sprintf("the text has %d places for values, and gets %d", auto, position), `write "{} is {}".format(a, b)`)
 	}
+}
+
+// joinedText is the value of a string literal, or of several that are added.
+func joinedText(e syntax.Expr) (string, bool) {
+	switch e := e.(type) {
+	case *syntax.ParenExpr:
+		return joinedText(e.X)
+	case *syntax.BinaryExpr:
+		x, ok := joinedText(e.X)
+		y, also := joinedText(e.Y)
+		return x + y, ok && also && e.Op == syntax.PLUS
+	}
+	return text(e)
 }

@@ -9,6 +9,9 @@ import (
 // isMoney reports whether money goes by a name, with a word of its own within it:
 // "unit_price", not "priceless".
 func isMoney(name string) bool {
+	if endsIn(name, "factor", "ratio", "percent", "percentage", "pct", "share", "index", "score", "weight", "load", "growth") { // of money, but none
+		return false
+	}
 	return hasWord(name, "price", "amount", "total", "subtotal", "cost", "fee", "salary", "balance", "revenue",
 		"tax", "vat", "discount", "payment", "refund", "invoice", "money", "net", "gross")
 }

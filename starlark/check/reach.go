@@ -11,11 +11,14 @@ import (
 // file it stands in; nil if it is another.
 func (p *pass) called(f *file, call *syntax.CallExpr) (*file, *syntax.DefStmt) {
 	id, ok := call.Fn.(*syntax.Ident)
-	if !ok {
+	if !ok || outside(id) {
 		return nil, nil
 	}
 	if def := f.functions()[f.first(id)]; def != nil {
 		return f, def
+	}
+	if f.isLocal(id) {
+		return nil, nil
 	}
 	for _, st := range f.tree.Stmts {
 		load, ok := st.(*syntax.LoadStmt)

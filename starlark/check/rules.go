@@ -42,6 +42,7 @@ var rules = []Rule{
 	neverSet,
 	readAsNone,
 	digitsTooMany,
+	mixedKinds,
 	moneyInFloat,
 	modelUnused,
 	timeAsText,

@@ -478,6 +478,904 @@ app.register("w", wf.build())
 app.expose(Thing)
 app.start()
 `},
+	{name: "unused in nested fn", code: "FC132", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    def inner(a):
+        b = a + 1
+        return a
+    return inner(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "used in closure", code: "FC132", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    b = n + 1
+    def inner():
+        return b
+    return inner()
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "used in lambda", code: "FC132", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    b = n + 1
+    return sorted(xs, key = lambda x: x - b)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "tuple unpack", code: "FC132", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    a, b = n, 2
+    return a
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "set in branch", code: "FC132", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    if n:
+        b = 1
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "loop var", code: "FC132", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    out = 0
+    for x in xs:
+        out += 1
+    return out
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "default dict nested", code: "FC134", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return add(n)
+
+def add(n, into = {}):
+    into.setdefault("a", []).append(n)
+    return into
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "default copied", code: "FC134", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return add(n)
+
+def add(n, into = {}):
+    into = dict(into)
+    into["a"] = n
+    return into
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "default passed always, but shared", code: "FC134", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return add(n, [])
+
+def add(n, into = []):
+    into.append(n)
+    return into
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "dict during loop", code: "FC136", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    d = {"a": 1}
+    for k in d:
+        d[k] = n
+    return d
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "over copy", code: "FC136", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    d = {"a": 1}
+    for k in list(d):
+        d[k] = n
+    return d
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "over items", code: "FC136", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    d = {"a": 1}
+    for k, v in d.items():
+        d[k] = n
+    return d
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "break after", code: "FC136", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    ys = [1, 2]
+    for y in ys:
+        if y == n:
+            ys.remove(y)
+            break
+    return ys
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "lambda args", code: "FC140", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    f = add
+    return add(n, b = 1, c = 2)
+
+def add(a, b):
+    return a + b
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "star args", code: "FC140", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return add(*[n, 1])
+
+def add(a, b):
+    return a + b
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "loaded fn", code: "FC140", text: `load("lib.star", "add")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return add(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`, beside: map[string]string{"lib.star": `def add(a, b):
+    return a + b
+`}},
+	{name: "shadowed by local", code: "FC140", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    add = lambda x: x
+    return add(n)
+
+def add(a, b):
+    return a + b
+
+def _u():
+    return add(1, 2)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "multi-line format", code: "FC141", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return ("%s is %d and" +
+        " %s") % (name, n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "format w percent", code: "FC141", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "100%% of %s" % name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "tuple var", code: "FC141", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    t = (name, n)
+    return "%s and %s" % t
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "dict places", code: "FC141", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "%(a)s" % {"a": n}
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "braces escaped", code: "FC141", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "{{x}} {}".format(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "brace attr", code: "FC141", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "{a.b}".format(a = n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "mutual", code: "FC142", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return even(n)
+
+def even(n):
+    return True if n == 0 else odd(n - 1)
+
+def odd(n):
+    return False if n == 0 else even(n - 1)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "across files", code: "FC142", text: `load("lib.star", "walk")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return walk(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`, beside: map[string]string{"lib.star": `def walk(n):
+    return [walk(i) for i in range(n)]
+`}},
+	{name: "text in for", code: "FC143", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    out = []
+    for c in name:
+        out.append(c)
+    return out
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "text to list()", code: "FC143", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return list(name)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "text to sorted", code: "FC143", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return sorted(name)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "text to set", code: "FC143", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return len(set(name))
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "enumerate text", code: "FC143", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [i for i, c in enumerate(name)]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "len of text", code: "FC143", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return len(name)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "float in aggregate", code: "FC144", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"total": decimal(12, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.total + 0.5
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "decimal cmp float", code: "FC144", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"total": decimal(12, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.total > 0.5
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "decimal from float", code: "FC144", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return decimal(0.5) + n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "decimal of int", code: "FC144", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"total": decimal(12, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.total * 2
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "augmented", code: "FC144", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    t = decimal("0")
+    for x in xs:
+        t += 0.1
+    return t
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "in list", code: "FC145", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    if row.status in ("new", "payd"):
+        return 1
+    return 2
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "in comprehension", code: "FC145", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [r.name for r in ctx.run(Thing.list, limit = 5).records if r.status != "opne"]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "dict get by status", code: "FC145", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return {"new": 1, "payd": 2}[row.status]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "lower", code: "FC145", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.status.upper() == "NEW"
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "status through fn", code: "FC145", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return isnew(ctx.run(Thing.read, id = n))
+
+def isnew(row):
+    return row.status == "nwe"
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "attr in lambda", code: "FC146", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    rows = ctx.run(Thing.list, limit = 5).records
+    return sorted(rows, key = lambda r: r.nmae)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "attr after merge", code: "FC146", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n) | {"extra": 1}
+    return row["extra"]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "record of input list", code: "FC146", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, lines):
+    return [l.qyt for l in lines]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"lines": list({"sku": str, "qty": int}, max_length = 5)})
+app.start()
+`},
+	{name: "has in", code: "FC146", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.note if "note" in row else None
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "upsert part", code: "FC147", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    w = {"nmae": name}
+    return ctx.run(Thing.upsert, where = w, create = {"n": n, "name": name}, update = {})
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "filter built", code: "FC147", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    f = {}
+    if n:
+        f["nn"] = n
+    return ctx.run(Thing.list, filter = f, limit = 3).records
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "fits by fn", code: "FC148", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return setst(ctx, n, "payed")
+
+def setst(ctx, id, to):
+    return ctx.run(Thing.update, id = id, fields = {"status": to})
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "limit too large", code: "FC148", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return ctx.run(Thing.list, limit = 100000).records
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "global counter", code: "FC149", text: `COUNT = 0
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    COUNT += 1
+    return COUNT
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "set in loop before", code: "FC149", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    for x in xs:
+        t = 0
+        t += x
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "float of input", code: "FC230", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"unit_price": field(float, optional = True)})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "price_factor", code: "FC230", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"price_factor": float, "cost_center_load": float})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "ts names", code: "FC232", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"starts_at": str, "format_date": str})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "combat", code: "FC232", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"combat": str, "candidate": str, "update": str})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "id uuid", code: "FC234", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"id": uuid})
+Part = db.model("Part", {"thing_id": uuid})
+app = Nexus()
+app.expose(Thing, Part)
+app.start()
+`},
+	{name: "external id", code: "FC234", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"thing_id": str, "stripe_id": str})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "when const tmpl", code: "FC365", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("LogNode", "l", {"message": "x"}, when = True)
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "node unused nested ref", code: "FC363", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+a = wf.add_node(Thing.list, "a", {"limit": 5})
+wf.add_node("LogNode", "l", {"message": "n ${input.n}"})
+app = Nexus()
+app.register("w", wf.build(output = {}))
+app.expose(Thing)
+app.start()
+`},
+	{name: "node in fields", code: "FC363", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+a = wf.add_node(Thing.list, "a", {"limit": 5})
+wf.add_node("LogNode", "l", {"message": "x", "fields": {"n": {"m": [a.count]}}})
+wf.add_node("LogNode", "k", {"message": "n ${input.n}"})
+app = Nexus()
+app.register("w", wf.build(output = {}))
+app.expose(Thing)
+app.start()
+`},
+	{name: "input in when", code: "FC364", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("LogNode", "l", {"message": "x ${input.n} ${input.name}"}, when = wf.input.big)
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "input in map with", code: "FC364", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int})
+def f(x, k):
+    return x + k
+m = wf.add_node("MapNode", "m", {"items": [1, 2], "fn": f, "as": "x", "with": {"k": wf.input.n}})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "template foreign", code: "FC374", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("LogNode", "l", {"message": "n is {{ input.n }} ${input.name} ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "json braces", code: "FC374", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("LogNode", "l", {"message": "{n} ${input.n} ${input.name} ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "text and id", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return "no. " + row.id
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "text and str of id", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return "no. " + str(row.id)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "input text and number", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return name + n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "in a comprehension", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    return [r.due + 7 for r in ctx.run(Thing.list, limit = 3).records]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "through a function", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return late(ctx, row)
+
+def late(ctx, row):
+    return row.due <= ctx.now()
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "days of it", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return (ctx.now().date - row.due).days > 3
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "equal to text", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.due == "2026-01-01"
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "enum equal to text", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.status == "new"
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "decimal and int", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str, "due": date, "at": datetime, "price": decimal(9, 2)})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.price + n > 5
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "either", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    v = name if n else n
+    return v + 1
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "text times", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "-" * n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
 }
 
 func TestShapesOfWhatRulesAreAbout(t *testing.T) {

@@ -12,7 +12,7 @@ import (
 // functions do, and not about an app.
 var ofTests = []*Rule{
 	&localUnused, &keyTwice, &changedWhileRead, &wrongArguments, &formatMismatch, &recursion, &textIterated, &floatBesideDecimal, &wordImpossible,
-	&partMissing, &namesPassedOn, &textUnfit, &neverSet, &readAsNone, &neverReached, &noEffect, &comparedToItself, &conditionTwice,
+	&partMissing, &namesPassedOn, &textUnfit, &neverSet, &readAsNone, &mixedKinds, &neverReached, &noEffect, &comparedToItself, &conditionTwice,
 }
 
 // RunTests returns what is to be said of a file with tests of an app: what

@@ -38,17 +38,12 @@ app.start()
 `,
 	find: func(p *pass) {
 		for _, f := range p.files {
-			defs := f.functions()
 			f.walk(func(n syntax.Node) {
 				call, ok := n.(*syntax.CallExpr)
 				if !ok {
 					return
 				}
-				id, ok := call.Fn.(*syntax.Ident)
-				if !ok {
-					return
-				}
-				if def := defs[f.first(id)]; def != nil && !p.failed(f.span(call)) {
+				if _, def := p.called(f, call); def != nil && !p.failed(f.span(call)) {
 					p.arguments(f, call, def)
 				}
 			})
@@ -59,12 +54,16 @@ app.start()
 // functions are the functions of the file by the name they are bound to, those
 // whose name is bound once.
 func (f *file) functions() map[*syntax.Ident]*syntax.DefStmt {
+	if f.fns != nil {
+		return f.fns
+	}
 	defs := map[*syntax.Ident]*syntax.DefStmt{}
 	f.walk(func(n syntax.Node) {
 		if def, ok := n.(*syntax.DefStmt); ok && f.bound[f.first(def.Name)] == 1 {
 			defs[f.first(def.Name)] = def
 		}
 	})
+	f.fns = defs
 	return defs
 }
 
