@@ -235,6 +235,36 @@ func TestLoadOfDeclarationsIsUsed(t *testing.T) {
 
 var update = flag.Bool("update", false, "rewrite docs/rules.md")
 
+// A fix takes out what it is about and nothing else of its lines.
+func TestLoadsAreTakenOutAlone(t *testing.T) {
+	const rest = head + "T = db.model(\"T\", {\"n\": field(int, default = X)})\napp = Nexus()\napp.expose(T)\napp.start()\n"
+	for _, tt := range []struct{ before, after string }{
+		{"load(\"@stdlib//math.star\", \"pow\"); X = 3\n", "X = 3\n"},
+		{"X = 3; load(\"@stdlib//math.star\", \"pow\")\n", "X = 3\n"},
+		{"load(\n    \"@stdlib//math.star\",\n    \"pow\",\n)  # why\nX = 3\n", "X = 3\n"},
+		{"load(\"@stdlib//math.star\", \"pow\", \"floor\")\nX = floor(3)\n", "load(\"@stdlib//math.star\", \"floor\")\nX = floor(3)\n"},
+		{"load(\"@stdlib//math.star\", \"floor\", p = \"pow\")\nX = floor(3)\n", "load(\"@stdlib//math.star\", \"floor\")\nX = floor(3)\n"},
+		{"load(\"@stdlib//math.star\", p = \"pow\", f = \"floor\")\nX = f(3)\n", "load(\"@stdlib//math.star\", f = \"floor\")\nX = f(3)\n"},
+		{"load(\n    \"@stdlib//math.star\",\n    \"ceil\",\n    \"floor\",\n    'pow',\n)\nX = floor(3)\n", "load(\n    \"@stdlib//math.star\",\n    \"floor\",\n)\nX = floor(3)\n"},
+		{"load(\"@stdlib//math.star\", \"floor\",  # down\n    \"pow\")\nX = floor(3)\n", "load(\"@stdlib//math.star\", \"floor\",  # down\n    \"pow\")\nX = floor(3)\n"},
+	} {
+		text := tt.before + rest
+		for range 3 {
+			ds := run(t, text)
+			if dataflow.HasErrors(ds) {
+				t.Fatal(text, show(ds))
+			}
+			changed, _ := check.Fix([]check.Source{{Path: "app.star", Text: text}}, ds, false)
+			if changed["app.star"] != "" {
+				text = changed["app.star"]
+			}
+		}
+		if diff := cmp.Diff(tt.after+rest, text); diff != "" {
+			t.Errorf("%s%s", tt.before, diff)
+		}
+	}
+}
+
 func TestPageOfRulesIsUpToDate(t *testing.T) {
 	path := filepath.Join("..", "..", "docs", "rules.md")
 	want := "<!-- Made from starlark/check by: go test ./starlark/check -run PageOfRules -update -->\n\n" + check.Markdown()

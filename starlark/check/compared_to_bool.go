@@ -8,7 +8,7 @@ import (
 )
 
 var comparedToBool = Rule{
-	Code: "FC802", severity: dataflow.SeverityInfo, Fixes: true,
+	Code: "FC802", severity: dataflow.SeverityInfo, Fixes: true, unsafe: true,
 	Bad: `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"done": bool, "n": int})
 

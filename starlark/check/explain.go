@@ -66,6 +66,9 @@ func Markdown() string {
 			if r.Fixes {
 				fixable = " `--fix` mends it."
 			}
+			if r.unsafe {
+				fixable = " `--unsafe-fixes` mends it."
+			}
 			fmt.Fprintf(&b, "\n### %s: %s\n\n%s%s\n\n```python\n%s```\n\nbetter:\n\n```python\n%s```\n", c.Code, c.Title, c.Doc, fixable, r.Bad, r.Good)
 		}
 	}

@@ -88,10 +88,67 @@ func (p *pass) unusedLoads(f *file, load *syntax.LoadStmt, used map[string]bool)
 	}
 	for _, i := range unused {
 		d := p.report(f.span(load.To[i]), fmt.Sprintf("%s is loaded and never used", load.To[i].Name), "leave it out")
-		if len(unused) == len(load.To) {
-			d.Fixes = append(d.Fixes, dataflow.Fix{Message: "remove the load", Safe: true, Edits: []dataflow.Edit{{Span: f.linesOf(load)}}})
+		at, ok := f.aroundLoad(load), true
+		message := "remove the load"
+		if len(unused) < len(load.To) {
+			at, ok = f.aroundName(load, i)
+			message = "remove the name"
+		}
+		if ok {
+			d.Fixes = append(d.Fixes, dataflow.Fix{Message: message, Safe: true, Edits: []dataflow.Edit{{Span: at}}})
 		}
 	}
+}
+
+// aroundLoad is what is to be taken out with a load: its lines, or what it has of
+// lines that it shares with other statements.
+func (f *file) aroundLoad(load *syntax.LoadStmt) dataflow.Span {
+	own := f.span(load)
+	for i, st := range f.tree.Stmts {
+		if st != syntax.Stmt(load) {
+			continue
+		}
+		if i+1 < len(f.tree.Stmts) {
+			if next := f.span(f.tree.Stmts[i+1]); next.Start.Line == own.End.Line {
+				return dataflow.Span{File: f.Path, Start: own.Start, End: next.Start}
+			}
+		}
+		if i > 0 {
+			if before := f.span(f.tree.Stmts[i-1]); before.End.Line == own.Start.Line {
+				return dataflow.Span{File: f.Path, Start: before.End, End: own.End}
+			}
+		}
+	}
+	return f.linesOf(load)
+}
+
+// aroundName is what is to be taken out with one name of a load, the comma among
+// it; not ok where that can't be told, or has a comment in it.
+func (f *file) aroundName(load *syntax.LoadStmt, i int) (dataflow.Span, bool) {
+	begin := func(i int) dataflow.Pos {
+		at := f.span(load.To[i]).Start
+		if load.To[i].NamePos == load.From[i].NamePos { // "name", where another has its_name = "name"
+			at.Col--
+		}
+		return at
+	}
+	end := func(i int) dataflow.Pos {
+		at := f.span(load.From[i]).End
+		at.Col++
+		return at
+	}
+	at := dataflow.Span{File: f.Path, Start: begin(i), End: end(i)}
+	if i > 0 {
+		at.Start = end(i - 1)
+	} else {
+		at.End = begin(1)
+	}
+	from, to := offset(f.Text, at.Start), offset(f.Text, at.End)
+	if from < 0 || to < from {
+		return at, false
+	}
+	gone := f.Text[from:to]
+	return at, !strings.Contains(gone, "#") && strings.Count(gone, `"`)+strings.Count(gone, "'") == 2 && strings.Count(gone, ",") == 1
 }
 
 // linesOf is all the lines a statement is on.

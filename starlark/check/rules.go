@@ -14,6 +14,7 @@ type Rule struct {
 	Bad, Good string
 	Fixes     bool // some of its findings come with a fix
 
+	unsafe   bool // they may change what the app does
 	severity dataflow.Severity
 	whole    bool // it says nothing of an app with errors, where what is missing may be at fault
 	find     func(*pass)
