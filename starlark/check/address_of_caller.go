@@ -62,6 +62,9 @@ app.start()
 func beginsWithInput(v any) bool {
 	if t, ok := v.(*dataflow.Template); ok && len(t.Parts) > 0 {
 		v = t.Parts[0]
+		if scheme, ok := v.(string); ok && len(t.Parts) > 1 && (scheme == "https://" || scheme == "http://") {
+			v = t.Parts[1]
+		}
 	}
 	r, ok := v.(dataflow.Ref)
 	return ok && r.Root == dataflow.RootInput

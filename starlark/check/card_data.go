@@ -37,6 +37,7 @@ Payment = db.model("Payment", {
 // isCardData reports whether a name is one of a card's own data: "card_number",
 // not "card_last4".
 func isCardData(name string) bool {
+	name = strings.ToLower(name) // cardNumber, too
 	switch name {
 	case "cvv", "cvv2", "cvc", "cvc2", "credit_card", "pan":
 		return true

@@ -4,6 +4,7 @@ import (
 	"fmt"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"go.starlark.net/syntax"
 )
 
 var fieldsOfCaller = Rule{
@@ -31,12 +32,30 @@ app.register("make", wf.build(output = {"order": order.id}))
 app.start()
 `,
 	find: func(p *pass) {
-		for _, name := range []string{"fields", "create", "update"} {
-			p.wholeInputs(name, func(w *dataflow.Workflow, op string, in *dataflow.Field, at dataflow.Span) {
-				if in.Type.Kind == dataflow.KindJSON || in.Type.Kind == dataflow.KindAny {
-					p.report(at, fmt.Sprintf("callers of %s may set every field of the row", w.Name), fmt.Sprintf("declare what they may set: input = {%q: {\"note\": str}}", in.Name))
-				}
-			})
+		tell := func(w *dataflow.Workflow, _ string, in *dataflow.Field, at dataflow.Span) {
+			if in.Type.Kind == dataflow.KindJSON || in.Type.Kind == dataflow.KindAny {
+				p.report(at, fmt.Sprintf("callers of %s may set every field of the row", w.Name), fmt.Sprintf("declare what they may set: input = {%q: {\"note\": str}}", in.Name))
+			}
 		}
+		for _, name := range []string{"fields", "create", "update"} {
+			p.wholeInputs(name, tell)
+		}
+		p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
+			syntax.Walk(def, func(n syntax.Node) bool {
+				c, ok := runOf(n)
+				if !ok || c.kind != "create" { // whose arguments are the fields
+					return true
+				}
+				for _, e := range c.Args[1:] {
+					if spread, ok := e.(*syntax.UnaryExpr); ok && spread.Op == syntax.STARSTAR {
+						e = spread.X
+					}
+					if in := inputOf(w, f.parameter(def, e)); in != nil {
+						tell(w, c.kind, in, f.span(e))
+					}
+				}
+				return true
+			})
+		})
 	},
 }

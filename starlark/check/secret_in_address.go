@@ -45,4 +45,4 @@ app.start()
 }
 
 // keyInQuery matches a secret's name in the query of a URL, with a value.
-var keyInQuery = lazyregexp.New(`(?i)^(https?://|\$\{)\S*[?&](api_?key|access_token|auth_token|token|secret|client_secret|password|passwd)=\S`)
+var keyInQuery = lazyregexp.New(`(?i)^(https?://|\$\{)\S*[?&](api_?key|access_token|auth_token|token|secret|client_secret|password|passwd)=(\S|$)`)

@@ -1376,6 +1376,551 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
 app.start()
 `},
+	{name: "secret header literal", code: "FC510", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("HTTPRequestNode", "h", {"url": "https://a.example/x", "headers": {"Authorization": "Bearer abcdefgh12345678"}})
+wf.add_node("LogNode", "l", {"message": "${input.n} ${input.name} ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "secret header env", code: "FC510", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("HTTPRequestNode", "h", {"url": "https://a.example/x", "headers": {"Authorization": "Bearer ${env.HOME}"}})
+wf.add_node("LogNode", "l", {"message": "${input.n} ${input.name} ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "env default secret", code: "FC510", text: `KEY = env("API_KEY", default = "sk_live_abcdef0123456789")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return KEY + name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "field named token", code: "FC510", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"token": field(str, doc = "a_token_of_yours")})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "compare hmac in helper", code: "FC522", text: `load("@stdlib//crypto.star", "hmac_sha256")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    want = hmac_sha256("k", name)
+    if not want == token:
+        fail("no")
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "compare in", code: "FC522", none: true, text: `load("@stdlib//crypto.star", "hmac_sha256", "equal")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    want = hmac_sha256("k", name)
+    return equal(want, token)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "compare module", code: "FC522", text: `load("@stdlib//crypto.star", "crypto")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return crypto.hmac_sha256("k", name) == token
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "http const", code: "FC512", text: `URL = "http://rates.example.com"
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return URL + name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "http message", code: "FC512", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    fail("write http:// or https://")
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "http check", code: "FC512", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return name.startswith("http://")
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "url of caller part", code: "FC518", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node("HTTPRequestNode", "h", {"url": "https://${input.name}/x"})
+wf.add_node("LogNode", "l", {"message": "${input.n} ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "url of caller handler", code: "FC518", text: `load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return http.get(ctx, name).body
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "url path of caller handler", code: "FC518", none: true, text: `load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return http.get(ctx, "https://a.example/%s" % name).body
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "filter of caller handler", code: "FC519", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, f):
+    return ctx.run(Thing.bulk_delete, filter = f)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"f": json})
+app.start()
+`},
+	{name: "filter part of caller", code: "FC519", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, f):
+    return ctx.run(Thing.bulk_delete, filter = {"n": f})
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"f": int})
+app.start()
+`},
+	{name: "fields of caller handler", code: "FC520", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, f):
+    return ctx.run(Thing.update, id = 1, fields = f)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"f": json})
+app.start()
+`},
+	{name: "fields of caller kwargs", code: "FC520", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, f):
+    return ctx.run(Thing.create, **f)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"f": json})
+app.start()
+`},
+	{name: "key in address handler", code: "FC517", text: `load("@stdlib//http.star", "http")
+KEY = env("HOME", default = "")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return http.get(ctx, "https://a.example/x?api_key=" + KEY).body
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "page token", code: "FC517", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "https://a.example/x?page_token=" + name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "card", code: "FC514", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"cardNumber": str, "card_last4": str, "postcard_number": str})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "discard", code: "FC514", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"postcard_number": str, "card_type": str})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "password salted", code: "FC511", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"password_digest": str, "password_changed": bool})
+app = Nexus()
+app.expose(Thing, operations = ["create"])
+app.start()
+`},
+	{name: "password opt", code: "FC511", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"admin_password": field(str, optional = True)})
+app = Nexus()
+app.expose(Thing)
+app.start()
+`},
+	{name: "first of list var", code: "FC433", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    rows = ctx.run(Thing.list, filter = {"n": n}, limit = 1).records
+    return rows[0].name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "first of list guarded", code: "FC433", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    rows = ctx.run(Thing.list, filter = {"n": n}, limit = 1).records
+    return rows[0].name if rows else None
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "first of list guarded if", code: "FC433", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    rows = ctx.run(Thing.list, filter = {"n": n}, limit = 1).records
+    if not rows:
+        fail("none")
+    return rows[0].name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "answer dropped", code: "FC434", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    ctx.run(Thing.count, filter = {"n": n})
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "handler circle", code: "FC435", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return ctx.workflow("do", n = n, name = name, token = token, xs = xs)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "unknown workflow", code: "FC440", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return ctx.workflow("dou", n = n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "recursion via handler", code: "FC435", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return ctx.workflow("other", n = n)
+
+def other(ctx, n):
+    return ctx.workflow("do", n = n, name = "", token = "", xs = [])
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.handler("other", other, input = {"n": int})
+app.start()
+`},
+	{name: "never reached after if", code: "FC803", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    if n:
+        return 1
+    else:
+        fail("x")
+    return 2
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "never reached for", code: "FC803", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    for x in xs:
+        continue
+        print(x)
+    return 2
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "reached", code: "FC803", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    for x in xs:
+        if x:
+            break
+    return 2
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "no effect attr", code: "FC804", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    row.name
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "no effect cmp", code: "FC804", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    n == 3
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "string in middle", code: "FC804", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    "a note"
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "condition twice or", code: "FC808", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    if n == 1:
+        a = 1
+    elif n == 2:
+        a = 2
+    elif n == 1:
+        a = 3
+    else:
+        a = 4
+    return a
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "condition w call", code: "FC808", none: true, text: `load("@stdlib//random.star", "random")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    if random.int(ctx, 1, 2) == 1:
+        return 1
+    elif random.int(ctx, 1, 2) == 1:
+        return 2
+    return 3
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "itself attr", code: "FC807", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.name == row.name
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "itself minus", code: "FC807", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return n - n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "itself idx", code: "FC807", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return xs[0] == xs[1]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "hides param", code: "FC801", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    def f(list):
+        return list
+    return f(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "hides for", code: "FC801", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    for str in xs:
+        print(str)
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "fail no reason empty", code: "FC806", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    if n:
+        fail("")
+    return n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "id of request input str", code: "FC376", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+wf.add_node(Thing.update, "u", {"id": wf.input.n, "fields": {"total": wf.input.name}})
+wf.add_node("LogNode", "l", {"message": "x ${input.big}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "retry same starlark", code: "FC372", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+def f(n):
+    return n
+a = wf.add_node("StarlarkNode", "a", {"fn": f, "n": wf.input.n}, retry = retry(max = 2))
+wf.add_node("LogNode", "l", {"message": "${input.big} ${input.name}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
+	{name: "map of queries op", code: "FC373", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
+wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
+m = wf.add_node("MapNode", "m", {"items": [1, 2], "node": Thing.read, "as": "id"})
+wf.add_node("LogNode", "l", {"message": "${input.n} ${input.big} ${input.name}"})
+app = Nexus()
+app.register("w", wf.build())
+app.expose(Thing)
+app.start()
+`},
 }
 
 func TestShapesOfWhatRulesAreAbout(t *testing.T) {
