@@ -154,6 +154,9 @@ func (r referrer) empty(ctx context.Context, tx store.Tx, c Caller, to []any) er
 }
 
 func (r referrer) update(where query.Expr) *query.Update {
-	return &query.Update{Model: r.from.m, Where: where, Bump: r.from.version,
-		Set: []query.Assign{{Field: r.field, Value: nil}, {Field: r.from.updatedAt, Value: r.from.clock.tick()}}}
+	set := []query.Assign{{Field: r.field, Value: nil}}
+	if r.from.updatedAt >= 0 {
+		set = append(set, query.Assign{Field: r.from.updatedAt, Value: r.from.clock.tick()})
+	}
+	return &query.Update{Model: r.from.m, Where: where, Bump: r.from.version, Set: set}
 }

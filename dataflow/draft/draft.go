@@ -201,7 +201,14 @@ func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
 	case slices.Contains(c.Values, ""):
 		return "a value of its enum type is empty, and a field's can't be"
 	case strings.HasSuffix(c.Storage, "[]"):
-		return fmt.Sprintf("no type of field is kept as %s; the same as a jsonb would be a json: ALTER COLUMN %s TYPE jsonb USING to_jsonb(%s)", n.Type, c.Name, c.Name)
+		name, first := c.Name, ""
+		if !plain.Fits(name) || strings.ToLower(name) != name {
+			name = `"` + strings.ReplaceAll(name, `"`, `""`) + `"`
+		}
+		if n.Default != "" { // which is of the old type
+			first = "ALTER COLUMN " + name + " DROP DEFAULT, "
+		}
+		return fmt.Sprintf("no type of field is kept as %s; the same as a jsonb would be a json: %sALTER COLUMN %s TYPE jsonb USING to_jsonb(%s)", n.Type, first, name, name)
 	case n.Type == "":
 		return "it has no type, so that it may hold anything"
 	case w.typeOf(t, c) == "":

@@ -83,6 +83,17 @@ type pass struct {
 	found    []dataflow.Diagnostic
 }
 
+// ownModels are those whose tables are the app's to choose. How columns of
+// others are kept, and what indexes they have, is another program's.
+func (p *pass) ownModels() (own []*dataflow.Model) {
+	for _, m := range p.app.Models() {
+		if m.Database == nil || !m.Database.Options.ExistingSchemaMode {
+			own = append(own, m)
+		}
+	}
+	return own
+}
+
 // main is the app's own file, or nil if it can't be parsed.
 func (p *pass) main() *file {
 	for _, f := range p.files {

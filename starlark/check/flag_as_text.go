@@ -22,7 +22,7 @@ Task = db.model("Task", {
 })
 `,
 	find: func(p *pass) {
-		for _, m := range p.app.Models() {
+		for _, m := range p.ownModels() {
 			for _, f := range m.Fields {
 				flag := strings.HasPrefix(f.Name, "is_") || strings.HasPrefix(f.Name, "has_")
 				if flag && (f.Type.Kind == dataflow.KindString || f.Type.Kind == dataflow.KindInt) {

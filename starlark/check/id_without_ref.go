@@ -23,7 +23,7 @@ Order = db.model("Order", {
 })
 `,
 	find: func(p *pass) {
-		for _, m := range p.app.Models() {
+		for _, m := range p.ownModels() {
 			for _, f := range m.Fields {
 				if to := idOf(m, f); to != nil {
 					p.report(f.Span, fmt.Sprintf("%s.%s looks like the id of a %s, which nothing keeps true", m.Name, f.Name, to.Name),

@@ -22,7 +22,7 @@ Order = db.model("Order", {
 }, indexes = [index("status", "day")])
 `,
 	find: func(p *pass) {
-		for _, m := range p.app.Models() {
+		for _, m := range p.ownModels() {
 			for _, f := range m.Fields {
 				if !f.Index || f.System != dataflow.RoleNone {
 					continue

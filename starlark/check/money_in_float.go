@@ -30,10 +30,7 @@ Order = db.model("Order", {
 })
 `,
 	find: func(p *pass) {
-		for _, m := range p.app.Models() {
-			if m.Database != nil && m.Database.Options.ExistingSchemaMode {
-				continue // how the column is kept is another program's to say
-			}
+		for _, m := range p.ownModels() {
 			for _, f := range m.Fields {
 				if f.Type.Kind == dataflow.KindFloat && isMoney(f.Name) {
 					p.report(f.Span, fmt.Sprintf("%s.%s looks like money, which a float can't hold exactly", m.Name, f.Name), "write decimal(12, 2)")

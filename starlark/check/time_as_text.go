@@ -23,7 +23,7 @@ Task = db.model("Task", {
 })
 `,
 	find: func(p *pass) {
-		for _, m := range p.app.Models() {
+		for _, m := range p.ownModels() {
 			for _, f := range m.Fields {
 				if f.System != dataflow.RoleNone || f.Type.Kind != dataflow.KindString {
 					continue

@@ -39,7 +39,9 @@ func decodeInt(raw []byte) int64 {
 // decodeFloat reads a real or double precision.
 func decodeFloat(raw []byte) float64 {
 	if len(raw) == 4 {
-		return float64(math.Float32frombits(binary.BigEndian.Uint32(raw)))
+		f := math.Float32frombits(binary.BigEndian.Uint32(raw))
+		short, _ := strconv.ParseFloat(strconv.FormatFloat(float64(f), 'g', -1, 32), 64) // 0.1 stays 0.1, as the server writes it
+		return short
 	}
 	return math.Float64frombits(binary.BigEndian.Uint64(raw))
 }

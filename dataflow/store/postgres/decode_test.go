@@ -2,9 +2,12 @@ package postgres
 
 import (
 	"context"
+	"encoding/binary"
 	"fmt"
+	"math"
 	"math/rand/v2"
 	"regexp"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -194,5 +197,21 @@ func TestLowersToEveryCharacter(t *testing.T) {
 	}
 	if got := fmt.Sprintf("%q", lowersTo('σ')); got != "['σ' 'Σ']" && got != "['Σ' 'σ']" {
 		t.Errorf("σ stands for %s", got)
+	}
+}
+
+// TestRealAsTheServerWritesIt: a real of another program's table is the number
+// that was stored, not the binary fraction next to it.
+func TestRealAsTheServerWritesIt(t *testing.T) {
+	for text, want := range map[string]float64{"0.1": 0.1, "-3.4e38": -3.4e38, "16777216": 16777216, "1e-45": 1e-45, "infinity": math.Inf(1)} {
+		var raw [4]byte
+		f, err := strconv.ParseFloat(text, 32)
+		if err != nil {
+			t.Fatal(err)
+		}
+		binary.BigEndian.PutUint32(raw[:], math.Float32bits(float32(f)))
+		if got := decodeFloat(raw[:]); got != want {
+			t.Errorf("%s is read as %v", text, got)
+		}
 	}
 }

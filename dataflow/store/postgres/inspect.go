@@ -5,6 +5,7 @@ import (
 	"strconv"
 	"strings"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/query"
 )
@@ -110,7 +111,12 @@ func readColumn(r [][]byte) migrate.Column {
 			break
 		}
 		mod -= 4
-		c.Precision, c.Scale = mod>>16, mod&0x7ff
+		precision, scale := mod>>16, (mod&0x7ff^0x400)-0x400 // numeric(3,-2) counts in hundreds
+		if precision > dataflow.MaxDecimalDigits || scale < 0 || scale > precision {
+			c.Kind = ""
+			break
+		}
+		c.Precision, c.Scale = precision, scale
 	}
 	return c
 }
