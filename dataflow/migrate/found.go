@@ -1,5 +1,7 @@
 package migrate
 
+import "slices"
+
 // Found is a database as it was found, with what a Schema leaves out.
 type Found struct {
 	Schema *Schema
@@ -23,6 +25,14 @@ type FoundColumn struct {
 	RefAction string   // on delete, as the engine calls it
 	RefWide   bool     // the foreign key is over several columns
 	Remark    string   // what to know of it beside its field, which is %s in it
+}
+
+// Limit notes that a CHECK lets the column be these texts, and nothing else.
+func (c *FoundColumn) Limit(values []string) {
+	if len(c.Values) > 0 { // by another CHECK too
+		values = slices.DeleteFunc(values, func(v string) bool { return !slices.Contains(c.Values, v) })
+	}
+	c.Values = values
 }
 
 // NewFound collects what an engine finds.

@@ -144,6 +144,9 @@ func (t *tablePlan) sameKind(have, want *Column) bool {
 // sameRef reports whether a column refers to what the field does, with every
 // row looked at.
 func (t *tablePlan) sameRef(have, want *Column) bool {
+	if want.Ref == nil && have.Ref != nil && t.unsayable(have) {
+		return true
+	}
 	if t.refText(have.Ref) != t.refText(want.Ref) {
 		return false
 	}
@@ -151,6 +154,13 @@ func (t *tablePlan) sameRef(have, want *Column) bool {
 		t.indexes = append(t.indexes, Step{Action: CheckRef, Table: t.want, Column: want, Have: have, Busy: true})
 	}
 	return true
+}
+
+// unsayable reports whether a foreign key is none that a field can ask for: of
+// an id, or to what is no id. Another program has made it, and it stays.
+func (t *tablePlan) unsayable(have *Column) bool {
+	to := t.planner.have.Table(have.Ref.Table)
+	return have.ID || to != nil && have.Ref.Column != "" && have.Ref.Column != to.id()
 }
 
 // refText is what a reference leads to, by the names of the plan's end.

@@ -111,7 +111,7 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 		}},
 		{foundChecksQuery, func(r [][]byte) {
 			if values := readListCheck(string(r[2])); values != nil {
-				f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) { c.Values = values })
+				f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) { c.Limit(values) })
 			}
 		}},
 		{foundIndexesQuery, func(r [][]byte) { f.Indexes[string(r[0])] = append(f.Indexes[string(r[0])], string(r[1])) }},

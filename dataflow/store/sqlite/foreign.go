@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"errors"
 	"fmt"
 	"strings"
 
@@ -13,9 +14,40 @@ import (
 // says: text in an INTEGER would be read as 0. So each value of a table that is
 // not of our making is looked at before it is read.
 
-// adoptedTables finds the tables that another program has made, and that were
-// taken on without existing_schema_mode. Those of our making are STRICT, and say
-// of each column what it holds.
+// foreignTables is what there is to know of tables that another program has
+// made.
+type foreignTables struct {
+	all bool // every table is
+	// adopted are those that were taken on without existing_schema_mode.
+	adopted map[string]bool
+	// keyed are those whose primary key is not the number that SQLite gives each
+	// row: INT PRIMARY KEY. It takes null there, in each row.
+	keyed map[string]bool
+}
+
+const keyedQuery = `SELECT DISTINCT t.name FROM sqlite_schema AS t, pragma_index_list(t.name) AS i WHERE t.type = 'table' AND i.origin = 'pk'`
+
+// is reports whether a table is of another program's making: its columns may
+// hold what is no value of their fields.
+func (f *foreignTables) is(table string) bool { return f.all || f.adopted[table] }
+
+func findForeign(c *conn, db *dataflow.Database) (*foreignTables, error) {
+	f := &foreignTables{all: db.Options.ExistingSchemaMode, keyed: map[string]bool{}}
+	var err error
+	if f.adopted, err = adoptedTables(c); err != nil {
+		return nil, err
+	}
+	if f.all || len(f.adopted) > 0 {
+		err = c.query(keyedQuery, nil, func(r *sqlite.Stmt) { f.keyed[r.ColumnText(0)] = true })
+	}
+	return f, err
+}
+
+// errUnpicked stands for a row without an id that SQLite would not pick.
+var errUnpicked = errors.New("NOT NULL constraint failed")
+
+// adoptedTables finds the tables that are not of our making. Ours are STRICT,
+// and say of each column what it holds.
 func adoptedTables(c *conn) (map[string]bool, error) {
 	adopted := map[string]bool{}
 	err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {

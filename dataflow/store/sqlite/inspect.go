@@ -70,7 +70,7 @@ func inspect(c *conn) (*migrate.Schema, error) {
 	}
 	if err := c.query(refsQuery, nil, func(r *sqlite.Stmt) {
 		if col := tables[r.ColumnText(0)].Column(r.ColumnText(1)); col != nil {
-			col.Ref = &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3)), Column: r.ColumnText(4)}
+			col.Ref = readRef(tables, r)
 		}
 	}); err != nil {
 		return nil, err
@@ -79,6 +79,27 @@ func inspect(c *conn) (*migrate.Schema, error) {
 		return nil, err
 	}
 	return s, inspectSearches(c, tables)
+}
+
+// readRef reads a row of refsQuery. What it refers to may be written in capitals
+// or small letters, whatever its name is.
+func readRef(tables map[string]*migrate.Table, r *sqlite.Stmt) *migrate.Ref {
+	ref := &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3)), Column: r.ColumnText(4)}
+	if tables[ref.Table] == nil {
+		for name := range tables {
+			if strings.EqualFold(name, ref.Table) {
+				ref.Table = name
+			}
+		}
+	}
+	if to := tables[ref.Table]; to != nil && to.Column(ref.Column) == nil {
+		for i := range to.Columns {
+			if strings.EqualFold(to.Columns[i].Name, ref.Column) {
+				ref.Column = to.Columns[i].Name
+			}
+		}
+	}
+	return ref
 }
 
 // readColumn reads a row of columnsQuery. sql is the text of its table.

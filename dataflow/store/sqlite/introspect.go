@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -19,6 +20,10 @@ FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' 
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k WHERE t.type = 'table'`
 
 	foundIndexesQuery = `SELECT t.name, i.name FROM sqlite_schema AS t, pragma_index_list(t.name) AS i WHERE t.type = 'table' AND i.origin <> 'pk' ORDER BY i.name`
+
+	// A virtual table is none: its columns hold what its module makes of them. It
+	// keeps its own rows in tables beside it, which are for nobody else.
+	foundVirtualQuery = `SELECT name, type = 'virtual' FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow') AND name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY name`
 
 	foundOthersQuery = `SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger') AND name NOT LIKE 'fx\_%.%/%' ESCAPE '\' ORDER BY name`
 )
@@ -60,15 +65,14 @@ var listCheck = lazyregexp.New(`(?i)\bCHECK\s*\(\s*(\w+|"[^"]+"|\[[^\]]+\]|` + "
 var literalText = lazyregexp.New(`'((?:[^']|'')*)'`)
 
 // readChecks finds what CHECKs let columns be, in the text of a table.
-func readChecks(sql string) map[string][]string {
-	checks := map[string][]string{}
+func readChecks(sql string, note func(column string, values []string)) {
 	for _, m := range listCheck.FindAllStringSubmatch(sql, -1) {
-		column := strings.Trim(m[1], "\"[]`")
+		var values []string
 		for _, v := range literalText.FindAllStringSubmatch(m[2], -1) {
-			checks[column] = append(checks[column], strings.ReplaceAll(v[1], "''", "'"))
+			values = append(values, strings.ReplaceAll(v[1], "''", "'"))
 		}
+		note(strings.Trim(m[1], "\"[]`"), values)
 	}
-	return checks
 }
 
 // remark says what SQLite makes of a declared type that does not show in the
@@ -101,10 +105,21 @@ func found(c *conn) (*migrate.Found, error) {
 	}
 	f := migrate.NewFound(s, before)
 	f.Own = m.there
-	if err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
-		for column, values := range readChecks(r.ColumnText(1)) {
-			f.Note(r.ColumnText(0), column, func(c *migrate.FoundColumn) { c.Values = values })
+	virtual := map[string]bool{}
+	if err := c.query(foundVirtualQuery, nil, func(r *sqlite.Stmt) {
+		virtual[r.ColumnText(0)] = true
+		if r.ColumnBool(1) {
+			f.Others = append(f.Others, "virtual table "+r.ColumnText(0))
 		}
+	}); err != nil {
+		return nil, err
+	}
+	s.Tables = slices.DeleteFunc(s.Tables, func(t migrate.Table) bool { return virtual[t.Name] })
+	if err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
+		table := r.ColumnText(0)
+		readChecks(r.ColumnText(1), func(column string, values []string) {
+			f.Note(table, column, func(c *migrate.FoundColumn) { c.Limit(values) })
+		})
 	}); err != nil {
 		return nil, err
 	}
@@ -121,6 +136,11 @@ func found(c *conn) (*migrate.Found, error) {
 		{foundRefsQuery, func(r *sqlite.Stmt) {
 			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
 				c.RefTo, c.RefAction, c.RefWide = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
+				if t := s.Table(r.ColumnText(0)); t != nil && !c.RefWide {
+					if col := t.Column(r.ColumnText(1)); col != nil && col.Ref != nil {
+						c.RefTo = col.Ref.Column // as it is called
+					}
+				}
 			})
 		}},
 		{foundIndexesQuery, func(r *sqlite.Stmt) {

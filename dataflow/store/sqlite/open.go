@@ -49,23 +49,23 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 		return nil, nil, diags
 	}
 	c.SetBusyTimeout(busyTimeout)
-	adopted, err := adoptedTables(c)
+	foreign, err := findForeign(c, db)
 	if err != nil {
 		_ = c.close()
 		return nil, nil, append(diags, openFailure(db, p, err))
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
-	s := newStore(c, db, p, models, adopted, o)
+	s := newStore(c, db, p, models, foreign, o)
 	s.dir, s.absent = o.Dir, result.AbsentTables()
 	s.leaveOut(s.absent)
 	return s, &store.Migration{Database: p.name, Created: result.Created, Steps: result.Steps}, diags
 }
 
-func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, adopted map[string]bool, o store.Options) *Store {
+func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, foreign *foreignTables, o store.Options) *Store {
 	s := &Store{
-		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, storage, literal), adopted: adopted},
+		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, storage, literal), foreign: foreign},
 	}
-	s.tables = newTables(models, s.isForeign)
+	s.tables = newTables(models, foreign)
 	s.watch = store.NewWatch(db, o, s.explain)
 	if p.path != memory {
 		s.file = newFile(p.path)

@@ -24,7 +24,7 @@ func (s *Store) Share(ctx context.Context, db *dataflow.Database, o store.Option
 	}
 	shared := *s.shared
 	shared.of, shared.fingerprint = db, asked
-	t := &Store{shared: &shared, tables: newTables(models, shared.isForeign)}
+	t := &Store{shared: &shared, tables: newTables(models, s.foreign)}
 	t.watch = store.NewWatch(db, o, t.explain)
 	if same {
 		t.leaveOut(s.absent)

@@ -45,13 +45,7 @@ type shared struct {
 	name        string             // for people
 	fingerprint func() string      // of the schema that was asked for
 	absent      map[string]bool    // tables that it lacks
-	adopted     map[string]bool    // tables that another program has made
-}
-
-// isForeign reports whether a table is of another program's making: its
-// columns may hold what is no value of their fields.
-func (s *shared) isForeign(table string) bool {
-	return s.of.Options.ExistingSchemaMode || s.adopted[table]
+	foreign     *foreignTables
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {

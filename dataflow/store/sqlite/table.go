@@ -111,12 +111,14 @@ func (t *table) addColumn(f *dataflow.Field, foreign bool) {
 	t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ), foreign: foreign})
 }
 
-// newTables works out the tables of models and who refers to whom. foreign
-// says whether a table is of another program's making.
-func newTables(models []*dataflow.Model, foreign func(table string) bool) map[*dataflow.Model]*table {
+// newTables works out the tables of models and who refers to whom.
+func newTables(models []*dataflow.Model, foreign *foreignTables) map[*dataflow.Model]*table {
 	tables := make(map[*dataflow.Model]*table, len(models))
 	for _, m := range models {
-		tables[m] = newTable(m, foreign(m.Table))
+		tables[m] = newTable(m, foreign.is(m.Table))
+		if tables[m].foreign && foreign.keyed[m.Table] {
+			tables[m].autoID = false
+		}
 	}
 	for _, m := range models {
 		for _, f := range m.Fields {

@@ -115,7 +115,7 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 			if len(rows) > 1 {
 				prefix = "/" + strconv.Itoa(i)
 			}
-			return nil, t.spoil(t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix}, err))
+			return nil, t.spoil(t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix, adds: true}, err))
 		}
 	}
 	if t.strict { // once all are there: they may refer to one another
@@ -176,13 +176,16 @@ func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields 
 			id = vals[i]
 		}
 	}
+	if id == nil && !tab.autoID {
+		return nil, errUnpicked
+	}
 	if _, err := stmt.Step(); err != nil {
 		return nil, err
 	}
 	if err := stmt.Reset(); err != nil {
 		return nil, err
 	}
-	if id == nil && tab.autoID {
+	if id == nil {
 		id = t.c.LastInsertRowID()
 	}
 	return id, nil
@@ -311,11 +314,15 @@ type change struct {
 	vals    []any
 	prefix  string // of pointers into the row
 	where   query.Expr
+	adds    bool
 	deletes bool
 }
 
 // explain turns the error of a statement into what its caller is told.
 func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
+	if err == errUnpicked {
+		return store.Refused(tab.model, "NOT NULL of "+tab.model.ID().ColumnName(), c.prefix, err)
+	}
 	switch sqlite.ErrCode(err) {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return t.taken(ctx, tab, c, err)
@@ -354,14 +361,22 @@ func broken(tab *table, c change, err error) error {
 }
 
 // missingReference finds which references of a row lead nowhere: SQLite does
-// not say. If none does, the row is one that others refer to by an old id.
+// not say. If none does, it is one that is no field of the model.
 func (t *tx) missingReference(ctx context.Context, tab *table, c change, cause error) error {
 	e, err := t.missing(tab, c, cause)
 	switch {
 	case err != nil:
 		return toError(ctx, err)
-	case e == nil:
-		return t.stillReferred(tab, c, cause)
+	case e != nil:
+		return e
+	}
+	e = &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause,
+		Message: "a row that this one refers to does not exist"}
+	if !c.adds {
+		if r := t.referrer(tab, c.where, false); r != nil {
+			return r.refuses(tab, cause)
+		}
+		e.Message += ", or others still refer to this " + tab.model.Name + " by what it was"
 	}
 	return e
 }
