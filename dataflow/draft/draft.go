@@ -100,9 +100,15 @@ func (w *writer) wanted(table string) bool {
 var writable = lazyregexp.New(`^[\pL_][\pL\pN_$ -]*$`)
 var tableName = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word | dataflow.Dash | dataflow.Dollar | dataflow.Space}
 
+// longest is how many letters a name may have.
+const longest = 60
+
 // unfit says why a table can't be a model, or "".
 func (w *writer) unfit(t *migrate.Table) string {
-	if !tableName.Fits(t.Name) || len(t.Name) > 60 {
+	if len(t.Name) > longest {
+		return fmt.Sprintf("its name has more than %d letters; rename it, or serve a view of it by other means", longest)
+	}
+	if !tableName.Fits(t.Name) {
 		return "its name can't be written; rename it, or serve a view of it by other means"
 	}
 	if whole := w.Parts[t.Name]; whole != "" {
@@ -189,9 +195,17 @@ func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 // untyped says why a column has no field, or "".
 func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
 	n := w.Columns[t.Name+"."+c.Name]
+	alike := slices.IndexFunc(t.Columns, func(o migrate.Column) bool { return o.ID && strings.EqualFold(o.Name, c.Name) })
+	if alike < 0 {
+		alike = slices.IndexFunc(t.Columns, func(o migrate.Column) bool { return strings.EqualFold(o.Name, c.Name) })
+	}
 	switch {
-	case !writable.MatchString(c.Name) || len(c.Name) > 60:
+	case len(c.Name) > longest:
+		return fmt.Sprintf("its name has more than %d letters", longest)
+	case !writable.MatchString(c.Name):
 		return "its name can't be written"
+	case t.Columns[alike].Name != c.Name:
+		return "its name differs from that of " + t.Columns[alike].Name + " in case only"
 	case n.Generated:
 		return "the database works it out"
 	case strings.Contains(c.Kind, "enum") && c.Kind != "enum":
@@ -279,7 +293,7 @@ func (m *model) system() map[string]bool {
 func (w *writer) head() {
 	w.f("\"\"\"Written by flowctl introspect from a database that was there. It is yours to change.\"\"\"\n\n")
 	if !w.Own {
-		w.comment("Nothing of the database is altered. Its CHECKs, triggers and defaults are not in this file;\nthe database goes on holding to them. A field that is left out of a create is stored as null, not as the column's default.")
+		w.comment("Nothing of the database is altered. Its CHECKs, triggers and defaults are not in this file;\nthe database goes on holding to them. A field that is left out of a create is stored as null, not as the column's default.\nWhat a trigger makes of a row shows when it is read again.")
 	}
 	w.f("db = DataFlow(\n    database_url = env(\"DATABASE_URL\", default = %s),\n", quote(w.o.URL))
 	if !w.Own {
@@ -347,6 +361,10 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 			w.comment("deleting what %s refers to sets it to its default, which on_delete can't say", name)
 		}
 		options = options[1:]
+	} else if c.Ref != nil && c.Ref.Elsewhere {
+		w.comment("%s refers to %s of another schema, which this file does not have", name, c.Ref.Table)
+	} else if c.Ref != nil && c.Storage == "citext" {
+		w.comment("%s refers to %s by a citext, which ref(…) can't: an id in other letters is another to it", name, c.Ref.Table)
 	} else if c.Ref != nil || n.RefWide {
 		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
 	}
@@ -371,8 +389,10 @@ func (w *writer) remark(c *migrate.Column, n migrate.FoundColumn, name string) {
 	if w.Own {
 		return
 	}
-	if remark := cmp.Or(n.Remark, remarks[c.Storage]); remark != "" {
-		w.comment(remark, name)
+	for _, remark := range []string{remarks[c.Storage], n.Remark} {
+		if remark != "" {
+			w.comment(remark, name)
+		}
 	}
 	if len(c.Values) > 0 {
 		w.comment("%s is of an enum type: it sorts in the order of its values", name)
@@ -408,7 +428,7 @@ func call(typ string, options []string) string {
 // target writes the model that a column refers to, or "".
 func (w *writer) target(m *model, c *migrate.Column) string {
 	n := w.Columns[m.Name+"."+c.Name]
-	if c.Ref == nil || n.RefWide || c.ID {
+	if c.Ref == nil || c.Ref.Elsewhere || n.RefWide || c.ID || c.Storage == "citext" { // a ref is equal to the letter
 		return ""
 	}
 	i := slices.IndexFunc(w.models, func(o *model) bool { return o.Name == c.Ref.Table })

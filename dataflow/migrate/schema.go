@@ -66,6 +66,7 @@ type Ref struct {
 	Column    string `json:"-"` // the other table's primary key
 	Name      string `json:"-"` // of the constraint, where it was found with one
 	Unchecked bool   `json:"-"` // rows that were there before it have not been looked at
+	Elsewhere bool   `json:"-"` // the table is in another schema of the server
 }
 
 // Index is an index over columns of a table.

@@ -160,7 +160,7 @@ func (t *tablePlan) sameRef(have, want *Column) bool {
 // an id, or to what is no id. Another program has made it, and it stays.
 func (t *tablePlan) unsayable(have *Column) bool {
 	to := t.planner.have.Table(have.Ref.Table)
-	return have.ID || to != nil && have.Ref.Column != "" && have.Ref.Column != to.id()
+	return have.ID || have.Ref.Elsewhere || to != nil && have.Ref.Column != "" && have.Ref.Column != to.id()
 }
 
 // refText is what a reference leads to, by the names of the plan's end.

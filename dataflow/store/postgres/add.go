@@ -26,7 +26,7 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 			cols = append(cols, i)
 		}
 	}
-	if len(cols) == 0 || given && tab.autoID { // takes more than one statement, or another
+	if len(cols) == 0 || given && tab.autoID || s.diverts[m.Table] { // takes more than one statement, or another
 		err = s.Write(ctx, func(tx store.Tx) error {
 			ids, err := tx.Insert(ctx, m, fields, [][]any{row})
 			if err == nil {
@@ -38,7 +38,7 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 	}
 	var ids []any
 	err = s.persist(ctx, func(attempt int) (err error, again bool) {
-		ids, err, again = s.addOnce(ctx, attempt > 1, inserting{tab: tab, fields: fields, rows: [][]any{row}}, cols)
+		ids, err, again = s.addOnce(ctx, attempt > 1, inserting{tab: tab, fields: fields, rows: [][]any{row}, alone: true}, cols)
 		return err, again
 	})
 	switch {

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"strings"
 	"testing"
 	"time"
 
@@ -105,4 +106,25 @@ func TestAddingToTablesAltered(t *testing.T) {
 		t.Error(err)
 	}
 	wantThings(t, s, m, 3)
+}
+
+// TestAnIDFromWhoMayNotMoveTheSequence: as any other program could, the user of
+// another's table adds a row with an id.
+func TestAnIDFromWhoMayNotMoveTheSequence(t *testing.T) {
+	at := pgtest.URL(t)
+	config, _ := parseURL(at, false)
+	role := "adds_" + config.ConnConfig.Database
+	pgtest.Exec(t, at, "CREATE TABLE things (id bigserial PRIMARY KEY)", "CREATE ROLE "+role+" LOGIN",
+		"GRANT ALL ON things TO "+role, "GRANT USAGE ON SEQUENCE things_id_seq TO "+role)
+	t.Cleanup(func() { pgtest.Exec(t, at, "DROP OWNED BY "+role, "DROP ROLE "+role) })
+	db := database(strings.Replace(at, "flow@", role+"@", 1), model("Thing", "things"))
+	db.Options.ExistingSchemaMode = true
+	s := openTest(t, db)
+	id, err := s.Add(t.Context(), db.Models[0], []int{0}, []any{int64(50)})
+	if err != nil || id != int64(50) {
+		t.Errorf("%v, %v", id, err)
+	}
+	if next := ask(t, at, "SELECT nextval('things_id_seq')"); next != "1" {
+		t.Errorf("the sequence goes on with %s", next)
+	}
 }

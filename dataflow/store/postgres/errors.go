@@ -101,7 +101,7 @@ func stated(state string, err error) *dataflow.Error {
 			Message: "the database can't be written to", Hint: "the server has become a standby, or has default_transaction_read_only = on", Err: err}
 	case noPrivilege:
 		return &dataflow.Error{Code: "storage_read_only", Status: dataflow.StatusStorage,
-			Message: "the database can't be written to", Err: err}
+			Message: "the database does not let its user do that", Hint: "GRANT what is missing to the user of database_url; the log says on what", Err: err}
 	case diskFull:
 		return &dataflow.Error{Code: "storage_full", Status: dataflow.StatusStorage,
 			Message: "the database has no room left", Hint: "free some space on its disk", Err: err}

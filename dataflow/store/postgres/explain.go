@@ -27,6 +27,9 @@ type change struct {
 // server takes no questions in a transaction that failed, so it is undone
 // first, as it has to be anyway, up to the innermost savepoint.
 func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
+	if err == errDiverted {
+		return store.Refused(tab.model, "", c.prefix, err)
+	}
 	cause, ok := errors.AsType[*pgconn.PgError](err)
 	if !ok || t.c.lost() || ctx.Err() != nil {
 		return t.c.toError(ctx, err)

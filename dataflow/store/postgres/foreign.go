@@ -34,6 +34,12 @@ LEFT JOIN pg_index p ON p.indrelid = t.oid AND p.indisprimary
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE d.oid IS NOT NULL OR y.typtype = 'e' OR y.typname = 'citext' ORDER BY t.oid, a.attnum`
 
+// divertsQuery finds the tables of which a trigger before each insert, or a rule,
+// may put a row elsewhere or nowhere.
+const divertsQuery = `SELECT t.relname FROM (` + ours + `) AS t
+WHERE EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7)
+  OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = t.oid AND r.ev_type = '3')`
+
 // foreignType is what is known of a column of such a type.
 type foreignType struct {
 	migrate.Column        // its Storage is the type's below all domains

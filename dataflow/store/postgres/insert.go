@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"slices"
 	"strconv"
 
@@ -36,7 +37,12 @@ type inserting struct {
 	fields []int
 	rows   [][]any
 	ids    []any
+	alone  bool // the statement is its own transaction: what it did stays
 }
+
+// errDiverted stands for a row that a trigger or a rule of another program's
+// table has put elsewhere, or nowhere.
+var errDiverted = errors.New("the row is not where it was to be")
 
 // run adds the rows in runs: those next to each other that all give their id,
 // or all leave it to the database, are one statement.
@@ -180,10 +186,22 @@ func (in *inserting) allRows(cols []int, rows [][]any) *query.Builder {
 func (in *inserting) statement(ctx context.Context, b *query.Builder, rows [][]any, idAt int, given bool) error {
 	if !given {
 		in.returning(b)
-		return in.collect(ctx, b)
+		before := len(in.ids)
+		if err := in.collect(ctx, b); err != nil {
+			return err
+		}
+		if len(in.ids) < before+len(rows) && !in.alone {
+			in.ids = in.ids[:before]
+			return errDiverted
+		}
+		return nil
 	}
-	if _, err := in.change(ctx, b, store.Statement{Kind: store.KindInsert, Model: in.tab.model}); err != nil {
+	n, err := in.change(ctx, b, store.Statement{Kind: store.KindInsert, Model: in.tab.model})
+	if err != nil {
 		return err
+	}
+	if n < int64(len(rows)) {
+		return errDiverted
 	}
 	for _, row := range rows {
 		in.ids = append(in.ids, row[idAt])
@@ -242,7 +260,8 @@ func (in *inserting) collect(ctx context.Context, b *query.Builder) error {
 
 // advance moves the table's sequence beyond the ids that are given, so that no
 // id is used twice. Whoever takes ids from it holds a lock on the table
-// meanwhile, and nobody else may while it is moved.
+// meanwhile, and nobody else may while it is moved. Who may not move it leaves it
+// where it is, as any other program would.
 func (in *inserting) advance(ctx context.Context, rows [][]any, at int) error {
 	most := int64(0)
 	for _, row := range rows {
@@ -256,7 +275,7 @@ func (in *inserting) advance(ctx context.Context, rows [][]any, at int) error {
 	table, column := ident(in.tab.model.Table), in.tab.columns[in.tab.id].field.ColumnName()
 	const sequence = "pg_get_serial_sequence($1, $2)::regclass"
 	behind := false
-	err := in.c.query(ctx, "SELECT 1 FROM (SELECT "+sequence+" AS seq) AS s WHERE seq IS NOT NULL AND coalesce(pg_sequence_last_value(seq), 0) < $3::bigint",
+	err := in.c.query(ctx, "SELECT 1 FROM (SELECT "+sequence+" AS seq) AS s WHERE CASE WHEN has_sequence_privilege(seq, 'UPDATE') THEN coalesce(pg_sequence_last_value(seq), 0) < $3::bigint END",
 		[]any{table, column, most}, func([][]byte) { behind = true })
 	if err != nil || !behind {
 		return in.c.toError(ctx, err)
@@ -275,7 +294,9 @@ func (in *inserting) failedAmong(ctx context.Context, from, to int, cause error)
 	switch sqlState(cause) {
 	case uniqueViolation, foreignKeyViolation, checkViolation, notNullViolation, raisedException, generatedAlways:
 	default:
-		return in.c.toError(ctx, cause)
+		if cause != errDiverted {
+			return in.c.toError(ctx, cause)
+		}
 	}
 	if err := in.c.exec(ctx, "ROLLBACK TO bulk; RELEASE bulk"); err != nil {
 		return in.c.toError(ctx, err)

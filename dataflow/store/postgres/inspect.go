@@ -24,8 +24,9 @@ LEFT JOIN pg_collation l ON l.oid = a.attcollation
 ORDER BY t.oid, a.attnum`
 
 	constraintsQuery = `SELECT t.relname, a.attname, k.contype, f.relname, k.confdeltype, k.conname,
-  CASE WHEN k.contype = 'c' AND k.conname LIKE 'ck\_%' THEN pg_get_expr(k.conbin, k.conrelid) END, k.convalidated, b.attname
-FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype IN ('f', 'c') AND array_length(k.conkey, 1) = 1
+  CASE WHEN k.contype = 'c' AND k.conname LIKE 'ck\_%' THEN pg_get_expr(k.conbin, k.conrelid) END, k.convalidated, b.attname,
+  f.relnamespace IS DISTINCT FROM (SELECT oid FROM pg_namespace WHERE nspname = current_schema())
+FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype IN ('f', 'c') AND array_length(k.conkey, 1) = 1 AND k.conparentid = 0
 JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum = k.conkey[1]
 LEFT JOIN pg_class f ON f.oid = k.confrelid
 LEFT JOIN pg_attribute b ON b.attrelid = k.confrelid AND b.attnum = k.confkey[1]`
@@ -131,7 +132,7 @@ func readConstraint(t *migrate.Table, r [][]byte) {
 		return
 	}
 	if string(r[1]) == "f" {
-		c.Ref = &migrate.Ref{Table: string(r[2]), OnDelete: readOnDelete(string(r[3])), Column: string(r[7]), Name: string(r[4]), Unchecked: !isTrue(r[6])}
+		c.Ref = &migrate.Ref{Table: string(r[2]), OnDelete: readOnDelete(string(r[3])), Column: string(r[7]), Name: string(r[4]), Unchecked: !isTrue(r[6]), Elsewhere: isTrue(r[8])}
 		return
 	}
 	if string(r[4]) == checkName(c.Name) && c.Kind == "str" {

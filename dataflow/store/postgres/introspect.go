@@ -15,7 +15,7 @@ FROM (` + ours + `) AS t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum 
 LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum`
 
 	foundRefsQuery = `SELECT t.relname, a.attname, f.attname, CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END, array_length(k.conkey, 1) > 1
-FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f'
+FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0
 CROSS JOIN LATERAL unnest(k.conkey, k.confkey) AS c (here, there)
 JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = c.here
 JOIN pg_attribute f ON f.attrelid = k.confrelid AND f.attnum = c.there`
@@ -35,6 +35,9 @@ JOIN pg_class p ON p.oid = i.inhparent WHERE c.relnamespace = (SELECT oid FROM p
 	foundOthersQuery = `SELECT CASE relkind WHEN 'v' THEN 'view ' WHEN 'm' THEN 'materialized view ' ELSE 'foreign table ' END || relname
 FROM pg_class WHERE relkind IN ('v', 'm', 'f') AND relnamespace = (SELECT oid FROM pg_namespace WHERE nspname = current_schema()) ORDER BY relname`
 )
+
+// secondDigits are those of a moment that are fewer than ours.
+var secondDigits = lazyregexp.New(`^time[a-z ]*\(([0-5])\)`)
 
 // listCheck is how pg_get_expr writes a CHECK that a column has one of some
 // texts, and no other.
@@ -102,6 +105,9 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 		{foundColumnsQuery, func(r [][]byte) {
 			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
 				c.Type, c.Default, c.Generated = string(r[2]), string(r[3]), isTrue(r[4])
+				if n := secondDigits.FindStringSubmatch(c.Type); n != nil {
+					c.Remark = "%s keeps " + n[1] + " digits of a second, and rounds others off"
+				}
 			})
 		}},
 		{foundRefsQuery, func(r [][]byte) {

@@ -26,7 +26,8 @@ type migrator struct {
 	locked bool
 	found  meta // when last asked for
 
-	foreign []foreignType // of another program's tables, when last inspected
+	foreign []foreignType   // of another program's tables, when last inspected
+	diverts map[string]bool // those of its tables that may put rows elsewhere
 }
 
 var _ migrate.DB = (*migrator)(nil)
@@ -80,9 +81,12 @@ func (m *migrator) Inspect(ctx context.Context) (*migrate.Schema, error) {
 	if err != nil || !m.db.Options.ExistingSchemaMode {
 		return s, err
 	}
-	m.foreign, err = foreignTypes(ctx, m.c)
+	if m.foreign, err = foreignTypes(ctx, m.c); err != nil {
+		return nil, err
+	}
 	lookThrough(s, m.foreign)
-	return s, err
+	m.diverts = map[string]bool{}
+	return s, m.c.query(ctx, divertsQuery, nil, func(r [][]byte) { m.diverts[string(r[0])] = true })
 }
 
 // The advisory lock of migrations: a number of ours, and one of the schema.

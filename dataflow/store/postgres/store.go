@@ -49,6 +49,7 @@ type shared struct {
 	fingerprint func() string      // of the schema that was asked for
 	absent      map[string]bool    // tables that it lacks
 	casts       map[[2]string]string
+	diverts     map[string]bool // tables that may put rows elsewhere
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {

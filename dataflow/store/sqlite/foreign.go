@@ -43,6 +43,9 @@ func findForeign(c *conn, db *dataflow.Database) (*foreignTables, error) {
 	return f, err
 }
 
+// errIgnored stands for a row that a trigger has left out: RAISE (IGNORE).
+var errIgnored = errors.New("a trigger has left the row out")
+
 // errUnpicked stands for a row without an id that SQLite would not pick.
 var errUnpicked = errors.New("NOT NULL constraint failed")
 

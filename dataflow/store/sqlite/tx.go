@@ -185,6 +185,9 @@ func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields 
 	if err := stmt.Reset(); err != nil {
 		return nil, err
 	}
+	if tab.foreign && t.c.Changes() == 0 {
+		return nil, errIgnored
+	}
 	if id == nil {
 		id = t.c.LastInsertRowID()
 	}
@@ -322,6 +325,9 @@ type change struct {
 func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error {
 	if err == errUnpicked {
 		return store.Refused(tab.model, "NOT NULL of "+tab.model.ID().ColumnName(), c.prefix, err)
+	}
+	if err == errIgnored {
+		return store.Refused(tab.model, "", c.prefix, err)
 	}
 	switch sqlite.ErrCode(err) {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:

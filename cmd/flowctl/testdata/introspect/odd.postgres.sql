@@ -35,3 +35,12 @@ CREATE TABLE uq (id serial primary key, code text unique, a int, b int, unique (
 CREATE TABLE excl (id serial primary key, r int4range, EXCLUDE USING gist (r WITH &&));
 CREATE TABLE xs (id text COLLATE "C" PRIMARY KEY, x xml, b bit(3), p point, n numeric, n5 numeric(5), d double precision, f float4, big numeric(40,10), neg numeric(3,-2), bt bytea, o oid, c "char", nm name, vc varchar, j json);
 CREATE TABLE checked (id serial PRIMARY KEY, kind text CHECK (kind IN ('a', 'b')), CHECK (kind IN ('b', 'c')));
+CREATE SCHEMA other; CREATE TABLE other.things (id serial PRIMARY KEY, n text); CREATE TABLE other.selfy (id serial PRIMARY KEY);
+CREATE TABLE far (id serial PRIMARY KEY, thing_id int REFERENCES other.things, selfy_id int REFERENCES other.selfy);
+CREATE TABLE pk_ci (id citext PRIMARY KEY, v int); CREATE TABLE ref_ci (id serial PRIMARY KEY, ci citext REFERENCES pk_ci);
+CREATE TABLE "arrays" (id serial PRIMARY KEY, c order_state[], "My Tags" text[] DEFAULT '{}');
+CREATE TABLE rounded (id serial PRIMARY KEY, t0 timestamp(0), t3 timestamptz(3), ti time(0), t6 timestamptz(6));
+CREATE TABLE parts (id bigserial PRIMARY KEY, v int) PARTITION BY RANGE (id); CREATE TABLE parts_1 PARTITION OF parts FOR VALUES FROM (1) TO (1000000);
+CREATE TABLE of_parts (id serial PRIMARY KEY, p bigint REFERENCES parts ON DELETE CASCADE);
+CREATE TABLE cased (id serial PRIMARY KEY, a1 int, "A1" int, "ID" int);
+CREATE TABLE a_name_that_goes_on_and_on_until_it_is_as_long_as_it_can_be_63 (id serial PRIMARY KEY);
