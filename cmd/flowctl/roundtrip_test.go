@@ -312,6 +312,12 @@ func TestSchemasOfOtherPrograms(t *testing.T) {
 						t.Errorf("taken on, it asks for %q", s.Step)
 					}
 				}
+				if _, ds := adopted.dbs[0].Apply(context.Background()); dataflow.HasErrors(ds) {
+					t.Fatalf("taken on:\n%s", messages(ds))
+				}
+				if st, _ := adopted.dbs[0].Status(context.Background()); st == nil || st.Behind || len(st.Drift) > 0 {
+					t.Errorf("taken on, it is %+v", st)
+				}
 			})
 		}
 	}

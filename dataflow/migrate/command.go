@@ -141,6 +141,7 @@ func (r *Runner) look(ctx context.Context, st *Status) error {
 		return err
 	}
 	if before != nil {
+		before.takeStorage(r.want)
 		st.Drift = Drift(have, before)
 	}
 	history, err := r.DB.History(ctx)
@@ -154,6 +155,23 @@ func (r *Runner) look(ctx context.Context, st *Status) error {
 		}
 	}
 	return nil
+}
+
+// takeStorage notes how the columns of a schema that was kept are stored, where
+// those of the models still hold the same.
+func (s *Schema) takeStorage(of *Schema) {
+	for i := range s.Tables {
+		t := of.Table(s.Tables[i].Name)
+		if t == nil {
+			continue
+		}
+		for j := range s.Tables[i].Columns {
+			c := &s.Tables[i].Columns[j]
+			if now := t.Column(c.Name); now != nil && now.Kind == c.Kind && now.Scale == c.Scale {
+				c.Storage = now.Storage
+			}
+		}
+	}
 }
 
 // Drift lists what has changed in a database since the schema was last brought
@@ -174,6 +192,7 @@ func Drift(have, before *Schema) []string {
 			switch {
 			case c == nil:
 				add("the column %s.%s is gone", was.Name, w.Name)
+			case c.Kind == "" && c.Storage == w.Storage: // another program's, that was taken on as it is
 			case c.Kind != w.Kind || c.Precision != w.Precision && w.Kind == "decimal" || c.Scale != w.Scale || !slices.Equal(c.Values, w.Values):
 				add("the column %s.%s is %s, and was %s", was.Name, w.Name, describeAll(c), describeAll(w))
 			case c.Optional != w.Optional && !w.ID:

@@ -43,6 +43,8 @@ type Plan struct {
 	Kept []Loss
 	// Tables are those kept, as the models that had them wanted them.
 	Tables []Table
+	// Columns are those kept in tables of models, by the table's name.
+	Columns map[string][]Column
 	// Losses is what the steps throw away, as was allowed.
 	Losses      []Loss
 	Diagnostics []dataflow.Diagnostic
@@ -53,7 +55,7 @@ type Plan struct {
 // names what may be lost. Every doubt about rows is settled now, so that no
 // step can fail on them.
 func NewPlan(have, want, before *Schema, data Data, allow []string) (*Plan, error) {
-	p := &planner{have: have, want: want, before: before, data: data, plan: &Plan{}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
+	p := &planner{have: have, want: want, before: before, data: data, plan: &Plan{Columns: map[string][]Column{}}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
 	for i := range want.Tables {
 		p.table(&want.Tables[i])
 	}

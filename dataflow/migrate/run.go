@@ -3,6 +3,7 @@ package migrate
 import (
 	"context"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -18,7 +19,8 @@ type Runner struct {
 	Allow    []string          // words of what may be lost
 
 	want *Schema
-	kept []Table // that no model has any more
+	kept []Table             // that no model has any more
+	left map[string][]Column // that no field has any more, by table
 }
 
 // Result is what was found and done.
@@ -157,7 +159,7 @@ func (r *Runner) plan(ctx context.Context, m Meta, result *Result) (*Plan, *Sche
 	}
 	p, err := NewPlan(have, r.want, before, r.DB.Data(ctx), r.Allow)
 	if err == nil {
-		r.kept = p.Tables
+		r.kept, r.left = p.Tables, p.Columns
 	}
 	return p, before, err
 }
@@ -247,7 +249,11 @@ func (r *Runner) note(ctx context.Context, persist, whole bool) error {
 	if !persist {
 		return r.DB.Note(ctx, nil, "")
 	}
-	all := &Schema{Tables: append(r.want.Tables[:len(r.want.Tables):len(r.want.Tables)], r.kept...)}
+	all := &Schema{Tables: slices.Concat(r.want.Tables, r.kept)}
+	for i := range all.Tables {
+		t := &all.Tables[i]
+		t.Columns = slices.Concat(t.Columns, r.left[t.Name]) // which are nobody else's doing
+	}
 	if whole {
 		return r.DB.Note(ctx, all, r.want.Fingerprint())
 	}

@@ -357,6 +357,9 @@ func (t *tablePlan) leftovers() {
 			continue
 		}
 		t.plan.Kept = append(t.plan.Kept, loss)
+		stays := *c
+		stays.Optional = c.Optional || !c.Filled
+		t.plan.Columns[t.want.Name] = append(t.plan.Columns[t.want.Name], stays)
 		if !c.Optional && !c.Filled {
 			t.changes = append(t.changes, Step{Action: SetOptional, Table: t.want, Column: c})
 		}

@@ -882,4 +882,10 @@ func testDrift(t *testing.T, e Engine) {
 	if diff := cmp.Diff(want, st.Drift); diff != "" {
 		t.Errorf("drift (-want +got):\n%s", diff)
 	}
+
+	// What is kept once no field has it any more is nobody else's doing.
+	a.mustApply(nil, thing())
+	if st, ds = a.runner(thing()).Status(context.Background()); dataflow.HasErrors(ds) || len(st.Drift) > 0 {
+		t.Errorf("kept columns are drift: %q %v", st.Drift, ds)
+	}
 }
