@@ -383,7 +383,7 @@ func TestWhyItIsReadOnly(t *testing.T) {
 	t.Cleanup(func() { pgtest.Exec(t, at, "BEGIN READ WRITE; DROP OWNED BY "+role+"; DROP ROLE "+role+"; COMMIT") })
 	const setting = "default_transaction_read_only"
 	for _, test := range []struct{ alter, why, hint string }{
-		{"DATABASE " + name, "it has " + setting + " = on", "ALTER DATABASE " + name + " RESET " + setting},
+		{"DATABASE " + name, "it has " + setting + " = on", "SET " + setting + " = off; ALTER DATABASE " + name + " RESET " + setting},
 		{"ROLE " + role, "the user " + role + " has " + setting + " = on", "ALTER ROLE " + role + " RESET " + setting + ", or name another user in the URL"},
 		{"ROLE " + role + " IN DATABASE " + name, "the user " + role + " has " + setting + " = on", "ALTER ROLE " + role + " IN DATABASE " + name + " RESET " + setting + ", or name another user in the URL"},
 	} {

@@ -77,7 +77,7 @@ func (m *migrator) whyReadOnly(ctx context.Context) (why, hint string) {
 	case standby:
 		return "the server is a standby", "name the primary server, which it follows; of several hosts in the URL, target_session_attrs=read-write takes that"
 	case source == "database":
-		return set("it", "ALTER DATABASE "+database+" RESET "+setting)
+		return set("it", "SET "+setting+" = off; ALTER DATABASE "+database+" RESET "+setting)
 	case source == "user":
 		return set("the user "+user, "ALTER ROLE "+user+" RESET "+setting+", or name another user in the URL")
 	case source == "database user":
