@@ -52,10 +52,10 @@ func about(r *durable.Run) string {
 	switch {
 	case r.Cancelling():
 		return "is being cancelled"
-	case r.Status == durable.Waiting && r.Reason != "" && !r.WakeAt.IsZero():
+	case r.Status == durable.Waiting && r.WaitsFor() != "" && !r.WakeAt.IsZero():
 		return "waits for " + r.Reason + ", at most until " + instant(r.WakeAt)
-	case r.Status == durable.Waiting && r.Reason != "":
-		return "waits for " + r.Reason
+	case r.WaitsFor() != "":
+		return "waits for " + r.WaitsFor()
 	case r.Error != nil:
 		return errorLine(r.Error)
 	}

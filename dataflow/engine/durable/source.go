@@ -8,6 +8,7 @@ import (
 	"fmt"
 	"maps"
 	"slices"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -37,7 +38,16 @@ func (s Source) Hash() string {
 type version struct {
 	runs  *Runs // nil: it can't be made here, and its runs are left to others
 	close func()
+	tried time.Time
 }
+
+// itsVersion is what a run waits for whose version of the app can't be made
+// where it was to be gone on with.
+const itsVersion = "a process that can run its version of the app"
+
+// tryAgain is for how many times the silence of a dead process a version that
+// can't be made is left alone. What was in the way may be over by then.
+const tryAgain = 7
 
 // keepSource keeps the app's text for runs that begin with it.
 func (h *home) keepSource(ctx context.Context, tx store.Tx) error {
@@ -101,7 +111,7 @@ func (h *home) load(ctx context.Context, id string) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &version{}
+	v := &version{tried: time.Now()}
 	if s != nil {
 		e, closer, err := rs.opts.Load(ctx, *s)
 		if err == nil {
@@ -158,7 +168,11 @@ func (h *home) strange() []any {
 	defer h.mu.Unlock()
 	var ids []any
 	for id, v := range h.versions {
-		if v.runs == nil {
+		switch {
+		case v.runs != nil:
+		case time.Since(v.tried) > tryAgain*h.runs.opts.Silence:
+			delete(h.versions, id)
+		default:
 			ids = append(ids, id)
 		}
 	}

@@ -36,11 +36,20 @@ func (r *Run) Failure() *dataflow.Error {
 	return &e
 }
 
+// WaitsFor is what has to come before the run goes on, in words; "" if that is
+// its turn or nothing.
+func (r *Run) WaitsFor() string {
+	if r.Status == Waiting || r.Status == Queued && r.Reason == itsVersion {
+		return r.Reason
+	}
+	return ""
+}
+
 // Summary is what a list of runs shows of one.
 func (r *Run) Summary() *dataflow.Object {
 	o := dataflow.ObjectOf("run_id", r.ID, "workflow", r.Workflow, "status", string(r.Status), "created_at", r.Created, "updated_at", r.Updated)
 	addParts(o,
-		part{"waits_for", r.Reason, r.Status == Waiting && r.Reason != ""},
+		part{"waits_for", r.Reason, r.WaitsFor() != ""},
 		part{"cancelling", true, r.Cancelling()},
 		part{"wakes_at", r.WakeAt, !r.WakeAt.IsZero()},
 		part{"origin", r.Origin, r.Origin != ""},

@@ -232,20 +232,20 @@ func (j *journal) turn(ctx context.Context) error {
 		return err
 	}
 	if ctx.Err() != nil && !errors.Is(context.Cause(ctx), engine.ErrCancelled) {
-		j.leave(log, time.Time{})
+		j.leave(log, time.Time{}, "")
 		return nil
 	}
 	e := dataflow.AsError(err)
 	if r.Error == nil && passing(e) && r.Takeovers < maxAgain {
 		log.Warn("the run is put off", "error", err)
-		j.leave(log, h.now().Add(100*time.Millisecond<<r.Takeovers))
+		j.leave(log, h.now().Add(100*time.Millisecond<<r.Takeovers), "")
 		return nil
 	}
 	ctx = context.WithoutCancel(ctx)
 	j.ending = true
 	if err := j.fail(ctx, d, e); err != nil && !errors.Is(err, engine.ErrLost) {
 		log.Error("how the run ended could not be kept", "error", err, "end", e)
-		j.leave(log, h.now().Add(time.Second))
+		j.leave(log, h.now().Add(time.Second), "")
 	}
 	return nil
 }
@@ -362,13 +362,14 @@ func (j *journal) write(ctx context.Context, next *Run, steps []*engine.Step) er
 	}
 }
 
-// leave gives a run back, to be gone on with at a time.
-func (j *journal) leave(log interface{ Warn(string, ...any) }, at time.Time) {
+// leave gives a run back, to be gone on with at a time, or when what it waits for
+// is there.
+func (j *journal) leave(log interface{ Warn(string, ...any) }, at time.Time, waitsFor string) {
 	h := j.home
 	ctx, cancel := context.WithTimeout(context.Background(), leaveTime)
 	defer cancel()
 	next := *j.run
-	next.Status, next.Updated, next.WakeAt, next.token, next.Executor = Queued, h.now(), at, "", ""
+	next.Status, next.Updated, next.WakeAt, next.Reason, next.token, next.Executor = Queued, h.now(), at, waitsFor, "", ""
 	if at.IsZero() {
 		next.WakeAt = next.Updated
 	} else {
@@ -502,7 +503,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	steps, err := h.loadSteps(ctx, ids)
 	if err != nil {
 		for _, r := range claimed {
-			h.journalOf(r, &stepList{}).leave(h.runs.opts.Logger, now.Add(time.Second))
+			h.journalOf(r, &stepList{}).leave(h.runs.opts.Logger, now.Add(time.Second), "")
 		}
 		return 0, err
 	}
@@ -515,7 +516,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 		if err != nil {
 			h.runs.opts.Logger.Warn("the version of the app that a run began with could not be read", "run", r.ID, "error", err)
 		}
-		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{})
+		h.journalOf(r, steps[r.ID]).leave(h.runs.opts.Logger, time.Time{}, itsVersion)
 	}
 	return due.next, nil
 }
