@@ -697,6 +697,9 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 	if err == nil || failed == nil || ctx.Err() != nil {
 		return step, err
 	}
+	if u.node.data() && dataflow.AsError(failed).Status == dataflow.StatusBusy {
+		return step, err // it says nothing of what is undone
+	}
 	e := dataflow.AsError(u.frame.failure(ctx, u.node, failed))
 	step.State, step.Error, step.Result = StepFailed, e, nil
 	return step, f.commit(ctx, keep)

@@ -17,6 +17,14 @@ func Busy(message string, cause error) *dataflow.Error {
 		Hint: "try again in a moment", Err: cause}
 }
 
+// Outdated is the error for an app that another process has migrated the
+// database away from.
+func Outdated(what string, cause error) *dataflow.Error {
+	return &dataflow.Error{Code: "schema_changed", Status: dataflow.StatusBusy, Err: cause,
+		Message: "the database was migrated for another version of the app: " + what,
+		Hint:    "restart the app with the file that the database was migrated for"}
+}
+
 // Crowded is the error for a caller who has waited in vain for a connection,
 // however long that was: nothing has been begun.
 func Crowded(cause error) *dataflow.Error {

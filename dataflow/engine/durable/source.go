@@ -38,7 +38,7 @@ func (s Source) Hash() string {
 type version struct {
 	runs  *Runs // nil: it can't be made here, and its runs are left to others
 	close func()
-	tried time.Time
+	tried time.Time // when it was last found that its runs can't be gone on with
 }
 
 // itsVersion is what a run waits for whose version of the app can't be made
@@ -111,8 +111,10 @@ func (h *home) load(ctx context.Context, id string) (*version, error) {
 	if err != nil {
 		return nil, err
 	}
-	v := &version{tried: time.Now()}
-	if s != nil {
+	v := &version{}
+	if s == nil {
+		v.tried = time.Now()
+	} else {
 		e, closer, err := rs.opts.Load(ctx, *s)
 		if err == nil {
 			o := rs.opts
@@ -122,6 +124,7 @@ func (h *home) load(ctx context.Context, id string) (*version, error) {
 				other.front, other.name = h, h.name
 			}
 		} else {
+			v.tried = time.Now()
 			rs.opts.Logger.Error("runs of an earlier version of the app can't go on here", "version", id, "error", err)
 		}
 	}
@@ -162,6 +165,18 @@ func (h *home) source(ctx context.Context, id string) (*Source, error) {
 	return s, nil
 }
 
+// avoid leaves the runs of a version alone for a while: the database is that of
+// another one.
+func (h *home) avoid(id string) {
+	h = h.top()
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	if h.versions[id] == nil {
+		h.versions[id] = &version{}
+	}
+	h.versions[id].tried = time.Now()
+}
+
 // strange lists the versions whose runs this process can't go on with.
 func (h *home) strange() []any {
 	h.mu.Lock()
@@ -169,11 +184,10 @@ func (h *home) strange() []any {
 	var ids []any
 	for id, v := range h.versions {
 		switch {
-		case v.runs != nil:
-		case time.Since(v.tried) > tryAgain*h.runs.opts.Silence:
-			delete(h.versions, id)
-		default:
+		case time.Since(v.tried) < tryAgain*h.runs.opts.Silence:
 			ids = append(ids, id)
+		case v.runs == nil:
+			delete(h.versions, id)
 		}
 	}
 	return ids

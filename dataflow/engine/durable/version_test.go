@@ -72,3 +72,68 @@ func TestARunWaitsForItsVersionOfTheApp(t *testing.T) {
 		}
 	})
 }
+
+// migrated is a store whose database another process has migrated, while it is
+// so: entries can't be added to it.
+type migrated struct {
+	store.Store
+	entry *dataflow.Model
+	is    *atomic.Bool
+}
+
+func (m *migrated) Write(ctx context.Context, f func(store.Tx) error) error {
+	return m.Store.Write(ctx, func(tx store.Tx) error { return f(&migratedTx{tx, m}) })
+}
+
+type migratedTx struct {
+	store.Tx
+	m *migrated
+}
+
+func (x *migratedTx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
+	if m == x.m.entry && x.m.is.Load() {
+		return nil, store.Outdated("the test says so", nil)
+	}
+	return x.Tx.Insert(ctx, m, fields, rows)
+}
+
+// A database that was migrated for another version fails no run of this one, and
+// none that is being undone: they are left to a process that can.
+func TestAMigratedDatabaseFailsNoRun(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(
+			ft.Workflow("goes", ft.Node("SignalNode", "go", ft.Obj("name", "go")), s.add("two", "two")),
+			ft.Workflow("fails", s.add("one", "one", ft.Compensate("undo")), s.add("undo", "undo"), ft.Node("SignalNode", "go", ft.Obj("name", "go")),
+				ft.Node("StarlarkNode", "bad", ft.Obj("fn", ft.Fn("bad", "", func(*dataflow.Object) (any, error) {
+					return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
+				})))))
+		var is atomic.Bool
+		p := s.start(func(st store.Store) store.Store { return &migrated{st, s.entry, &is} })
+		var ids []string
+		for _, workflow := range []string{"goes", "fails"} {
+			r := p.begin(workflow, nil)
+			p.until(r.ID, durable.Waiting)
+			ids = append(ids, r.ID)
+		}
+		is.Store(true)
+		for _, id := range ids {
+			if _, err := p.Signal(context.Background(), access.Caller{}, id, "go", nil); err != nil {
+				t.Fatal(err)
+			}
+			s.eventually("the run waits for its version", func() bool {
+				r, err := p.Get(context.Background(), access.Caller{}, id)
+				return err == nil && r.WaitsFor() == "a process that can run its version of the app"
+			})
+		}
+		is.Store(false)
+		p.until(ids[0], durable.Completed)
+		if r := p.until(ids[1], durable.Failed); r.Error.Code != "no_more" || r.Error.Message != "no more" {
+			t.Errorf("the run failed with %v", r.Error)
+		}
+		for _, what := range []string{"one", "two", "undo"} {
+			if n := p.entries(what); n != 1 {
+				t.Errorf("%d of %s, want 1", n, what)
+			}
+		}
+	})
+}

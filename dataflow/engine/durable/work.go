@@ -236,6 +236,10 @@ func (j *journal) turn(ctx context.Context) error {
 		return nil
 	}
 	e := dataflow.AsError(err)
+	if r.Error == nil && e.Code == "schema_changed" {
+		j.rest(log, e)
+		return nil
+	}
 	if r.Error == nil && passing(e) && r.Takeovers < maxAgain {
 		log.Warn("the run is put off", "error", err)
 		j.leave(log, h.now().Add(100*time.Millisecond<<r.Takeovers), "")
@@ -243,11 +247,23 @@ func (j *journal) turn(ctx context.Context) error {
 	}
 	ctx = context.WithoutCancel(ctx)
 	j.ending = true
-	if err := j.fail(ctx, d, e); err != nil && !errors.Is(err, engine.ErrLost) {
+	switch err := j.fail(ctx, d, e); {
+	case err == nil || errors.Is(err, engine.ErrLost):
+	case dataflow.AsError(err).Code == "schema_changed":
+		j.rest(log, dataflow.AsError(err))
+	default:
 		log.Error("how the run ended could not be kept", "error", err, "end", e)
-		j.leave(log, h.now().Add(time.Second), "")
+		j.leave(log, h.now().Add(max(time.Second, 100*time.Millisecond<<r.Takeovers)), "")
 	}
 	return nil
+}
+
+// rest leaves a run to a process that can go on with it, for the database has
+// been migrated for another version of the app.
+func (j *journal) rest(log interface{ Warn(string, ...any) }, e *dataflow.Error) {
+	log.Warn("the run waits for a process that can run its version of the app", "error", e)
+	j.home.avoid(j.run.Version)
+	j.leave(log, time.Time{}, itsVersion)
 }
 
 // passing reports whether an error says nothing of the run: the database or

@@ -37,6 +37,10 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	switch cause.Code {
 	case uniqueViolation, foreignKeyViolation, restrictViolation:
 	case checkViolation, notNullViolation, raisedException, generatedAlways:
+		if name := cause.ColumnName; cause.Code == notNullViolation && name != "" && cause.TableName == tab.model.Table && !tab.has(name) {
+			// Such a column is refused at the start: it has been added since.
+			return store.Outdated(fmt.Sprintf("the column %s.%s must have a value, but %s has no field for it", tab.model.Table, name, tab.model.Name), withoutValues(cause))
+		}
 		return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
 	default:
 		return t.c.toError(ctx, err)
@@ -61,6 +65,11 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		return t.stillReferred(ctx, tab, c, k, cause)
 	}
 	return t.missingReference(ctx, tab, c, k, cause)
+}
+
+// has reports whether the model knows a column.
+func (tab *table) has(name string) bool {
+	return slices.ContainsFunc(tab.columns, func(c column) bool { return c.field.ColumnName() == name })
 }
 
 // ruleOf names the rule that a row has broken, "" for what a trigger raised.

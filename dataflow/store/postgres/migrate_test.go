@@ -496,3 +496,26 @@ func TestConditionsOfIndexesAreFoundAgain(t *testing.T) {
 		t.Fatal(steps, said)
 	}
 }
+
+// TestAColumnThatWasAddedSince: the app that goes on beside the one that added a
+// column which must have a value is told so, and not that its row is wrong.
+func TestAColumnThatWasAddedSince(t *testing.T) {
+	url := pgtest.URL(t)
+	m := model("Thing", "things", &dataflow.Field{Name: "a", Type: dataflow.String})
+	s, _, diags := Opener{}.Open(context.Background(), database(url, m), store.Options{})
+	if s == nil {
+		t.Fatal(diags)
+	}
+	defer s.Close()
+	pgtest.Exec(t, url, `ALTER TABLE things ADD COLUMN b text NOT NULL`)
+	a, _ := m.Shape().Index("a")
+	for _, rows := range [][][]any{{{"one"}}, {{"one"}, {"two"}}} {
+		err := s.Write(context.Background(), func(tx store.Tx) error {
+			_, err := tx.Insert(context.Background(), m, []int{a}, rows)
+			return err
+		})
+		if e := dataflow.AsError(err); err == nil || e.Code != "schema_changed" || e.Message != "the database was migrated for another version of the app: the column things.b must have a value, but Thing has no field for it" {
+			t.Errorf("%d rows: %v", len(rows), err)
+		}
+	}
+}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -86,8 +87,4 @@ func (g *guard) look(c *conn) (why, err error) {
 
 const deletedAt = "deleted_at"
 
-func outdated(what string) error {
-	return &dataflow.Error{Code: "schema_changed", Status: dataflow.StatusBusy,
-		Message: "the database was migrated for another version of the app: " + what,
-		Hint:    "restart the app with the file that the database was migrated for"}
-}
+func outdated(what string) error { return store.Outdated(what, nil) }
