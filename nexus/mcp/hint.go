@@ -116,6 +116,9 @@ func (q *request) nextStep(t *tool, e *dataflow.Error) string {
 	if e.Status == dataflow.StatusNotFound {
 		return q.whereToFind(t, e)
 	}
+	if t.kind == kindRuns && e.Status == dataflow.StatusConflict {
+		return "get_run shows how the run stands; what is to be done once more another run does"
+	}
 	if e.Code == "reference_violation" {
 		return "create the row that is referred to first, or change those that refer to this one"
 	}

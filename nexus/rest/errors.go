@@ -16,9 +16,31 @@ func notFound(message, hint string) error {
 
 func methodNotAllowed(x *front.Exchange, allowed []string) error {
 	x.Header().Set("Allow", strings.Join(allowed, ", "))
+	hint := "there are " + strings.Join(allowed, ", ")
+	if run := ofRun(x.Request.URL.Path); run != "" && x.Request.URL.RawPath == "" {
+		hint = "a slash in the id of a run is written %2F: " + run
+	}
 	return &dataflow.Error{Code: "method_not_allowed", Status: dataflow.StatusInvalid,
-		Message: x.Request.Method + " is not served here",
-		Hint:    "there are " + strings.Join(allowed, ", ")}
+		Message: x.Request.Method + " is not served here", Hint: hint}
+}
+
+// ofRun is the path of a run whose id has been put into one as it is: that of a
+// run which another waits for has a slash in it. It is "" for other paths.
+func ofRun(path string) string {
+	id, ok := strings.CutPrefix(path, "/runs/")
+	if !ok {
+		return ""
+	}
+	action := ""
+	for _, name := range []string{"/events", "/signal", "/cancel", "/retry"} {
+		if short, ends := strings.CutSuffix(id, name); ends {
+			id, action = short, name
+		}
+	}
+	if !strings.Contains(id, "/") {
+		return ""
+	}
+	return runPath(id) + action
 }
 
 func badHeader(name, want string) error {
@@ -49,6 +71,8 @@ func (h *Handler) nearPath(c access.Caller, path string) string {
 	switch {
 	case slices.Contains(fixed, trimmed):
 		return trimmed
+	case ofRun(trimmed) != "":
+		return ofRun(trimmed)
 	case len(segments) > 0 && len(segments) <= 3 && segments[0] == "api" && len(segments) > 1 && h.modelFor(c, segments[1]) != nil:
 		return "/api/" + segments[1]
 	case len(segments) == 1 && h.modelFor(c, segments[0]) != nil:

@@ -21,12 +21,13 @@ const maxFile = 64 << 20
 // pathParam names a file. Paths that lead out of the folder are refused by it,
 // however they do so.
 func pathParam(doc string) *dataflow.Field {
-	return &dataflow.Field{Name: "path", Type: dataflow.String, Optional: true, MaxLength: ptr(1000), Doc: doc}
+	return &dataflow.Field{Name: "path", Type: dataflow.String, Optional: doc != textPath, MaxLength: ptr(1000), Doc: doc}
 }
 
 const (
 	readPath  = "a file in the folder that `Nexus(files = …)` declares, \"in/orders.csv\""
-	writePath = "the file to write in the folder that `Nexus(files = …)` declares; folders on the way are made. Left out, the result holds `text`"
+	textPath  = "the file to write in the folder that `Nexus(files = …)` declares; folders on the way are made"
+	writePath = textPath + ". Left out, the result holds `text`"
 )
 
 // byPath is the effect of a node that may name a file.

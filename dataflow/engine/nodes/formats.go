@@ -85,10 +85,10 @@ func documents() []engine.NodeType {
 			EffectOf: byPath, Effect: dataflow.EffectOutside,
 			Output: dataflow.ObjectType(&dataflow.Field{Name: "text", Type: dataflow.String},
 				&dataflow.Field{Name: "lines", Type: dataflow.ListOf(dataflow.String)})}},
-		&document{check: checkTextWriter, run: writeText, spec: &dataflow.NodeSpec{
+		&document{check: checkPath, run: writeText, spec: &dataflow.NodeSpec{
 			Name:   "TextWriterNode",
 			Doc:    "Writes a text to a file.",
-			Params: []*dataflow.Field{pathParam(writePath), {Name: "text", Type: dataflow.String, Doc: "the text"}},
+			Params: []*dataflow.Field{pathParam(textPath), {Name: "text", Type: dataflow.String, Doc: "the text"}},
 			Effect: dataflow.EffectOutside, Output: writtenType()}},
 	}
 }
@@ -103,13 +103,6 @@ func checkCSVReader(node *dataflow.Node) []dataflow.Diagnostic {
 		ds = append(ds, problem("FC349", node, "/columns", "the first line names the columns already", `keep columns with "header": False`))
 	}
 	return ds
-}
-
-func checkTextWriter(node *dataflow.Node) []dataflow.Diagnostic {
-	if !node.Config.Has("path") {
-		return []dataflow.Diagnostic{problem("FC349", node, "", "the node has no file to write", `add "path": "out/report.txt"`)}
-	}
-	return checkPath(node)
 }
 
 // comma returns the delimiter of a config.
