@@ -12,7 +12,6 @@ import (
 	"strings"
 	"testing"
 
-	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/mark3labs/mcp-go/mcp"
 )
 
@@ -55,18 +54,6 @@ type hidingServer struct {
 	t           *testing.T
 	api, mcp    string
 	boss, guest string
-}
-
-func onBothEngines(t *testing.T, f func(t *testing.T, database string)) {
-	t.Run("sqlite", func(t *testing.T) {
-		f(t, "DATABASE_URL=sqlite:"+filepath.Join(t.TempDir(), "app.db"))
-	})
-	t.Run("postgres", func(t *testing.T) {
-		if err := pgtest.Missing(); err != nil {
-			t.Skipf("SKIPPED, NOT TESTED: %v", err)
-		}
-		f(t, "DATABASE_URL="+pgtest.URL(t))
-	})
 }
 
 func serveHiding(t *testing.T, database string) *hidingServer {
@@ -159,8 +146,8 @@ func (s *hidingServer) ask(key, request string) string {
 // Whoever gets a name wrong is told the nearest that they may use. The names of
 // what they may not are for those who may.
 func TestWhatACallerMayNotUseIsNotSuggested(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, database string) {
-		s := serveHiding(t, database)
+	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
+		s := serveHiding(t, "DATABASE_URL="+empty(t))
 		for _, c := range []struct{ request, hidden string }{
 			{"GET /api/payrols", "payrolls"},
 			{"GET /api/payroll", "payrolls"}, // by the model's name
@@ -230,8 +217,8 @@ func TestWhatACallerMayNotUseIsNotSuggested(t *testing.T) {
 
 // What a caller may not see is answered as what is not there, word for word.
 func TestWhatIsHiddenIsAnsweredAsWhatIsNotThere(t *testing.T) {
-	onBothEngines(t, func(t *testing.T, database string) {
-		s := serveHiding(t, database)
+	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
+		s := serveHiding(t, "DATABASE_URL="+empty(t))
 		for _, c := range []struct{ hidden, missing, request string }{
 			{"salary", "zzzzzz", "GET /api/people?NAME=1"},
 			{"salary", "zzzzzz", "GET /api/people?NAME[gt]=1"},

@@ -32,7 +32,12 @@ func flowctlRun(t *testing.T, app string, env ...string) *exec.Cmd {
 // serveApp starts flowctl run on free ports and waits until it is ready.
 func serveApp(t *testing.T, app string, env ...string) *serverProcess {
 	t.Helper()
-	cmd := flowctlRun(t, app, env...)
+	return started(t, flowctlRun(t, app, env...))
+}
+
+// started starts a server and waits until it is ready.
+func started(t *testing.T, cmd *exec.Cmd) *serverProcess {
+	t.Helper()
 	p, err := startServer(cmd)
 	if err != nil {
 		t.Fatal(err)

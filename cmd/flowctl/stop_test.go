@@ -7,10 +7,14 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"runtime"
+	"slices"
+	"strings"
 	"sync"
 	"sync/atomic"
 	"syscall"
 	"testing"
+	"time"
 )
 
 // stoppedApp adds rows in every way that acknowledges them.
@@ -145,4 +149,148 @@ func allIDs(t *testing.T, p *serverProcess) map[int64]bool {
 		}
 	}
 	return ids
+}
+
+// A server that is told to stop while it makes its next state ready, and waits
+// for a database, gives that up: it stops as ever, within its grace time, and
+// whoever has been answered finds what was written.
+func TestAStopDuringAReloadLosesNothing(t *testing.T) {
+	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
+		for _, c := range []struct {
+			name, verb string
+			flags      []string
+			// hold has a reload wait: it returns what is saved as the app, and what
+			// waits until the reload does.
+			hold func(t *testing.T, database string) (next string, waits func(p *serverProcess) bool)
+		}{
+			{"a database that is silent, dev", "dev", nil, silentDatabase},
+			{"a database that is silent, run", "run", []string{"--watch"}, silentDatabase},
+			{"another's lock", "dev", nil, lockedDatabase},
+		} {
+			t.Run(c.name, func(t *testing.T) {
+				at := empty(t)
+				app := filepath.Join(t.TempDir(), "app.star")
+				written(t, app, stoppedApp)
+				database := "DATABASE_URL=" + at
+				cmd := flowctlRun(t, app, database)
+				cmd.Args = append([]string{cmd.Args[0], c.verb, app}, append(cmd.Args[3:], c.flags...)...)
+				p := started(t, cmd)
+				next, waits := c.hold(t, at)
+				written(t, app+".new", next)
+				if err := os.Rename(app+".new", app); err != nil {
+					t.Fatal(err)
+				}
+				for end := time.Now().Add(patience); !waits(p); {
+					if time.Now().After(end) {
+						out, errOut := p.output()
+						t.Fatalf("the reload does not wait:\n%s%s", out, errOut)
+					}
+					runtime.Gosched()
+				}
+				load := writeUntilRefused(t, p, 100)
+				told := time.Now()
+				select {
+				case <-p.exited:
+				case <-time.After(grace):
+					t.Fatalf("it goes on %s after it has been told to stop", grace)
+				}
+				out, errOut := p.output()
+				if code := p.cmd.ProcessState.ExitCode(); code != exitOK || !strings.HasSuffix(out, "stopped\n") || strings.Contains(out+errOut, "reloaded") {
+					t.Errorf("exit code %d after %s:\n%s%s", code, time.Since(told), out, errOut)
+				}
+				written(t, app, stoppedApp)
+				p = serveApp(t, app, database)
+				there := allIDs(t, p)
+				for id := range load.acknowledged {
+					if !there[id] {
+						t.Errorf("the row %d was acknowledged and is not there", id)
+					}
+				}
+			})
+		}
+	})
+}
+
+// silentDatabase adds a database to the app of which the server takes
+// connections and says nothing.
+func silentDatabase(t *testing.T, _ string) (string, func(*serverProcess) bool) {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	asked := make(chan struct{})
+	go func() {
+		for first := true; ; first = false {
+			c, err := l.Accept()
+			if err != nil {
+				return
+			}
+			defer c.Close()
+			if first {
+				close(asked)
+			}
+		}
+	}()
+	return withDatabase("postgres://flow@" + l.Addr().String() + "/silent?sslmode=disable"), func(*serverProcess) bool {
+		select {
+		case <-asked:
+			return true
+		case <-time.After(time.Millisecond):
+			return false
+		}
+	}
+}
+
+// withDatabase is the app with another database.
+func withDatabase(url string) string {
+	more := fmt.Sprintf("other = DataFlow(database_url = %q, migration_lock_timeout = \"10m\")\nMore = other.model(\"More\", {\"n\": int})\napp.expose(More)\napp.start()", url)
+	return strings.Replace(stoppedApp, "app.start()", more, 1)
+}
+
+// lockedDatabase has another program's transaction in the way of the reload: of
+// the table that it alters on PostgreSQL, of a database that it opens on SQLite.
+func lockedDatabase(t *testing.T, database string) (string, func(*serverProcess) bool) {
+	t.Helper()
+	locking := func(at string, statements ...string) {
+		c, err := openTest(t, at).Conn(t.Context())
+		if err != nil {
+			t.Fatal(err)
+		}
+		t.Cleanup(func() { c.Close() }) // which ends its transaction
+		for _, statement := range statements {
+			if _, err := c.ExecContext(t.Context(), statement); err != nil {
+				t.Fatal(err)
+			}
+		}
+	}
+	if isPostgres(database) {
+		db := openTest(t, database)
+		locking(database, "BEGIN", "LOCK TABLE notes IN ACCESS SHARE MODE")
+		next := strings.NewReplacer(`"Note", {"text": str}`, `"Note", {"text": str, "more": field(str, optional = True)}`, `"DATABASE_URL")`, `"DATABASE_URL"), migration_lock_timeout = "10m"`).Replace(stoppedApp)
+		return next, func(*serverProcess) bool {
+			var waiting bool
+			if err := db.QueryRow("SELECT count(*) > 0 FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'").Scan(&waiting); err != nil {
+				t.Fatal(err)
+			}
+			return waiting
+		}
+	}
+	if runtime.GOOS != "linux" {
+		t.Skip("SKIPPED, NOT TESTED: only Linux says which files a process has open")
+	}
+	path := filepath.Join(t.TempDir(), "other.db")
+	locking("sqlite:"+path, "CREATE TABLE there (n INTEGER)", "BEGIN EXCLUSIVE")
+	return withDatabase("sqlite:" + path), func(p *serverProcess) bool {
+		dir := fmt.Sprintf("/proc/%d/fd", p.cmd.Process.Pid)
+		files, err := os.ReadDir(dir)
+		if err != nil {
+			t.Fatal(err)
+		}
+		return slices.ContainsFunc(files, func(f os.DirEntry) bool {
+			to, _ := os.Readlink(filepath.Join(dir, f.Name())) // it may be closed again
+			return to == path
+		})
+	}
 }

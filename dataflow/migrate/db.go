@@ -22,6 +22,11 @@ type DB interface {
 	// Alone waits until no other process migrates, and keeps others out until
 	// the function it returns is called.
 	Alone(ctx context.Context, timeout time.Duration) (release func(), err error)
+	// Turn has the transaction wait no longer for a lock than this, if others wait
+	// behind it meanwhile; InTheWay reports whether err says that it was not to be
+	// had, so that the transaction can be done anew.
+	Turn(ctx context.Context, most time.Duration) error
+	InTheWay(err error) bool
 	// Begin begins a transaction; Rollback ends it, if it is open, without effect.
 	Begin(ctx context.Context) error
 	Commit(ctx context.Context) error

@@ -21,6 +21,8 @@ type Runner struct {
 	want *Schema
 	kept []Table             // that no model has any more
 	left map[string][]Column // that no field has any more, by table
+
+	committed bool // a part of what is to be done
 }
 
 // Result is what was found and done.
@@ -92,7 +94,29 @@ func (r *Runner) open(ctx context.Context) (*Result, []dataflow.Diagnostic, erro
 		return nil, nil, err
 	}
 	defer release()
-	return r.migrate(ctx)
+	return r.inTurns(ctx)
+}
+
+// lockTurn is how long a transaction waits for a lock that others wait behind,
+// and then lets them pass.
+const lockTurn = 500 * time.Millisecond
+
+// inTurns migrates, and gives way between attempts: who waits to alter a table
+// holds up everybody who comes after, as long as another program is in the way.
+func (r *Runner) inTurns(ctx context.Context) (*Result, []dataflow.Diagnostic, error) {
+	for end := time.Now().Add(r.timeout()); ; {
+		result, ds, err := r.migrate(ctx, min(lockTurn, r.timeout()))
+		if err == nil || r.committed || !r.DB.InTheWay(err) || time.Now().After(end) {
+			return result, ds, err
+		}
+		t := time.NewTimer(lockTurn)
+		select {
+		case <-t.C:
+		case <-ctx.Done():
+			t.Stop()
+			return result, ds, err
+		}
+	}
 }
 
 // newer refuses a database that a newer flowctl has made.
@@ -111,11 +135,14 @@ func (r *Runner) unchanged(m Meta) bool {
 
 // migrate alters what needs it: in one transaction, and after it what takes
 // long and can be done beside others.
-func (r *Runner) migrate(ctx context.Context) (*Result, []dataflow.Diagnostic, error) {
+func (r *Runner) migrate(ctx context.Context, turn time.Duration) (*Result, []dataflow.Diagnostic, error) {
 	if err := r.DB.Begin(ctx); err != nil {
 		return nil, nil, err
 	}
 	defer r.DB.Rollback()
+	if err := r.DB.Turn(ctx, turn); err != nil {
+		return nil, nil, err
+	}
 	m, err := r.DB.Meta(ctx)
 	if err != nil {
 		return nil, nil, err
@@ -211,6 +238,7 @@ func (r *Runner) apply(ctx context.Context, m Meta, steps []Step, before *Schema
 // applyAside does what is done beside other programs. What is cut short here
 // is found by the next start, which goes on.
 func (r *Runner) applyAside(ctx context.Context, steps []Step, work []Work, entry *Applied, persist bool) error {
+	r.committed = true
 	for i, s := range steps {
 		if !work[i].Aside {
 			continue

@@ -152,6 +152,14 @@ func pause(ctx context.Context, d time.Duration) error {
 
 func (m *migrator) Begin(ctx context.Context) error { return m.c.exec(ctx, "BEGIN") }
 
+// Turn implements migrate.DB.
+func (m *migrator) Turn(ctx context.Context, most time.Duration) error {
+	return m.c.exec(ctx, "SET LOCAL lock_timeout = "+strconv.FormatInt(max(1, most.Milliseconds()), 10))
+}
+
+// InTheWay implements migrate.DB.
+func (m *migrator) InTheWay(err error) bool { return sqlState(err) == lockNotAvailable }
+
 func (m *migrator) Commit(ctx context.Context) error { return m.c.exec(ctx, "COMMIT") }
 
 func (m *migrator) Rollback() { m.c.rollback() }

@@ -21,6 +21,7 @@ type conn struct {
 	owns  map[ownKey]*own // statements of the app's own
 	b     query.Builder   // scratch
 	born  time.Time
+	busy  time.Duration // that another program's lock is waited for
 	done  chan struct{} // closed to interrupt what runs
 	fire  func()        // closes done
 }
@@ -31,7 +32,7 @@ func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, e
 	if err != nil {
 		return nil, err
 	}
-	c := &conn{Conn: raw, born: time.Now()}
+	c := &conn{Conn: raw, born: time.Now(), busy: busy}
 	c.fire = func() { close(c.done) }
 	c.b.Dialect = dialect{}
 	c.stmts.conn = raw

@@ -33,7 +33,7 @@ func (Opener) Migrate(ctx context.Context, db *dataflow.Database, o store.Option
 	if look || db.Options.ExistingSchemaMode { // which is never changed
 		open = openLook
 	}
-	c, err := open(db, p)
+	c, err := open(ctx, db, p)
 	if err != nil {
 		return nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
@@ -41,7 +41,7 @@ func (Opener) Migrate(ctx context.Context, db *dataflow.Database, o store.Option
 }
 
 // openLook opens a database to look at it.
-func openLook(db *dataflow.Database, p place) (*conn, error) {
+func openLook(_ context.Context, db *dataflow.Database, p place) (*conn, error) {
 	path, flags := untouched(p.path)
 	if why := absent(p); why != nil {
 		if other := unusable(p); other != nil {
@@ -89,7 +89,15 @@ func (m *migrator) Inspect(context.Context) (*migrate.Schema, error) { return in
 // Alone implements migrate.DB: BEGIN IMMEDIATE is what keeps others out.
 func (m *migrator) Alone(context.Context, time.Duration) (func(), error) { return func() {}, nil }
 
-func (m *migrator) Begin(context.Context) error { return m.c.run("BEGIN IMMEDIATE") }
+// Turn implements migrate.DB: nobody waits behind who waits to write.
+func (m *migrator) Turn(context.Context, time.Duration) error { return nil }
+
+// InTheWay implements migrate.DB.
+func (m *migrator) InTheWay(error) bool { return false }
+
+func (m *migrator) Begin(ctx context.Context) error {
+	return m.c.patiently(ctx, func() error { return m.c.run("BEGIN IMMEDIATE") })
+}
 
 func (m *migrator) Commit(context.Context) error { return m.c.run("COMMIT") }
 
@@ -108,7 +116,7 @@ func (m *migrator) Exec(ctx context.Context, sql string) error {
 // Writable implements migrate.DB.
 func (m *migrator) Writable(context.Context) error {
 	m.c.SetBusyTimeout(0)
-	defer m.c.SetBusyTimeout(busyTimeout)
+	defer m.c.SetBusyTimeout(m.c.busy)
 	err := m.c.run("BEGIN IMMEDIATE")
 	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultBusy {
 		return nil // another program is writing, so it can be
@@ -123,8 +131,9 @@ func (m *migrator) Failure(_ context.Context, err error) dataflow.Diagnostic {
 	return openFailure(m.db, m.place, err)
 }
 
-func (m *migrator) Meta(context.Context) (migrate.Meta, error) {
-	kept, err := readMeta(m.c)
+func (m *migrator) Meta(ctx context.Context) (migrate.Meta, error) {
+	var kept meta
+	err := m.c.patiently(ctx, func() (err error) { kept, err = readMeta(m.c); return err })
 	return migrate.Meta{There: kept.there, Format: kept.format, Fingerprint: kept.fingerprint, Untouched: kept.cookie == kept.cookieNow}, err
 }
 

@@ -38,7 +38,7 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 	if o.Logger == nil {
 		o.Logger = slog.New(slog.DiscardHandler)
 	}
-	c, err := openWriter(db, p)
+	c, err := openWriter(ctx, db, p)
 	if err != nil {
 		return nil, nil, []dataflow.Diagnostic{openFailure(db, p, err)}
 	}
@@ -48,7 +48,8 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 		_ = c.close()
 		return nil, nil, diags
 	}
-	c.SetBusyTimeout(busyTimeout)
+	c.busy = busyTimeout
+	c.SetBusyTimeout(c.busy)
 	foreign, err := findForeign(c, db)
 	if err != nil {
 		_ = c.close()

@@ -185,7 +185,7 @@ func TestUnchangedSchemaIsNotInspected(t *testing.T) {
 	}
 	inspects := func() bool {
 		t.Helper()
-		c, err := openWriter(db(), place{path: path, name: "a.db"})
+		c, err := openWriter(t.Context(), db(), place{path: path, name: "a.db"})
 		if err != nil {
 			t.Fatal(err)
 		}

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"context"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -69,6 +71,11 @@ func openFailure(db *dataflow.Database, p place, err error) dataflow.Diagnostic 
 	if m, ok := err.(*misplaced); ok {
 		d.Message = fmt.Sprintf("the database %s can't be opened: %s", p.name, m.why)
 		d.Hint = m.hint
+		return d
+	}
+	if errors.Is(err, context.Canceled) || errors.Is(err, context.DeadlineExceeded) {
+		d.Code = "FC603"
+		d.Message = fmt.Sprintf("opening the database %s was cancelled", p.name)
 		return d
 	}
 	switch sqlite.ErrCode(err).ToPrimary() {

@@ -1,12 +1,36 @@
 package sqlite
 
 import (
+	"context"
+	"time"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"zombiezen.com/go/sqlite"
 )
 
-func openWriter(db *dataflow.Database, p place) (*conn, error) {
+// lockLook is how long SQLite waits for a lock before it is looked whether the
+// start has been called off: its own wait can't be interrupted.
+const lockLook = 50 * time.Millisecond
+
+// patiently does something that takes a lock, and waits for that as long as the
+// connection does, or until ctx is done. It is done again where the lock was not
+// to be had.
+func (c *conn) patiently(ctx context.Context, do func() error) error {
+	c.SetBusyTimeout(min(lockLook, c.busy))
+	defer c.SetBusyTimeout(c.busy)
+	for end := time.Now().Add(c.busy); ; {
+		err := do()
+		if sqlite.ErrCode(err).ToPrimary() != sqlite.ResultBusy || time.Now().After(end) {
+			return err
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+	}
+}
+
+func openWriter(ctx context.Context, db *dataflow.Database, p place) (*conn, error) {
 	timeout := db.Options.MigrationLockTimeout
 	if timeout <= 0 {
 		timeout = migrate.DefaultLockTimeout
@@ -26,7 +50,7 @@ func openWriter(db *dataflow.Database, p place) (*conn, error) {
 		return nil, err
 	}
 	for _, pragma := range []string{"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"} {
-		if err := c.exec(pragma); err != nil {
+		if err := c.patiently(ctx, func() error { return c.exec(pragma) }); err != nil {
 			_ = c.close()
 			return nil, err
 		}
