@@ -4,8 +4,13 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
+	"io"
+	"net/http"
+	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -96,4 +101,247 @@ app.start()
 			t.Errorf("%s (-want +got):\n%s", app, diff)
 		}
 	}
+}
+
+// ruledApp has rows that the fields alone do not describe.
+const ruledApp = `
+db = DataFlow(database_url = env("DATABASE_URL", default = "sqlite:app.db"))
+
+def whole(row):
+    out = {}
+    if row.until <= row.since:
+        out["until"] = "must come after since"
+    if not (row.phone or row.mail):
+        out["mail"] = "one of phone and mail is needed"
+    if row.amount % 25 != 0:
+        out["amount"] = "comes in packs of 25"
+    return out
+
+def coded(row):
+    if not row.code.startswith("AB") or len(row.code) != 8:
+        return "the code is AB and six digits"
+
+def tidy(row):
+    return {"name": row.name.strip().lower(), "slug": row.name.lower().replace(" ", "-")}
+
+def never(row):
+    return "nothing is good enough"
+
+def kept(row):
+    if row.kind == "a":
+        fail("no more of kind a")
+
+Order = db.model("Order", {"since": date, "until": date, "phone": field(str, optional = True), "mail": field(str, optional = True), "amount": int}, validate = whole)
+Part = db.model("Part", {"code": str, "label": field(str, unique = True)}, validate = coded)
+Page = db.model("Page", {"name": str, "slug": field(str, optional = True)}, before_create = tidy)
+Odd = db.model("Odd", {"n": int}, validate = never)
+Thing = db.model("Thing", {"kind": enum("a", "b")}, validate = kept)
+app = Nexus()
+app.expose(Order, Part, Page, Odd, Thing)
+app.start()
+`
+
+// What an app's own rules refuse is no example, and where all that is tried is
+// refused there is none.
+func TestExamplesPassTheRulesOfTheApp(t *testing.T) {
+	file := filepath.Join(t.TempDir(), "app.star")
+	written(t, file, ruledApp)
+	want := `/api/batch {"operations":[{"id":"a","model":"orders","op":"list","args":{}}]}
+/api/orders {"since":"2026-01-31","until":"2026-02-28","amount":25,"mail":"ada@example.org"}
+/api/pages {"name":"First page"}
+/api/parts {"code":"ABCDEFGH","label":"new"}
+/api/things {"kind":"b"}
+`
+	if diff := cmp.Diff(want, sampled(t, file)); diff != "" {
+		t.Errorf("(-want +got):\n%s", diff)
+	}
+}
+
+// posted is an example of what may be posted.
+type posted struct{ path, media, body string }
+
+// allPosted are the examples of bodies of POST in the document of a server.
+func allPosted(t *testing.T, s *exampleServer) (all []posted) {
+	t.Helper()
+	var doc struct {
+		Paths map[string]map[string]struct {
+			RequestBody struct {
+				Content map[string]struct{ Example json.RawMessage }
+			}
+		}
+	}
+	if code, text := s.ask(t, "GET", "/openapi.json", nil, ""); code != http.StatusOK || json.Unmarshal([]byte(text), &doc) != nil {
+		t.Fatal(code, text)
+	}
+	for path, methods := range doc.Paths {
+		for media, c := range methods["post"].RequestBody.Content {
+			body := string(c.Example)
+			if body == "" || strings.HasPrefix(path, "/runs/") { // of which there is none yet
+				continue
+			}
+			var text string
+			if json.Unmarshal(c.Example, &text) == nil { // a file
+				body = text
+			}
+			all = append(all, posted{path, media, body})
+		}
+	}
+	slices.SortFunc(all, func(a, b posted) int { return strings.Compare(a.path+a.media, b.path+b.media) })
+	return all
+}
+
+type exampleServer struct{ url, key string }
+
+func (s *exampleServer) ask(t *testing.T, method, path string, header http.Header, body string) (int, string) {
+	t.Helper()
+	req, err := http.NewRequest(method, s.url+path, strings.NewReader(body))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for name, values := range header {
+		req.Header[name] = values
+	}
+	if s.key != "" {
+		req.Header.Set("X-API-Key", s.key)
+	}
+	res, err := http.DefaultClient.Do(req)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer res.Body.Close()
+	text, err := io.ReadAll(res.Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return res.StatusCode, string(text)
+}
+
+// serveExamples serves an app to a caller who may do all of it.
+func serveExamples(t *testing.T, app string, env ...string) *exampleServer {
+	t.Helper()
+	text, err := os.ReadFile(app)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s := &exampleServer{}
+	if strings.Contains(string(text), "enable_auth") {
+		args := []string{"keys", "create", app, "tester", "--user", "ada"}
+		for _, m := range regexp.MustCompile(`role\("(\w+)"`).FindAllStringSubmatch(string(text), -1) {
+			args = append(args, "--role", m[1])
+		}
+		cmd := flowctlRun(t, app, env...)
+		cmd.Args = append(cmd.Args[:1], args...)
+		out, err := cmd.Output()
+		if err != nil {
+			t.Fatal(err)
+		}
+		s.key = strings.TrimSpace(string(out))
+	}
+	s.url = serveApp(t, app, env...).api
+	return s
+}
+
+// creates reports whether an example is of a row to create.
+func (p posted) creates() bool {
+	return strings.HasPrefix(p.path, "/api/") && strings.Count(p.path, "/") == 2 && p.path != "/api/batch"
+}
+
+// post posts an example, for trial if it can be: what it is answered with, "" if it
+// is taken.
+func (s *exampleServer) post(t *testing.T, p posted, trial bool) string {
+	t.Helper()
+	header := http.Header{"Content-Type": {p.media}}
+	if trial && strings.HasPrefix(p.path, "/api/") {
+		header.Set("Prefer", "tx=rollback")
+	}
+	if code, text := s.ask(t, "POST", p.path, header, p.body); code/100 != 2 {
+		return fmt.Sprint(code, " ", text)
+	}
+	return ""
+}
+
+// postAll creates the rows, which may refer to each other, and tries all else. It
+// returns what was not taken.
+func (s *exampleServer) postAll(t *testing.T, all []posted) (refused []posted) {
+	t.Helper()
+	left := slices.Clone(all)
+	for _, creates := range []bool{true, false} {
+		for progress := true; progress; {
+			n := len(left)
+			left = slices.DeleteFunc(left, func(p posted) bool { return p.creates() == creates && s.post(t, p, !creates) == "" })
+			progress = len(left) < n
+		}
+	}
+	return left
+}
+
+// postFirst posts an example where nothing else has been, and again after each of
+// the others: those that create rows, and then all that can't be tried.
+func (s *exampleServer) postFirst(t *testing.T, p posted, others []posted) (why string) {
+	t.Helper()
+	if why = s.post(t, p, true); why == "" {
+		return ""
+	}
+	done := map[posted]bool{p: true}
+	for _, creates := range []bool{true, false} {
+		for progress := true; progress; {
+			progress = false
+			for _, other := range others {
+				if done[other] || other.creates() != creates || !creates && strings.HasPrefix(other.path, "/api/") || s.post(t, other, false) != "" {
+					continue
+				}
+				done[other], progress = true, true
+				if why = s.post(t, p, true); why == "" {
+					return ""
+				}
+			}
+		}
+	}
+	return why
+}
+
+// unknowable is what no example can know of a workflow: by its path, what it is
+// answered with.
+var unknowable = map[string]string{
+	"/workflows/refuse/execute":      `"code":"rejected"`, // which is all it does
+	"/workflows/give_up/execute":     `"code":"rejected"`,
+	"/workflows/place_order/execute": `"detail":"no Product matches the filter"`, // those there are come from a file
+}
+
+// Whoever posts what the document shows is not refused.
+func TestExamplesAreTaken(t *testing.T) {
+	outside := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "application/json")
+		fmt.Fprint(w, `{"id": 1}`)
+	}))
+	t.Cleanup(outside.Close)
+	ruled := filepath.Join(t.TempDir(), "app.star")
+	written(t, ruled, ruledApp)
+	apps := []string{ruled, "../../testdata/client/app.star"}
+	for _, name := range []string{"approval/app", "helpdesk/app", "kailash_port/app", "ported/app", "shop/app"} {
+		apps = append(apps, "../../examples/"+name+".star")
+	}
+	onEachEngine(t, func(t *testing.T, empty func(*testing.T) string) {
+		for _, app := range apps {
+			t.Run(filepath.Base(filepath.Dir(app))+"_"+filepath.Base(app), func(t *testing.T) {
+				serve := func() *exampleServer {
+					return serveExamples(t, app, "DATABASE_URL="+empty(t), "MAIL_URL="+outside.URL, "BANK_URL="+outside.URL)
+				}
+				s := serve()
+				all := allPosted(t, s)
+				if len(all) < 2 {
+					t.Fatalf("there are no examples: %v", all)
+				}
+				for _, p := range s.postAll(t, all) {
+					why := serve().postFirst(t, p, all)
+					switch {
+					case why == "", unknowable[p.path] != "" && strings.Contains(why, unknowable[p.path]):
+					case strings.Contains(why, `"code":"forbidden"`): // which the document does not tell
+					default:
+						t.Errorf("POST %s %s\nis answered with %s", p.path, p.body, why)
+					}
+				}
+			})
+		}
+	})
 }

@@ -8,7 +8,6 @@ import (
 	"slices"
 	"strconv"
 	"strings"
-	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -31,6 +30,18 @@ func inherited(name string) bool {
 		return true
 	}
 	return false
+}
+
+// exampleInputs are inputs of a workflow, or nil where they can't be guessed. The
+// name of a file is one of those that there are, which is not known here.
+func exampleInputs(wf *dataflow.Workflow) *dataflow.Object {
+	if slices.ContainsFunc(wf.Input, func(f *dataflow.Field) bool {
+		words := strings.Fields(spaced(f.Name))
+		return f.Required() && f.Type.Kind == dataflow.KindString && len(words) > 0 && slices.Contains([]string{"file", "filename", "path"}, words[len(words)-1])
+	}) {
+		return nil
+	}
+	return example(wf.Name, wf.Input)
 }
 
 // exampleOf makes an object of the fields that are wanted.
@@ -86,12 +97,13 @@ func plain(f *dataflow.Field) any {
 	return nil
 }
 
-// exampleRow is a row as it may be read, or nil.
-func exampleRow(m *dataflow.Model) *dataflow.Object {
+// exampleRow is a row as it may be read, of the values that its fields are given,
+// or nil.
+func exampleRow(m *dataflow.Model, value func(*dataflow.Field) (any, bool)) *dataflow.Object {
 	vals := make([]any, len(m.Fields)+len(m.Computed))
 	row := dataflow.NewRecord(m.Shape(), vals)
 	for i, f := range m.Fields {
-		v, ok := guessed(m.Name, f)
+		v, ok := value(f)
 		switch {
 		case f.System == dataflow.RoleDeletedAt:
 			v = nil
@@ -140,8 +152,8 @@ func exampleFilter(m *dataflow.Model) *dataflow.Object {
 
 // exampleArguments are arguments of an operation that takes them as an object,
 // or nil.
-func exampleArguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
-	row, change, filter := example(m.Name, schema.Writable(m, false)), exampleChange(m), exampleFilter(m)
+func (d *document) exampleArguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Object {
+	row, change, filter := d.creation(m), d.change(m), d.filter(m)
 	switch {
 	case op == dataflow.OpAggregate:
 		return exampleAggregate(m)
@@ -180,6 +192,9 @@ func anyList(names []string) []any {
 	return list
 }
 
+// exampleUUID is the uuid of examples.
+const exampleUUID = "01890a5d-ac96-774b-bcce-b302099a8057"
+
 // guess is a value that may fit a field by its type and bounds.
 func guess(owner string, f *dataflow.Field) any {
 	switch t := f.Type.Scalar(); t.Kind {
@@ -194,13 +209,13 @@ func guess(owner string, f *dataflow.Field) any {
 	case dataflow.KindBool:
 		return true
 	case dataflow.KindDateTime:
-		return time.Date(2026, 1, 31, 12, 0, 0, 0, time.UTC)
+		return exampleTime
 	case dataflow.KindDate:
 		return dataflow.Date("2026-01-31")
 	case dataflow.KindTime:
 		return dataflow.TimeOfDay("12:00:00")
 	case dataflow.KindUUID:
-		return "01890a5d-ac96-774b-bcce-b302099a8057"
+		return exampleUUID
 	case dataflow.KindEnum:
 		if len(t.Values) > 0 {
 			return t.Values[0]

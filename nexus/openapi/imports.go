@@ -5,7 +5,6 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
-	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // imports adds the route by which a file of rows is brought in.
@@ -42,16 +41,16 @@ func (d *document) imports(exp *dataflow.Exposure) {
 		doc: "CSV (RFC 4180) whose first line names the columns, or lines of JSON, of any length, in one transaction. " +
 			"In CSV nothing is null, and a pair of quotes an empty text, as in what the list exports. Each problem names its line.",
 		params:  params,
-		body:    dataflow.ObjectOf("required", true, "content", exampleFile(m)),
+		body:    dataflow.ObjectOf("required", true, "content", d.exampleFile(m)),
 		answers: []answer{{200, response("imported", jsonContent(refTo("schemas", "Imported")), "PreferenceApplied", "Replayed")}},
 		fails:   []int{400, 409, 413, 415, 422},
 	})
 }
 
 // exampleFile is what a file of rows may be, with one row if that can be guessed.
-func exampleFile(m *dataflow.Model) *dataflow.Object {
+func (d *document) exampleFile(m *dataflow.Model) *dataflow.Object {
 	content := textContent("text/csv", "application/x-ndjson")
-	row := example(m.Name, schema.Writable(m, false))
+	row := d.creation(m)
 	if row == nil {
 		return content
 	}

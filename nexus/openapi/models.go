@@ -9,7 +9,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/nexus/rest"
-	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // words of the operations; %s is the model.
@@ -217,15 +216,15 @@ func (d *document) body(m *dataflow.Model, op dataflow.OpKind, method string) *d
 	case dataflow.OpRead, dataflow.OpList, dataflow.OpDelete:
 		return nil
 	case dataflow.OpCreate:
-		s, sample = d.createRef(m), example(m.Name, schema.Writable(m, false))
+		s, sample = d.createRef(m), d.creation(m)
 	case dataflow.OpUpdate:
 		if method == http.MethodPut {
-			s, sample = d.replaceRef(m), example(m.Name, schema.Writable(m, true))
+			s, sample = d.replaceRef(m), d.replacement(m)
 		} else {
-			s, sample = d.patchRef(m), exampleChange(m)
+			s, sample = d.patchRef(m), d.change(m)
 		}
 	default:
-		s, sample = d.arguments(m, op), exampleArguments(m, op)
+		s, sample = d.arguments(m, op), d.exampleArguments(m, op)
 	}
 	content := jsonContent(s)
 	if sample != nil {

@@ -36,7 +36,9 @@ type document struct {
 	paths   *dataflow.Object
 	schemas *dataflow.Object
 	own     *dataflow.Object // schemas that belong to no model
-	tags    []any
+
+	creations map[*dataflow.Model]*dataflow.Object // see creation
+	tags      []any
 }
 
 func newDocument(app *dataflow.App, p *engine.Plan) *document {
@@ -48,6 +50,8 @@ func newDocument(app *dataflow.App, p *engine.Plan) *document {
 		paths:   dataflow.NewObject(),
 		schemas: dataflow.NewObject(),
 		own:     ownSchemas(),
+
+		creations: make(map[*dataflow.Model]*dataflow.Object),
 	}
 	for name := range d.own.All {
 		d.taken[name] = true
@@ -143,7 +147,7 @@ func (d *document) rows() {
 			always, _ := s.Get("required")
 			s.Set("required", slices.DeleteFunc(always.([]any), func(name any) bool { return hidden[name.(string)] }))
 		}
-		if row := exampleRow(m); row != nil {
+		if row := d.shownRow(m); row != nil {
 			s.Set("examples", []any{row})
 		}
 		d.schemas.Set(d.names[m], s)

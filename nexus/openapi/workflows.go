@@ -95,7 +95,7 @@ func (d *document) executeBody(wf *dataflow.Workflow) *dataflow.Object {
 		s.Set("required", []any{"inputs"})
 	}
 	content := jsonContent(s)
-	if sample := example(wf.Name, wf.Input); sample != nil {
+	if sample := exampleInputs(wf); sample != nil {
 		withExample(content, dataflow.ObjectOf("inputs", sample))
 	}
 	return dataflow.ObjectOf("required", needed, "content", content)
