@@ -150,7 +150,7 @@ func genericTable() []generic {
 			params: func(a audience) []*dataflow.Field {
 				return []*dataflow.Field{modelParam(a, counts...), filterField("the records to look at; all if left out"),
 					optionalParam("group_by", dataflow.Any, `the fields whose values make a group: "status", "customer.name", or a list of these`),
-					optionalParam("aggregates", anyObject, `what to work out, by name: {"n": {"$count": true}, "sum": {"$sum": "total"}}, with $count, $count_distinct, $sum, $avg, $min and $max`),
+					optionalParam("aggregates", anyObject, `what to work out, by name: {"n": {"$count": true}, "sum": {"$sum": "total"}}, with $count, $count_distinct, $sum, $avg, $min and $max; left out, how many records each group has, as count`),
 					optionalParam("having", anyObject, "the groups to return: a filter on names of group_by and aggregates"),
 					optionalParam("sort", dataflow.Any, "the order of groups"), limitField(),
 					optionalParam("search", dataflow.String, "words that must all be in the record, of models that can be searched"),
@@ -277,6 +277,9 @@ func asRecords(err error) error {
 			e.Problems[i].Pointer = "/records" + rest
 			e.Problems[i].Detail = strings.ReplaceAll(p.Detail, "data ", "records ")
 		}
+		if rest, ok := strings.CutSuffix(p.Detail, " with data"); ok {
+			e.Problems[i].Detail = rest + " with records"
+		}
 	}
 	return &e
 }
@@ -302,7 +305,22 @@ func countTool(ctx context.Context, s *Server, q *request, args *dataflow.Object
 	if err != nil {
 		return answer{}, err
 	}
-	return s.read(ctx, exp.Model, op, s.asking(q.caller), passing(args, nil, "filter", "group_by", "aggregates", "having", "sort", "limit", "search", "include_deleted"))
+	in := passing(args, nil, "filter", "group_by", "aggregates", "having", "sort", "limit", "search", "include_deleted")
+	if op == dataflow.OpAggregate && !in.Has("aggregates") { // what else would the tool be asked for
+		in.Set("aggregates", dataflow.ObjectOf(countName(in), dataflow.ObjectOf("$count", true)))
+	}
+	return s.read(ctx, exp.Model, op, s.asking(q.caller), in)
+}
+
+// countName is what the number of a group's rows is called: "count", unless the
+// groups have that name.
+func countName(args *dataflow.Object) string {
+	by, _ := args.Get("group_by")
+	list, _ := by.([]any)
+	if by == "count" || slices.Contains(list, any("count")) {
+		return "rows"
+	}
+	return "count"
 }
 
 // bulk does an operation on many records in one transaction.
@@ -395,6 +413,9 @@ func updateTool(ctx context.Context, s *Server, q *request, args *dataflow.Objec
 	if !s.may(q.caller, exp, dataflow.OpUpdate) {
 		return answer{}, &dataflow.Error{Code: "invalid", Status: dataflow.StatusInvalid, Model: m.Name,
 			Message: m.Name + " does not allow updates by version", Hint: "leave out version, and filter by it: {\"id\": …, \"version\": …}"}
+	}
+	if has(args, "version") && !m.Versioned {
+		return answer{}, dataflow.Invalid(dataflow.Problem{Code: "unknown_parameter", Pointer: "/version", Detail: m.Name + " keeps no versions", Hint: "leave it out"})
 	}
 	var rows []*dataflow.Object
 	for _, r := range objects(args, "records") {

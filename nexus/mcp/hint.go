@@ -110,7 +110,7 @@ func (q *request) nextStep(t *tool, e *dataflow.Error) string {
 		}
 		return next
 	}
-	if e.Hint != "" {
+	if e.Hint != "" && (t.kind != kindRuns || e.Status != dataflow.StatusNotFound) { // which names the ways of other channels
 		return e.Hint
 	}
 	if e.Status == dataflow.StatusNotFound {

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"net/url"
+	"path"
 	"slices"
 	"strings"
 
@@ -134,28 +135,38 @@ func (q *request) noResource(uri string) *fault {
 // nearResource says which resource was meant, or where to look for those there
 // are. Of a row it says the model: which ids there are is not told.
 func (s *Server) nearResource(c access.Caller, uri string) string {
-	var names []string
-	if shown := s.modelsFor(c); len(s.engine.App().Exposures) > 0 {
-		names = append(names, modelsURI)
-		for _, name := range shown {
-			names = append(names, modelsURI+"/"+name)
+	const elsewhere = "resources/list and resources/templates/list name those there are"
+	model, id, isRecord := strings.Cut(uri, "/records/")
+	if at, name := path.Split(model); name != "" && (at == modelsURI+"/" || dataflow.Suggest(at, []string{modelsURI + "/"}) != "") { // then it is the name that counts
+		shown := s.modelsFor(c)
+		near := dataflow.Suggest(name, shown)
+		if exp := s.exposureNamed(name); exp != nil && slices.Contains(shown, exp.Model.Name) {
+			near = exp.Model.Name
+			if isRecord && at == modelsURI+"/" {
+				return "the model has no such row, or none that you may read"
+			}
 		}
+		switch {
+		case near == "":
+			return elsewhere
+		case isRecord:
+			return `did you mean "` + modelsURI + "/" + near + "/records/" + id + `"?`
+		}
+		return `did you mean "` + modelsURI + "/" + near + `"?`
+	}
+	var names []string
+	if len(s.engine.App().Exposures) > 0 {
+		names = append(names, modelsURI)
 	}
 	for i := range s.o.Extension.Resources {
 		if r := &s.o.Extension.Resources[i]; !strings.Contains(r.URI, "{") {
 			names = append(names, r.URI)
 		}
 	}
-	model, id, isRecord := strings.Cut(uri, "/records/")
-	switch near := dataflow.Suggest(model, names); {
-	case near != "" && isRecord:
-		return `did you mean "` + near + "/records/" + id + `"?`
-	case near != "":
+	if near := dataflow.Suggest(uri, names); near != "" {
 		return `did you mean "` + near + `"?`
-	case slices.Contains(names, model) && isRecord:
-		return "the model has no such row, or none that you may read"
 	}
-	return "resources/list and resources/templates/list name those there are"
+	return elsewhere
 }
 
 // modelsFor names the models of which the caller may do something.

@@ -512,6 +512,21 @@ func TestAReadOnlyToolsetWritesNothing(t *testing.T) {
 	}
 }
 
+// An agent that has records counted by group is told how many each has.
+func TestGroupsAreCounted(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	w.want("tools/call", `{"name":"create_records","arguments":{"model":"Account","records":[{"owner":"a","balance":1},{"owner":"b","balance":1},{"owner":"c","balance":1,"status":"closed"}]}}`, `"inserted":3`)
+	w.want("tools/call", `{"name":"count_records","arguments":{"model":"Account","group_by":"status","sort":"-count"}}`, `"groups":[{"status":"open","count":2},{"status":"closed","count":1}]`)
+	w.want("tools/call", `{"name":"count_records","arguments":{"model":"Account","aggregates":{"most":{"$max":"balance"}}}}`, `"groups":[{"most":"1.00"}]`)
+}
+
+// A toolset of what only reads has none within it.
+func TestReadOnlyIsNoToolsetOfItself(t *testing.T) {
+	w := serving(t, newServer(t, mcp.Options{}).Handler())
+	w.url += "/readonly/readonly"
+	w.want("tools/list", `{}`, `there is no toolset \"readonly/readonly\"`)
+}
+
 // Where to sign in is told to whoever asks, and tells nobody which models there
 // are.
 func TestAnAddressOfAToolsetTellsOfNone(t *testing.T) {
@@ -776,6 +791,8 @@ func TestMistakesAreAnsweredWithTheNextStep(t *testing.T) {
 		{"create_records", `{"model":"Account","records":[{"owner":"a","balance":1,"serial":"7"}]}`, `"pointer":"/records/0/serial","detail":"must be a whole number, not a string","hint":"write it without quotes: 7"`},
 		{"accounts_read", `"{\"id\":1}"`, `"hint":"give the JSON itself, not a text that holds it"`},
 		{"accounts_read", `{"id":9}`, `"hint":"find the row with accounts_list, and call again with its id"`},
+		{"update_records", `{"model":"Account","ids":[1],"version":1,"fields":{"serial":7}}`, `"pointer":"/version","detail":"Account keeps no versions","hint":"leave it out"`},
+		{"update_records", `{"model":"Account","ids":[1],"records":[{"id":1,"serial":7}]}`, `"pointer":"/ids","detail":"can't go with records"`},
 		{"delete_records", `{"model":"Account","ids":[9],"dry_run":"true"}`, `"hint":"write it without quotes: true"`},
 	} {
 		_, text := w.do("tools/call", `{"name":"`+c.tool+`","arguments":`+c.args+`}`)
@@ -866,6 +883,9 @@ func TestAWrongNameIsToldTheRightOne(t *testing.T) {
 		{"resources/read", `{"uri":"flowctl://models/Acount"}`, `there is no resource \"flowctl://models/Acount\"; did you mean \"flowctl://models/Account\"?`},
 		{"resources/read", `{"uri":"flowctl://models/Acount/records/7"}`, `did you mean \"flowctl://models/Account/records/7\"?`},
 		{"resources/read", `{"uri":"flowctl://models/Account/records/7"}`, `the model has no such row, or none that you may read`},
+		{"resources/read", `{"uri":"flowctl://models/accounts/records/7"}`, `the model has no such row, or none that you may read`},
+		{"resources/read", `{"uri":"flowctl://modles/Account"}`, `did you mean \"flowctl://models/Account\"?`},
+		{"resources/read", `{"uri":"flowctl://models/Zebra/records/7"}`, `resources/list and resources/templates/list name those there are`},
 		{"resources/read", `{"uri":"note://today"}`, `did you mean \"notes://today\"?`},
 		{"resources/read", `{"uri":"file:///etc/passwd"}`, `resources/list and resources/templates/list name those there are`},
 	} {

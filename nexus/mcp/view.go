@@ -55,7 +55,7 @@ func (s *Server) viewAt(path string, c access.Caller) (v *view, why string) {
 	if rest == setReadOnly {
 		set, readOnly = setDefault, true
 	}
-	if strings.Contains(set, "/") || !s.hasSet(set) {
+	if strings.Contains(set, "/") || !s.hasSet(set) || set == setReadOnly { // of which there is no part that only reads
 		names := s.setsFor(c)
 		why = "there is no toolset " + quoted(rest) + "; there are /mcp, /mcp/" + strings.Join(names[:min(len(names), namedTools)], ", /mcp/")
 		if near := s.nearSet(c, rest); near != "" {
