@@ -58,6 +58,7 @@ func (b *bodies) look(n syntax.Node) {
 	case *syntax.CallExpr:
 		b.expected(n)
 		b.call(n)
+		b.libraryCall(n)
 	case *syntax.DefStmt:
 		b.rows(pos(n.Name.NamePos), n.Params, n)
 		b.tests(n)

@@ -1376,6 +1376,85 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
 app.start()
 `},
+	{name: "too few for the library", code: "FC140", text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return percent(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "too many for the library", code: "FC140", text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [percent(x, 1, 2) for x in xs]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "a slip for the library", code: "FC140", text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return m.percent(n, rte = 2)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "nothing for a call", code: "FC140", text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return http.get(ctx).status
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "what the library takes", code: "FC140", none: true, text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [percent(n, 2), percent(*[n, 2]), percent(n, **{"rate": 2}), m.percent(rate = 1, amount = n), http.get(ctx, "https://a.example/x", timeout = 5)]
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "a name of its own", code: "FC140", none: true, text: `load("@stdlib//money.star", "percent", m = "money")
+load("@stdlib//http.star", "http")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    percent = lambda a: a
+    return percent(n)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
 	{name: "secret header literal", code: "FC510", text: `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
 wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
