@@ -702,6 +702,9 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 	}
 	e := dataflow.AsError(u.frame.failure(ctx, u.node, failed))
 	step.State, step.Error, step.Result = StepFailed, e, nil
+	if s := r.durable.steps[step.Key]; s != nil && s.State == StepPledged {
+		step.Result = s.Result // it stands, should the run be tried again
+	}
 	return step, f.commit(ctx, keep)
 }
 

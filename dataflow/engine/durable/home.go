@@ -333,7 +333,13 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 			}
 		}
 	}
-	_, err = tx.Delete(ctx, st, query.And{equal(st, stepRun, id), query.Not{Expr: compare(st, stepError, query.Null, true)}})
+	failed := query.And{equal(st, stepRun, id), query.Not{Expr: compare(st, stepError, query.Null, true)}}
+	_, err = tx.Update(ctx, &query.Update{Model: st, Bump: -1, Where: append(failed, query.Not{Expr: compare(st, stepResult, query.Null, true)}),
+		Set: []query.Assign{set(stepState, string(engine.StepPledged)), set(stepError, nil), set(stepUpdatedAt, now)}})
+	if err != nil {
+		return err
+	}
+	_, err = tx.Delete(ctx, st, failed)
 	return err
 }
 

@@ -26,6 +26,7 @@ type bank struct {
 	mu    sync.Mutex
 	paid  map[string]bool // by what a payment is called
 	taken map[string]bool
+	shut  bool // it takes nothing back
 }
 
 func newBank() *bank {
@@ -38,6 +39,9 @@ func (b *bank) Run(_ context.Context, call *engine.Call) (any, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if of, back := call.Config.Get("of"); back && of != dataflow.Absent {
+		if b.shut {
+			return nil, &dataflow.Error{Code: "upstream", Status: dataflow.StatusUpstream, Message: "shut"}
+		}
 		b.taken[of.(string)] = true
 		return nil, nil
 	}
@@ -148,6 +152,39 @@ func TestWhatPartsOfAStepDidIsUndone(t *testing.T) {
 			if n := s.start(nil).entries(what); n != 0 {
 				t.Errorf("%d of %s, of transactions that failed", n, what)
 			}
+		}
+	})
+}
+
+// What could not be undone when a run failed is undone when it fails once more,
+// after it was tried again.
+func TestWhatCouldNotBeUndoneIsKept(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		b := newBank()
+		b.shut = true
+		s.types = append(s.types, b)
+		inner := ft.Workflow("inner", ft.Node("BankNode", "pay", ft.Obj(), ft.Compensate("back")), ft.Node("BankNode", "back", ft.Obj("of", "${pay.id}")))
+		s.declare(ft.Workflow("w", s.add("one", "one"), ft.Node("WorkflowNode", "sub", ft.Obj("workflow", inner)),
+			ft.Node("WaitNode", "rest", ft.Obj("for", 1)),
+			ft.Node("StarlarkNode", "bad", ft.Obj("fn", ft.Fn("bad", "", func(*dataflow.Object) (any, error) {
+				return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
+			})))))
+		p := s.start(nil)
+		r := p.begin("w", nil)
+		if r = p.until(r.ID, durable.Failed); r.Error.Message != "no more; what these nodes did could not be undone: pay" {
+			t.Errorf("the run failed with %v", r.Error)
+		}
+		b.mu.Lock()
+		b.shut = false
+		b.mu.Unlock()
+		if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if r = p.until(r.ID, durable.Failed); r.Error.Message != "no more" {
+			t.Errorf("the run failed with %v", r.Error)
+		}
+		if paid, taken := b.of(r.ID); len(paid) != 1 || !slices.Equal(paid, taken) {
+			t.Errorf("paid %q, taken back %q", paid, taken)
 		}
 	})
 }
