@@ -156,6 +156,9 @@ func (fr *frame) ofBuiltin(c *syntax.CallExpr, name string, a arguments) {
 		return
 	}
 	first := c.Args[0]
+	if id, ok := first.(*syntax.Ident); ok && name == "type" && fr.f.isLocal(id) { // what it is from here on depends on the answer
+		fr.vars[fr.f.first(id)] = nil
+	}
 	switch {
 	case name == "decimal" && len(a.pos) == 1:
 		fr.note("FC144", fr.f.span(first), a.pos[0].is(dataflow.KindFloat), "a decimal can't be made of a float", `write it as a text: decimal("1.2")`)

@@ -1455,6 +1455,97 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
 app.start()
 `},
+	{name: "asked for its type", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return show(name)
+
+def show(v):
+    if type(v) == "int":
+        return v + 1
+    return v
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "asked within", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [show(x) for x in xs]
+
+def show(v):
+    return v + "!" if type(v) == "string" else str(v)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "parts of a text and a number", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return name.split("-")[0] + n
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "count and a text", code: "FC152", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return "n: " + len(xs)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "set anew", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    v = name
+    v = int(v)
+    return v + 1
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "of two kinds", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return [inc(n), inc(name)]
+
+def inc(v):
+    return v + v
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "part of a moment", code: "FC152", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"due": date, "at": datetime})
+
+def do(ctx, n, name, token, xs):
+    row = ctx.run(Thing.read, id = n)
+    return row.at.date == row.due
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
 	{name: "secret header literal", code: "FC510", text: `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new"), "total": decimal(12, 2, default = "0")})
 wf = WorkflowBuilder("w", input = {"n": int, "name": str, "big": bool})
