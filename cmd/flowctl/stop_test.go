@@ -180,12 +180,15 @@ func TestAStopDuringAReloadLosesNothing(t *testing.T) {
 				if err := os.Rename(app+".new", app); err != nil {
 					t.Fatal(err)
 				}
-				for end := time.Now().Add(patience); !waits(p); {
-					if time.Now().After(end) {
+				look := time.NewTicker(5 * time.Millisecond)
+				defer look.Stop()
+				for late := time.After(patience); !waits(p); {
+					select {
+					case <-look.C:
+					case <-late:
 						out, errOut := p.output()
 						t.Fatalf("the reload does not wait:\n%s%s", out, errOut)
 					}
-					runtime.Gosched()
 				}
 				load := writeUntilRefused(t, p, 100)
 				told := time.Now()
@@ -237,7 +240,7 @@ func silentDatabase(t *testing.T, _ string) (string, func(*serverProcess) bool) 
 		select {
 		case <-asked:
 			return true
-		case <-time.After(time.Millisecond):
+		default:
 			return false
 		}
 	}
