@@ -68,8 +68,8 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 }
 
 // has reports whether the model knows a column.
-func (tab *table) has(name string) bool {
-	return slices.ContainsFunc(tab.columns, func(c column) bool { return c.field.ColumnName() == name })
+func (t *table) has(name string) bool {
+	return slices.ContainsFunc(t.columns, func(c column) bool { return c.field.ColumnName() == name })
 }
 
 // ruleOf names the rule that a row has broken, "" for what a trigger raised.
