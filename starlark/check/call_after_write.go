@@ -81,7 +81,7 @@ func (p *pass) callsIn(f *file, n syntax.Node, wrote bool, busy map[*syntax.DefS
 		if c, ok := runOf(call); ok && c.writes() {
 			wrote = true
 		}
-		if other, def := p.called(f, call); def != nil && !busy[def] {
+		if other, def := p.called(f, call); def != nil && !busy[def] && p.mayFollow() {
 			busy[def] = true
 			wrote = p.callsAfter(other, def.Body, wrote, busy)
 			delete(busy, def)

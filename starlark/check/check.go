@@ -78,6 +78,8 @@ type pass struct {
 	ops   map[string]*dataflow.Op              // by the type of their nodes; nil before
 	specs map[dataflow.Op]*dataflow.NodeSpec
 
+	reached int // calls that were followed, see mayFollow
+
 	code     string
 	severity dataflow.Severity
 	found    []dataflow.Diagnostic

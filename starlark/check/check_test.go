@@ -642,3 +642,18 @@ def test_b(t):
 		t.Error(diff)
 	}
 }
+
+// Functions that call one another in many ways are followed for a while, and not
+// for ever.
+func TestManyWaysThroughFunctionsEnd(t *testing.T) {
+	var b strings.Builder
+	b.WriteString("load(\"@stdlib//http.star\", \"http\")\n" + head + "Thing = db.model(\"Thing\", {\"n\": int})\ndef f0(ctx):\n    return ctx.run(Thing.list, limit = 1)\n")
+	const deep = 60
+	for i := 1; i < deep; i++ {
+		fmt.Fprintf(&b, "def f%d(ctx):\n    for _ in range(2):\n        f%[2]d(ctx)\n    return f%[2]d(ctx), f%[2]d(ctx)\n", i, i-1)
+	}
+	fmt.Fprintf(&b, "app = Nexus()\napp.expose(Thing)\napp.handler(\"a\", f%d)\napp.handler(\"b\", f%[1]d, read_only = True)\napp.start()\n", deep-1)
+	if ds := run(t, b.String()); dataflow.HasErrors(ds) {
+		t.Error(show(ds))
+	}
+}

@@ -37,6 +37,13 @@ func (p *pass) called(f *file, call *syntax.CallExpr) (*file, *syntax.DefStmt) {
 	return nil, nil
 }
 
+// mayFollow reports whether one more call may be followed. Functions that call
+// others several times each, many deep, are more ways than can be gone.
+func (p *pass) mayFollow() bool {
+	p.reached++
+	return p.reached <= maxFollowed
+}
+
 // fileAt is the file of the app at a path, or nil.
 func (p *pass) fileAt(at string) *file {
 	for _, f := range p.files {

@@ -54,7 +54,7 @@ func (p *pass) refusedIn(w *dataflow.Workflow, f *file, block []syntax.Stmt, bus
 				p.once(f.span(c.CallExpr), fmt.Sprintf("the handler %s promises not to write, and is refused here", w.Name), "leave read_only = True out of app.handler")
 			}
 			if call, ok := n.(*syntax.CallExpr); ok {
-				if other, def := p.called(f, call); def != nil && !busy[def] && len(busy) < 10 {
+				if other, def := p.called(f, call); def != nil && !busy[def] && p.mayFollow() {
 					busy[def] = true
 					p.refusedIn(w, other, def.Body, busy)
 					delete(busy, def)
