@@ -317,7 +317,7 @@ func (d *document) shownRow(m *dataflow.Model) *dataflow.Object {
 	}
 	return exampleRow(m, func(f *dataflow.Field) (any, bool) {
 		v, _ := row.Get(f.Name)
-		if f.System == dataflow.RoleNone || f.System == dataflow.RoleID && v != dataflow.Absent {
+		if f.System == dataflow.RoleNone || f.System == dataflow.RoleID && v != dataflow.Absent && v != nil { // else the database gives it
 			return v, v != dataflow.Absent
 		}
 		return guessed(m.Name, f)
