@@ -61,7 +61,7 @@ var families = []Family{
 	{Name: "flowctl_pool_max_connections", Kind: "gauge", Labels: []string{"database"}, pulled: true,
 		Help: "As many as there may be."},
 	{Name: "flowctl_pool_waits_total", Kind: "counter", Labels: []string{"database"}, pulled: true,
-		Help: "Times that a caller had to wait for a connection, or for its turn to write."},
+		Help: "Times that a caller had to wait for a connection, or on SQLite for its turn to write."},
 	{Name: "flowctl_pool_wait_seconds_total", Kind: "counter", Labels: []string{"database"}, pulled: true,
 		Help: "How long they waited, together."},
 	{Name: "flowctl_cache_questions_total", Kind: "counter", Labels: []string{"database", "result"}, pulled: true,

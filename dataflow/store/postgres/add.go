@@ -56,7 +56,7 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 // statement returns the id even if that is known: its row comes before the
 // server begins to commit, so where none has come nothing was committed.
 func (s *Store) addOnce(ctx context.Context, alive bool, in inserting, cols []int) (ids []any, err error, again bool) {
-	c, err := s.takeTurn(ctx, alive)
+	c, err := s.take(ctx, alive)
 	if err != nil {
 		return nil, err, false
 	}

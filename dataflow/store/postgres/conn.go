@@ -34,7 +34,6 @@ type conn struct {
 	opening []string // what begins a transaction: it goes with the first statement
 
 	pooled *pgxpool.Conn // while it is taken
-	turn   *time.Timer   // ends the turn it was taken for
 	shown  bool          // a row has come since it was taken
 	sent   bool          // a statement has been sent since it was taken
 	stale  bool          // a statement was prepared for tables that have changed since
@@ -51,11 +50,6 @@ func (s *Store) take(ctx context.Context, alive bool) (*conn, error) {
 	}
 	wait, cancel := context.WithTimeout(ctx, s.wait)
 	defer cancel()
-	return s.takeWithin(ctx, wait, alive)
-}
-
-// takeWithin is take with a context of its own for the wait.
-func (s *Store) takeWithin(ctx, wait context.Context, alive bool) (*conn, error) {
 	for {
 		pooled, err := s.surplus.acquire(wait, s.pool)
 		if err != nil {
@@ -150,9 +144,6 @@ func (c *conn) put() {
 	c.pooled = nil
 	if c.stale {
 		c.hangUp()
-	}
-	if c.turn != nil && c.turn.Stop() { // after all who read in between it is stopped already
-		defer c.s.turns.end()
 	}
 	if c.s.surplus != nil {
 		c.s.surplus.put(c.s.pool, c, pooled)

@@ -102,12 +102,7 @@ func (n *planNode) read(p *store.Plan) {
 
 // Stats implements store.Measured. The server shares commits by itself.
 func (s *Store) Stats() store.Stats {
-	p := s.pool.Stat()
-	st := store.Stats{InUse: int(p.AcquiredConns()), Idle: int(p.IdleConns()), Most: int(p.MaxConns()),
-		Waits: uint64(p.EmptyAcquireCount()), WaitTime: p.EmptyAcquireWaitTime()}
-	if t := s.turns; t != nil {
-		st.Waits += t.waits.Load()
-		st.WaitTime += time.Duration(t.waited.Load())
-	}
-	return st
+	st := s.pool.Stat()
+	return store.Stats{InUse: int(st.AcquiredConns()), Idle: int(st.IdleConns()), Most: int(st.MaxConns()),
+		Waits: uint64(st.EmptyAcquireCount()), WaitTime: st.EmptyAcquireWaitTime()}
 }

@@ -60,10 +60,6 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	m := &migrator{c: c, db: db, name: name}
 	run := migrate.Runner{DB: m, Database: db, System: opts.System}
 	result, diags := run.Open(ctx)
-	var turns *turns
-	if result != nil && db.Options.Pooler != pooled {
-		turns = turnsWith(ctx, c.PgConn)
-	}
 	_ = c.Close(context.WithoutCancel(ctx))
 	if result == nil {
 		return nil, nil, diags
@@ -75,7 +71,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
-		surplus: surplusOf(db.Options), turns: turns, of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables(), casts: castsOf(m.foreign), diverts: m.diverts}, db, models, opts)
+		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables(), casts: castsOf(m.foreign), diverts: m.diverts}, db, models, opts)
 	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
 }
 

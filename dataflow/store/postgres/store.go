@@ -40,7 +40,6 @@ type shared struct {
 	dialect dialect
 	unnamed bool     // no prepared statements: a pooler gives each transaction another connection
 	surplus *surplus // nil where no connection is one too many
-	turns   *turns   // nil where who writes need not wait for one
 	closed  atomic.Bool
 	holders store.Holders
 

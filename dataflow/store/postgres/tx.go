@@ -70,7 +70,7 @@ func (s *Store) persist(ctx context.Context, f func(attempt int) (err error, aga
 // once runs f in a transaction of READ COMMITTED, which begins in the round trip
 // of its first statement. again says that it may be run another time.
 func (s *Store) once(ctx context.Context, attempt int, opening []string, f func(store.Tx) error) (err error, again bool) {
-	c, err := s.takeTurn(ctx, attempt > 1)
+	c, err := s.take(ctx, attempt > 1)
 	if err != nil {
 		return err, false
 	}
