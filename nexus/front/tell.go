@@ -63,7 +63,14 @@ func (h *Handler) log(ctx context.Context, x *Exchange, a Answered) {
 	if x.Caller.Key == "" {
 		list = attrs[:len(attrs)-1]
 	}
-	h.o.AccessLog.LogAttrs(ctx, h.o.Access, "request", list...)
+	to := h.o.AccessLog.Handler()
+	if !to.Enabled(ctx, h.o.Access) {
+		return
+	}
+	// By hand, for a logger looks up the line of code that each record is from.
+	r := slog.NewRecord(time.Now(), h.o.Access, "request", 0)
+	r.AddAttrs(list...)
+	_ = to.Handle(ctx, r) // as a logger does: a log that can't be written can't be told of in it
 }
 
 // maxMethod is how much of a method is logged: a caller may make one up.
