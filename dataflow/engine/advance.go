@@ -219,7 +219,7 @@ func (f *frame) local(ctx context.Context, nodes []*nodePlan, last bool) error {
 	commit := f.commit
 	if slices.ContainsFunc(nodes, func(n *nodePlan) bool { return n.outside }) {
 		commit = f.commitSlow
-		if slices.ContainsFunc(nodes, func(n *nodePlan) bool { return n.mayOwe(0) }) {
+		if slices.ContainsFunc(nodes, (*nodePlan).mayOwe) {
 			if err := r.durable.Journal.Open(ctx); err != nil {
 				return err
 			}

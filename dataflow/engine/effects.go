@@ -16,6 +16,8 @@ type effects struct {
 	anyDB bool
 	// pauses: a retry in it waits between two attempts.
 	pauses bool
+	// owes: it may call out by something that can be undone.
+	owes bool
 }
 
 func (e *effects) data() bool { return e.reads || e.writes }
@@ -26,6 +28,7 @@ func (e *effects) add(o *effects) {
 	e.outside = e.outside || o.outside
 	e.anyDB = e.anyDB || o.anyDB
 	e.pauses = e.pauses || o.pauses
+	e.owes = e.owes || o.owes
 	for _, db := range o.readDBs {
 		e.readDBs = addOnce(e.readDBs, db)
 	}
@@ -90,6 +93,7 @@ func (w *wfPlanner) effectsOf(n *nodePlan) {
 	if r := n.node.Retry; r != nil && r.Max > 0 && r.Backoff > 0 {
 		n.pauses = true
 	}
+	n.owes = n.owes || n.outside && n.undo != nil
 	if n.undoes == nil { // what undoes others runs in no transaction of the run
 		w.wp.effects.add(&n.effects)
 	}

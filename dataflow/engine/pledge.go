@@ -133,14 +133,10 @@ func (n *nodePlan) runs() *workflowPlan {
 	return nil
 }
 
-// mayOwe reports whether a node calls out, or has parts that do, and says how to
-// undo it.
-func (n *nodePlan) mayOwe(depth int) bool {
-	if n.outside && n.undo != nil || slices.ContainsFunc(n.members, func(m *nodePlan) bool { return m.mayOwe(depth) }) {
-		return true
-	}
-	wp := n.runs()
-	return wp != nil && depth <= maxDepth && slices.ContainsFunc(wp.nodes, func(n *nodePlan) bool { return n.mayOwe(depth + 1) })
+// mayOwe reports whether a node, or a member of it, may leave something outside
+// that is to be undone if the run fails.
+func (n *nodePlan) mayOwe() bool {
+	return n.owes || slices.ContainsFunc(n.members, (*nodePlan).mayOwe)
 }
 
 // toEnd is for a call that can be undone: though the run is cancelled meanwhile,

@@ -274,7 +274,13 @@ func TestABusyDatabasePutsARunOff(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		s.declare(ft.Workflow("w", ft.Node("WaitNode", "rest", ft.Obj("for", 1)), s.add("one", "one")))
 		var busy atomic.Int64
-		p := s.start(func(st store.Store) store.Store { return &busyFor{st, s.entry, &busy} }, func(o *durable.Options) {
+		why := func() error {
+			if busy.Add(-1) >= 0 {
+				return store.Busy("the test says so", nil)
+			}
+			return nil
+		}
+		p := s.start(func(st store.Store) store.Store { return &unwilling{st, s.entry, why} }, func(o *durable.Options) {
 			began := time.Now()
 			o.Now = func() time.Time { now := time.Now(); return now.Add(50 * now.Sub(began)) } // hurries
 		})
@@ -289,25 +295,27 @@ func TestABusyDatabasePutsARunOff(t *testing.T) {
 	})
 }
 
-// busyFor is a store that is busy the first few times that entries are added.
-type busyFor struct {
+// unwilling is a store that takes no entry as long as there is a reason.
+type unwilling struct {
 	store.Store
 	entry *dataflow.Model
-	times *atomic.Int64
+	why   func() error // nil: it does
 }
 
-func (b *busyFor) Write(ctx context.Context, f func(store.Tx) error) error {
-	return b.Store.Write(ctx, func(tx store.Tx) error { return f(&busyTx{tx, b}) })
+func (u *unwilling) Write(ctx context.Context, f func(store.Tx) error) error {
+	return u.Store.Write(ctx, func(tx store.Tx) error { return f(&unwillingTx{tx, u}) })
 }
 
-type busyTx struct {
+type unwillingTx struct {
 	store.Tx
-	b *busyFor
+	u *unwilling
 }
 
-func (x *busyTx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
-	if m == x.b.entry && x.b.times.Add(-1) >= 0 {
-		return nil, store.Busy("the test says so", nil)
+func (x *unwillingTx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
+	if m == x.u.entry {
+		if err := x.u.why(); err != nil {
+			return nil, err
+		}
 	}
 	return x.Tx.Insert(ctx, m, fields, rows)
 }

@@ -73,30 +73,6 @@ func TestARunWaitsForItsVersionOfTheApp(t *testing.T) {
 	})
 }
 
-// migrated is a store whose database another process has migrated, while it is
-// so: entries can't be added to it.
-type migrated struct {
-	store.Store
-	entry *dataflow.Model
-	is    *atomic.Bool
-}
-
-func (m *migrated) Write(ctx context.Context, f func(store.Tx) error) error {
-	return m.Store.Write(ctx, func(tx store.Tx) error { return f(&migratedTx{tx, m}) })
-}
-
-type migratedTx struct {
-	store.Tx
-	m *migrated
-}
-
-func (x *migratedTx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [][]any) ([]any, error) {
-	if m == x.m.entry && x.m.is.Load() {
-		return nil, store.Outdated("the test says so", nil)
-	}
-	return x.Tx.Insert(ctx, m, fields, rows)
-}
-
 // A database that was migrated for another version fails no run of this one, and
 // none that is being undone: they are left to a process that can.
 func TestAMigratedDatabaseFailsNoRun(t *testing.T) {
@@ -108,7 +84,13 @@ func TestAMigratedDatabaseFailsNoRun(t *testing.T) {
 					return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
 				})))))
 		var is atomic.Bool
-		p := s.start(func(st store.Store) store.Store { return &migrated{st, s.entry, &is} })
+		why := func() error {
+			if is.Load() {
+				return store.Outdated("the test says so", nil)
+			}
+			return nil
+		}
+		p := s.start(func(st store.Store) store.Store { return &unwilling{st, s.entry, why} })
 		var ids []string
 		for _, workflow := range []string{"goes", "fails"} {
 			r := p.begin(workflow, nil)
