@@ -222,7 +222,8 @@ func TestACancellationWaitsForACallThatCanBeUndone(t *testing.T) {
 				t.Fatalf("%s called as %s", workflow, key)
 			}
 			for range 2 { // the second time says nothing new
-				if _, err := p.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
+				_, err := p.Cancel(context.Background(), access.Caller{}, r.ID)
+				if err != nil && (workflow != "plain" || code(err) != "run_ended") { // that which is cut off may have ended by then
 					t.Fatal(err)
 				}
 			}
