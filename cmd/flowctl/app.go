@@ -9,6 +9,7 @@ import (
 	"log/slog"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -179,13 +180,32 @@ func (a *appFile) report(w *world, out io.Writer, diags []dataflow.Diagnostic) e
 	return report.Text(out, dataflow.SortDiagnostics(diags), a.source, report.Color(out, w.env))
 }
 
+// reportPressing is report of what a command must say that is not about the
+// file: errors, and what a database was found to be. The rest can be had from
+// check, and is said when the app is served.
+func (a *appFile) reportPressing(w *world, out io.Writer, diags []dataflow.Diagnostic) error {
+	return a.report(w, out, slices.DeleteFunc(slices.Clone(diags), func(d dataflow.Diagnostic) bool {
+		return d.Severity != dataflow.SeverityError && !strings.HasPrefix(d.Code, check.OfDatabases)
+	}))
+}
+
 // build loads the app and makes it ready to serve. What is to be said about
-// it is said; the error then only carries the exit code. change may alter the
-// app between the two.
-func (a *appFile) build(ctx context.Context, w *world, verbose bool, change func(*dataflow.App) error) (*nexus.Generation, error) {
+// it is said; the error then only carries the exit code.
+func (a *appFile) build(ctx context.Context, w *world, verbose bool) (*nexus.Generation, error) {
+	return a.make(ctx, w, verbose, a.report, unchanged)
+}
+
+// open is build for a command that does one thing with the app: it says what
+// keeps it from that, and leaves the rest to those that are about the file.
+// change may alter the app between the two.
+func (a *appFile) open(ctx context.Context, w *world, change func(*dataflow.App) error) (*nexus.Generation, error) {
+	return a.make(ctx, w, false, a.reportPressing, change)
+}
+
+func (a *appFile) make(ctx context.Context, w *world, verbose bool, report func(*world, io.Writer, []dataflow.Diagnostic) error, change func(*dataflow.App) error) (*nexus.Generation, error) {
 	app, diags := a.load(ctx, w)
 	if dataflow.HasErrors(diags) {
-		return nil, errors.Join(a.report(w, w.err, a.checkLoaded(w, app, diags)), exitError(exitFailed))
+		return nil, errors.Join(report(w, w.err, a.checkLoaded(w, app, diags)), exitError(exitFailed))
 	}
 	if err := change(app); err != nil {
 		return nil, err
@@ -193,11 +213,8 @@ func (a *appFile) build(ctx context.Context, w *world, verbose bool, change func
 	o := a.options(w, verbose)
 	o.Source, o.Load = a.versions(w, app)
 	gen, more := nexus.Build(ctx, app, o)
-	diags = check.Run(app, a.sources(app), append(diags, more...))
-	if len(diags) > 0 {
-		if err := a.report(w, w.err, diags); err != nil {
-			return nil, fmt.Errorf("report what was found: %w", err)
-		}
+	if err := report(w, w.err, check.Run(app, a.sources(app), append(diags, more...))); err != nil {
+		return nil, fmt.Errorf("report what was found: %w", err)
 	}
 	if gen == nil {
 		return nil, exitError(exitFailed)

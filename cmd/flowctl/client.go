@@ -53,7 +53,7 @@ same app gives the same files, to the byte.`,
 				}
 				diags = append(diags, more...)
 			}
-			if err := a.report(w, w.err, diags); err != nil || files == nil {
+			if err := a.reportPressing(w, w.err, diags); err != nil || files == nil {
 				return errors.Join(err, exitError(exitFailed))
 			}
 			return writeClient(w, out, files)

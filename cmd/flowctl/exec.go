@@ -55,7 +55,7 @@ func (a *appFile) exec(ctx context.Context, w *world, name string, inputs []stri
 	ctx, stop := interruptible(ctx, w, "stopping: the run is called off; press Ctrl+C again to stop at once")
 	defer stop()
 	var values *dataflow.Object
-	gen, err := a.build(ctx, w, false, func(app *dataflow.App) error {
+	gen, err := a.open(ctx, w, func(app *dataflow.App) error {
 		wf, err := findWorkflow(app, a, name)
 		if err != nil {
 			return err

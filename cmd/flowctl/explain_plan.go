@@ -46,7 +46,7 @@ diagram it is for Mermaid or Graphviz:
 				plan, more = engine.NewPlan(app, nodes.Types())
 				diags = append(diags, more...)
 			}
-			if err := a.report(w, w.err, diags); err != nil || plan == nil {
+			if err := a.reportPressing(w, w.err, diags); err != nil || plan == nil {
 				return errors.Join(err, exitError(exitFailed))
 			}
 			d := plan.Describe(args[1])

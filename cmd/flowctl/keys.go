@@ -46,7 +46,7 @@ func withKeys(ctx context.Context, w *world, path string, do func(ctx context.Co
 	}
 	ctx, stop := interruptible(ctx, w, "stopping; press Ctrl+C again to stop at once")
 	defer stop()
-	gen, err := a.build(ctx, w, false, func(app *dataflow.App) error { return a.hasKeys(app) })
+	gen, err := a.open(ctx, w, func(app *dataflow.App) error { return a.hasKeys(app) })
 	if err != nil {
 		return err
 	}

@@ -29,7 +29,7 @@ token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 			}
 			ctx, stop := interruptible(cmd.Context(), w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
 			defer stop()
-			gen, err := a.build(ctx, w, verbose, unchanged)
+			gen, err := a.build(ctx, w, verbose)
 			if err != nil {
 				return err
 			}

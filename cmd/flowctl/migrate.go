@@ -213,7 +213,7 @@ func (m *migration) note(r *migrate.Runner, diags []dataflow.Diagnostic) (ok boo
 }
 
 // tell writes what there is to say: as JSON all of it to standard output, else
-// what was asked for there, and what was found to standard error.
+// what was asked for there, and what is pressing to standard error.
 func (m *migration) tell(write func(*databaseReply)) error {
 	m.diags = dataflow.SortDiagnostics(m.diags)
 	if m.f.json {
@@ -227,8 +227,5 @@ func (m *migration) tell(write func(*databaseReply)) error {
 	for _, d := range m.reply.Databases {
 		write(d)
 	}
-	if len(m.diags) == 0 {
-		return nil
-	}
-	return m.a.report(m.w, m.w.err, m.diags)
+	return m.a.reportPressing(m.w, m.w.err, m.diags)
 }

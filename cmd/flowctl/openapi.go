@@ -27,7 +27,7 @@ opening a database.`,
 				text, more = nexus.Document(app, a.options(w, false))
 				diags = append(diags, more...)
 			}
-			if err := a.report(w, w.err, diags); err != nil || text == nil {
+			if err := a.reportPressing(w, w.err, diags); err != nil || text == nil {
 				return errors.Join(err, exitError(exitFailed))
 			}
 			return printJSON(w, text)

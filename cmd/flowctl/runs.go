@@ -61,7 +61,7 @@ func withRuns(ctx context.Context, w *world, path string, do func(ctx context.Co
 	}
 	ctx, stop := interruptible(ctx, w, "stopping; press Ctrl+C again to stop at once")
 	defer stop()
-	gen, err := a.build(ctx, w, false, unchanged)
+	gen, err := a.open(ctx, w, unchanged)
 	if err != nil {
 		return err
 	}

@@ -50,7 +50,7 @@ func Run(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) []dat
 func newPass(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) *pass {
 	p := &pass{app: app, specs: map[dataflow.Op]*dataflow.NodeSpec{}}
 	for _, d := range found {
-		if d.Severity == dataflow.SeverityError && !strings.HasPrefix(d.Code, ofDatabases) {
+		if d.Severity == dataflow.SeverityError && !strings.HasPrefix(d.Code, OfDatabases) {
 			p.errors = append(p.errors, d.Span)
 		}
 	}
@@ -62,9 +62,9 @@ func newPass(app *dataflow.App, sources []Source, found []dataflow.Diagnostic) *
 	return p
 }
 
-// ofDatabases begins the codes of what a database was found to be: that is no
+// OfDatabases begins the codes of what a database was found to be: that is no
 // reason to say less of the app.
-const ofDatabases = "FC6"
+const OfDatabases = "FC6"
 
 // pass is what a rule has to look at, and to report to.
 type pass struct {
