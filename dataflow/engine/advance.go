@@ -626,7 +626,7 @@ func (f *frame) rememberUndos(ctx context.Context) {
 
 // Compensate undoes what a durable run did that has failed or been cancelled:
 // the last first, each kept when it is done. It returns the nodes that could
-// not be undone, for whom trying again is no use.
+// not be undone, for whom trying again is no use, by the keys of their steps.
 func (e *Engine) Compensate(ctx context.Context, d DurableRun) (left []string, err error) {
 	wp, ok := e.plan.workflows[d.Workflow]
 	if !ok {
@@ -638,7 +638,7 @@ func (e *Engine) Compensate(ctx context.Context, d DurableRun) (left []string, e
 	for _, u := range r.forgotten("") {
 		if s := r.durable.steps[r.stepKey(u.frame, u.node)]; s != nil && s.State != StepPledged {
 			if s.State == StepFailed {
-				left = append(left, u.node.undoes.node.ID)
+				left = append(left, r.undone(u))
 			}
 			continue
 		}
@@ -647,7 +647,7 @@ func (e *Engine) Compensate(ctx context.Context, d DurableRun) (left []string, e
 			return left, err
 		}
 		if step.State == StepFailed {
-			left = append(left, u.node.undoes.node.ID)
+			left = append(left, r.undone(u))
 		}
 	}
 	return left, nil
@@ -662,7 +662,7 @@ func (f *frame) undoStep(ctx context.Context, u undo) (*Step, error) {
 		if step.State == StepFailed {
 			return []*Step{step}
 		}
-		was := Step{Key: r.stepKey(u.frame, u.node.undoes), Attempts: 1, Started: started, Ended: step.Ended}
+		was := Step{Key: r.undone(u), Attempts: 1, Started: started, Ended: step.Ended}
 		if s := r.durable.steps[was.Key]; s != nil { // else it was a part of a step, or of a transaction that failed
 			was = *s
 		}

@@ -317,7 +317,7 @@ func (r *run) undoAll(ctx context.Context, err error) error {
 	var left []string
 	for _, u := range undos {
 		if failed := r.undo(ctx, u); failed != nil {
-			left = append(left, u.node.undoes.node.ID)
+			left = append(left, r.undone(u))
 			r.log().Error("what a node did could not be undone", "workflow", u.frame.plan.wf.Name,
 				"node", u.node.undoes.node.ID, "undo", u.node.node.ID, "error", failed)
 		}

@@ -112,6 +112,37 @@ func TestTimeWithinAMap(t *testing.T) {
 	}
 }
 
+// What could not be undone is said by where it is, and the rest is undone.
+func TestWhatCouldNotBeUndoneIsNamed(t *testing.T) {
+	var back []string
+	call := newNode("CallNode", dataflow.EffectOutside, func(_ context.Context, c *engine.Call) (any, error) { return dataflow.ObjectOf("id", c.Key), nil })
+	undo := newNode("BackNode", dataflow.EffectOutside, func(_ context.Context, c *engine.Call) (any, error) {
+		if !strings.Contains(c.Key, "all#0") {
+			return nil, &dataflow.Error{Code: "upstream", Status: dataflow.StatusUpstream, Message: "not now"}
+		}
+		back = append(back, c.Key)
+		return nil, nil
+	})
+	pays := func() []any {
+		return []any{ft.Node("CallNode", "pay", ft.Obj(), ft.Compensate("back")), ft.Node("BackNode", "back", ft.Obj())}
+	}
+	one := ft.Workflow("one", append(pays(), ft.In("n", dataflow.Int), ft.In("after", dataflow.String))...)
+	fail := ft.Fn("fail", "after", func(*dataflow.Object) (any, error) {
+		return nil, &dataflow.Error{Code: "rejected", Status: dataflow.StatusRejected, Message: "unlucky"}
+	})
+	wf := ft.Workflow("w", append(pays(),
+		ft.Node("MapNode", "all", ft.Obj("workflow", one, "items", ft.List(1, 2), "as", "n", "parallel", 1, "with", ft.Obj("after", "${pay.id}"))),
+		ft.Node("StarlarkNode", "bad", ft.Obj("fn", fail, "after", "${all.count}")))...)
+	e := engineOf(t, engine.Options{}, []*dataflow.Workflow{wf}, call, undo)
+	_, err := run(t, e, "w", nil)
+	if want := "unlucky; what these nodes did could not be undone: all#1/pay, pay"; err == nil || err.Message != want {
+		t.Errorf("%v, want %s", err, want)
+	}
+	if len(back) != 1 {
+		t.Errorf("undone: %q", back)
+	}
+}
+
 // What a MergeNode is given that hangs on no node is there when all that it
 // refers to is skipped.
 func TestAMergeFallsBackOnAValueOfItsOwn(t *testing.T) {

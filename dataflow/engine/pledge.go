@@ -18,6 +18,9 @@ import (
 // stepKey is a node's key within the run.
 func (r *run) stepKey(f *frame, n *nodePlan) string { return f.keyOf(n)[len(r.id)+1:] }
 
+// undone is the node that an undo is of, within the run.
+func (r *run) undone(u undo) string { return r.stepKey(u.frame, u.node.undoes) }
+
 // pledges says how to undo the parts of a step.
 func (r *run) pledges(step string) []*Step {
 	r.undoing.Lock()

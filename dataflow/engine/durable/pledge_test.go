@@ -50,6 +50,13 @@ func (b *bank) Run(_ context.Context, call *engine.Call) (any, error) {
 	return dataflow.ObjectOf("id", id), nil
 }
 
+// close has it take nothing back, or again.
+func (b *bank) close(shut bool) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.shut = shut
+}
+
 // of are the payments of a run, and those of them that were taken back.
 func (b *bank) of(run string) (paid, taken []string) {
 	b.mu.Lock()
@@ -156,35 +163,58 @@ func TestWhatPartsOfAStepDidIsUndone(t *testing.T) {
 	})
 }
 
-// What could not be undone when a run failed is undone when it fails once more,
-// after it was tried again.
+// What could not be undone when a run failed is said by the keys of its steps, and
+// undone when it fails once more, after it was tried again.
 func TestWhatCouldNotBeUndoneIsKept(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		b := newBank()
-		b.shut = true
 		s.types = append(s.types, b)
-		inner := ft.Workflow("inner", ft.Node("BankNode", "pay", ft.Obj(), ft.Compensate("back")), ft.Node("BankNode", "back", ft.Obj("of", "${pay.id}")))
-		s.declare(ft.Workflow("w", s.add("one", "one"), ft.Node("WorkflowNode", "sub", ft.Obj("workflow", inner)),
-			ft.Node("WaitNode", "rest", ft.Obj("for", 1)),
-			ft.Node("StarlarkNode", "bad", ft.Obj("fn", ft.Fn("bad", "", func(*dataflow.Object) (any, error) {
-				return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
-			})))))
+		no := func() (any, error) {
+			return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
+		}
+		pays := func() []any {
+			return []any{ft.Node("BankNode", "pay", ft.Obj(), ft.Compensate("back")), ft.Node("BankNode", "back", ft.Obj("of", "${pay.id}"))}
+		}
+		inner := ft.Workflow("inner", append(pays(), ft.In("n", dataflow.Int))...)
+		whole := func(name string, parts ...any) *dataflow.Workflow {
+			return ft.Workflow(name, append([]any{s.add("one", "one")}, append(parts, ft.Node("WaitNode", "rest", ft.Obj("for", 1)),
+				ft.Node("StarlarkNode", "bad", ft.Obj("fn", ft.Fn("bad", "", func(*dataflow.Object) (any, error) { return no() }))))...)...)
+		}
+		s.declare(
+			whole("itself", pays()...),
+			whole("runs", ft.Node("WorkflowNode", "sub", ft.Obj("workflow", inner, "inputs", ft.Obj("n", 1)))),
+			whole("each", ft.Node("MapNode", "all", ft.Obj("workflow", inner, "items", ft.List(1, 2), "as", "n"))),
+			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+				if _, err := h.Workflow(ctx, "inner", ft.Obj("n", int64(1))); err != nil {
+					return nil, err
+				}
+				if err := h.Sleep(ctx, time.Millisecond); err != nil {
+					return nil, err
+				}
+				return no()
+			})))
+		s.app.Workflows = append(s.app.Workflows, inner)
 		p := s.start(nil)
-		r := p.begin("w", nil)
-		if r = p.until(r.ID, durable.Failed); r.Error.Message != "no more; what these nodes did could not be undone: pay" {
-			t.Errorf("the run failed with %v", r.Error)
-		}
-		b.mu.Lock()
-		b.shut = false
-		b.mu.Unlock()
-		if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
-			t.Fatal(err)
-		}
-		if r = p.until(r.ID, durable.Failed); r.Error.Message != "no more" {
-			t.Errorf("the run failed with %v", r.Error)
-		}
-		if paid, taken := b.of(r.ID); len(paid) != 1 || !slices.Equal(paid, taken) {
-			t.Errorf("paid %q, taken back %q", paid, taken)
+		for workflow, left := range map[string][]string{
+			"itself": {"pay"}, "runs": {"sub/pay"}, "each": {"all#0/pay", "all#1/pay"}, "handler": {"inner#1/pay"},
+		} {
+			b.close(true)
+			r := p.begin(workflow, nil)
+			r = p.until(r.ID, durable.Failed)
+			named, said := strings.CutPrefix(r.Error.Message, "no more; what these nodes did could not be undone: ")
+			if got := strings.Split(named, ", "); !said || !slices.Equal(slices.Sorted(slices.Values(got)), left) { // items are done in any order
+				t.Errorf("%s failed with %v, want %q", workflow, r.Error, left)
+			}
+			b.close(false)
+			if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
+				t.Fatal(err)
+			}
+			if r = p.until(r.ID, durable.Failed); r.Error.Message != "no more" {
+				t.Errorf("%s failed with %v", workflow, r.Error)
+			}
+			if paid, taken := b.of(r.ID); len(paid) != len(left) || !slices.Equal(paid, taken) {
+				t.Errorf("%s: paid %q, taken back %q", workflow, paid, taken)
+			}
 		}
 	})
 }
