@@ -178,12 +178,23 @@ func (m *Model) veiled(c Caller, err error) error {
 		}
 	case e.Code == "table_rule" && m.sight(c).hidden != nil: // its name, or on SQLite its text, is of columns
 		return store.Refused(m.m, "", e.Problems[0].Pointer, e.Err)
+	case e.Code == "table_broken" && m.rulesAround(): // it names columns, of other tables too
+		pointer := e.Problems[0].Pointer
+		if s := m.sight(c); s.hidden != nil && m.hides(s, pointer) {
+			pointer = pointer[:strings.LastIndexByte(pointer, '/')]
+		}
+		return store.Unworkable(m.m, pointer, "", "", e.Err)
 	case e.Code == "reference_violation" && len(e.Problems) == 0 && m.referredUnseen(c):
 		other := *e
 		other.Message, other.Hint = "other rows still refer to this "+m.m.Name, ""
 		return &other
 	}
 	return err
+}
+
+// rulesAround reports whether any model beside m keeps something from callers.
+func (m *Model) rulesAround() bool {
+	return m.m.Database != nil && slices.ContainsFunc(m.m.Database.Models, func(o *dataflow.Model) bool { return o.Access != nil })
 }
 
 // hides reports whether a pointer ends in the name of a hidden field.

@@ -365,6 +365,8 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 		w.comment("%s refers to %s of another schema, which this file does not have", name, c.Ref.Table)
 	} else if c.Ref != nil && c.Storage == "citext" {
 		w.comment("%s refers to %s by a citext, which ref(…) can't: an id in other letters is another to it", name, c.Ref.Table)
+	} else if k := w.broken(m.Name, c.Name); k != nil {
+		w.comment("%s, so SQLite adds no row to the table and deletes none", k)
 	} else if c.Ref != nil || n.RefWide {
 		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
 	}
@@ -400,6 +402,16 @@ func (w *writer) remark(c *migrate.Column, n migrate.FoundColumn, name string) {
 	if n.Domain != "" {
 		w.comment("%s is of the domain %s: what that asks for beside the type, the database goes on holding to", name, n.Domain)
 	}
+}
+
+// broken is the foreign key of a column that leads nowhere, or nil.
+func (w *writer) broken(table, column string) *migrate.BrokenKey {
+	for i, k := range w.Schema.Broken {
+		if k.Table == table && slices.Contains(k.Columns, column) {
+			return &w.Schema.Broken[i]
+		}
+	}
+	return nil
 }
 
 func refTable(c *migrate.Column) string {

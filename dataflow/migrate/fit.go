@@ -21,7 +21,7 @@ func Fit(have, want *Schema) []dataflow.Diagnostic {
 		}
 		ds = append(ds, fitTable(h, w)...)
 	}
-	return ds
+	return append(ds, broken(have.Broken, want)...)
 }
 
 func unfit(t *Table, c *Column, severity dataflow.Severity, format string, args ...any) dataflow.Diagnostic {

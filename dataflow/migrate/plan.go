@@ -60,6 +60,7 @@ func NewPlan(have, want, before *Schema, data Data, allow []string) (*Plan, erro
 		p.table(&want.Tables[i])
 	}
 	p.leftovers()
+	p.broken()
 	p.unusedAllow()
 	if p.err != nil {
 		return nil, p.err
@@ -191,6 +192,16 @@ func (p *planner) contested(want *Table) bool {
 		Message: fmt.Sprintf("%s was %s, but %s has the table %s: its rows can't be both", want.Model, want.model.Was, other.Model, name),
 		Hint:    "start once with the rename alone, then add the new model; or leave was out if nothing was renamed"})
 	return true
+}
+
+// broken warns of foreign keys that lead nowhere and that the plan leaves so.
+func (p *planner) broken() {
+	mended := func(k BrokenKey) bool {
+		t := p.have.Table(k.Table)
+		return k.Gone && p.want.Table(k.To) != nil ||
+			slices.ContainsFunc(k.Columns, func(name string) bool { return p.changesAway(t, t.Column(name)) })
+	}
+	p.plan.Diagnostics = append(p.plan.Diagnostics, broken(slices.DeleteFunc(p.have.Broken, mended), p.want)...)
 }
 
 // leftovers finds the tables that models had and no model has any more.

@@ -23,6 +23,8 @@ const Format = 2
 // Schema is the tables of a database. Its JSON form is kept in the database.
 type Schema struct {
 	Tables []Table `json:"tables"`
+	// Broken are the foreign keys that were found to lead nowhere.
+	Broken []BrokenKey `json:"-"`
 }
 
 // Table is a table: that of a model, unless it was found in the database and

@@ -81,3 +81,16 @@ func Refused(m *dataflow.Model, rule, prefix string, cause error) *dataflow.Erro
 	e.Problems = []dataflow.Problem{{Code: "table_rule", Pointer: prefix, Detail: e.Message}}
 	return e
 }
+
+// Unworkable is the error for a write that no row could make, because of what
+// another program has left of the table: a foreign key or a trigger that asks
+// for what is not there. pointer is to the field concerned, or to the row.
+func Unworkable(m *dataflow.Model, pointer, why, hint string, cause error) *dataflow.Error {
+	e := &dataflow.Error{Code: "table_broken", Status: dataflow.StatusRejected, Model: m.Name, Err: cause, Hint: hint,
+		Message: fmt.Sprintf("the table %s takes no such write", m.Table)}
+	if why != "" {
+		e.Message += ": " + why
+	}
+	e.Problems = []dataflow.Problem{{Code: "table_broken", Pointer: pointer, Detail: e.Message}}
+	return e
+}

@@ -23,6 +23,7 @@ const (
 	notNullViolation    = "23502"
 	generatedAlways     = "428C9"
 	raisedException     = "P0001" // by a trigger, unless it says otherwise
+	assertFailure       = "P0004"
 	undefinedTable      = "42P01"
 	undefinedDatabase   = "3D000"
 	wrongPassword       = "28P01"

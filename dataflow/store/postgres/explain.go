@@ -36,6 +36,9 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	}
 	switch cause.Code {
 	case uniqueViolation, foreignKeyViolation, restrictViolation:
+		if cause.Routine == raised && cause.Code != uniqueViolation { // there is no key to name
+			return store.Refused(tab.model, "", c.prefix, withoutValues(cause))
+		}
 	case checkViolation, notNullViolation, raisedException, generatedAlways:
 		if name := cause.ColumnName; cause.Code == notNullViolation && name != "" && cause.TableName == tab.model.Table && !tab.has(name) {
 			// Such a column is refused at the start: it has been added since.
@@ -43,6 +46,13 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		}
 		return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
 	default:
+		switch {
+		case refusedWithin(cause):
+			return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
+		case failedWithin(cause):
+			return store.Unworkable(tab.model, c.prefix, "a trigger, or another function that the database calls for it, fails",
+				"let the program that made the trigger mend it; PostgreSQL's own log says what failed", withoutValues(cause))
+		}
 		return t.c.toError(ctx, err)
 	}
 	undo := "ROLLBACK"
@@ -67,6 +77,23 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	return t.missingReference(ctx, tab, c, k, cause)
 }
 
+// passing are the classes of SQLSTATEs that are about the moment, and say
+// nothing of a row, whoever raises them.
+var passing = []string{"08", "40", "53", "55", "57", "58", "XX"}
+
+// refusedWithin reports whether a rule of the table has refused a statement, in
+// words of its own: a trigger, by whatever SQLSTATE, or a policy for its rows.
+func refusedWithin(e *pgconn.PgError) bool {
+	return e.Code == assertFailure || e.Routine == policed ||
+		e.Routine == raised && !slices.Contains(passing, e.Code[:min(2, len(e.Code))])
+}
+
+// failedWithin reports whether a statement has failed in a function that the
+// database calls for it, of a trigger most likely.
+func failedWithin(e *pgconn.PgError) bool {
+	return (e.Where != "" || e.InternalQuery != "") && stated(e.Code, e) == nil
+}
+
 // has reports whether the model knows a column.
 func (t *table) has(name string) bool {
 	return slices.ContainsFunc(t.columns, func(c column) bool { return c.field.ColumnName() == name })
@@ -75,8 +102,10 @@ func (t *table) has(name string) bool {
 // ruleOf names the rule that a row has broken, "" for what a trigger raised.
 func ruleOf(cause *pgconn.PgError) string {
 	switch {
-	case cause.Routine == raised:
+	case cause.Routine == raised, cause.Code == assertFailure:
 		return ""
+	case cause.Routine == policed:
+		return "its row-level security"
 	case cause.Code == generatedAlways:
 		return "its ids are GENERATED ALWAYS, so none can be given"
 	case cause.Code == notNullViolation:

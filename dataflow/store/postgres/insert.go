@@ -9,6 +9,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // Insert implements store.Tx.
@@ -294,7 +295,8 @@ func (in *inserting) failedAmong(ctx context.Context, from, to int, cause error)
 	switch sqlState(cause) {
 	case uniqueViolation, foreignKeyViolation, checkViolation, notNullViolation, raisedException, generatedAlways:
 	default:
-		if cause != errDiverted {
+		said, _ := errors.AsType[*pgconn.PgError](cause)
+		if cause != errDiverted && (said == nil || !refusedWithin(said) && !failedWithin(said)) {
 			return in.c.toError(ctx, cause)
 		}
 	}

@@ -16,6 +16,9 @@ var talkative = []string{"22", "38", "39", "P0"}
 // errors, of whatever SQLSTATE.
 const raised = "exec_stmt_raise"
 
+// policed is the routine that refuses a row by a policy of its table.
+const policed = "ExecWithCheckOptions"
+
 // silent is an error of the server's that the log is told of without its text:
 // that may hold what is in a row, and the server's own log has it.
 type silent struct{ *pgconn.PgError }

@@ -37,9 +37,9 @@ const (
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
 WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY t.rowid, c.cid`
 
-	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete, k."to"
+	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete, k."to", k.seq
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k
-WHERE t.type = 'table' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' AND (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) = 1`
+WHERE t.type = 'table' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY t.rowid, k.id, k.seq`
 
 	indexesQuery = `SELECT t.name, i.name, i."unique", c.name,
   CASE WHEN i.partial THEN (SELECT s.sql FROM sqlite_schema AS s WHERE s.type = 'index' AND s.name = i.name) END
@@ -68,38 +68,17 @@ func inspect(c *conn) (*migrate.Schema, error) {
 	}); err != nil {
 		return nil, err
 	}
-	if err := c.query(refsQuery, nil, func(r *sqlite.Stmt) {
-		if col := tables[r.ColumnText(0)].Column(r.ColumnText(1)); col != nil {
-			col.Ref = readRef(tables, r)
-		}
-	}); err != nil {
+	var keys []foreignKey
+	if err := c.query(refsQuery, nil, func(r *sqlite.Stmt) { keys = readKey(keys, r) }); err != nil {
 		return nil, err
 	}
 	if err := c.query(indexesQuery, nil, func(r *sqlite.Stmt) { readIndex(tables[r.ColumnText(0)], r) }); err != nil {
 		return nil, err
 	}
+	for _, k := range keys {
+		k.note(s, tables)
+	}
 	return s, inspectSearches(c, tables)
-}
-
-// readRef reads a row of refsQuery. What it refers to may be written in capitals
-// or small letters, whatever its name is.
-func readRef(tables map[string]*migrate.Table, r *sqlite.Stmt) *migrate.Ref {
-	ref := &migrate.Ref{Table: r.ColumnText(2), OnDelete: readOnDelete(r.ColumnText(3)), Column: r.ColumnText(4)}
-	if tables[ref.Table] == nil {
-		for name := range tables {
-			if strings.EqualFold(name, ref.Table) {
-				ref.Table = name
-			}
-		}
-	}
-	if to := tables[ref.Table]; to != nil && to.Column(ref.Column) == nil {
-		for i := range to.Columns {
-			if strings.EqualFold(to.Columns[i].Name, ref.Column) {
-				ref.Column = to.Columns[i].Name
-			}
-		}
-	}
-	return ref
 }
 
 // readColumn reads a row of columnsQuery. sql is the text of its table.

@@ -104,7 +104,7 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 	}
 	stmt, err := t.insertStatement(m, fields)
 	if err != nil {
-		return nil, t.spoil(toError(ctx, err))
+		return nil, t.spoil(t.explain(ctx, tab, change{adds: true}, err))
 	}
 	began := t.s.watch.Begin(ctx, stmt.sql)
 	defer t.done(ctx, stmt, store.Statement{Kind: store.KindInsert, Model: m}, began)
@@ -343,6 +343,10 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 			return t.stillReferred(tab, c, err)
 		}
 		return t.missingReference(ctx, tab, c, err)
+	case sqlite.ResultError:
+		if e := t.unworkable(tab, c, err); e != nil {
+			return e
+		}
 	}
 	return toError(ctx, err)
 }

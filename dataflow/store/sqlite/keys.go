@@ -1,0 +1,153 @@
+package sqlite
+
+import (
+	"cmp"
+	"fmt"
+	"slices"
+	"strings"
+
+	"github.com/flowctl/flowctl/dataflow/migrate"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
+)
+
+// foreignKey is a foreign key as a table declares it, which need not lead
+// anywhere: SQLite looks no sooner than a statement has to follow it.
+type foreignKey struct {
+	table, to   string
+	onDelete    string
+	from, names []string // columns; names is empty where the primary key is meant
+}
+
+// readKey reads a row of refsQuery, of which a key over several columns has as
+// many.
+func readKey(keys []foreignKey, r *sqlite.Stmt) []foreignKey {
+	if r.ColumnInt64(5) == 0 {
+		keys = append(keys, foreignKey{table: r.ColumnText(0), to: r.ColumnText(2), onDelete: readOnDelete(r.ColumnText(3))})
+	}
+	k := &keys[len(keys)-1]
+	k.from = append(k.from, r.ColumnText(1))
+	if !r.ColumnIsNull(4) {
+		k.names = append(k.names, r.ColumnText(4))
+	}
+	return keys
+}
+
+// note adds a key to the schema it is of. What it refers to may be written in
+// capitals or small letters, whatever its name is.
+func (k foreignKey) note(s *migrate.Schema, tables map[string]*migrate.Table) {
+	to := tables[k.to]
+	if to == nil {
+		for name, t := range tables {
+			if strings.EqualFold(name, k.to) {
+				k.to, to = name, t
+			}
+		}
+	}
+	for i, name := range k.names {
+		if to == nil || to.Column(name) != nil {
+			continue
+		}
+		for j := range to.Columns {
+			if strings.EqualFold(to.Columns[j].Name, name) {
+				k.names[i] = to.Columns[j].Name
+			}
+		}
+	}
+	if !k.leads(to) {
+		s.Broken = append(s.Broken, migrate.BrokenKey{Table: k.table, Columns: k.from, To: k.to, Gone: to == nil})
+	}
+	if len(k.from) > 1 {
+		return
+	}
+	if c := tables[k.table].Column(k.from[0]); c != nil {
+		c.Ref = &migrate.Ref{Table: k.to, OnDelete: k.onDelete, Column: strings.Join(k.names, "")}
+	}
+}
+
+// leads reports whether a table has what the key refers to: a primary key, or
+// columns with a unique index over every row.
+func (k foreignKey) leads(to *migrate.Table) bool {
+	if to == nil {
+		return false
+	}
+	var id []string
+	for i := range to.Columns {
+		if to.Columns[i].ID {
+			id = append(id, to.Columns[i].Name)
+		}
+	}
+	if len(k.names) == 0 {
+		return len(id) == len(k.from)
+	}
+	return sameSet(id, k.names) || slices.ContainsFunc(to.Indexes, func(ix migrate.Index) bool {
+		return ix.Unique && ix.Where == nil && sameSet(ix.Columns, k.names)
+	})
+}
+
+func sameSet(a, b []string) bool {
+	return len(a) == len(b) && !slices.ContainsFunc(a, func(s string) bool { return !slices.Contains(b, s) })
+}
+
+// What SQLite says of a statement that would have to follow a key which leads
+// nowhere, or has a trigger that asks for a table which is not there.
+const (
+	saidNoTable  = "no such table: main."
+	saidMismatch = `foreign key mismatch - "`
+)
+
+// unworkable is the error for a write that failed for what another program has
+// left of a foreign key or of a trigger, and not for what is in the row; nil if it
+// did not.
+func (t *tx) unworkable(tab *table, c change, cause error) error {
+	said := cause.Error()
+	_, gone, lacking := strings.Cut(said, saidNoTable)
+	_, pair, mismatch := strings.Cut(said, saidMismatch)
+	if lacking || mismatch {
+		from, to, _ := strings.Cut(strings.TrimSuffix(pair, `"`), `" referencing "`)
+		if k := t.keyTo(tab, from, cmp.Or(gone, to)); k != nil {
+			b := migrate.BrokenKey{Table: k.table, Columns: k.from, To: k.to, Gone: lacking}
+			return store.Unworkable(tab.model, pointerTo(tab, c, b), b.String(), b.Hint(), cause)
+		}
+	}
+	triggers := false
+	err := t.c.query(triggersQuery, []any{tab.model.Table}, func(*sqlite.Stmt) { triggers = true })
+	switch {
+	case err != nil || !triggers || lacking && strings.EqualFold(gone, tab.model.Table):
+		return nil
+	case lacking:
+		return store.Unworkable(tab.model, c.prefix, fmt.Sprintf("a trigger asks for %s, which is no table of the database", gone), mendTrigger, cause)
+	}
+	return store.Unworkable(tab.model, c.prefix, "a trigger of it fails", mendTrigger, errLogic)
+}
+
+const (
+	triggersQuery = `SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?) AND name NOT LIKE 'fx\_%.%/%' ESCAPE '\' LIMIT 1`
+
+	mendTrigger = "let the program that made the trigger mend it"
+)
+
+// keyTo finds the foreign key that a table has to another, the written table's own
+// if it is one of several; from is "" for any.
+func (t *tx) keyTo(tab *table, from, to string) (found *foreignKey) {
+	var keys []foreignKey
+	if err := t.c.query(refsQuery, nil, func(r *sqlite.Stmt) { keys = readKey(keys, r) }); err != nil {
+		return nil // there is an error already
+	}
+	for i, k := range keys {
+		if strings.EqualFold(k.to, to) && (from == "" || k.table == from) && (found == nil || k.table == tab.model.Table) {
+			found = &keys[i]
+		}
+	}
+	return found
+}
+
+// pointerTo is the pointer to the field of a row that a key is of, or to the row.
+func pointerTo(tab *table, c change, k migrate.BrokenKey) string {
+	if k.Table == tab.model.Table && len(k.Columns) == 1 {
+		if f := tab.model.ColumnField(k.Columns[0]); f != nil {
+			return c.prefix + "/" + f.Name
+		}
+	}
+	return c.prefix
+}
