@@ -20,7 +20,7 @@ const Malformed = "malformed_json"
 // nesting beyond maxDepth. Text that is not JSON has a single problem, with
 // the code Malformed.
 func ParseJSON(data []byte, maxDepth int) (any, []dataflow.Problem) {
-	p := newParser(string(data), maxDepth)
+	p := parser{s: string(data), left: maxDepth}
 	v, ok := p.document(func() (any, bool) { return p.any() })
 	if !ok {
 		return nil, p.problems
@@ -91,7 +91,7 @@ func (d *Decoder) Decode(data []byte) (*dataflow.Object, []dataflow.Problem) {
 
 // DecodeAt is Decode with another limit of depth.
 func (d *Decoder) DecodeAt(data []byte, maxDepth int) (*dataflow.Object, []dataflow.Problem) {
-	p := newParser(string(data), maxDepth)
+	p := parser{s: string(data), left: maxDepth}
 	v, ok := p.document(func() (any, bool) { return p.root(d) })
 	if !ok {
 		return nil, p.problems
@@ -103,7 +103,7 @@ func (d *Decoder) DecodeAt(data []byte, maxDepth int) (*dataflow.Object, []dataf
 // DecodeList reads a JSON list of objects. The pointers of problems start
 // with the object's index. An element that is no object is nil in the result.
 func (d *Decoder) DecodeList(data []byte) ([]*dataflow.Object, []dataflow.Problem) {
-	p := newParser(string(data), MaxDepth)
+	p := parser{s: string(data), left: MaxDepth}
 	var rows []*dataflow.Object
 	_, ok := p.document(func() (any, bool) {
 		if p.peek() != '[' {

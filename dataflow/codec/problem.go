@@ -11,7 +11,9 @@ import (
 // work is. The place is kept as steps and written out only for a problem.
 type collector struct {
 	base     string
-	steps    []step
+	depth    int     // of the place
+	steps    [8]step // the first of it, which most values don't go beyond
+	deeper   []step
 	problems []dataflow.Problem
 	found    int // problems so far, those past maxProblems among them
 }
@@ -26,11 +28,28 @@ type step struct {
 	index int // -1: a name
 }
 
-func (c *collector) push(name string) { c.steps = append(c.steps, step{name, -1}) }
-func (c *collector) pushIndex(i int)  { c.steps = append(c.steps, step{"", i}) }
-func (c *collector) pop()             { c.steps = c.steps[:len(c.steps)-1] }
-func (c *collector) setIndex(i int)   { c.steps[len(c.steps)-1].index = i }
-func (c *collector) setName(n string) { c.steps[len(c.steps)-1].name = n }
+func (c *collector) push(name string) { c.descend(step{name, -1}) }
+func (c *collector) pushIndex(i int)  { c.descend(step{"", i}) }
+func (c *collector) pop()             { c.depth-- }
+func (c *collector) setIndex(i int)   { c.step(c.depth - 1).index = i }
+func (c *collector) setName(n string) { c.step(c.depth - 1).name = n }
+
+func (c *collector) descend(s step) {
+	if c.depth >= len(c.steps)+len(c.deeper) {
+		c.deeper = append(c.deeper, step{})
+	}
+	c.depth++
+	*c.step(c.depth - 1) = s
+}
+
+// step returns the i-th step of the place.
+func (c *collector) step(i int) *step {
+	if i < len(c.steps) {
+		return &c.steps[i]
+	}
+	return &c.deeper[i-len(c.steps)]
+}
+
 func (c *collector) addAt(name, code, detail, hint string) {
 	c.push(name)
 	c.add(code, detail, hint)
@@ -53,11 +72,12 @@ func (c *collector) forget(found int) {
 }
 
 func (c *collector) pointer() string {
-	if len(c.steps) == 0 {
+	if c.depth == 0 {
 		return c.base
 	}
 	b := []byte(c.base)
-	for _, s := range c.steps {
+	for i := range c.depth {
+		s := c.step(i)
 		b = append(b, '/')
 		if s.index >= 0 {
 			b = strconv.AppendInt(b, int64(s.index), 10)

@@ -14,16 +14,9 @@ import (
 // is JSON but wrong is recorded as a problem and read past.
 type parser struct {
 	collector
-	s     string // valid UTF-8
-	i     int
-	depth int     // levels still allowed
-	first [8]step // room for steps that most texts don't exceed
-}
-
-func newParser(s string, maxDepth int) *parser {
-	p := &parser{s: s, depth: maxDepth}
-	p.steps = p.first[:0]
-	return p
+	s    string // valid UTF-8
+	i    int
+	left int // levels still allowed
 }
 
 // document reads the whole text by f.
@@ -80,10 +73,10 @@ func (p *parser) unexpected(wanted string) bool {
 
 // enter goes one level deeper.
 func (p *parser) enter() bool {
-	if p.depth == 0 {
+	if p.left == 0 {
 		return p.add("too_deep", "nests too deeply", "")
 	}
-	p.depth--
+	p.left--
 	return true
 }
 
@@ -272,7 +265,7 @@ func (p *parser) elements(f func() bool) bool {
 	p.space()
 	if p.peek() == ']' {
 		p.i++
-		p.depth++
+		p.left++
 		return true
 	}
 	p.pushIndex(0)
@@ -290,7 +283,7 @@ func (p *parser) elements(f func() bool) bool {
 		case ']':
 			p.i++
 			p.pop()
-			p.depth++
+			p.left++
 			return true
 		}
 		return p.unexpected(`"," or "]"`)
@@ -307,7 +300,7 @@ func (p *parser) members(f func(name string) bool) bool {
 	p.space()
 	if p.peek() == '}' {
 		p.i++
-		p.depth++
+		p.left++
 		return true
 	}
 	p.push("")
@@ -338,7 +331,7 @@ func (p *parser) members(f func(name string) bool) bool {
 		case '}':
 			p.i++
 			p.pop()
-			p.depth++
+			p.left++
 			return true
 		}
 		return p.unexpected(`"," or "}"`)
