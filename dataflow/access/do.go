@@ -91,14 +91,15 @@ func (m *Model) ReadText(ctx context.Context, r store.Reader, c Caller, args *da
 		room = new([]byte)
 	}
 	text, _, err := m.GetJSON(ctx, r, c, id, nil, (*room)[:0])
+	row := dataflow.RawJSON(text)
 	if cap(text) <= maxRoom {
 		*room = text
-		defer m.rooms.Put(room)
+		m.rooms.Put(room)
 	}
 	if err != nil {
 		return nil, err
 	}
-	return dataflow.RawJSON(text), nil
+	return row, nil
 }
 
 // maxRoom is the largest room for the text of a row that is kept for the next.

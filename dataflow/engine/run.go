@@ -101,6 +101,8 @@ type run struct {
 
 	undoing sync.Mutex
 	undos   []undo // of what was done, in order
+
+	first frame // of the workflow that was asked for, in one piece with its run
 }
 
 // maxDepth bounds how deep handlers may run workflows that run handlers.
@@ -124,6 +126,11 @@ type frame struct {
 	inputs  []any  // over the plan's input shape
 	results []any  // by node
 	state   []nodeState
+
+	room struct { // for both, of a workflow of few nodes
+		results [4]any
+		state   [4]nodeState
+	}
 }
 
 // top runs the workflow that the caller asked for, in its own transaction.
@@ -140,7 +147,7 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 		ctx, cancel = context.WithTimeoutCause(ctx, wp.wf.Timeout, workflowTimeout(wp.wf))
 		defer cancel()
 	}
-	f := newFrame(r, wp, r.id, inputs)
+	f := r.first.begin(r, wp, r.id, inputs)
 	if wp.wf.Handler != nil && wp.wf.ReadOnly {
 		r.readOnly = wp.wf.Name
 	}
@@ -252,8 +259,18 @@ func (r *run) snapshot(ctx context.Context, dbs []*dataflow.Database, body func(
 }
 
 func newFrame(r *run, wp *workflowPlan, key string, inputs []any) *frame {
-	return &frame{run: r, plan: wp, key: key, inputs: inputs,
-		results: make([]any, len(wp.nodes)), state: make([]nodeState, len(wp.nodes))}
+	return new(frame).begin(r, wp, key, inputs)
+}
+
+// begin makes f, which is zero, the state of a workflow of which nothing has run.
+func (f *frame) begin(r *run, wp *workflowPlan, key string, inputs []any) *frame {
+	f.run, f.plan, f.key, f.inputs = r, wp, key, inputs
+	if n := len(wp.nodes); n <= len(f.room.state) {
+		f.results, f.state = f.room.results[:n], f.room.state[:n]
+	} else {
+		f.results, f.state = make([]any, n), make([]nodeState, n)
+	}
+	return f
 }
 
 // reset forgets what ran in a transaction that is about to be tried again.
