@@ -169,9 +169,12 @@ func BenchmarkOneNode(b *testing.B) {
 		b.Run(way.name, func(b *testing.B) {
 			b.ReportAllocs()
 			l := load{addr: srv.Listener.Addr().String(), conns: 16, n: b.N, status: http.StatusOK, request: way.request}
+			c0, _ := selfCPU()
 			if _, err := l.run(b.Context()); err != nil {
 				b.Fatal(err)
 			}
+			c1, _ := selfCPU()
+			b.ReportMetric(float64((c1-c0).Nanoseconds())/float64(b.N), "cpu-ns/op")
 		})
 	}
 }
