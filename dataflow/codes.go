@@ -231,7 +231,7 @@ var errorCodes = []ErrorCodeInfo{
 
 	// Requests over HTTP.
 	{"malformed_request", StatusInvalid, "A header or the body can't be read."},
-	{"body_too_large", StatusInvalid, "The body is larger than `max_body` of `Nexus(...)`, or a file of rows than 1 GiB."},
+	{"body_too_large", StatusInvalid, "The body is larger than `max_body` of `Nexus(...)`, or a file of rows than 1 GiB, or it unpacks to more than 250 times its size."},
 	{"unsupported_media_type", StatusInvalid, "The body is not sent as `application/json`."},
 	{"not_acceptable", StatusInvalid, "The Accept header leaves out JSON, which is all there is."},
 	{"method_not_allowed", StatusInvalid, "The path is served, but not with this method; the Allow header lists those it has."},

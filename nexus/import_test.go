@@ -312,6 +312,43 @@ func TestAFileMayBePacked(t *testing.T) {
 	}
 }
 
+// Files that are made to cost more than they are worth are told of for what they are.
+func TestAFileThatIsABomb(t *testing.T) {
+	s := serveSite(t, apptest.Shop("sqlite:"+filepath.Join(t.TempDir(), "shop.db")))
+	columns := func(n int) string {
+		var b strings.Builder
+		for i := range n {
+			fmt.Fprintf(&b, "c%d,", i)
+		}
+		return b.String() + "email\n"
+	}
+	pack := func(text string) string {
+		var b bytes.Buffer
+		z := gzip.NewWriter(&b)
+		io.WriteString(z, text)
+		z.Close()
+		return b.String()
+	}
+	blank := strings.Repeat("\n", 8<<20)
+	for _, tt := range []struct{ name, media, file, coding, want string }{
+		{"more columns than may be", "text/csv", columns(100_000), "", `"errors":[{"code":"format","pointer":"","detail":"it has more than 16384 values","hint":"leave out the columns that are no fields","line":1}]}`},
+		{"many columns", "text/csv", columns(16_000), "", `"detail":"the input has 100 problems"`},
+		{"a line that is too long", "text/csv", "email\n" + strings.Repeat("x", 17<<20), "", `"hint":"a row may have 16777216 bytes; a quote that is not closed makes the rest of the file one value","line":2}]}`},
+		{"a quote that is never closed", "text/csv", "email\n\"" + strings.Repeat("x\n", 9<<20), "", `"detail":"it is longer than a row may be"`},
+		{"blank lines", "text/csv", "email,name\n" + blank + "a@example.org\n", "", `"errors":[{"code":"format","pointer":"","detail":"the line has 1 values, and there are 2 columns","hint":"a value that holds a comma, a quote or a line end stands in quotes","line":8388610}]}`},
+		{"packed blank lines", "text/csv", pack("email,name\n" + blank), "gzip", `"status":413,"detail":"the body unpacks to more than 250 times its size","code":"body_too_large","hint":"send it as it is, without packing it"`},
+		{"packed blank lines of JSON", "application/x-ndjson", pack(blank), "gzip", `"status":413,`},
+	} {
+		headers := []string{}
+		if tt.coding != "" {
+			headers = []string{"Content-Encoding", tt.coding}
+		}
+		if got := s.sendFile("/api/customers/import", tt.media, strings.NewReader(tt.file), headers...); !strings.Contains(got, tt.want) {
+			t.Errorf("%s: %.600s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
 // Rows of tenants are those of who imports them.
 func TestAnImportIsTheTenants(t *testing.T) {
 	s := serveSite(t, func() *dataflow.App {

@@ -8,7 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"slices"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -45,10 +45,12 @@ func ReadCSV(text string, delimiter rune, columns []string) (names []string, row
 			columns = append(columns, cell.Text)
 		}
 	}
+	known := make(map[string]bool, len(columns))
 	for i, name := range columns {
-		if name == "" || slices.Contains(columns[:i], name) {
+		if name == "" || known[name] {
 			return nil, nil, fmt.Errorf("column %d has no name of its own: %q", i+1, name)
 		}
+		known[name] = true
 	}
 	shape := dataflow.NewShape(columns...)
 	for {
@@ -94,6 +96,9 @@ func NewCSVReader(r io.Reader, max int) *CSVReader {
 func (r *CSVReader) Read() ([]CSVCell, error) {
 	var text []byte
 	for open := false; ; {
+		if !open {
+			r.lines.skip("\r\n")
+		}
 		line, err := r.lines.Read()
 		switch {
 		case err == io.EOF && open:
@@ -124,6 +129,9 @@ func (r *CSVReader) Read() ([]CSVCell, error) {
 	}
 	one := csvReader{rest: string(text), comma: ',', line: r.Line}
 	record, err := one.record()
+	if errors.Is(err, ErrManyCells) {
+		return nil, err
+	}
 	if err != nil || one.rest != "" {
 		return nil, &CSVError{r.Line, errMisquoted}
 	}
@@ -141,6 +149,13 @@ func (e *CSVError) Error() string { return fmt.Sprintf("line %d: %v", e.Line, e.
 
 // Unwrap returns why.
 func (e *CSVError) Unwrap() error { return e.Err }
+
+// maxCells bounds the values of a record: as many as spreadsheets have columns.
+// Each takes more room here than the comma that makes it.
+const maxCells = 16_384
+
+// ErrManyCells is a record that has more values than it may have.
+var ErrManyCells = errors.New("it has more than " + strconv.Itoa(maxCells) + " values")
 
 // ErrLineTooLong is a line, or a record, that is longer than it may be.
 var ErrLineTooLong = errors.New("it is longer than a row may be")
@@ -192,6 +207,28 @@ func (r *LineReader) Read() ([]byte, error) {
 	return line, nil
 }
 
+// SkipBlank passes over lines of white space, as far as they are at hand; Read may
+// give one all the same. Of a file that is nothing else there are more than any
+// work of each is to be spent on.
+func (r *LineReader) SkipBlank() { r.skip(" \t\r\n") }
+
+// skip passes over lines that hold nothing but these, as far as they are at hand.
+func (r *LineReader) skip(blank string) {
+	for {
+		if _, err := r.r.Peek(1); err != nil {
+			return
+		}
+		text, _ := r.r.Peek(r.r.Buffered()) // which is there
+		run := text[:len(text)-len(bytes.TrimLeft(text, blank))]
+		n := bytes.LastIndexByte(run, '\n') + 1
+		r.Line += bytes.Count(run[:n], []byte{'\n'})
+		_, _ = r.r.Discard(n) // which is there
+		if n == 0 || n < len(text) {
+			return
+		}
+	}
+}
+
 func notEOF(err error) error {
 	if err == io.EOF {
 		return nil
@@ -222,6 +259,9 @@ func (r *csvReader) record() ([]CSVCell, error) {
 		value, err := r.value()
 		if err != nil {
 			return nil, err
+		}
+		if len(record) == maxCells {
+			return nil, &CSVError{r.began, ErrManyCells}
 		}
 		record = append(record, CSVCell{value, quoted})
 		switch {

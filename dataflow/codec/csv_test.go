@@ -153,6 +153,7 @@ func TestCSVReaderSaysWhereItIsNoCSV(t *testing.T) {
 		{"a\n\"x\n1\"\nb\"c\n", "line 4: the quotes are not closed, or stand within a value"},
 		{"a\n" + strings.Repeat("x", max+1) + "\n", "line 2: it is longer than a row may be"},
 		{"a\n\"" + strings.Repeat("x\n", max) + "\"\n", "line 2: it is longer than a row may be"},
+		{"a\n" + strings.Repeat(",", 16_384) + "\n", "line 2: it has more than 16384 values"},
 		{"a\n\"x\n" + strings.Repeat("x", max+1), "line 2: the quotes are not closed, or stand within a value"},
 	} {
 		r := codec.NewCSVReader(strings.NewReader(tt.text), max)
@@ -162,6 +163,64 @@ func TestCSVReaderSaysWhereItIsNoCSV(t *testing.T) {
 		}
 		if err.Error() != tt.want {
 			t.Errorf("%.20q: %v, want %s", tt.text, err, tt.want)
+		}
+	}
+}
+
+// Blank lines are passed over where they are, and each has its number.
+func TestBlankLinesAreCounted(t *testing.T) {
+	const n = 20_000 // more than are at hand at once
+	crlf, spaces := strings.Repeat("\r\n\n", n), strings.Repeat(" \t\r\n\n", n)
+	for _, tt := range []struct{ text, csv, lines string }{
+		{"\n\n1\n\n2", "3 1, 5 2", "3 1, 5 2"},
+		{"\ufeff\n\ufeff1\n", "2 \ufeff1", "2 \ufeff1"},
+		{crlf + "1\r\n" + crlf + "2\n" + crlf, "40001 1, 80002 2", "40001 1, 80002 2"},
+		{"\n\r\r1\n", "2 \r\r1", "2 1"},
+		{"\n \n1\n", "2  , 3 1", "3 1"},
+		{spaces + "1\n" + spaces, "", "40001 1"},
+		{strings.Repeat("\r", 2*n) + "\n1", "2 1", "2 1"},
+		{strings.Repeat(" ", 2*n) + "\n1", "", "2 1"},
+	} {
+		for name, in := range map[string]func() io.Reader{
+			"at once":      func() io.Reader { return strings.NewReader(tt.text) },
+			"byte by byte": func() io.Reader { return iotest.OneByteReader(strings.NewReader(tt.text)) },
+		} {
+			var got []string
+			for r := codec.NewCSVReader(in(), 1<<20); tt.csv != ""; {
+				cells, err := r.Read()
+				if err != nil {
+					break
+				}
+				got = append(got, fmt.Sprint(r.Line, " ", cells[0].Text))
+			}
+			if s := strings.Join(got, ", "); s != tt.csv {
+				t.Errorf("%.20q %s, as CSV: %q, want %q", tt.text, name, s, tt.csv)
+			}
+			got = nil
+			for r := codec.NewLineReader(in(), 1<<20); ; {
+				r.SkipBlank()
+				line, err := r.Read()
+				if err != nil {
+					break
+				}
+				if line = bytes.TrimSpace(line); len(line) > 0 {
+					got = append(got, fmt.Sprint(r.Line, " ", string(line)))
+				}
+			}
+			if s := strings.Join(got, ", "); s != tt.lines {
+				t.Errorf("%.20q %s, as lines: %q, want %q", tt.text, name, s, tt.lines)
+			}
+		}
+	}
+}
+
+// BenchmarkBlankLines is what a file of nothing costs for each byte.
+func BenchmarkBlankLines(b *testing.B) {
+	text := bytes.Repeat([]byte("\n"), 1<<20)
+	b.SetBytes(int64(len(text)))
+	for b.Loop() {
+		if _, err := codec.NewCSVReader(bytes.NewReader(text), 1<<20).Read(); err != io.EOF {
+			b.Fatal(err)
 		}
 	}
 }

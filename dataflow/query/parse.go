@@ -68,10 +68,14 @@ type parser struct {
 }
 
 func (p *parser) bad(code, pointer, hint, format string, args ...any) {
-	if len(p.problems) < maxProblems {
+	if !p.full() {
 		p.problems = append(p.problems, dataflow.Problem{Code: code, Pointer: pointer, Hint: hint, Detail: fmt.Sprintf(format, args...)})
 	}
 }
+
+// full reports whether no more problems are told of, so that there is nothing to
+// look for: what a name may mean takes longer than the name.
+func (p *parser) full() bool { return len(p.problems) >= maxProblems }
 
 // unbound reports whether v is known only when the workflow runs.
 func (p *parser) unbound(v any) bool {
@@ -95,7 +99,7 @@ func (p *parser) filter(v any, pointer string, depth int) Expr {
 	}
 	var all And
 	for name, v := range o.All {
-		if len(p.problems) >= maxProblems { // looking for what each name may mean takes time
+		if p.full() {
 			break
 		}
 		if e := p.condition(name, v, at(pointer, name), depth); e != nil {
@@ -104,6 +108,9 @@ func (p *parser) filter(v any, pointer string, depth int) Expr {
 	}
 	if len(all) == 1 {
 		return all[0]
+	}
+	if len(all) == 0 && depth > 0 {
+		p.term(pointer) // which takes its place in the statement too
 	}
 	return all
 }
@@ -166,9 +173,12 @@ func (p *parser) filters(name string, v any, pointer string, depth int) []Expr {
 		p.bad("wrong_type", pointer, fmt.Sprintf(`write {"%s": [{…}, {…}]}`, name), "%s takes a list of filters, at least one", name)
 		return nil
 	}
-	parts := make([]Expr, len(list))
+	parts := make([]Expr, 0, min(len(list), MaxTerms))
 	for i, part := range list {
-		parts[i] = p.filter(part, pointer+"/"+strconv.Itoa(i), depth+1)
+		if p.full() || p.terms > MaxTerms {
+			break
+		}
+		parts = append(parts, p.filter(part, pointer+"/"+strconv.Itoa(i), depth+1))
 	}
 	return parts
 }
@@ -246,6 +256,9 @@ func (p *parser) comparisons(path Path, v any, pointer string, depth int) Expr {
 	}
 	var all And
 	for name, v := range o.All {
+		if p.full() {
+			break
+		}
 		if e := p.operator(path, name, v, at(pointer, name), depth); e != nil {
 			all = append(all, e)
 		}
@@ -278,12 +291,17 @@ func (p *parser) operator(path Path, name string, v any, pointer string, depth i
 	return p.comparison(path, op, v, pointer)
 }
 
+// term counts a comparison, and reports whether there may be one more.
+func (p *parser) term(pointer string) bool {
+	if p.terms++; p.terms == MaxTerms+1 {
+		p.bad("too_large", pointer, "", "a filter has at most %d comparisons", MaxTerms)
+	}
+	return p.terms <= MaxTerms
+}
+
 // comparison checks one operator with its value.
 func (p *parser) comparison(path Path, op Op, v any, pointer string) Expr {
-	if p.terms++; p.terms > MaxTerms {
-		if p.terms == MaxTerms+1 {
-			p.bad("too_large", pointer, "", "a filter has at most %d comparisons", MaxTerms)
-		}
+	if !p.term(pointer) {
 		return nil
 	}
 	if v == nil && (op == Eq || op == Ne) {

@@ -118,6 +118,8 @@ func TestParseProblems(t *testing.T) {
 		{`{"id": {"$in": [` + strings.Repeat("1,", MaxValues) + `1]}}`, []string{"/f/id/$in too_large: $in takes at most 1000 values"}},
 		{`{"$or": [` + strings.Repeat(`{"id": {"$in": [`+strings.Repeat("1,", 999)+`1]}},`, 8) + `{"id": {"$in": [1]}}]}`,
 			[]string{"/f/$or/8/id/$in too_large: the lists of a filter have at most 8000 values together"}},
+		{`{"$or": [` + strings.Repeat(`{},`, MaxTerms) + `{}]}`, []string{"/f/$or/500 too_large: a filter has at most 500 comparisons"}},
+		{`{"$or": [` + strings.Repeat(`{"$not": {}},`, MaxTerms+100) + `{}]}`, []string{"/f/$or/500/$not too_large: a filter has at most 500 comparisons"}},
 		{`{"$or": [` + strings.Repeat(`{"id": 1},`, MaxTerms) + `{"id": 1}]}`, []string{"/f/$or/500/id too_large: a filter has at most 500 comparisons"}},
 	} {
 		_, problems := Parse(order(), value(t, test.filter), "/f")
@@ -349,4 +351,37 @@ func FuzzParse(f *testing.F) {
 			}
 		}
 	})
+}
+
+// However much is asked for, no more of it is looked at than there may be.
+func TestWhatIsTooMuchIsNotLookedAt(t *testing.T) {
+	const n = 50_000
+	many := func(item func(i int) string) string {
+		items := make([]string, n)
+		for i := range items {
+			items[i] = item(i)
+		}
+		return strings.Join(items, ",")
+	}
+	m := order()
+	for _, tt := range []struct{ args, want string }{
+		{`{"aggregates": {` + many(func(i int) string { return fmt.Sprintf(`"a%d": {"$count": true}`, i) }) + `}}`,
+			"/aggregates too_large: there are at most 32 aggregates"},
+		{`{"group_by": ["id", "status", "total", "note", "at", "customer", "parent", "customer.name", "customer.email"]}`,
+			"/group_by too_large: groups have at most 8 keys"},
+		{`{"group_by": [` + many(func(i int) string { return fmt.Sprintf(`"x%d"`, i) }) + `]}`, `/group_by/0 unknown_field: Order has no field "x0"`},
+		{`{"aggregates": {` + many(func(i int) string { return fmt.Sprintf(`"a%d": {"$sun": "id"}`, i) }) + `}}`,
+			`/aggregates/a0/$sun unknown_operator: there is no function "$sun" (did you mean "$sum"?)`},
+		{`{"filter": {"id": {` + many(func(i int) string { return fmt.Sprintf(`"$x%d": 1`, i) }) + `}}, "group_by": "id"}`,
+			`/filter/id/$x0 unknown_operator: there is no operator "$x0"`},
+	} {
+		q, problems := ParseAggregate(m, value(t, tt.args).(*dataflow.Object))
+		got := said(problems)
+		if len(got) == 0 || len(got) > maxProblems || !strings.HasPrefix(got[0], tt.want) {
+			t.Errorf("%.60s: %d problems, want first %s: %.200s", tt.args, len(got), tt.want, strings.Join(got, "\n"))
+		}
+		if len(q.Figures) > MaxFigures || len(q.By) > MaxGroupKeys {
+			t.Errorf("%.60s: %d figures, %d keys", tt.args, len(q.Figures), len(q.By))
+		}
+	}
 }

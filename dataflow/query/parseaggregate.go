@@ -62,6 +62,10 @@ func (p *parser) groupBy(q *Aggregate, v any) (known bool) {
 		known = !slices.ContainsFunc(list, p.unbound)
 	}
 	for name, at := range p.names("group_by", v, "/group_by") {
+		if len(q.By) == MaxGroupKeys {
+			p.bad("too_large", "/group_by", "", "groups have at most %d keys", MaxGroupKeys)
+			break
+		}
 		path, ok := p.path(name, at)
 		if !ok {
 			continue
@@ -79,9 +83,6 @@ func (p *parser) groupBy(q *Aggregate, v any) (known bool) {
 			q.Out.Fields = append(q.Out.Fields, &dataflow.Field{Name: name, Type: f.Type, Optional: f.Optional || len(path.Via) > 0})
 		}
 	}
-	if len(q.By) > MaxGroupKeys {
-		p.bad("too_large", "/group_by", "", "groups have at most %d keys", MaxGroupKeys)
-	}
 	return known
 }
 
@@ -98,6 +99,13 @@ func (p *parser) figures(q *Aggregate, v any) (known bool) {
 	}
 	known = true
 	for name, v := range o.All {
+		if len(q.Figures) == MaxFigures {
+			p.bad("too_large", "/aggregates", "", "there are at most %d aggregates", MaxFigures)
+			break
+		}
+		if p.full() {
+			break
+		}
 		at := at("/aggregates", name)
 		switch {
 		case !figureNames.Fits(name) || len(name) > maxFigureName:
@@ -109,9 +117,6 @@ func (p *parser) figures(q *Aggregate, v any) (known bool) {
 		default:
 			known = p.figure(q, name, v, at) && known
 		}
-	}
-	if len(q.Figures) > MaxFigures {
-		p.bad("too_large", "/aggregates", "", "there are at most %d aggregates", MaxFigures)
 	}
 	return known
 }

@@ -99,13 +99,16 @@ func (p *parser) names(what string, v any, pointer string) func(yield func(name,
 			return
 		case string:
 			for name := range strings.SplitSeq(v, ",") {
-				if !yield(strings.TrimSpace(name), pointer) {
+				if p.full() || !yield(strings.TrimSpace(name), pointer) {
 					return
 				}
 			}
 			return
 		case []any:
 			for i, item := range v {
+				if p.full() {
+					return
+				}
 				at := pointer + "/" + strconv.Itoa(i)
 				name, ok := item.(string)
 				if !ok && !p.unbound(item) {

@@ -3,12 +3,14 @@ package front
 import (
 	"bytes"
 	"compress/gzip"
+	"fmt"
 	"io"
 	"net/http"
 	"net/http/httptest"
 	"strings"
 	"testing"
 	"testing/iotest"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 )
@@ -201,6 +203,51 @@ func TestAPackedBodyIsReadWithinBounds(t *testing.T) {
 			case room > 4*limit:
 				t.Errorf("%s: %d bytes of room", tt.name, room)
 			}
+		}
+	}
+}
+
+// What a few bytes unpack to is not taken, however much may be sent as it is.
+func TestABombIsNotUnpacked(t *testing.T) {
+	var rows bytes.Buffer
+	for i := 0; rows.Len() < 3<<20; i++ {
+		fmt.Fprintf(&rows, `{"id":%d,"status":"active","amount":"0.00","country":"DE","created_at":"2026-01-31T12:00:00Z","updated_at":"2026-01-31T12:00:00Z","category":"standard","children":[],"meta":{"source":"import","version":1}}`+"\n", i)
+	}
+	const bomb = "the body unpacks to more than 250 times its size"
+	for _, tt := range []struct {
+		name, coding string
+		body         []byte
+		want         string // "": it is taken
+	}{
+		{"a million of one byte", "gzip", pack(t, make([]byte, 1<<20)), ""},
+		{"and some more", "gzip", pack(t, make([]byte, 3<<20)), bomb},
+		{"blank lines", "gzip", pack(t, bytes.Repeat([]byte("\n"), 100<<20)), bomb},
+		{"behind an honest beginning", "gzip", append(pack(t, rows.Bytes()), pack(t, make([]byte, 100<<20))...), bomb},
+		{"as it is", "identity", make([]byte, 100<<20), ""},
+		{"rows that are much alike", "gzip", pack(t, rows.Bytes()), ""},
+	} {
+		var log bytes.Buffer
+		var size int64
+		var err error
+		h := handler(&log, Options{MaxBody: 1 << 30}, func(w http.ResponseWriter, _ *http.Request) {
+			var b io.ReadCloser
+			if b, err = w.(*Exchange).Stream(1<<30, time.Minute, nil); err == nil {
+				size, err = io.Copy(io.Discard, b)
+				b.Close()
+			}
+		})
+		r := httptest.NewRequest("POST", "/", bytes.NewReader(tt.body))
+		r.Header.Set("Content-Encoding", tt.coding)
+		w := httptest.NewRecorder()
+		h.ServeHTTP(w, r)
+		switch {
+		case tt.want == "" && err != nil:
+			t.Errorf("%s: %v", tt.name, err)
+		case tt.want == "":
+		case err == nil || dataflow.AsError(err).Message != tt.want || dataflow.AsError(err).Code != "body_too_large":
+			t.Errorf("%s: %v, want %s", tt.name, err, tt.want)
+		case size > 256*int64(len(tt.body))+2<<20 || w.Header().Get("Connection") != "close":
+			t.Errorf("%s: %d bytes came out, %v", tt.name, size, w.Header())
 		}
 	}
 }

@@ -32,6 +32,7 @@ func (in *importer) rows(r io.Reader) (next func() (pending, int, error), err er
 // lineRow reads a row that is a line of JSON. Empty lines are passed over.
 func (in *importer) lineRow(lines *codec.LineReader) (p pending, size int, err error) {
 	for {
+		lines.SkipBlank()
 		line, err := lines.Read()
 		p.line = lines.Line
 		switch {
@@ -101,7 +102,11 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 	cols := &columns{in: in}
 	var names, refused []string
 	sight := in.c.Sight()
+	known := make(map[string]bool, len(cells))
 	for i, cell := range cells {
+		if len(problems)+len(refused) >= maxProblems {
+			break // what a column is taken for costs more than the comma that makes it
+		}
 		name := cell.Text
 		f := sight.FieldOf(in.m.decl, name)
 		var own *dataflow.Field // one that may be given, though it may not be seen
@@ -109,7 +114,7 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 			own = in.m.decl.Fields[at]
 		}
 		switch {
-		case slices.ContainsFunc(cells[:i], func(c codec.CSVCell) bool { return c.Text == name }):
+		case known[name]:
 			add(name, "duplicate_key", "the column "+quote(name)+" is there twice", "")
 		case slices.Contains(in.ignore, name):
 			f = nil
@@ -123,6 +128,7 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 		default:
 			add(name, "unknown_field", "there is no field "+quote(name), dataflow.DidYouMean(name, sight.Names(in.m.decl)))
 		}
+		known[name] = true
 		cols.fields = append(cols.fields, f)
 		cols.at = append(cols.at, len(names))
 		if f != nil {
@@ -133,7 +139,7 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 		add(name, "read_only", "the app sets "+quote(name)+" itself", "leave the column out, or pass it over: "+ignoring(in.ignore, refused...))
 	}
 	for _, name := range in.ignore {
-		if !slices.ContainsFunc(cells, func(c codec.CSVCell) bool { return c.Text == name }) {
+		if !known[name] && len(problems) < maxProblems {
 			problems = append(problems, dataflow.Problem{Code: "unknown_field", Pointer: "/ignore", Detail: "there is no column " + quote(name)})
 		}
 	}
@@ -202,8 +208,14 @@ func (in *importer) noCSV(err error) error {
 	if !ok {
 		return err
 	}
+	hint := `a value with a quote in it stands in quotes, and the quote twice: "say ""hi"""`
+	switch {
+	case errors.Is(err, codec.ErrManyCells):
+		hint = "leave out the columns that are no fields"
+	case errors.Is(err, codec.ErrLineTooLong):
+		hint = "a row may have " + strconv.Itoa(maxImportRow) + " bytes; a quote that is not closed makes the rest of the file one value"
+	}
 	return &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid, Model: in.m.decl.Name,
-		Message: "the file is no CSV (RFC 4180), so nothing was imported",
-		Problems: []dataflow.Problem{{Code: "format", Line: e.Line, Detail: strings.TrimSpace(e.Err.Error()),
-			Hint: `a value with a quote in it stands in quotes, and the quote twice: "say ""hi"""`}}}
+		Message:  "the file is no CSV (RFC 4180), so nothing was imported",
+		Problems: []dataflow.Problem{{Code: "format", Line: e.Line, Detail: e.Err.Error(), Hint: hint}}}
 }
