@@ -82,6 +82,20 @@ func Refused(m *dataflow.Model, rule, prefix string, cause error) *dataflow.Erro
 	return e
 }
 
+// Misfit is the error for a row with a value that its field can't be, which
+// another program has written. found names what is there. An aggregate's groups
+// are rows of no table.
+func Misfit(m *dataflow.Model, f *dataflow.Field, found, hint string) *dataflow.Error {
+	e := &dataflow.Error{Code: "stored_misfit", Status: dataflow.StatusInternal, Hint: hint}
+	if m.Table == "" {
+		e.Message = fmt.Sprintf("rows that are aggregated have %s where %s is %s, which it can't be", found, f.Name, f.Type.Scalar())
+		return e
+	}
+	e.Model = m.Name
+	e.Message = fmt.Sprintf("a row of the table %s has %s in the column %s, which %s.%s can't be", m.Table, found, f.ColumnName(), m.Name, f.Name)
+	return e
+}
+
 // Unworkable is the error for a write that no row could make, because of what
 // another program has left of the table: a foreign key or a trigger that asks
 // for what is not there. pointer is to the field concerned, or to the row.

@@ -20,6 +20,7 @@ const (
 
 	numericNegative = 0x4000
 	numericSpecial  = 0xC000 // NaN and the infinities have both of its bits
+	numericNaN      = 0xC000
 	numericBase     = 10_000
 )
 
@@ -34,6 +35,15 @@ func decodeInt(raw []byte) int64 {
 		return int64(int16(binary.BigEndian.Uint16(raw)))
 	}
 	return 0
+}
+
+// decodeFloatAsIs reads a real or double precision as the number next to what was
+// written.
+func decodeFloatAsIs(raw []byte) float64 {
+	if len(raw) == 4 {
+		return float64(math.Float32frombits(binary.BigEndian.Uint32(raw)))
+	}
+	return math.Float64frombits(binary.BigEndian.Uint64(raw))
 }
 
 // decodeFloat reads a real or double precision.

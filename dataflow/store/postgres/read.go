@@ -99,7 +99,9 @@ func (r session) rows(ctx context.Context, b *query.Builder, s store.Statement, 
 		if r.s.dialect.foreign {
 			current.unpadded()
 		}
-		failed = f(current)
+		if failed = current.legible(); failed == nil {
+			failed = f(current)
+		}
 	}
 	ended = true
 	_, err = reader.Close()

@@ -36,7 +36,7 @@ func (r *row) AppendJSON(dst []byte) []byte {
 const null = "null"
 
 // appendJSON appends a value. What no canonical value can be, such as NaN or
-// an infinite date, which only another program can have written, is null.
+// an infinite date, does not come here: legible keeps it out.
 func (c *column) appendJSON(dst, raw []byte) []byte {
 	if raw == nil {
 		return append(dst, null...)

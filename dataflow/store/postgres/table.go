@@ -44,7 +44,7 @@ const (
 	formText form = iota
 	formInt
 	formBool
-	formFloat
+	formFloat // these five can be what no field can
 	formNumeric
 	formMoment
 	formDate

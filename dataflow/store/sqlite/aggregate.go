@@ -41,7 +41,7 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 		if err != nil || !more {
 			return toError(ctx, err)
 		}
-		if err := current.inRange(); err != nil {
+		if err := current.inRange(q); err != nil {
 			return err
 		}
 		if err := current.legible(); err != nil {
@@ -78,6 +78,9 @@ func (r session) summable(ctx context.Context, t *table, q *query.Aggregate) err
 			b.Raw(", 'real'")
 		}
 		b.Raw(")")
+		if t.columns[f].form == formFloat {
+			b.Raw(" OR abs(").Ident(t.columns[f].field.ColumnName()).Raw(") = 9e999")
+		}
 	}
 	b.Raw(" LIMIT 1")
 	stmt, err := r.prepared(b)
@@ -99,8 +102,11 @@ func (r session) summable(ctx context.Context, t *table, q *query.Aggregate) err
 const beyondKeys, belowKeys = "~", "!"
 
 // inRange refuses a row that has one.
-func (r *row) inRange() error {
+func (r *row) inRange(q *query.Aggregate) error {
 	for i, c := range r.table.columns {
+		if i < len(q.By) || q.Figures[i-len(q.By)].Func == query.Min || q.Figures[i-len(q.By)].Func == query.Max {
+			continue // it is in a row as it is
+		}
 		beyond := false
 		switch c.form {
 		case formInt:

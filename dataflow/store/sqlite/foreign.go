@@ -3,10 +3,12 @@ package sqlite
 import (
 	"errors"
 	"fmt"
+	"math"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
 )
 
@@ -74,11 +76,12 @@ func (r *row) legible() error {
 		if c.fits(r.stmt.Stmt, i) {
 			continue
 		}
-		return &dataflow.Error{Code: "stored_misfit", Status: dataflow.StatusInternal, Model: r.table.model.Name,
-			Message: fmt.Sprintf("a row of the table %s has %s in the column %s, which %s.%s can't be", r.table.model.Table, c.found(r.stmt.Stmt, i),
-				c.field.ColumnName(), r.table.model.Name, c.field.Name),
-			Hint: fmt.Sprintf("the field is %s; SELECT DISTINCT typeof(%s) FROM %s shows what there is: change those rows, or the field", c.typ,
-				ident(c.field.ColumnName()), ident(r.table.model.Table))}
+		m, hint := r.table.model, ""
+		if m.Table != "" {
+			hint = fmt.Sprintf("the field is %s; SELECT DISTINCT typeof(%s) FROM %s shows what there is: change those rows, or the field", c.typ,
+				ident(c.field.ColumnName()), ident(m.Table))
+		}
+		return store.Misfit(m, c.field, c.found(r.stmt.Stmt, i), hint)
 	}
 	return nil
 }
@@ -92,7 +95,7 @@ func (c *column) fits(stmt *sqlite.Stmt, i int) bool {
 	case c.form == formInt, c.form == formBool, c.form == formScaled:
 		return stored == sqlite.TypeInteger
 	case c.form == formFloat:
-		return stored == sqlite.TypeInteger || stored == sqlite.TypeFloat
+		return stored == sqlite.TypeInteger || stored == sqlite.TypeFloat && !math.IsInf(stmt.ColumnFloat(i), 0)
 	case c.form == formBytes:
 		return stored == sqlite.TypeBlob || stored == sqlite.TypeText
 	case stored == sqlite.TypeBlob:
@@ -117,6 +120,9 @@ func (c *column) found(stmt *sqlite.Stmt, i int) string {
 	case sqlite.TypeInteger:
 		return "a whole number"
 	case sqlite.TypeFloat:
+		if math.IsInf(stmt.ColumnFloat(i), 0) {
+			return "infinity"
+		}
 		return "a number"
 	case sqlite.TypeBlob:
 		return "bytes"
