@@ -138,7 +138,7 @@ func (m *Model) bulkUpdateRows(ctx context.Context, tx store.Tx, c Caller, a *ar
 		}
 		updated++
 	}
-	out := dataflow.ObjectOf("processed", int64(len(inputs)), "updated", updated)
+	out := dataflow.ObjectOf("processed", updated, "updated", updated)
 	m.missing(out, s, rows)
 	return out, nil
 }

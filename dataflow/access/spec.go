@@ -302,7 +302,7 @@ func bulkOutput(done string, creates bool) func(*dataflow.Model) *dataflow.Type 
 		if creates {
 			out = append(out, partial(required("ids", ids, "of the rows added; there only with return_ids")), errorsOutput())
 		} else {
-			out = append(out, partial(required("missing", ids, "ids of no row; there only if ids were given")))
+			out = append(out, partial(required("missing", ids, "ids of no row; there only where rows were asked for by id")))
 		}
 		return dataflow.ObjectType(out...)
 	}

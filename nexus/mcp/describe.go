@@ -51,8 +51,8 @@ var opDocs = map[dataflow.OpKind]struct{ does, returns string }{
 	dataflow.OpCount:      {"Counts the %s rows that match a filter.", "Returns {count}."},
 	dataflow.OpAggregate:  {"Works out figures of the %s rows that match a filter: of all of them, or of groups with equal values. Use it instead of adding up a list.", "Returns {groups, count, has_more, truncated}: a group has the fields of group_by and the names of aggregates; {\"group_by\": [\"status\"], \"aggregates\": {\"n\": {\"$count\": true}}} gives {status, n}."},
 	dataflow.OpBulkCreate: {"Creates many %s rows at once: all of them, or none unless on_error is \"skip\".", "Returns {processed, inserted, ids}."},
-	dataflow.OpBulkUpdate: {"Changes many %s rows at once, by filter, by ids or each by its own id in data.", "Returns {processed, updated}."},
-	dataflow.OpBulkDelete: {"Deletes many %s rows at once, by filter or by ids.", "Returns {processed, deleted}."},
+	dataflow.OpBulkUpdate: {"Changes many %s rows at once, by filter, by ids or each by its own id in data.", "Returns {processed, updated, missing}."},
+	dataflow.OpBulkDelete: {"Deletes many %s rows at once, by filter or by ids.", "Returns {processed, deleted, missing}."},
 	dataflow.OpBulkUpsert: {"Creates or changes many %s rows at once; conflict_on names the fields that tell whether a row is there.", "Returns {processed, upserted}."},
 }
 

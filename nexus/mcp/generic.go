@@ -164,7 +164,7 @@ func genericTable() []generic {
 			},
 			run: createTool}, creates},
 		{own{name: "update_records", title: "Update records", reach: reach{destructive: true},
-			doc: "Changes records of a model: by ids or by filter, all to the same fields, or each by its own id in records. All of them, or none.\nReturns {processed, updated}.",
+			doc: "Changes records of a model: by ids or by filter, all to the same fields, or each by its own id in records. All of them, or none.\nReturns {processed, updated, missing}.",
 			params: func(a audience) []*dataflow.Field {
 				return append([]*dataflow.Field{modelParam(a, updates...), idsField(), filterField("the records to change"),
 					optionalParam("fields", anyObject, "the new values, the same for every record"),
@@ -181,7 +181,7 @@ func genericTable() []generic {
 			},
 			run: upsertTool}, upserts},
 		{own{name: "delete_records", title: "Delete records", reach: reach{destructive: true, idempotent: true},
-			doc: "Deletes records of a model, by ids or by filter. All of them, or none.\nReturns {processed, deleted}.",
+			doc: "Deletes records of a model, by ids or by filter. All of them, or none.\nReturns {processed, deleted, missing}.",
 			params: func(a audience) []*dataflow.Field {
 				return append([]*dataflow.Field{modelParam(a, deletes...), idsField(), filterField("the records to remove"), confirmField()}, optionFields()...)
 			},

@@ -595,7 +595,7 @@ type BulkResult[ID any] struct {
 	Deleted   int        `json:"deleted"`
 	Upserted  int        `json:"upserted"`
 	IDs       []ID       `json:"ids"`     // of rows created, if they were asked for
-	Missing   []ID       `json:"missing"` // ids of no row, if ids were given
+	Missing   []ID       `json:"missing"` // ids of no row, where rows were asked for by id
 	Errors    []RowError `json:"errors"`  // rows left out, if those are to be skipped
 }
 
