@@ -186,10 +186,22 @@ assert.equal(await c.customers.count({ filter: { email: "dry@example.org" } }), 
 const up = await c.customers.upsert({ where: { email: "up@example.org" }, create: { name: "Up" }, update: { name: "Upped" } });
 assert.deepEqual([up.created, up.action, up.record.name], [true, "created", "Up"]);
 assert.equal((await c.customers.bulkUpdate({ filter: { name: "C1" }, fields: { name: "D1" } })).updated, 1);
-assert.equal((await c.customers.bulkUpsert({ data: [{ email: "c2@example.org", name: "E2" }], conflict_on: ["email"] })).updated, 1);
+assert.equal((await c.customers.bulkUpsert({ data: [{ email: "c2@example.org", name: "E2" }], conflictOn: ["email"] })).updated, 1);
+assert.equal((await c.customers.bulkUpsert({ data: [{ email: "c2@example.org", name: "E3" }], conflict_on: ["email"] })).updated, 1); // as it was called before
+const skipped = await c.customers.bulkCreate({ data: [{ email: "c2@example.org", name: "Again" }, { email: "new@example.org", name: "New" }], onError: "skip", returnIds: true });
+assert.deepEqual([skipped.inserted, skipped.ids?.length, skipped.errors?.[0]?.index], [1, 1, 0]);
+assert.deepEqual(await c.customers.bulkDelete({ ids: skipped.ids ?? [] }), { processed: 1, deleted: 1, missing: [] });
+await assert.rejects(c.customers.bulkUpdate({ fields: { name: "All" } }, { dryRun: true }), (e) => e instanceof Problem && e.code === "confirm_required");
+assert.equal((await c.customers.bulkUpdate({ fields: { name: "All" }, confirmAll: true }, { dryRun: true })).updated, await c.customers.count());
+const some = c.batch();
+const many = [some.customers.bulkUpsert({ data: [{ email: "c3@example.org", name: "E3" }], conflictOn: ["email"], onError: "fail" }), some.customers.bulkUpdate({ fields: { name: "All" }, confirmAll: true })] as const;
+const grouped = some.orders.aggregate({ groupBy: "status", aggregates: { n: { $count: true } } });
+await some.send({ dryRun: true });
+assert.deepEqual([many[0].result.updated, many[1].result.updated > 1, grouped.result.groups], [1, true, [{ status: "new", n: 1 }]]);
 await assert.rejects(c.customers.bulkDelete({ filter: { email: { $startswith: "c" } } }, { maxAffected: 3 }), (e) => e instanceof Problem && e.code === "max_affected");
 assert.equal((await c.customers.bulkDelete({ filter: { email: { $startswith: "c" } } })).deleted, 25);
-assert.deepEqual(await c.orders.aggregate({ group_by: "status", aggregates: { n: { $count: true }, sum: { $sum: "total" } } }), [{ status: "new", n: 1, sum: "1.0000000000" }]);
+assert.deepEqual(await c.orders.aggregate({ groupBy: "status", aggregates: { n: { $count: true } } }), await c.orders.aggregate({ group_by: "status", aggregates: { n: { $count: true } } }));
+assert.deepEqual(await c.orders.aggregate({ groupBy: "status", aggregates: { n: { $count: true }, sum: { $sum: "total" } } }), [{ status: "new", n: 1, sum: "1.0000000000" }]);
 
 // Problems.
 await assert.rejects(c.customers.create({ email: "no", name: "" }), (e) => {

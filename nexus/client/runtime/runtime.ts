@@ -288,6 +288,51 @@ export interface RowError {
   problems: ProblemPart[];
 }
 
+/** What becomes of rows that are refused: all are, or they are left out and told of. */
+export interface Refusing {
+  onError?: "fail" | "skip";
+  /** @deprecated as onError */
+  on_error?: "fail" | "skip";
+}
+
+/** Whether every row is meant, where neither filter nor ids is given. */
+export interface Confirmed {
+  confirmAll?: boolean;
+  /** @deprecated as confirmAll */
+  confirm_all?: boolean;
+}
+
+export interface BulkCreateArgs<C> extends Refusing {
+  data: readonly C[];
+  /** Answer with the ids of the rows. */
+  returnIds?: boolean;
+  /** @deprecated as returnIds */
+  return_ids?: boolean;
+}
+
+export interface BulkUpdateArgs<F, U, Id> extends Confirmed {
+  filter?: F;
+  ids?: readonly Id[];
+  /** For every row the same. */
+  fields?: U;
+  /** Instead: rows with their ids, and their own values. */
+  data?: readonly (U & { id: Id })[];
+}
+
+export interface BulkDeleteArgs<F, Id> extends Confirmed {
+  filter?: F;
+  ids?: readonly Id[];
+}
+
+/** conflictOn names the fields by which a row that is there is found. */
+export type BulkUpsertArgs<C> = Refusing & { data: readonly C[] } & (
+    | { conflictOn: readonly string[] }
+    | {
+        /** @deprecated as conflictOn */
+        conflict_on: readonly string[];
+      }
+  );
+
 export interface BulkCreated<Id> {
   processed: number;
   inserted: number;
@@ -338,6 +383,8 @@ export interface CountQuery<F> extends Searched {
 }
 
 export interface AggregateQuery<F> extends Searched {
+  groupBy?: string | readonly string[];
+  /** @deprecated as groupBy */
   group_by?: string | readonly string[];
   aggregates: Record<string, Figure>;
   filter?: F;
@@ -589,10 +636,19 @@ function problemOf(text: string): Record<string, unknown> {
   return { detail: text.slice(0, 500) || undefined };
 }
 
-/** A query as an operation takes it. */
-function asked(query: Searched): object {
-  const { includeDeleted, ...rest } = query;
-  return includeDeleted === undefined ? rest : { ...rest, include_deleted: includeDeleted };
+/** What the arguments of an operation are called by it. */
+const onTheWire = new Map([
+  ["includeDeleted", "include_deleted"],
+  ["groupBy", "group_by"],
+  ["onError", "on_error"],
+  ["returnIds", "return_ids"],
+  ["confirmAll", "confirm_all"],
+  ["conflictOn", "conflict_on"],
+]);
+
+/** The arguments of an operation as it takes them. */
+function asked(args: object): object {
+  return Object.fromEntries(Object.entries(args).map(([name, v]) => [onTheWire.get(name) ?? name, v]));
 }
 
 function list(names: string | readonly string[] | undefined): string | undefined {
@@ -753,20 +809,20 @@ export class Rows<R, C, U, P, F, Id extends Int | string, V extends boolean, Rel
     return this.#call("POST", "/upsert", { ...writing(options), body: args });
   }
 
-  bulkCreate(args: { data: readonly C[]; on_error?: "fail" | "skip"; return_ids?: boolean }, options?: BulkOptions): Promise<BulkCreated<Id>> {
-    return this.#call("POST", "/bulk_create", { ...writing(options), body: args });
+  bulkCreate(args: BulkCreateArgs<C>, options?: BulkOptions): Promise<BulkCreated<Id>> {
+    return this.#call("POST", "/bulk_create", { ...writing(options), body: asked(args) });
   }
 
-  bulkUpdate(args: { filter?: F; ids?: readonly Id[]; fields?: U; data?: readonly (U & { id: Id })[]; confirm_all?: boolean }, options?: BulkOptions): Promise<BulkUpdated<Id>> {
-    return this.#call("POST", "/bulk_update", { ...writing(options), body: args });
+  bulkUpdate(args: BulkUpdateArgs<F, U, Id>, options?: BulkOptions): Promise<BulkUpdated<Id>> {
+    return this.#call("POST", "/bulk_update", { ...writing(options), body: asked(args) });
   }
 
-  bulkDelete(args: { filter?: F; ids?: readonly Id[]; confirm_all?: boolean }, options?: BulkOptions): Promise<BulkDeleted<Id>> {
-    return this.#call("POST", "/bulk_delete", { ...writing(options), body: args });
+  bulkDelete(args: BulkDeleteArgs<F, Id>, options?: BulkOptions): Promise<BulkDeleted<Id>> {
+    return this.#call("POST", "/bulk_delete", { ...writing(options), body: asked(args) });
   }
 
-  bulkUpsert(args: { data: readonly Partial<C>[]; conflict_on: readonly string[]; on_error?: "fail" | "skip" }, options?: BulkOptions): Promise<BulkUpserted> {
-    return this.#call("POST", "/bulk_upsert", { ...writing(options), body: args });
+  bulkUpsert(args: BulkUpsertArgs<Partial<C>>, options?: BulkOptions): Promise<BulkUpserted> {
+    return this.#call("POST", "/bulk_upsert", { ...writing(options), body: asked(args) });
   }
 
   /** Figures of all rows, or of groups of them. */
@@ -1054,20 +1110,20 @@ export class BatchRows<R, C, U, F, Id extends Int | string, V extends boolean, R
     return this.#add("aggregate", asked(query));
   }
 
-  bulkCreate(args: { data: readonly Referring<C>[]; on_error?: "fail" | "skip"; return_ids?: boolean }): Step<BulkCreated<Id>> {
-    return this.#add("bulk_create", args);
+  bulkCreate(args: BulkCreateArgs<Referring<C>>): Step<BulkCreated<Id>> {
+    return this.#add("bulk_create", asked(args));
   }
 
-  bulkUpdate(args: { filter?: F | Record<string, unknown>; ids?: readonly (Id | Ref<Id>)[]; fields?: Referring<U>; data?: readonly (Referring<U> & { id: Id | Ref<Id> })[]; confirm_all?: boolean }): Step<BulkUpdated<Id>> {
-    return this.#add("bulk_update", args);
+  bulkUpdate(args: BulkUpdateArgs<F | Record<string, unknown>, Referring<U>, Id | Ref<Id>>): Step<BulkUpdated<Id>> {
+    return this.#add("bulk_update", asked(args));
   }
 
-  bulkDelete(args: { filter?: F | Record<string, unknown>; ids?: readonly (Id | Ref<Id>)[]; confirm_all?: boolean }): Step<BulkDeleted<Id>> {
-    return this.#add("bulk_delete", args);
+  bulkDelete(args: BulkDeleteArgs<F | Record<string, unknown>, Id | Ref<Id>>): Step<BulkDeleted<Id>> {
+    return this.#add("bulk_delete", asked(args));
   }
 
-  bulkUpsert(args: { data: readonly Referring<Partial<C>>[]; conflict_on: readonly string[]; on_error?: "fail" | "skip" }): Step<BulkUpserted> {
-    return this.#add("bulk_upsert", args);
+  bulkUpsert(args: BulkUpsertArgs<Referring<Partial<C>>>): Step<BulkUpserted> {
+    return this.#add("bulk_upsert", asked(args));
   }
 }
 
