@@ -721,7 +721,7 @@ func rsaJWK(k *rsa.PrivateKey, more ...any) map[string]any {
 	return jwk
 }
 
-func ecJWK(t *testing.T, k *ecdsa.PrivateKey, kid string) map[string]any {
+func ecJWK(t testing.TB, k *ecdsa.PrivateKey, kid string) map[string]any {
 	t.Helper()
 	point, err := k.PublicKey.Bytes()
 	if err != nil {
