@@ -93,10 +93,16 @@ func openSQL(at string) (db *sql.DB, err error) {
 
 // cmdSQL prints the rows of each statement, a line each, columns between bars.
 func cmdSQL(ts *testscript.TestScript, neg bool, args []string) {
-	usage(ts, !neg && len(args) > 1, "sql DB STATEMENT...")
+	usage(ts, !neg && len(args) > 1, "sql DB STATEMENT|@FILE...")
 	db := openDB(ts, args[0])
 	defer db.Close()
 	for _, statement := range args[1:] {
+		if file, ok := strings.CutPrefix(statement, "@"); ok { // which has one on each line
+			for line := range strings.Lines(ts.ReadFile(file)) {
+				printRows(ts, db, line)
+			}
+			continue
+		}
 		printRows(ts, db, statement)
 	}
 }

@@ -59,13 +59,6 @@ func (m *Model) updateTogether(ctx context.Context, tx store.Tx, c Caller, in *i
 	if err := m.checkRefs(ctx, tx, c, in.row, m.guarded, in.pointer); err != nil {
 		return nil, err
 	}
-	var rows []*dataflow.Object
-	if s.ids != nil {
-		var err error
-		if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
-			return nil, err
-		}
-	}
 	var set []query.Assign
 	for i, v := range in.row.Vals() {
 		if v != dataflow.Absent {
@@ -75,13 +68,11 @@ func (m *Model) updateTogether(ctx context.Context, tx store.Tx, c Caller, in *i
 	if m.updatedAt >= 0 {
 		set = append(set, query.Assign{Field: m.updatedAt, Value: m.clock.tick()})
 	}
-	var n int64
-	for _, where := range filters {
-		k, err := tx.Update(ctx, &query.Update{Model: m.m, Where: where, Set: set, Bump: m.version})
-		if err != nil {
-			return nil, m.placed(c, err, in.pointer)
-		}
-		n += k
+	rows, n, err := m.together(ctx, tx, s, filters, func(where query.Expr) (int64, error) {
+		return tx.Update(ctx, &query.Update{Model: m.m, Where: where, Set: set, Bump: m.version})
+	})
+	if err != nil {
+		return nil, m.placed(c, err, in.pointer)
 	}
 	out := dataflow.ObjectOf("processed", n, "updated", n)
 	m.missing(out, s, rows)
@@ -156,7 +147,10 @@ func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *d
 	var rows []*dataflow.Object
 	var n int64
 	if m.plainDelete() && m.may(c, toDelete) == nil {
-		rows, n, err = m.deleteTogether(ctx, tx, c, s, filters)
+		rows, n, err = m.together(ctx, tx, s, filters, func(where query.Expr) (int64, error) { return tx.Delete(ctx, m.m, where) })
+		if err != nil {
+			err = m.placed(c, err, "")
+		}
 	} else {
 		rows, err = m.load(ctx, tx, filters, nil)
 		if err == nil {
@@ -173,22 +167,4 @@ func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *d
 	out := dataflow.ObjectOf("processed", n, "deleted", n)
 	m.missing(out, s, rows)
 	return out, nil
-}
-
-// deleteTogether removes rows in one statement for each filter. The rows it
-// returns hold ids alone, and only if ids were asked for.
-func (m *Model) deleteTogether(ctx context.Context, tx store.Tx, c Caller, s several, filters []query.Expr) (rows []*dataflow.Object, n int64, err error) {
-	if s.ids != nil {
-		if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
-			return nil, 0, err
-		}
-	}
-	for _, where := range filters {
-		k, err := tx.Delete(ctx, m.m, where)
-		if err != nil {
-			return nil, 0, m.placed(c, err, "")
-		}
-		n += k
-	}
-	return rows, n, nil
 }

@@ -244,11 +244,11 @@ func (m *Model) store(ctx context.Context, tx store.Tx, c Caller, row, next *dat
 		u.Set = append(u.Set, query.Assign{Field: i, Value: next.Vals()[i]})
 	}
 	n, err := tx.Update(ctx, u)
+	if n == 0 && err == nil {
+		err = m.leftAsIs(ctx, tx, u.Where, m.notFound(id))
+	}
 	if err != nil {
 		return nil, m.placed(c, err, pointer)
-	}
-	if n == 0 {
-		return nil, m.notFound(id)
 	}
 	if m.version >= 0 {
 		next.Vals()[m.version] = row.Vals()[m.version].(int64) + 1
@@ -422,7 +422,7 @@ func (m *Model) delete(ctx context.Context, tx store.Tx, c Caller, t target, ver
 		if err != nil {
 			return nil, err
 		}
-		n, err := tx.Delete(ctx, m.m, where)
+		n, err := m.someOf(ctx, tx, where, func(where query.Expr) (int64, error) { return tx.Delete(ctx, m.m, where) })
 		if n == 0 && err == nil {
 			err = m.none(t)
 		}
@@ -462,7 +462,12 @@ func (m *Model) remove(ctx context.Context, tx store.Tx, c Caller, row *dataflow
 	if err := m.letGo(ctx, tx, c, []any{row.Vals()[m.id]}); err != nil {
 		return err
 	}
-	if _, err := tx.Delete(ctx, m.m, m.byID(row.Vals()[m.id])); err != nil {
+	where := m.byID(row.Vals()[m.id])
+	n, err := tx.Delete(ctx, m.m, where)
+	if n == 0 && err == nil { // it may have gone along with another
+		err = m.leftAsIs(ctx, tx, where, nil)
+	}
+	if err != nil {
 		return m.placed(c, err, "")
 	}
 	return m.log(ctx, tx, c, change{before: row})
