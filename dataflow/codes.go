@@ -212,7 +212,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"replay_diverged", StatusInternal, "A durable handler, called again to go on, asked for something else than it did before. It decides by something that is neither an input nor given by `ctx`."},
 	{"event_loop", StatusRejected, "A workflow changes what it listens to, so that its events would follow each other for ever."},
 	{"run_cancelled", StatusConflict, "The run was cancelled."},
-	{"run_ended", StatusConflict, "The run has ended, so it can't be signalled or cancelled."},
+	{"run_ended", StatusConflict, "The run has ended, so it can't be signalled or cancelled. One that failed right after it took a signal can be sent that again."},
 	{"run_not_failed", StatusConflict, "Only a run that failed can be tried again."},
 	{"run_undone", StatusConflict, "What the run did has been undone, so it can't go on from there. Start a new one."},
 	{"run_unreadable", StatusInternal, "A part of what was kept of the run can't be read: a later version of flowctl wrote it, or somebody changed it by hand. Its rows stay as they are; nothing it did is undone."},

@@ -192,7 +192,8 @@ func runsSignalCommand(w *world) *cobra.Command {
 		Use:   "signal app.star RUN NAME",
 		Short: "Send a durable run a signal",
 		Long: `signal sends a run the signal that it waits for, or will: one that comes early
-is kept for it.
+is kept for it. One that failed for what it was sent last takes the new one
+instead when it is tried again.
 
   --payload '{"approved": true}'   what goes with it, as JSON
   --payload @answer.json           the same from a file; @- is standard input`,
@@ -267,7 +268,7 @@ func runsRetryCommand(w *world) *cobra.Command {
 
 // changeRun changes a run and says what was done to it, in a word.
 func changeRun(ctx context.Context, w *world, f *runsFlags, path, done string, change func(context.Context, *durable.Runs) (*durable.Run, error)) error {
-	return withRuns(ctx, w, path, func(ctx context.Context, _ *appFile, gen *nexus.Generation) error {
+	return withRuns(ctx, w, path, func(ctx context.Context, a *appFile, gen *nexus.Generation) error {
 		r, err := change(ctx, gen.Runs())
 		if err != nil {
 			return err
@@ -275,7 +276,11 @@ func changeRun(ctx context.Context, w *world, f *runsFlags, path, done string, c
 		if f.json {
 			return printJSON(w, codec.AppendValue(nil, r.Summary()))
 		}
-		fmt.Fprintf(w.out, "%s the run %s; a process that serves the app goes on with it\n", done, r.ID)
+		next := "a process that serves the app goes on with it"
+		if r.Status == durable.Failed { // it was sent another signal than the one that it failed for
+			next = fmt.Sprintf("it takes that when it is tried again: flowctl runs retry %s %s", a.display+a.base, r.ID)
+		}
+		fmt.Fprintf(w.out, "%s the run %s; %s\n", done, r.ID, next)
 		return nil
 	})
 }

@@ -447,6 +447,9 @@ func (f *frame) waitFor(ctx context.Context, n *nodePlan, last bool) (rests bool
 			step = waitingStep(n.node.ID, w, now)
 		}
 		w := waitingOf(step)
+		if w.Signal != "" {
+			step.Digest = takesSignal + w.Signal
+		}
 		out, err, came := f.arrived(ctx, tx, w, now, func(payload any, ok bool) (any, error) { return waiter.Came(call, w, payload, ok) })
 		if !came && err == nil {
 			rests = true
@@ -456,6 +459,7 @@ func (f *frame) waitFor(ctx context.Context, n *nodePlan, last bool) (rests bool
 		if err != nil {
 			return nil, err
 		}
+		cp.Steps[0].Digest = step.Digest
 		return cp, f.finish(cp, last)
 	})
 	return rests, err

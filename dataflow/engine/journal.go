@@ -2,6 +2,7 @@ package engine
 
 import (
 	"context"
+	"strings"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -73,10 +74,30 @@ type Step struct {
 	Input    any // what the node was given, for who looks at the run; nil where that says nothing
 	Result   any
 	Error    *dataflow.Error // of StepFailed
-	Digest   string          // of what a handler asked for
+	Digest   string          // of what a handler asked for; of a node that waits for a signal, see takesSignal
 	Attempts int
 	Started  time.Time
 	Ended    time.Time // zero: not yet
+}
+
+// takesSignal begins the digest of a node that waits for a signal; its name follows.
+const takesSignal = "signal "
+
+// waitSignal is what a handler's waits for a signal are called.
+const waitSignal = "wait_signal"
+
+// Signal is the name of the signal that the step waited for, or "".
+func (s *Step) Signal() string {
+	if name, ok := strings.CutPrefix(s.Digest, takesSignal); ok {
+		return name
+	}
+	asked, _ := s.Input.(*dataflow.Object)
+	if asked == nil || !strings.HasPrefix(s.Key, waitSignal+"#") {
+		return ""
+	}
+	name, _ := asked.Get("name")
+	text, _ := name.(string)
+	return text
 }
 
 // Checkpoint is what a durable run keeps at once.

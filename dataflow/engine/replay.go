@@ -144,7 +144,7 @@ func (rt *runtime) WaitSignal(ctx context.Context, name string, timeout time.Dur
 	if timeout > 0 {
 		w.Until = rt.run.now().Add(timeout)
 	}
-	return rt.wait(ctx, "wait_signal", dataflow.ObjectOf("name", name, "timeout", timeout.String()), w, func(payload any, ok bool) (any, error) {
+	return rt.wait(ctx, waitSignal, dataflow.ObjectOf("name", name, "timeout", timeout.String()), w, func(payload any, ok bool) (any, error) {
 		switch {
 		case ok:
 			return payload, nil

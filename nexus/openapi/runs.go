@@ -45,7 +45,7 @@ func (d *document) runs() {
 		fails: []int{404, 422},
 	})
 	for _, change := range []struct{ action, summary, doc string }{
-		{"signal", "Send a signal to a run", "A run that waits for a signal of this name goes on with the payload. One that does not wait for it yet finds it when it does."},
+		{"signal", "Send a signal to a run", "A run that waits for a signal of this name goes on with the payload. One that does not wait for it yet finds it when it does. One that failed right after it took a signal of this name takes this one instead when it is tried again."},
 		{"cancel", "Cancel a run", "It stops before its next step, and what it did is undone where its nodes say how."},
 		{"retry", "Try a failed run again", "It goes on from the step that failed."},
 	} {

@@ -204,10 +204,10 @@ type stepList struct {
 }
 
 // loadSteps reads the steps of runs, by run.
-func (h *home) loadSteps(ctx context.Context, ids []any) (map[string]*stepList, error) {
+func (h *home) loadSteps(ctx context.Context, from store.Reader, ids []any) (map[string]*stepList, error) {
 	t := h.tables.steps
 	by := map[string]*stepList{}
-	err := h.store.Select(ctx, &query.Select{Model: t, Where: oneOf(t, stepRun, ids...), Order: []query.Order{{Field: stepRun}, {Field: stepSeq}}}, func(row store.Row) error {
+	err := from.Select(ctx, &query.Select{Model: t, Where: oneOf(t, stepRun, ids...), Order: []query.Order{{Field: stepRun}, {Field: stepSeq}}}, func(row store.Row) error {
 		run, seq, s, unread := stepOf(row)
 		l := by[run]
 		if l == nil {
@@ -312,6 +312,9 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 		return &dataflow.Error{Code: "run_undone", Status: dataflow.StatusConflict,
 			Message: "what the run did has been undone, so it can't go on from there", Hint: "start a new run with the same inputs"}
 	}
+	if err := h.waitAgain(ctx, tx, id); err != nil {
+		return err
+	}
 	// The runs that it still waits for, or that failed it: those whose end it
 	// has taken for what it is are left alone.
 	open := query.And{equal(st, stepRun, id), query.Or{equal(st, stepState, string(engine.StepWaiting)), query.Not{Expr: compare(st, stepError, query.Null, true)}}}
@@ -340,6 +343,86 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 		return err
 	}
 	_, err = tx.Delete(ctx, st, failed)
+	return err
+}
+
+// lastTaken is the wait of a run for a signal after which it has done nothing, and
+// the steps that were skipped after it. nil: there is none, or what the run did was
+// undone. What began before the wait does not hang on it, whenever it ended.
+func (h *home) lastTaken(ctx context.Context, from store.Reader, id string) (wait *engine.Step, skipped []*engine.Step, err error) {
+	by, err := h.loadSteps(ctx, from, []any{id})
+	if err != nil {
+		return nil, nil, err
+	}
+	for _, s := range by[id].steps {
+		switch s.State {
+		case engine.StepUndone:
+			return nil, nil, nil
+		case engine.StepDone:
+			wait, skipped = s, nil
+		case engine.StepSkipped:
+			skipped = append(skipped, s)
+		}
+	}
+	if wait == nil || wait.Signal() == "" {
+		return nil, nil, nil
+	}
+	return wait, skipped, nil
+}
+
+// sendAgain says since when a signal counts that is sent to a run that has ended:
+// one that failed takes it when it is tried again, if it has done nothing since it
+// took one of that name. It takes the place of that one, and so goes before those
+// that have come meanwhile.
+func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string) (since time.Time, err error) {
+	list, err := h.selectRuns(ctx, tx, &query.Select{Where: equal(h.tables.runs, runID, id), Limit: 1, Lock: true})
+	if err != nil {
+		return time.Time{}, err
+	}
+	if len(list) == 0 || list[0].Status != Failed {
+		return time.Time{}, h.over(ctx, tx, id, "signalled")
+	}
+	wait, _, err := h.lastTaken(ctx, tx, id)
+	if err != nil {
+		return time.Time{}, err
+	}
+	if wait == nil || wait.Signal() != name {
+		e := dataflow.AsError(h.over(ctx, tx, id, "signalled"))
+		e.Hint = "a run that failed is sent a signal again only if the last thing it did was to take that one"
+		return time.Time{}, e
+	}
+	_, err = tx.Delete(ctx, h.tables.signals, h.sentAgain(list[0], name))
+	return list[0].Created, err
+}
+
+// sentAgain is the filter for the signal that takes the place of one that a run
+// has taken.
+func (h *home) sentAgain(r *Run, name string) query.Expr {
+	t := h.tables.signals
+	return query.And{equal(t, signalRun, r.ID), equal(t, signalName, name), equal(t, signalCreatedAt, r.Created)}
+}
+
+// waitAgain has a run that is tried again take the signal that it was sent
+// instead of the last one.
+func (h *home) waitAgain(ctx context.Context, tx store.Tx, id string) error {
+	r, err := h.get(ctx, tx, id)
+	if err != nil || r == nil {
+		return err
+	}
+	wait, skipped, err := h.lastTaken(ctx, tx, id)
+	if err != nil || wait == nil {
+		return err
+	}
+	n, err := tx.Count(ctx, h.tables.signals, h.sentAgain(r, wait.Signal()))
+	if err != nil || n == 0 {
+		return err
+	}
+	t := h.tables.steps
+	keys := []any{wait.Key}
+	for _, s := range skipped {
+		keys = append(keys, s.Key)
+	}
+	_, err = tx.Delete(ctx, t, query.And{equal(t, stepRun, id), oneOf(t, stepKey, keys...)})
 	return err
 }
 

@@ -321,7 +321,7 @@ func (rs *Runs) seen(c access.Caller) (names []any, all bool) {
 // Steps returns what is kept of a run, in order.
 func (rs *Runs) Steps(ctx context.Context, r *Run) ([]*engine.Step, error) {
 	for _, h := range rs.homes {
-		byRun, err := h.loadSteps(ctx, []any{r.ID})
+		byRun, err := h.loadSteps(ctx, h.store, []any{r.ID})
 		if err != nil {
 			return nil, err
 		}
@@ -381,7 +381,8 @@ func storable(text string) bool { return utf8.ValidString(text) && !strings.Cont
 const maxSignal = 100
 
 // Signal sends a run a signal, which it takes when it waits for one of that
-// name, be it before or after.
+// name, be it before or after. One that failed right after it had taken a signal
+// of the name takes this one instead, once it is tried again.
 func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, payload any) (*Run, error) {
 	h, r, err := rs.find(ctx, c, id)
 	if err != nil {
@@ -398,14 +399,19 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 		return nil, err
 	}
 	err = h.write(ctx, func(tx store.Tx) error {
-		if alive, err := h.poke(ctx, tx, id); err != nil {
+		alive, err := h.poke(ctx, tx, id)
+		if err != nil {
 			return err
-		} else if !alive {
-			return h.over(ctx, tx, id, "signalled")
 		}
 		now := h.now()
-		row := []any{rs.opts.NewID(), id, name, text, now, now}
-		_, err := tx.Insert(ctx, h.tables.signals, fields(signalFields), [][]any{row})
+		since := now
+		if !alive {
+			if since, err = h.sendAgain(ctx, tx, id, name); err != nil {
+				return err
+			}
+		}
+		row := []any{rs.opts.NewID(), id, name, text, since, now}
+		_, err = tx.Insert(ctx, h.tables.signals, fields(signalFields), [][]any{row})
 		return err
 	})
 	if err != nil {

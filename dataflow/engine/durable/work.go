@@ -516,7 +516,7 @@ func (h *home) claimDue(ctx context.Context) (time.Duration, error) {
 	for i, r := range claimed {
 		ids[i] = r.ID
 	}
-	steps, err := h.loadSteps(ctx, ids)
+	steps, err := h.loadSteps(ctx, h.store, ids)
 	if err != nil {
 		for _, r := range claimed {
 			h.journalOf(r, &stepList{}).leave(h.runs.opts.Logger, now.Add(time.Second), "")

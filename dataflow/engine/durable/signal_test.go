@@ -1,0 +1,139 @@
+package durable_test
+
+import (
+	"context"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/engine/durable"
+	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
+)
+
+// A run that failed for what came with a signal is sent it again, and goes on with
+// that once it is tried again. What it has done stays done, and signals that have
+// come meanwhile are kept for the waits that they are for.
+func TestASignalOfTheWrongShapeIsSentAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		shape := func(v any) error {
+			if o, is := v.(*dataflow.Object); !is || !o.Has("what") {
+				return &dataflow.Error{Code: "function_failed", Status: dataflow.StatusInternal, Message: "it has no what"}
+			}
+			return nil
+		}
+		judge := func() *ft.Func {
+			return ft.Fn("judge", "of", func(a *dataflow.Object) (any, error) {
+				of, _ := a.Get("of")
+				return dataflow.ObjectOf("ok", true), shape(of)
+			})
+		}
+		waits := func(id string) *dataflow.Node { return ft.Node("SignalNode", id, ft.Obj("name", "go")) }
+		start := func() *dataflow.Node { return ft.Node("SignalNode", "start", ft.Obj("name", "start")) }
+		s.declare(
+			ft.Workflow("part", s.add("one", "part one"), waits("go"), s.add("skipped", "never", ft.When("${go.payload.skip}")), s.add("two", "${go.payload.what}")),
+			ft.Workflow("value", s.add("one", "value one"), start(), waits("go"), s.add("two", "${go.payload.what}"), waits("more"), s.add("three", "${more.payload.what}")),
+			ft.Workflow("judged", s.add("one", "judged one"), start(), waits("go"), ft.Node("StarlarkNode", "judge", ft.Obj("fn", judge(), "of", "${go.payload}")),
+				s.add("two", "${go.payload.what}", ft.When("${judge.ok}")), waits("more"), s.add("three", "${more.payload.what}")),
+			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+				if err := s.create(ctx, h, "handler one"); err != nil {
+					return nil, err
+				}
+				if _, err := h.WaitSignal(ctx, "start", 0, nil, false); err != nil {
+					return nil, err
+				}
+				for range 2 {
+					got, err := h.WaitSignal(ctx, "go", 0, nil, false)
+					if err == nil {
+						err = shape(got)
+					}
+					if err != nil {
+						return nil, err
+					}
+					what, _ := got.(*dataflow.Object).Get("what")
+					if err := s.create(ctx, h, what.(string)); err != nil {
+						return nil, err
+					}
+				}
+				return nil, nil
+			})))
+		p := s.start(nil)
+		send := func(r *durable.Run, name string, payload any, want string) {
+			t.Helper()
+			sent, err := p.Signal(context.Background(), access.Caller{}, r.ID, name, payload)
+			if err != nil && code(err) != want || err == nil && want != "" {
+				t.Fatalf("%s: %v, want %q", r.Workflow, err, want)
+			}
+			if err == nil && r.Status == durable.Failed && sent.Status != durable.Failed {
+				t.Errorf("%s: by the signal alone it is %s", r.Workflow, sent.Status)
+			}
+		}
+		retry := func(r *durable.Run) {
+			t.Helper()
+			if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
+				t.Fatal(err)
+			}
+		}
+		for _, workflow := range []string{"value", "judged", "handler"} {
+			r := p.begin(workflow, nil)
+			r = p.until(r.ID, durable.Waiting)
+			send(r, "go", "no object", "")
+			send(r, "go", ft.Obj("what", workflow+" three"), "") // of the second wait
+			send(r, "start", nil, "")
+			r = p.until(r.ID, durable.Failed)
+			retry(r) // without another signal it is as before
+			r = p.until(r.ID, durable.Failed)
+			send(r, "other", ft.Obj("what", "other"), "run_ended")
+			send(r, "go", ft.Obj("what", workflow+" forgotten"), "")
+			send(r, "go", ft.Obj("what", workflow+" two"), "") // the last one counts
+			retry(r)
+			p.until(r.ID, durable.Completed)
+			for what, want := range map[string]int64{" one": 1, " two": 1, " three": 1, " forgotten": 0} {
+				if n := p.entries(workflow + what); n != want {
+					t.Errorf("%d of %s%s, want %d", n, workflow, what, want)
+				}
+			}
+			send(r, "go", nil, "run_ended")
+		}
+
+		// What was skipped for the old one is looked at again.
+		r := p.begin("part", nil)
+		r = p.until(r.ID, durable.Waiting)
+		send(r, "go", ft.Obj("skip", false), "")
+		r = p.until(r.ID, durable.Failed)
+		send(r, "go", ft.Obj("skip", true, "what", "part two"), "")
+		retry(r)
+		p.until(r.ID, durable.Completed)
+		if never, two := p.entries("never"), p.entries("part two"); never != 1 || two != 1 {
+			t.Errorf("%d never, %d two", never, two)
+		}
+	})
+}
+
+// What a run has done with a signal stands: it is not sent again.
+func TestASignalThatARunWentOnWithIsNotSentAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		bad := func() *dataflow.Node {
+			return ft.Node("StarlarkNode", "bad", ft.Obj("fn", ft.Fn("bad", "after", func(*dataflow.Object) (any, error) {
+				return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
+			}), "after", "${rest.until}"))
+		}
+		rest := func() *dataflow.Node { return ft.Node("WaitNode", "rest", ft.Obj("for", 1)) }
+		s.declare(
+			ft.Workflow("done", ft.Node("SignalNode", "go", ft.Obj("name", "go")), s.add("one", "one"), rest(), bad()),
+			ft.Workflow("undone", s.add("one", "one", ft.Compensate("undo")), s.add("undo", "undo"), rest(), ft.Node("SignalNode", "go", ft.Obj("name", "go")), bad()),
+			ft.Workflow("never", s.add("one", "one"), rest(), bad()))
+		p := s.start(nil)
+		for _, workflow := range []string{"done", "undone", "never"} {
+			r := p.begin(workflow, nil)
+			if workflow != "never" {
+				if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); err != nil {
+					t.Fatal(err)
+				}
+			}
+			p.until(r.ID, durable.Failed)
+			if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); code(err) != "run_ended" {
+				t.Errorf("%s takes the signal again: %v", workflow, err)
+			}
+		}
+	})
+}
