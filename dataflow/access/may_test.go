@@ -1,6 +1,7 @@
 package access_test
 
 import (
+	"slices"
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -101,4 +102,46 @@ func codeOf(err error) string {
 		return ""
 	}
 	return dataflow.AsError(err).Code
+}
+
+// What an app is told of is what somebody may ask for: each operation stands if
+// and only if there is a caller whom the rules let.
+func TestPossibleIsWhatSomebodyMay(t *testing.T) {
+	rules := []*dataflow.Rule{nil, rule(), rule(signedIn), rule(role("chief"))}
+	all := user("u", "chief")
+	for i := range 256 {
+		m := note(func(m *dataflow.Model) {
+			m.Access = &dataflow.Access{Read: rules[i%4], Create: rules[i/4%4], Update: rules[i/16%4], Delete: rules[i/64]}
+		})
+		exp := &dataflow.Exposure{Model: m, Path: "notes", Ops: dataflow.Ops(), Events: true}
+		app := &dataflow.App{Exposures: []*dataflow.Exposure{exp}, Server: &dataflow.Server{EnableAuth: true},
+			Workflows: []*dataflow.Workflow{{Name: "a", Access: rules[i%4]}, {Name: "open"}}}
+		if i%4 == 0 {
+			app.Workflows[0].Access = rule()
+		}
+		shown := access.Possible(app)
+		var got []dataflow.OpKind
+		events := false
+		for _, e := range shown.Exposures {
+			got, events = e.Served(), e.Events
+		}
+		for _, op := range exp.Served() {
+			if may := access.May(all, m, op) == nil; may != slices.Contains(got, op) {
+				t.Errorf("rules %d: %s is told of: %v, and somebody may ask for it: %v", i, op, !may, may)
+			}
+		}
+		if may := access.May(all, m, dataflow.OpRead) == nil; may != events {
+			t.Errorf("rules %d: events are told of: %v, and somebody may read: %v", i, events, may)
+		}
+		if may := access.MayStart(all, app.Workflows[0]) == nil; may != (len(shown.Workflows) == 2) {
+			t.Errorf("rules %d: %d workflows are told of, and somebody may start a: %v", i, len(shown.Workflows), may)
+		}
+		if len(exp.Ops) != len(dataflow.Ops()) || len(app.Exposures) != 1 || len(app.Workflows) != 2 {
+			t.Fatal("the app itself was changed")
+		}
+		app.Server.EnableAuth = false
+		if access.Possible(app) != app {
+			t.Error("where nobody is asked who they are, everybody may")
+		}
+	}
 }

@@ -83,6 +83,7 @@ type workflow struct {
 }
 
 func newAPI(app *dataflow.App, p *engine.Plan) *api {
+	app = access.Possible(app)
 	a := &api{app: app, title: "flowctl app", byModel: make(map[*dataflow.Model]*model)}
 	if app.Server != nil && app.Server.Name != "" {
 		a.title = app.Server.Name

@@ -10,6 +10,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/nexus/docs"
@@ -42,7 +43,7 @@ type document struct {
 }
 
 func newDocument(app *dataflow.App, p *engine.Plan) *document {
-	d := &document{plan: p, app: app,
+	d := &document{plan: p, app: access.Possible(app),
 		names:   make(map[*dataflow.Model]string),
 		taken:   make(map[string]bool),
 		isUsed:  make(map[*dataflow.Model]bool),

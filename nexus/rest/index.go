@@ -5,6 +5,7 @@ import (
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/nexus/docs"
 	"github.com/flowctl/flowctl/nexus/front"
@@ -26,8 +27,9 @@ func (h *Handler) serveIndex(x *front.Exchange) error {
 }
 
 func (h *Handler) buildIndex() []byte {
-	models := make([]any, len(h.app.Exposures))
-	for i, exp := range h.app.Exposures {
+	app := access.Possible(h.app)
+	models := make([]any, len(app.Exposures))
+	for i, exp := range app.Exposures {
 		served := exp.Served()
 		ops := make([]any, len(served))
 		for j, op := range served {
@@ -35,8 +37,8 @@ func (h *Handler) buildIndex() []byte {
 		}
 		models[i] = dataflow.ObjectOf("name", exp.Model.Name, "path", "/api/"+exp.Path, "operations", ops)
 	}
-	workflows := make([]any, len(h.app.Workflows))
-	for i, wf := range h.app.Workflows {
+	workflows := make([]any, len(app.Workflows))
+	for i, wf := range app.Workflows {
 		workflows[i] = dataflow.ObjectOf("name", wf.Name, "path", "/workflows/"+wf.Name)
 	}
 	name := "flowctl"
