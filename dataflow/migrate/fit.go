@@ -63,8 +63,14 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 				add(w, dataflow.SeverityWarning, "the column %s can be %q, which the field can't", column, v)
 			}
 		}
-		if w.Ref != nil && h.Ref == nil {
+		switch {
+		case w.Ref == nil:
+		case h.Ref == nil:
 			add(w, dataflow.SeverityWarning, "the column %s has no foreign key, so nothing keeps it from referring to rows that do not exist", column)
+		case h.Ref.Table != w.Ref.Table || h.Ref.Elsewhere:
+			add(w, dataflow.SeverityWarning, "the foreign key of the column %s leads to %s, and not to %s", column, h.Ref.Table, w.Ref.Table)
+		case h.Ref.OnDelete != w.Ref.OnDelete:
+			add(w, dataflow.SeverityWarning, "the foreign key of the column %s says on_delete = %q, and that is what the database does, but the field says %q", column, h.Ref.OnDelete, w.Ref.OnDelete)
 		}
 	}
 	for _, h := range have.Columns {

@@ -146,14 +146,39 @@ func (t *tx) constraint(ctx context.Context, cause *pgconn.PgError) (constraint,
 	return k, err
 }
 
+// keysQuery finds the foreign keys of one column that are of a table, or lead to it.
+const keysQuery = `SELECT f.relname, a.attname, t.relname FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+WHERE k.contype = 'f' AND cardinality(k.conkey) = 1 AND to_regclass(quote_ident($1)) IN (k.conrelid, k.confrelid)`
+
+// keyed is a reference that the database itself holds.
+type keyed struct{ table, column, to string }
+
+// held tells which references of a table, and to it, the database holds. Of tables
+// of the runtime's own it is all of them.
+func (t *tx) held(ctx context.Context, tab *table) (held func(keyed) bool, err error) {
+	if !t.s.dialect.foreign {
+		return func(keyed) bool { return true }, nil
+	}
+	keys := map[keyed]bool{}
+	err = t.c.query(ctx, keysQuery, []any{tab.model.Table}, func(r [][]byte) {
+		keys[keyed{string(r[0]), string(r[1]), string(r[2])}] = true
+	})
+	return func(k keyed) bool { return keys[k] }, err
+}
+
 // missingReference finds which references of a row lead nowhere. The server
 // names one; the others are looked for, unless rows that this transaction
 // added, which are undone by now, might be what they refer to.
 func (t *tx) missingReference(ctx context.Context, tab *table, c change, k constraint, cause error) error {
 	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: withoutValues(cause)}
+	held, err := t.held(ctx, tab)
+	if err != nil {
+		return t.c.toError(ctx, err)
+	}
 	for i, f := range c.fields {
 		field := tab.model.Fields[f]
-		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil {
+		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil || !held(keyed{tab.model.Table, field.ColumnName(), field.Type.Model.Table}) {
 			continue
 		}
 		to := field.Type.Model
@@ -193,8 +218,12 @@ func (t *tx) stillReferred(ctx context.Context, tab *table, c change, k constrai
 		e.Message = fmt.Sprintf("%s rows still refer to this %s by their %s", r.model.Name, tab.model.Name, r.field.Name)
 		e.Hint = fmt.Sprintf("delete them first, or point their %s elsewhere", r.field.Name)
 	}
+	held, err := t.held(ctx, tab)
+	if err != nil {
+		return t.c.toError(ctx, err)
+	}
 	for _, r := range tab.referrers {
-		if !restricts(r.field) {
+		if !restricts(r.field) || !held(keyed{r.model.Table, r.field.ColumnName(), tab.model.Table}) {
 			continue
 		}
 		b := t.builder()

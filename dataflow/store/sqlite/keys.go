@@ -6,6 +6,7 @@ import (
 	"slices"
 	"strings"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"zombiezen.com/go/sqlite"
@@ -127,16 +128,35 @@ const (
 	mendTrigger = "let the program that made the trigger mend it"
 )
 
+// foreignKeys are those of all tables. Where they can't be read there is an error
+// to tell of already.
+func (t *tx) foreignKeys() []foreignKey {
+	if t.keys == nil {
+		if err := t.c.query(refsQuery, nil, func(r *sqlite.Stmt) { t.keys = readKey(t.keys, r) }); err != nil {
+			return nil
+		}
+	}
+	return t.keys
+}
+
+// holds reports whether it is the database that keeps a reference from leading
+// nowhere. A column of a table of another's making may have no foreign key, or one
+// to another table.
+func (t *tx) holds(tab *table, field *dataflow.Field) bool {
+	if tab == nil || !tab.foreign {
+		return true
+	}
+	return slices.ContainsFunc(t.foreignKeys(), func(k foreignKey) bool {
+		return k.table == tab.model.Table && strings.EqualFold(k.to, field.Type.Model.Table) && len(k.from) == 1 && k.from[0] == field.ColumnName()
+	})
+}
+
 // keyTo finds the foreign key that a table has to another, the written table's own
 // if it is one of several; from is "" for any.
 func (t *tx) keyTo(tab *table, from, to string) (found *foreignKey) {
-	var keys []foreignKey
-	if err := t.c.query(refsQuery, nil, func(r *sqlite.Stmt) { keys = readKey(keys, r) }); err != nil {
-		return nil // there is an error already
-	}
-	for i, k := range keys {
+	for i, k := range t.foreignKeys() {
 		if strings.EqualFold(k.to, to) && (from == "" || k.table == from) && (found == nil || k.table == tab.model.Table) {
-			found = &keys[i]
+			found = &t.keys[i]
 		}
 	}
 	return found

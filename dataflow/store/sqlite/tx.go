@@ -24,6 +24,7 @@ type tx struct {
 	alone  bool            // is to be run again, not in a group
 	strict bool            // no statement may leave a reference that leads nowhere
 	ends   <-chan struct{} // of the Write's own context
+	keys   []foreignKey    // of all tables, once they were asked for
 }
 
 // narrowed interrupts a statement that reads when ctx is done, if that is less
@@ -400,7 +401,7 @@ func (t *tx) missing(tab *table, c change, cause error) (*dataflow.Error, error)
 	e := &dataflow.Error{Code: "reference_violation", Status: dataflow.StatusConflict, Model: tab.model.Name, Err: cause}
 	for i, f := range c.fields {
 		field := tab.model.Fields[f]
-		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil {
+		if field.Type.Kind != dataflow.KindRef || c.vals[i] == nil || !t.holds(tab, field) {
 			continue
 		}
 		to := field.Type.Model
@@ -442,7 +443,7 @@ func (t *tx) stillReferred(tab *table, c change, cause error) error {
 func (t *tx) referrer(tab *table, where query.Expr, others bool) *referrer {
 	for i := range tab.referrers {
 		r := &tab.referrers[i]
-		if !restricts(r.field) {
+		if !restricts(r.field) || !t.holds(t.s.tables[r.model], r.field) {
 			continue
 		}
 		b := &t.c.b
