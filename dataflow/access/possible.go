@@ -18,8 +18,8 @@ func Possible(app *dataflow.App) *dataflow.App {
 	out.Exposures = nil
 	for _, exp := range app.Exposures {
 		one := *exp
-		one.Ops = slices.DeleteFunc(slices.Clone(exp.Ops), func(op dataflow.OpKind) bool { return !possible(exp.Model, op) })
-		one.Events = exp.Events && possible(exp.Model, dataflow.OpRead)
+		one.Ops = slices.DeleteFunc(slices.Clone(exp.Ops), func(op dataflow.OpKind) bool { return !AnybodyMay(exp.Model, op) })
+		one.Events = exp.Events && AnybodyMay(exp.Model, dataflow.OpRead)
 		if len(one.Ops) > 0 {
 			out.Exposures = append(out.Exposures, &one)
 		}
@@ -28,8 +28,8 @@ func Possible(app *dataflow.App) *dataflow.App {
 	return &out
 }
 
-// possible reports whether there may be a caller who may ask for an operation.
-func possible(m *dataflow.Model, op dataflow.OpKind) bool {
+// AnybodyMay reports whether there may be a caller who may ask for an operation.
+func AnybodyMay(m *dataflow.Model, op dataflow.OpKind) bool {
 	return m.Access == nil || !slices.ContainsFunc(needs[op], func(to right) bool { return !letsAny(to.rule(m.Access)) })
 }
 

@@ -20,6 +20,7 @@ func (s *Server) genericTools() []*tool {
 	for _, g := range genericTable() {
 		if slices.ContainsFunc(s.engine.App().Exposures, func(exp *dataflow.Exposure) bool { return g.serves(exp) }) {
 			t := s.ownTool(g.own, kindGeneric)
+			t.ops = g.ops
 			tools = append(tools, t)
 		}
 	}
@@ -45,7 +46,9 @@ func modelParam(a audience, ops ...dataflow.OpKind) *dataflow.Field {
 	var names []string
 	n := 0
 	for _, exp := range a.engine.App().Exposures {
-		if !slices.ContainsFunc(ops, exp.Allows) {
+		if !slices.ContainsFunc(ops, func(op dataflow.OpKind) bool {
+			return exp.Allows(op) && (a.caller != nil || access.AnybodyMay(exp.Model, op))
+		}) {
 			continue
 		}
 		if n++; a.hears(exp) {

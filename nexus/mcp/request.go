@@ -373,7 +373,7 @@ func subscribe(_ context.Context, q *request) (*reply, error) {
 	switch {
 	case q.session == nil:
 		return nil, faultf(codeInvalidRequest, "there is no session to watch for; begin with initialize")
-	case !q.server.watchable(uri):
+	case !q.server.watchable(q.caller, uri):
 		return nil, q.unwatchable(uri)
 	}
 	if f := q.session.listener.watch(uri); f != nil {
@@ -402,7 +402,7 @@ func listen(ctx context.Context, q *request) (*reply, error) {
 	uris, _ := want.Get("resourceSubscriptions")
 	list, _ := uris.([]any)
 	for _, v := range list {
-		if uri, _ := v.(string); q.server.watchable(uri) {
+		if uri, _ := v.(string); q.server.watchable(q.caller, uri) {
 			if f := l.watch(uri); f != nil {
 				return nil, f
 			}

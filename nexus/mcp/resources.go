@@ -83,11 +83,23 @@ func uriOf(m *dataflow.Model) string { return modelsURI + "/" + m.Name }
 func listResources(_ context.Context, q *request) (*reply, error) {
 	v, _ := codec.ParseJSON(q.server.resourceList(), codec.MaxDepth)
 	all := v.([]any)
+	if q.server.guarded {
+		all = slices.DeleteFunc(all, func(r any) bool { return q.server.hides(q.caller, text(r.(*dataflow.Object), "uri")) })
+	}
 	from, to, next, f := q.page(len(all), pageOfResources)
 	if f != nil {
 		return nil, f
 	}
 	return &reply{body: appendNext(members(dataflow.ObjectOf("resources", all[from:to])), next)}, nil
+}
+
+// hides reports whether a URI is of a model of which the caller may do nothing:
+// that there is one is not told.
+func (s *Server) hides(c access.Caller, uri string) bool {
+	name, ok := strings.CutPrefix(uri, modelsURI+"/")
+	name, _, _ = strings.Cut(name, "/")
+	exp := s.exposureNamed(name)
+	return ok && exp != nil && !s.mayAny(c, exp)
 }
 
 func listTemplates(_ context.Context, q *request) (*reply, error) {
@@ -217,6 +229,9 @@ func (s *Server) content(ctx context.Context, q *request, uri string) (kind stri
 	if exp == nil {
 		return "", nil, nil
 	}
+	if !isRecord && s.hides(q.caller, uri) {
+		return "", nil, nil
+	}
 	if !isRecord {
 		return schemaMIME, s.schemaOf(exp), nil
 	}
@@ -267,7 +282,10 @@ func (s *Server) schemaOf(exp *dataflow.Exposure) []byte {
 
 // watchable reports whether changes of a resource can be told: schemas change
 // with the app, and a program tells of its own. Of rows nothing is promised.
-func (s *Server) watchable(uri string) bool {
+func (s *Server) watchable(c access.Caller, uri string) bool {
+	if s.hides(c, uri) {
+		return false
+	}
 	if uri == modelsURI {
 		return len(s.engine.App().Exposures) > 0
 	}

@@ -37,6 +37,7 @@ type tool struct {
 	workflow    *dataflow.Workflow // or else
 	exposure    *dataflow.Exposure
 	op          dataflow.OpKind
+	ops         []dataflow.OpKind // or of these, those that a model allows; none: it is no such tool
 	define      func() definition
 	run         func(ctx context.Context, q *request, args *dataflow.Object) (answer, error)
 

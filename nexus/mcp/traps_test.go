@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"runtime"
+	"slices"
 	"strings"
 	"sync/atomic"
 	"testing"
@@ -562,6 +563,72 @@ func TestAnAgentSeesWhatItMayUse(t *testing.T) {
 	auditor := as(access.Caller{User: user, Roles: []string{"auditor"}, Key: "user:u"})
 	auditor.want("tools/list", `{}`, `"audit"`)
 	auditor.want("tools/call", `{"name":"audit"}`, `done`)
+}
+
+// A model of which a caller may do nothing is no resource of theirs, and a tool for
+// all models that they may use for none is not in their list.
+func TestWhatACallerMayNotUseIsNotListed(t *testing.T) {
+	app := testApp()
+	rule := func(roles ...string) *dataflow.Rule {
+		return &dataflow.Rule{Grants: []dataflow.Grant{{Who: dataflow.WhoRole, Roles: roles}}}
+	}
+	for _, exp := range app.Exposures {
+		exp.Model.Access = &dataflow.Access{Paths: []string{exp.Path}, Read: rule("boss")}
+		if exp.Model.Name == "Account" {
+			exp.Model.Access = &dataflow.Access{Paths: []string{exp.Path}, Read: rule("boss", "clerk"), Create: rule("boss")}
+		}
+	}
+	s := serverOf(t, app, mcp.Options{})
+	as := func(role string) *wire {
+		c := access.Caller{User: dataflow.ObjectOf("id", "u"), Roles: []string{role}, Key: "user:u"}
+		return serving(t, http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			s.Handler().ServeHTTP(w, r.WithContext(mcp.WithCaller(r.Context(), c)))
+		})).initialized()
+	}
+	clerk, boss, nobody := as("clerk"), as("boss"), as("guest")
+	names := func(w *wire, toolset, method, key string) string {
+		t.Helper()
+		at := *w
+		at.url += toolset
+		_, text := at.do(method, "{}")
+		var all []string
+		for part := range strings.SplitSeq(text, `"`+key+`":"`) {
+			name, _, _ := strings.Cut(part, `"`)
+			all = append(all, name)
+		}
+		return strings.Join(all[1:], " ")
+	}
+	for _, c := range []struct {
+		w         *wire
+		resources string
+		generic   string
+	}{
+		{clerk, "models Account", "describe_models find_records get_record count_records"},
+		{boss, "models Account Note", "describe_models find_records get_record count_records create_records"},
+		{nobody, "models", "describe_models"},
+	} {
+		if got := names(c.w, "", "resources/list", "name"); got != c.resources {
+			t.Errorf("resources: %s, want %s", got, c.resources)
+		}
+		_, text := func() (int, string) { at := *c.w; at.url += "/generic"; return at.do("tools/list", "{}") }()
+		for _, tool := range strings.Fields("describe_models find_records get_record count_records create_records update_records upsert_records delete_records") {
+			if want := slices.Contains(strings.Fields(c.generic), tool); strings.Contains(text, `"name":"`+tool+`"`) != want {
+				t.Errorf("%s is listed: %v, want %v", tool, !want, want)
+			}
+		}
+	}
+	boss.want("resources/read", `{"uri":"flowctl://models/Note"}`, `\"title\":\"Note\"`)
+	boss.want("resources/subscribe", `{"uri":"flowctl://models/Note"}`, `"result":{}`)
+	// As of one that there is not, to the letter.
+	for _, method := range []string{"resources/read", "resources/subscribe"} {
+		_, there := clerk.do(method, `{"uri":"flowctl://models/Note"}`)
+		_, none := clerk.do(method, `{"uri":"flowctl://models/None"}`)
+		if !strings.Contains(there, `"error"`) || strings.ReplaceAll(there, "Note", "None") != none {
+			t.Errorf("%s: %s\nof one that there is not: %s", method, there, none)
+		}
+	}
+	// Called by name, it answers as ever.
+	clerk.want("tools/call", `{"name":"delete_records","arguments":{"model":"Account","ids":[1]}}`, `"isError":true`, `forbidden`)
 }
 
 // A key or token that is good, but not for this, is answered by HTTP's own means:

@@ -200,11 +200,19 @@ func (v *view) shownTo(c access.Caller) (tools []*tool, all bool) {
 		return v.listed, true
 	}
 	for _, t := range v.listed {
-		if t.denied(c) == nil {
+		if t.denied(c) == nil && !v.server.idle(t, c) {
 			tools = append(tools, t)
 		}
 	}
 	return tools, len(tools) == len(v.listed)
+}
+
+// idle reports whether there is no model for which a caller may use a tool for
+// all of them.
+func (s *Server) idle(t *tool, c access.Caller) bool {
+	return len(t.ops) > 0 && !slices.ContainsFunc(s.engine.App().Exposures, func(exp *dataflow.Exposure) bool {
+		return slices.ContainsFunc(t.ops, func(op dataflow.OpKind) bool { return s.may(c, exp, op) })
+	})
 }
 
 // pageOfTools is how many tools a list names before it gives a cursor: all of
