@@ -95,6 +95,18 @@ func writeRun(out io.Writer, r *durable.Run, steps []*engine.Step) error {
 		if r.Error != nil && r.Error.Hint != "" {
 			fmt.Fprintf(w, "hint\t%s\n", r.Error.Hint)
 		}
+		if r.Error != nil {
+			for _, p := range r.Error.Problems {
+				wrong := p.Detail
+				if p.Pointer != "" {
+					wrong = p.Pointer + ": " + wrong
+				}
+				if p.Hint != "" {
+					wrong += "; " + p.Hint
+				}
+				fmt.Fprintf(w, "wrong\t%s\n", wrong)
+			}
+		}
 	})
 	if err != nil || len(steps) == 0 {
 		return err

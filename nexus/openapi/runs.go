@@ -76,8 +76,9 @@ func signalSchema() *dataflow.Object {
 func runSchemas() *dataflow.Object {
 	text := func(doc string) *dataflow.Object { return described(typed("string"), doc) }
 	failure := func() *dataflow.Object {
-		return properties(dataflow.ObjectOf("code", typed("string"), "detail", typed("string"), "node", typed("string"), "hint", typed("string")),
-			"node", "hint")
+		return properties(dataflow.ObjectOf("code", typed("string"), "detail", typed("string"), "node", typed("string"), "hint", typed("string"),
+			"location", text("the place in the app's files"), "errors", described(arrayOf(refTo("schemas", "ProblemPart")), "every part of what the node was given that is wrong")),
+			"node", "hint", "location", "errors")
 	}
 	run := func(more ...any) *dataflow.Object {
 		props := dataflow.ObjectOf(

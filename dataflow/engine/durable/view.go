@@ -64,8 +64,20 @@ func errorValue(e *dataflow.Error) any {
 		return nil
 	}
 	o := dataflow.ObjectOf("code", e.Code, "detail", e.Message)
-	addParts(o, part{"node", e.Node, e.Node != ""}, part{"hint", e.Hint, e.Hint != ""})
+	addParts(o, part{"node", e.Node, e.Node != ""}, part{"hint", e.Hint, e.Hint != ""},
+		part{"location", e.Span.String(), !e.Span.IsZero()}, part{"errors", problemValues(e.Problems), len(e.Problems) > 0})
 	return o
+}
+
+// problemValues are what is wrong with parts of an input, as in a problem document.
+func problemValues(problems []dataflow.Problem) []any {
+	list := make([]any, len(problems))
+	for i, p := range problems {
+		o := dataflow.ObjectOf("code", p.Code, "pointer", p.Pointer)
+		addParts(o, part{"detail", p.Detail, p.Detail != ""}, part{"hint", p.Hint, p.Hint != ""})
+		list[i] = o
+	}
+	return list
 }
 
 // Show is what is shown of a run: its summary, what it was given and gave, and

@@ -79,7 +79,26 @@ class Problem(Exception):
         return "; ".join([f"{self.detail} ({self.code})", *parts, *more])
 
 
-class RunError(TypedDict):
+class _RunErrorPartRest(TypedDict, total=False):
+    detail: str
+    hint: str
+
+
+class RunErrorPart(_RunErrorPartRest):
+    """One thing wrong with one part of what a node was given."""
+
+    code: str
+    pointer: str
+
+
+class _RunErrorRest(TypedDict, total=False):
+    node: str
+    hint: str
+    location: str  # the place in the app's files
+    errors: list[RunErrorPart]
+
+
+class RunError(_RunErrorRest):
     code: str
     detail: str
 
@@ -1023,7 +1042,8 @@ class Runs:
             if status in ("failed", "cancelled"):
                 error = run.get("error")
                 if error is not None:
-                    raise Problem(0, error["code"], error["detail"], run_id=id)
+                    parts = [ProblemPart(p["code"], p["pointer"], p.get("detail", ""), p.get("hint", "")) for p in error.get("errors", [])]
+                    raise Problem(0, error["code"], error["detail"], error.get("hint", ""), node=error.get("node", ""), run_id=id, errors=parts)
                 raise Problem(0, "run_" + status, f"the run {id} is {status}", run_id=id)
         raise Problem(0, "no_answer", f"the run {id} can't be followed", run_id=id)
 

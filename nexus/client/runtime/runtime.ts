@@ -401,6 +401,10 @@ export interface RunError {
   detail: string;
   node?: string;
   hint?: string;
+  /** The place in the app's files. */
+  location?: string;
+  /** Every part of what the node was given that is wrong. */
+  errors?: ProblemPart[];
 }
 
 export interface RunStep {
