@@ -80,9 +80,12 @@ type Object struct {
 type roomy struct {
 	Object
 	own   Shape
-	names [4]string
-	room  [4]any
+	names [few]string
+	room  [few]any
 }
+
+// few is how many names most objects have no more than.
+const few = 4
 
 // NewObject returns an object with no names.
 func NewObject() *Object {
@@ -95,6 +98,26 @@ func NewObject() *Object {
 // NewRecord returns an object over a shared shape. vals is kept, not copied,
 // and must be as long as the shape.
 func NewRecord(shape *Shape, vals []any) *Object { return &Object{shape: shape, vals: vals} }
+
+// NewBlank returns an object over a shared shape of which every name is Absent.
+// A small one is a single piece.
+func NewBlank(shape *Shape) *Object {
+	var o *Object
+	if n := shape.Len(); n <= few {
+		r := &struct {
+			Object
+			room [few]any
+		}{}
+		o, r.vals = &r.Object, r.room[:n:n]
+	} else {
+		o = &Object{vals: make([]any, n)}
+	}
+	o.shape = shape
+	for i := range o.vals {
+		o.vals[i] = Absent
+	}
+	return o
+}
 
 // ObjectOf builds an object from alternating names and values, for literals in Go.
 func ObjectOf(namesAndValues ...any) *Object {

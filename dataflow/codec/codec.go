@@ -100,6 +100,26 @@ func (d *Decoder) DecodeAt(data []byte, maxDepth int) (*dataflow.Object, []dataf
 	return o, p.problems
 }
 
+// DecodeMember reads an object with no member but one of this name, an object
+// for d, as {"inputs": {…}}. It is false, and says nothing of why, where the text
+// is another or has a problem: what is to be told of that is for who reads it
+// again, knowing more.
+func (d *Decoder) DecodeMember(data []byte, name string) (*dataflow.Object, bool) {
+	p := parser{s: string(data), left: MaxDepth}
+	var o *dataflow.Object
+	_, ok := p.document(func() (any, bool) {
+		return nil, p.peek() == '{' && p.members(func(member string) bool {
+			if member != name || o != nil {
+				return false
+			}
+			v, ok := p.root(d)
+			o, _ = v.(*dataflow.Object)
+			return ok && o != nil
+		})
+	})
+	return o, ok && o != nil && p.found == 0
+}
+
 // DecodeList reads a JSON list of objects. The pointers of problems start
 // with the object's index. An element that is no object is nil in the result.
 func (d *Decoder) DecodeList(data []byte) ([]*dataflow.Object, []dataflow.Problem) {

@@ -227,10 +227,8 @@ func (c *collector) objectOf(t *dataflow.Type, in *dataflow.Object) (any, bool) 
 
 // object coerces the named values of in to the fields of a decoder's shape.
 func (c *collector) object(d *Decoder, in *dataflow.Object) *dataflow.Object {
-	vals := make([]any, d.shape.Len())
-	for i := range vals {
-		vals[i] = dataflow.Absent
-	}
+	o := dataflow.NewBlank(d.shape)
+	vals := o.Vals()
 	for name, v := range in.All {
 		i, known := d.shape.Index(name)
 		switch {
@@ -244,7 +242,7 @@ func (c *collector) object(d *Decoder, in *dataflow.Object) *dataflow.Object {
 			c.pop()
 		}
 	}
-	return dataflow.NewRecord(d.shape, vals)
+	return o
 }
 
 // complete fills in the defaults of fields that o leaves out and asks for

@@ -79,10 +79,8 @@ func (p *parser) root(d *Decoder) (any, bool) {
 
 // object reads an object by d.
 func (p *parser) object(d *Decoder) (any, bool) {
-	vals := make([]any, d.shape.Len())
-	for i := range vals {
-		vals[i] = dataflow.Absent
-	}
+	o := dataflow.NewBlank(d.shape)
+	vals := o.Vals()
 	next := 0 // names mostly come in order
 	ok := p.members(func(name string) bool {
 		i := next
@@ -108,7 +106,7 @@ func (p *parser) object(d *Decoder) (any, bool) {
 		vals[i] = v
 		return ok
 	})
-	return dataflow.NewRecord(d.shape, vals), ok
+	return o, ok
 }
 
 // refuse reads past the value of a name that can't be given, which is kept in
@@ -154,7 +152,12 @@ func (p *parser) field(f *dataflow.Field, nested *Decoder) (any, bool) {
 func (p *parser) typed(t *dataflow.Type, nested *Decoder) (any, bool) {
 	switch t.Kind {
 	case dataflow.KindAny:
-		return p.any()
+		v, ok := p.any()
+		if !ok {
+			return nil, false
+		}
+		v, _ = p.value(t, v)
+		return v, true
 	case dataflow.KindJSON:
 		found := p.found
 		v, ok := p.any()
@@ -206,11 +209,14 @@ func (p *parser) list(t *dataflow.Type, nested *Decoder) (any, bool) {
 	elem := t.Elem.Scalar()
 	list := []any{}
 	ok := p.elements(func() bool {
-		if p.peek() == 'n' && elem.Kind != dataflow.KindAny && elem.Kind != dataflow.KindJSON {
+		if p.peek() == 'n' {
 			if !p.literal("null") {
 				return false
 			}
-			p.add("null", "must be "+expected(elem)+", not null", "")
+			if elem.Kind != dataflow.KindAny && elem.Kind != dataflow.KindJSON {
+				p.add("null", "must be "+expected(elem)+", not null", "")
+			}
+			list = append(list, nil)
 			return true
 		}
 		v, ok := p.typed(elem, nested)

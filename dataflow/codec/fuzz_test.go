@@ -3,7 +3,10 @@ package codec_test
 import (
 	"bytes"
 	"encoding/json"
+	"fmt"
 	"math"
+	"reflect"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -88,6 +91,62 @@ func FuzzDecode(f *testing.F) {
 		again, problems := d.Decode(text)
 		if len(problems) > 0 || !bytes.Equal(text, codec.AppendValue(nil, again)) {
 			t.Fatalf("%s did not come back: %s", text, lines(problems))
+		}
+	})
+}
+
+// FuzzDecodeMember holds the reading of inputs in one go to the reading of them as
+// anything, which is brought into their types afterwards: neither takes what the
+// other refuses, and both make the same of it.
+func FuzzDecodeMember(f *testing.F) {
+	inputs := []dataflow.Type{*dataflow.Int, *dataflow.Float, *money(), *dataflow.Bool, *dataflow.String, *dataflow.Any, *dataflow.JSON,
+		*typ(dataflow.KindDate), *typ(dataflow.KindTime), *typ(dataflow.KindDateTime), *typ(dataflow.KindUUID), *typ(dataflow.KindBytes), *typ(dataflow.KindObject),
+		*dataflow.ListOf(dataflow.Int), *dataflow.ListOf(typ(dataflow.KindObject)), *dataflow.ListOf(dataflow.Any), *dataflow.ListOf(dataflow.JSON), *enum("x", "y")}
+	known := dataflow.Type{Kind: dataflow.KindObject, Fields: []*dataflow.Field{{Name: "a", Type: dataflow.Int}, {Name: "b", Type: dataflow.Any, Optional: true}, {Name: "c", Type: money(), HasDefault: true}}}
+	inputs = append(inputs, known, *dataflow.ListOf(&known))
+	fields, names := orderFields(), []string(nil)
+	for i := range inputs {
+		fields = append(fields, &dataflow.Field{Name: fmt.Sprintf("f%d", i), Type: &inputs[i], Optional: i%2 == 0})
+	}
+	for _, fd := range fields {
+		names = append(names, fd.Name)
+	}
+	shape := dataflow.NewShape(names...)
+	d := codec.NewDecoder(shape, fields)
+	for _, s := range append(slices.Clone(seeds), orderBody, `{}`, `null`, `[]`) {
+		f.Add([]byte(`{"inputs": ` + s + `}`))
+		f.Add([]byte(s))
+		for i := range inputs {
+			f.Add(fmt.Appendf(nil, `{"inputs": {"f%d": %s}}`, i, s))
+		}
+	}
+	for _, v := range []string{"1", "1.0", "-0", "1e2", "1.10", "12345678901234567890", `"1"`, `"1.50"`, `"x"`, "true", `"2026-01-31"`, `"10:00"`, `"2026-01-31T00:00:00+05:30"`,
+		`"AAEC"`, `"0190163d-8694-739b-aea5-966c26f8ad91"`, `[1, 2.0]`, `[{"a": 1.0, "b": [null]}]`, `{"b": 1.50, "a": {"c": "\u00e9"}}`, `"a\u0000b"`, `{"a": 1, "a": 2}`, `{"a": 1}`, `[{"a": 1, "c": 1.5, "d": 2}]`, `[null]`} {
+		for i := range inputs {
+			f.Add(fmt.Appendf(nil, `{"inputs": {"f%d": %s}}`, i, v))
+		}
+	}
+	f.Add([]byte(`{"inputs": {}, "inputs": {}}`))
+	f.Add([]byte(`{"inputs": {}, "other": 1}`))
+	f.Fuzz(func(t *testing.T, data []byte) {
+		got, ok := d.DecodeMember(data, "inputs")
+		v, problems := codec.ParseJSON(data, codec.MaxDepth)
+		body, _ := v.(*dataflow.Object)
+		var want *dataflow.Object
+		if len(problems) == 0 && body != nil && body.Len() == 1 {
+			in, _ := body.Get("inputs")
+			if in, is := in.(*dataflow.Object); is {
+				if want, problems = codec.CoerceObject(shape, fields, in, ""); len(problems) > 0 {
+					want = nil
+				}
+			}
+		}
+		same := func(a, b any) bool { return reflect.TypeOf(a) == reflect.TypeOf(b) && show(a) == show(b) }
+		switch {
+		case ok != (want != nil):
+			t.Fatalf("in one go: %v, in two: %v: %s", ok, want != nil, lines(problems))
+		case ok && !slices.EqualFunc(got.Vals(), want.Vals(), same):
+			t.Fatalf("in one go %s, in two %s", show(got), show(want))
 		}
 	})
 }

@@ -154,15 +154,15 @@ func (e *listExpr) eval(f *frame) (any, error) {
 func (e *objectExpr) eval(f *frame) (any, error) { return e.object(f) }
 
 func (e *objectExpr) object(f *frame) (*dataflow.Object, error) {
-	vals := make([]any, len(e.vals))
+	o := dataflow.NewBlank(e.shape)
 	for i, x := range e.vals {
 		v, err := x.eval(f)
 		if err != nil {
 			return nil, err
 		}
-		vals[i] = v
+		o.Vals()[i] = v
 	}
-	return dataflow.NewRecord(e.shape, vals), nil
+	return o, nil
 }
 
 func (e orNull) eval(f *frame) (any, error) {

@@ -20,6 +20,11 @@ type Request struct {
 	Inputs   *dataflow.Object // as the caller gave them; coerced and checked by Run
 	Caller   access.Caller
 
+	// Typed: Inputs are over the workflow's InputShape and are of the types of its
+	// Input, as a codec.Decoder for those has read them. What is left out of them
+	// is looked at still.
+	Typed bool
+
 	// Begin and Commit, if set, run first and last in the run's writing
 	// transaction on db: what they write is kept with the run's own effects or
 	// not at all, and their error ends the run. A run that writes nothing has
@@ -66,7 +71,8 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 	if err != nil {
 		return nil, r.undoAll(ctx, err)
 	}
-	return &Result{RunID: r.id, Outputs: out}, nil
+	r.result = Result{RunID: r.id, Outputs: out}
+	return &r.result, nil
 }
 
 func (e *Engine) unknownWorkflow(name string) error {
@@ -102,7 +108,9 @@ type run struct {
 	undoing sync.Mutex
 	undos   []undo // of what was done, in order
 
-	first frame // of the workflow that was asked for, in one piece with its run
+	// In one piece with the run: of the workflow that was asked for.
+	first  frame
+	result Result
 }
 
 // maxDepth bounds how deep handlers may run workflows that run handlers.
@@ -138,7 +146,13 @@ func (r *run) top(ctx context.Context, wp *workflowPlan, req Request) (any, erro
 	if wp.waits {
 		return nil, named(notDurable("the workflow "+wp.wf.Name), wp.wf)
 	}
-	inputs, err := checkInputs(wp.wf, req.Inputs)
+	var inputs []any
+	var err error
+	if req.Typed {
+		inputs, err = completeInputs(wp.wf, req.Inputs.Vals(), nil)
+	} else {
+		inputs, err = checkInputs(wp.wf, req.Inputs)
+	}
 	if err != nil {
 		return nil, named(err, wp.wf)
 	}
@@ -443,7 +457,12 @@ func checkInputs(wf *dataflow.Workflow, in *dataflow.Object) ([]any, error) {
 		in = dataflow.NewObject()
 	}
 	o, problems := codec.CoerceObject(wf.InputShape, wf.Input, in, "")
-	vals := o.Vals()
+	return completeInputs(wf, o.Vals(), problems)
+}
+
+// completeInputs fills in the defaults of inputs that are left out, and asks for
+// those that are required. problems are those that there are already.
+func completeInputs(wf *dataflow.Workflow, vals []any, problems []dataflow.Problem) ([]any, error) {
 	for i, fd := range wf.Input {
 		switch {
 		case vals[i] != dataflow.Absent:

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	"github.com/flowctl/flowctl/dataflow/store"
@@ -53,6 +54,7 @@ type Handler struct {
 
 	models    map[string]*model // by path
 	workflows map[string]*dataflow.Workflow
+	inputs    map[*dataflow.Workflow]*codec.Decoder
 	stores    []namedStore
 	kept      map[*dataflow.Database]*access.Replies
 	taken     map[string]bool // what below a model's path is no id
@@ -76,6 +78,7 @@ func New(e *engine.Engine, o Options) *Handler {
 	h := &Handler{engine: e, app: e.App(), o: o,
 		models:    make(map[string]*model),
 		workflows: make(map[string]*dataflow.Workflow),
+		inputs:    make(map[*dataflow.Workflow]*codec.Decoder),
 		kept:      make(map[*dataflow.Database]*access.Replies),
 		hubs:      make(map[*dataflow.Database]*hub),
 		exports:   make(chan struct{}, maxExports),
@@ -94,6 +97,7 @@ func New(e *engine.Engine, o Options) *Handler {
 	}
 	for _, wf := range h.app.Workflows {
 		h.workflows[wf.Name] = wf
+		h.inputs[wf] = codec.NewDecoder(wf.InputShape, wf.Input)
 	}
 	h.taken = make(map[string]bool)
 	for _, rt := range Routes() {

@@ -87,12 +87,19 @@ func (h *Handler) execute(x *front.Exchange, name string) error {
 	if err != nil {
 		return err
 	}
+	keyed := len(x.Request.Header["Idempotency-Key"]) > 0
+	kept := h.durable(wf.Name)
+	async := kept || h.later(x, wf)
+	if !async && !keyed { // most are read straight into what the workflow takes
+		if inputs, ok := h.inputs[wf].DecodeMember(body, "inputs"); ok {
+			return h.executeNow(x, engine.Request{Workflow: wf.Name, Inputs: inputs, Typed: true, Caller: c, Text: true})
+		}
+	}
 	inputs, err := executeInputs(body)
 	if err != nil {
 		return err
 	}
-	keyed := len(x.Request.Header["Idempotency-Key"]) > 0
-	if kept := h.durable(wf.Name); kept || h.later(x, wf) {
+	if async {
 		b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
 		if keyed {
 			key := idempotencyKey(x, c, body)
@@ -114,6 +121,11 @@ func (h *Handler) execute(x *front.Exchange, name string) error {
 		}
 		return h.executeOnce(x, req, key)
 	}
+	return h.executeNow(x, req)
+}
+
+// executeNow runs a workflow and answers with what it comes to.
+func (h *Handler) executeNow(x *front.Exchange, req engine.Request) error {
 	res, err := h.engine.Run(x.Context(), req)
 	if err != nil {
 		return belowInputs(err)
