@@ -44,11 +44,14 @@ func modelName(table string) string {
 		}
 	}
 	name := b.String()
-	if strings.HasSuffix(name, "Bulk") { // its nodes would be another model's
+	if strings.HasSuffix(name, "Bulk") || fixed[name] { // its nodes would be another model's; its variable would hide what the file needs
 		name += "Row"
 	}
 	return name
 }
+
+// fixed are the names of the language that begin as those of models do.
+var fixed = map[string]bool{"DataFlow": true, "Nexus": true, "WorkflowBuilder": true, "True": true, "False": true, "None": true}
 
 var singulars = map[string]string{"people": "person", "children": "child", "men": "man", "women": "woman", "leaves": "leaf", "shelves": "shelf",
 	"lives": "life", "halves": "half", "media": "medium", "quizzes": "quiz", "indexes": "index", "movies": "movie", "cookies": "cookie"}

@@ -11,6 +11,7 @@ func TestModelsAreNamedForOneRow(t *testing.T) {
 		"orders": "Order", "order_lines": "OrderLine", "categories": "Category", "people": "Person", "boxes": "Box", "houses": "House",
 		"addresses": "Address", "statuses": "Status", "analyses": "Analysis", "news": "News", "Order Details": "OrderDetail", "django_user": "DjangoUser",
 		"2fa": "F2fa", "ITEM": "Item", "JobBulk": "JobBulkRow", "_x": "X",
+		"DataFlow": "DataFlowRow", "nones": "NoneRow", "workflow_builders": "WorkflowBuilderRow",
 	} {
 		if got := modelName(table); got != want {
 			t.Errorf("%q is %q, not %q", table, got, want)

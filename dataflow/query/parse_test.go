@@ -178,6 +178,9 @@ func TestParseSort(t *testing.T) {
 			`/sort/2 not_sortable: meta is json, which has no order`,
 			`/sort/3 wrong_type: must be the name of a field, not a number`,
 			`/sort/5 duplicate_key: the sort names id twice`}},
+		{"customer.name,status.x", nil, []string{
+			`/sort not_sortable: rows of Order are in the order of fields of their own; customer.name is behind a reference (sort what was read, or aggregate: groups can be in such an order)`,
+			`/sort unknown_field: Order has no field "status.x" (did you mean "status"?)`}},
 		{int64(1), nil, []string{`/sort wrong_type: a sort must be a name or a list of names, not a number`}},
 		{"", nil, []string{`/sort unknown_field: Order has no field ""`}},
 	} {

@@ -51,6 +51,8 @@ func (p *parser) sort(v any, pointer string) []Order {
 		switch {
 		case !ok && p.sight.computed(p.model, name):
 			p.bad("not_sortable", at, "sort by the fields it is worked out from", "%s.%s is computed when a row is read, so the database can't sort by it", p.model.Name, name)
+		case !ok && p.leadsOn(name):
+			p.bad("not_sortable", at, "sort what was read, or aggregate: groups can be in such an order", "rows of %s are in the order of fields of their own; %s is behind a reference", p.model.Name, name)
 		case !ok:
 			p.bad("unknown_field", at, p.sight.near(name, p.model, len(p.model.Fields)), "%s has no field %q", p.model.Name, name)
 		case !Sortable(p.model.Fields[i].Type):
@@ -66,6 +68,13 @@ func (p *parser) sort(v any, pointer string) []Order {
 		p.bad("too_large", pointer, "", "a sort has at most %d keys", MaxSortKeys)
 	}
 	return keys
+}
+
+// leadsOn reports whether a name leads through a reference of the model.
+func (p *parser) leadsOn(name string) bool {
+	first, _, path := strings.Cut(name, ".")
+	i, ok := p.sight.fieldIndex(p.model, first)
+	return path && ok && p.model.Fields[i].Type.Kind == dataflow.KindRef
 }
 
 func (p *parser) fields(v any, pointer string, through func(path, at string)) []int {

@@ -89,11 +89,17 @@ func Misfit(m *dataflow.Model, f *dataflow.Field, found, hint string) *dataflow.
 	e := &dataflow.Error{Code: "stored_misfit", Status: dataflow.StatusInternal, Hint: hint}
 	if m.Table == "" {
 		e.Message = fmt.Sprintf("rows that are aggregated have %s where %s is %s, which it can't be", found, f.Name, f.Type.Scalar())
-		return e
+	} else {
+		e.Model = m.Name
+		e.Message = fmt.Sprintf("a row of the table %s has %s in the column %s, which %s.%s can't be", m.Table, found, f.ColumnName(), m.Name, f.Name)
 	}
-	e.Model = m.Name
-	e.Message = fmt.Sprintf("a row of the table %s has %s in the column %s, which %s.%s can't be", m.Table, found, f.ColumnName(), m.Name, f.Name)
+	e.Err = errors.New(e.Message) // for the log
 	return e
+}
+
+// UsedUp is the error for a row that the database has no id left for.
+func UsedUp(m *dataflow.Model, prefix, hint string, cause error) *dataflow.Error {
+	return Unworkable(m, prefix+"/"+m.ID().Name, "its ids are used up", hint, cause)
 }
 
 // Unworkable is the error for a write that no row could make, because of what

@@ -35,6 +35,7 @@ const (
 	invalidRegex        = "2201B"
 	diskFull            = "53100"
 	tooLarge            = "54000"
+	sequenceAtEnd       = "2200H"
 	outOfRange          = "22003"
 	tooLongText         = "22001"
 	ioError             = "58030"

@@ -45,6 +45,9 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 			return store.Outdated(fmt.Sprintf("the column %s.%s must have a value, but %s has no field for it", tab.model.Table, name, tab.model.Name), withoutValues(cause))
 		}
 		return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
+	case sequenceAtEnd:
+		return store.UsedUp(tab.model, c.prefix, fmt.Sprintf("let the column be a bigint, and the sequence of its ids too: ALTER TABLE %s ALTER COLUMN %s TYPE bigint; ALTER SEQUENCE … AS bigint",
+			ident(tab.model.Table), ident(tab.model.ID().ColumnName())), withoutValues(cause))
 	default:
 		switch {
 		case refusedWithin(cause):

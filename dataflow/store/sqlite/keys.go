@@ -171,3 +171,11 @@ func pointerTo(tab *table, c change, k migrate.BrokenKey) string {
 	}
 	return c.prefix
 }
+
+// usedUp reports whether a table has given its last id: what SQLite says of that
+// is that the disk is full.
+func (t *tx) usedUp(tab *table) (last bool) {
+	err := t.c.query("SELECT 1 FROM sqlite_sequence WHERE lower(name) = lower(?) AND seq = 9223372036854775807", []any{tab.model.Table},
+		func(*sqlite.Stmt) { last = true })
+	return last && err == nil
+}

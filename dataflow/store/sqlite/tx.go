@@ -344,6 +344,10 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 			return t.stillReferred(tab, c, err)
 		}
 		return t.missingReference(ctx, tab, c, err)
+	case sqlite.ResultFull:
+		if c.adds && tab.autoID && t.usedUp(tab) {
+			return store.UsedUp(tab.model, c.prefix, "a row has had the greatest id there is; give it a lesser one, and lower seq of the table in sqlite_sequence", err)
+		}
 	case sqlite.ResultError:
 		if e := t.unworkable(tab, c, err); e != nil {
 			return e
