@@ -7,7 +7,6 @@ package migrate
 import (
 	"crypto/sha256"
 	"encoding/hex"
-	"encoding/json"
 	"slices"
 	"strings"
 	"sync"
@@ -205,7 +204,13 @@ func KindName(t *dataflow.Type) string {
 // that the value of a deleted one can be used again; a foreign key or a filter
 // needs an index over all rows, so such a one does not do for it.
 func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
-	var list []Index
+	most := len(m.Indexes) + 1
+	for _, f := range m.Fields {
+		if f.Unique || f.Index || f.Type.Kind == dataflow.KindRef {
+			most++
+		}
+	}
+	list := make([]Index, 0, most)
 	add := func(unique bool, where *query.Condition, span dataflow.Span, columns ...string) {
 		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].ColumnName()) {
 			columns = append([]string{m.Fields[t].ColumnName()}, columns...)
@@ -297,14 +302,9 @@ func (s *Schema) Fingerprint() string {
 	h := sha256.New() // of the JSON form, of which no more than a table is there at a time
 	h.Write([]byte{Format})
 	h.Write([]byte(`{"tables":[`))
+	var text []byte
 	for i := range s.Tables {
-		text, err := json.Marshal(&s.Tables[i])
-		if err != nil {
-			panic("migrate: a table is plain data: " + err.Error())
-		}
-		if i > 0 {
-			h.Write([]byte(","))
-		}
+		text = s.Tables[i].appendTo(comma(text[:0], i))
 		h.Write(text)
 	}
 	h.Write([]byte("]}"))
