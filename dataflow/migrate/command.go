@@ -1,6 +1,7 @@
 package migrate
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -451,7 +452,8 @@ func (r *Runner) reverse(ctx context.Context, a *Applied) ([]dataflow.Diagnostic
 		for _, sql := range s.Reverse {
 			if err := r.DB.Exec(ctx, sql); err != nil {
 				d := r.DB.Failure(ctx, err)
-				d.Message = fmt.Sprintf("%q can't be undone with the rows that are there: %s", s.Step, d.Message)
+				_, why, _ := strings.Cut(d.Message, " can't be made as the models ask: ") // it is not what the models ask
+				d.Message = fmt.Sprintf("%q can't be undone with the rows that are there: %s", s.Step, cmp.Or(why, d.Message))
 				return []dataflow.Diagnostic{d}, nil
 			}
 		}

@@ -106,9 +106,13 @@ func openFailure(db *dataflow.Database, p place, err error) dataflow.Diagnostic 
 	return d
 }
 
-// reason is what SQLite says, without where it says it.
+// reason is what SQLite says, without where it says it. Of rows that are in the way
+// of a constraint it says no more than that.
 func reason(err error) string {
 	text := err.Error()
+	if sqlite.ErrCode(err) == sqlite.ResultConstraint {
+		return "rows have a value, or null, that may not be there then"
+	}
 	if i := strings.LastIndex(text, "SQL logic error: "); i >= 0 {
 		text = text[i+len("SQL logic error: "):]
 	}
