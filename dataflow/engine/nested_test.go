@@ -112,6 +112,38 @@ func TestTimeWithinAMap(t *testing.T) {
 	}
 }
 
+// The names of a function's arguments that data gives are checked as those of a
+// workflow's inputs are: it is no fault of the function if they are wrong.
+func TestAFunctionIsGivenOtherNames(t *testing.T) {
+	fn := ft.Fn("double", "n of?", func(a *dataflow.Object) (any, error) {
+		v, _ := a.Get("n")
+		n, _ := v.(int64)
+		return ft.Obj("n", 2*n, "done", true), nil
+	})
+	given := ft.In("given", dataflow.JSON)
+	e := engineOf(t, engine.Options{}, []*dataflow.Workflow{
+		ft.Workflow("each", given, ft.Node("MapNode", "m", ft.Obj("items", "${input.given}", "fn", fn)), ft.Output{V: "${m.results}"}),
+		ft.Workflow("skip", given, ft.Node("MapNode", "m", ft.Obj("items", "${input.given}", "fn", fn, "on_error", "skip")), ft.Output{V: "${m}"}),
+		ft.Workflow("again", given, ft.Node("LoopNode", "l", ft.Obj("fn", fn, "state", "${input.given}", "until", "done", "max", 3)), ft.Output{V: "${l.state.n}"}),
+		ft.Workflow("cache", given, ft.Node("CacheNode", "c", ft.Obj("fn", fn, "key", "k", "ttl", "5m", "with", "${input.given}")), ft.Output{V: "${c.value.n}"}),
+	})
+	for _, c := range []struct{ workflow, given, want string }{
+		{"each", `[{"n":1},{"n":2,"of":3}]`, `[{"n":2,"done":true},{"n":4,"done":true}]`},
+		{"each", `[{"n":1},{"m":2}]`, `invalid: item 1: /n n is required; /m double takes no "m"`},
+		{"skip", `[{"m":1},{"n":2}]`, `{"results":[{"n":4,"done":true}],"count":1,"errors":[{"index":0,"code":"invalid",`},
+		{"again", `{"m":1}`, `invalid: round 1: /n n is required`},
+		{"cache", `{"n":1,"on":2}`, `invalid: the cached call: /on double takes no "on"`},
+	} {
+		got, err := run(t, e, c.workflow, ft.Obj("given", dataflow.RawJSON(c.given)))
+		if err != nil {
+			got = err.Code + ": " + err.Message
+		}
+		if !strings.HasPrefix(got, c.want) {
+			t.Errorf("%s of %s:\ngot  %s\nwant %s", c.workflow, c.given, got, c.want)
+		}
+	}
+}
+
 // What could not be undone is said by where it is, and the rest is undone.
 func TestWhatCouldNotBeUndoneIsNamed(t *testing.T) {
 	var back []string

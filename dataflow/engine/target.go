@@ -3,6 +3,7 @@ package engine
 import (
 	"context"
 	"errors"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -189,6 +190,9 @@ func (f *frame) runTarget(ctx context.Context, n *nodePlan, key string, args *da
 	case t.op != nil:
 		return f.run.operation(ctx, t.op, args)
 	case t.fn != nil:
+		if problems := t.misnamed(args); len(problems) > 0 {
+			return nil, dataflow.Invalid(problems...)
+		}
 		return t.fn.Call(ctx, nil, args)
 	case t.typ != nil:
 		config, problems := handlerConfig(t.typ.Spec(), args)
@@ -198,4 +202,22 @@ func (f *frame) runTarget(ctx context.Context, n *nodePlan, key string, args *da
 		return t.typ.Run(ctx, &Call{Config: config, Key: key, Runtime: &runtime{run: f.run, key: key, depth: f.depth}})
 	}
 	return nil, dataflow.Internal(errors.New("the node has no target"))
+}
+
+// misnamed is what is wrong with the names of a function's arguments: data gives
+// them, so that it is no fault of the function.
+func (t *targetPlan) misnamed(args *dataflow.Object) (problems []dataflow.Problem) {
+	for _, p := range t.fn.Params() {
+		if v, given := args.Get(p.Name); p.Required && !p.Rest && (!given || v == dataflow.Absent) {
+			problems = append(problems, dataflow.Problem{Code: "required", Pointer: "/" + escape(p.Name), Detail: p.Name + " is required"})
+		}
+	}
+	for name := range args.All {
+		if !t.takes(name) {
+			title, names := t.title()
+			problems = append(problems, dataflow.Problem{Code: "unknown_parameter", Pointer: "/" + escape(name),
+				Detail: fmt.Sprintf("%s takes no %q", title, name), Hint: dataflow.DidYouMean(name, names)})
+		}
+	}
+	return problems
 }

@@ -282,12 +282,14 @@ func inside(err error, what string) error {
 	if out.Status == dataflow.StatusInternal {
 		return &out
 	}
+	between := ": "
 	for _, p := range out.Problems {
-		what += ": " + p.Pointer
+		what += between + p.Pointer
 		if p.Pointer != "" {
 			what += " "
 		}
 		what += p.Detail
+		between = "; "
 	}
 	if len(out.Problems) == 0 {
 		what += ": " + out.Message
