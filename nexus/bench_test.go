@@ -3,14 +3,17 @@ package nexus_test
 import (
 	"fmt"
 	"io"
+	"log/slog"
 	"net/http"
 	"path/filepath"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/nexus/internal/apptest"
+	"github.com/flowctl/flowctl/nexus/observe"
 )
 
 // discard is a ResponseWriter that costs nothing itself.
@@ -93,5 +96,33 @@ func repeat(b *testing.B, h http.Handler, method, path string, body func(i int) 
 			r.Body, r.ContentLength = io.NopCloser(strings.NewReader(text)), int64(len(text))
 		}
 		h.ServeHTTP(w, r)
+	}
+}
+
+// What it costs a get that it is counted, limited and logged.
+func BenchmarkObserved(b *testing.B) {
+	for _, o := range []struct {
+		name                string
+		limit, metrics, log bool
+	}{
+		{"nothing", false, false, false}, {"limit", true, false, false}, {"metrics", false, true, false}, {"log", false, false, true}, {"all", true, true, true},
+	} {
+		b.Run(o.name, func(b *testing.B) {
+			app := apptest.Shop("sqlite:" + filepath.Join(b.TempDir(), "shop.db"))
+			app.Server.Monitoring = o.metrics
+			if o.limit {
+				app.Server.Limits = []dataflow.Limit{{Policy: "address", Scope: dataflow.LimitAddress, Count: 1e9, Per: time.Minute, Burst: 1e9}}
+			}
+			lines := observe.NewLines(io.Discard)
+			defer lines.Close()
+			log := slog.New(observe.Log(observe.NewTextHandler(lines.Patient(), slog.LevelInfo)))
+			gen, ds := nexus.Build(b.Context(), app, nexus.Options{AccessLog: o.log, AccessLogger: log})
+			if gen == nil {
+				b.Fatal(diagnostics(ds))
+			}
+			defer gen.Close()
+			send(gen.API(), "POST", "/api/customers", `{"email":"c@example.org","name":"Customer"}`)
+			repeat(b, gen.API(), "GET", "/api/customers/1", func(int) string { return "" })
+		})
 	}
 }

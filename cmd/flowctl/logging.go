@@ -53,7 +53,11 @@ func (f *logFlags) loggers(lines *observe.Lines) (all, requests *slog.Logger) {
 		level = slog.LevelDebug
 	}
 	format := cmp.Or(f.format, "text")
-	return newLogger(lines, format, level), newLogger(lines.Patient(), format, level)
+	all = newLogger(lines, format, level)
+	if format == "text" { // the same lines at less cost, for there are many
+		return all, slog.New(observe.Log(observe.NewTextHandler(lines.Patient(), level)))
+	}
+	return all, newLogger(lines.Patient(), format, level)
 }
 
 // newLogger returns a log whose lines say which request they are about.

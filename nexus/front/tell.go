@@ -36,10 +36,11 @@ func (h *Handler) tell(x *Exchange) {
 	if !logged && h.o.Observer == nil {
 		return
 	}
+	now := time.Now()
 	a := Answered{Route: x.Route, Method: x.Request.Method, ID: x.id, Model: x.Model, Operation: x.Operation, Limited: x.tally.Refused(),
-		Status: x.status, Bytes: x.bytes, Took: time.Since(x.start)}
+		Status: x.status, Bytes: x.bytes, Took: now.Sub(x.start)}
 	if logged {
-		h.log(ctx, x, a)
+		h.log(ctx, x, a, now)
 	}
 	if h.o.Observer != nil {
 		h.o.Observer.Answered(ctx, a)
@@ -48,7 +49,7 @@ func (h *Handler) tell(x *Exchange) {
 
 // log writes the access log's line. It names the route, not the path, which
 // holds ids, and no query.
-func (h *Handler) log(ctx context.Context, x *Exchange, a Answered) {
+func (h *Handler) log(ctx context.Context, x *Exchange, a Answered, now time.Time) {
 	attrs := [...]slog.Attr{
 		slog.String("method", logMethod(a.Method)),
 		slog.String("route", a.Route),
@@ -68,7 +69,7 @@ func (h *Handler) log(ctx context.Context, x *Exchange, a Answered) {
 		return
 	}
 	// By hand, for a logger looks up the line of code that each record is from.
-	r := slog.NewRecord(time.Now(), h.o.Access, "request", 0)
+	r := slog.NewRecord(now, h.o.Access, "request", 0)
 	r.AddAttrs(list...)
 	_ = to.Handle(ctx, r) // as a logger does: a log that can't be written can't be told of in it
 }
