@@ -69,6 +69,8 @@ func fitTable(have, want *Table) []dataflow.Diagnostic {
 			add(w, dataflow.SeverityWarning, "the column %s has no foreign key, so nothing keeps it from referring to rows that do not exist", column)
 		case h.Ref.Table != w.Ref.Table || h.Ref.Elsewhere:
 			add(w, dataflow.SeverityWarning, "the foreign key of the column %s leads to %s, and not to %s", column, h.Ref.Table, w.Ref.Table)
+		case h.Ref.Column != "" && h.Ref.Column != w.Ref.Column:
+			add(w, dataflow.SeverityWarning, "the foreign key of the column %s leads to %s.%s, and not to its %s", column, h.Ref.Table, h.Ref.Column, w.Ref.Column)
 		case w.field.Type.Model.SoftDelete: // whose rows are never deleted
 		case h.Ref.OnDelete != w.Ref.OnDelete:
 			add(w, dataflow.SeverityWarning, "the foreign key of the column %s says on_delete = %q, and that is what the database does, but the field says %q", column, h.Ref.OnDelete, w.Ref.OnDelete)

@@ -149,9 +149,9 @@ func (t *tx) constraint(ctx context.Context, cause *pgconn.PgError) (constraint,
 	return k, err
 }
 
-// keysQuery finds the foreign keys of one column that are of a table, or lead to it.
+// keysQuery finds the foreign keys to ids that are of a table, or lead to it.
 const keysQuery = `SELECT f.relname, a.attname, t.relname FROM pg_constraint k JOIN pg_class f ON f.oid = k.conrelid JOIN pg_class t ON t.oid = k.confrelid
-JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1]
+JOIN pg_attribute a ON a.attrelid = k.conrelid AND a.attnum = k.conkey[1] JOIN pg_index p ON p.indrelid = k.confrelid AND p.indisprimary AND k.confkey[1] = p.indkey[0]
 WHERE k.contype = 'f' AND cardinality(k.conkey) = 1 AND to_regclass(quote_ident($1)) IN (k.conrelid, k.confrelid)`
 
 // keyed is a reference that the database itself holds.

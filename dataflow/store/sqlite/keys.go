@@ -141,13 +141,15 @@ func (t *tx) foreignKeys() []foreignKey {
 
 // holds reports whether it is the database that keeps a reference from leading
 // nowhere. A column of a table of another's making may have no foreign key, or one
-// to another table.
+// to another table or column.
 func (t *tx) holds(tab *table, field *dataflow.Field) bool {
 	if tab == nil || !tab.foreign {
 		return true
 	}
+	to := field.Type.Model
 	return slices.ContainsFunc(t.foreignKeys(), func(k foreignKey) bool {
-		return k.table == tab.model.Table && strings.EqualFold(k.to, field.Type.Model.Table) && len(k.from) == 1 && k.from[0] == field.ColumnName()
+		return k.table == tab.model.Table && strings.EqualFold(k.to, to.Table) && len(k.from) == 1 && k.from[0] == field.ColumnName() &&
+			(len(k.names) == 0 || strings.EqualFold(k.names[0], to.ID().ColumnName()))
 	})
 }
 
