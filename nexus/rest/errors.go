@@ -17,11 +17,32 @@ func notFound(message, hint string) error {
 func methodNotAllowed(x *front.Exchange, allowed []string) error {
 	x.Header().Set("Allow", strings.Join(allowed, ", "))
 	hint := "there are " + strings.Join(allowed, ", ")
-	if run := ofRun(x.Request.URL.Path); run != "" && x.Request.URL.RawPath == "" {
-		hint = "a slash in the id of a run is written %2F: " + run
+	if path := x.Request.URL.Path; x.Request.URL.RawPath == "" {
+		if near := nearAction(path); near != "" {
+			hint = "did you mean " + near + "?"
+		} else if run := ofRun(path); run != "" {
+			hint = "a slash in the id of a run is written %2F: " + run
+		}
 	}
 	return &dataflow.Error{Code: "method_not_allowed", Status: dataflow.StatusInvalid,
 		Message: x.Request.Method + " is not served here", Hint: hint}
+}
+
+// ofOneRun are the paths below a run's own.
+var ofOneRun = []string{"events", "signal", "cancel", "retry"}
+
+// nearAction is the path of which one below a run's seems to be a misspelling,
+// or "".
+func nearAction(path string) string {
+	segments := strings.Split(strings.TrimPrefix(path, "/"), "/")
+	if len(segments) != 3 || segments[0] != "runs" {
+		return ""
+	}
+	near := dataflow.Suggest(segments[2], ofOneRun)
+	if near == "" {
+		return ""
+	}
+	return runPath(segments[1]) + "/" + near
 }
 
 // ofRun is the path of a run whose id has been put into one as it is: that of a
@@ -32,9 +53,9 @@ func ofRun(path string) string {
 		return ""
 	}
 	action := ""
-	for _, name := range []string{"/events", "/signal", "/cancel", "/retry"} {
-		if short, ends := strings.CutSuffix(id, name); ends {
-			id, action = short, name
+	for _, name := range ofOneRun {
+		if short, ends := strings.CutSuffix(id, "/"+name); ends {
+			id, action = short, "/"+name
 		}
 	}
 	if !strings.Contains(id, "/") {
