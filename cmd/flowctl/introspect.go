@@ -83,20 +83,32 @@ func introspect(ctx context.Context, w *world, at string, tables []string) ([]by
 			if err := noTable(found, tables); err != nil {
 				return nil, err
 			}
+			if len(tableNames(found)) == 0 && len(found.Others) == 0 {
+				hint := "name the file of the database that has them"
+				if scheme != "sqlite" {
+					hint = "they are looked for in the first schema of the search path: name another behind the URL, ?search_path=sales"
+				}
+				return nil, &usageError{"the database has no tables to write a file from", hint}
+			}
 			return fileOf(found, withoutSecrets(at), tables)
 		}
 	}
 	return nil, &usageError{"the URL is of no database that flowctl knows", `write sqlite:shop.db, or postgres://user@host/database`}
 }
 
-// noTable refuses a --table that no table of the database fits.
-func noTable(found *migrate.Found, patterns []string) error {
-	var names []string
+// tableNames are the names of the tables that are not the runtime's own.
+func tableNames(found *migrate.Found) (names []string) {
 	for i := range found.Schema.Tables {
-		if name := found.Schema.Tables[i].Name; !strings.HasPrefix(name, "_flow_") {
+		if name := found.Schema.Tables[i].Name; !migrate.Internal(name) {
 			names = append(names, name)
 		}
 	}
+	return names
+}
+
+// noTable refuses a --table that no table of the database fits.
+func noTable(found *migrate.Found, patterns []string) error {
+	names := tableNames(found)
 	for _, p := range patterns {
 		if !slices.ContainsFunc(names, func(table string) bool { return fits(p, table) }) {
 			if len(names) == 0 {

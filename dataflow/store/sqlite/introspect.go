@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"slices"
 	"strings"
@@ -51,7 +52,7 @@ func (Opener) Inspect(ctx context.Context, db *dataflow.Database, dir string) (*
 
 // openUntouched opens a database that is there to read it.
 func openUntouched(p place) (*conn, error) {
-	if why := absent(p); why != nil {
+	if why := cmp.Or(absent(p), unusable(p)); why != nil {
 		return nil, why
 	}
 	path, flags := untouched(p.path)

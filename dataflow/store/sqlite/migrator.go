@@ -51,6 +51,8 @@ func openLook(_ context.Context, db *dataflow.Database, p place) (*conn, error) 
 			return nil, why
 		}
 		path, flags = memory, sqlite.OpenReadWrite|sqlite.OpenCreate
+	} else if why := unusable(p); why != nil {
+		return nil, why
 	}
 	return openMigrating(path, flags, busyTimeout)
 }
