@@ -2,11 +2,14 @@ package observe
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"errors"
+	"fmt"
 	"io"
 	"log/slog"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 )
@@ -109,5 +112,35 @@ func BenchmarkLine(b *testing.B) {
 				_ = h.Handle(b.Context(), r)
 			}
 		})
+	}
+}
+
+// Lines of many requests at once are whole, and each is there.
+func TestLinesOfManyAtOnceAreWhole(t *testing.T) {
+	var out bytes.Buffer
+	lines := NewLines(&out)
+	log := slog.New(NewTextHandler(lines.Patient(), slog.LevelInfo))
+	const each = 200
+	var all sync.WaitGroup
+	for i := range 8 {
+		all.Go(func() {
+			for j := range each {
+				log.Info("request", "a", i, "b", j, "text", strings.Repeat("x", i))
+			}
+		})
+	}
+	all.Wait()
+	lines.Close()
+	seen := map[string]bool{}
+	for line := range strings.Lines(out.String()) {
+		_, what, _ := strings.Cut(line, " level=INFO msg=request a=")
+		seen[what] = true
+		var i, j int
+		if _, err := fmt.Sscanf(what, "%d b=%d", &i, &j); err != nil || !strings.HasSuffix(what, " text="+cmp.Or(strings.Repeat("x", i), `""`)+"\n") {
+			t.Fatalf("%q", line)
+		}
+	}
+	if len(seen) != 8*each {
+		t.Errorf("%d lines, want %d", len(seen), 8*each)
 	}
 }
