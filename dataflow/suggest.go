@@ -27,6 +27,17 @@ func Suggest(name string, candidates []string) string {
 	return best
 }
 
+// ThereAre is a hint that names all the candidates.
+func ThereAre(candidates []string) string {
+	switch len(candidates) {
+	case 0:
+		return "there is none"
+	case 1:
+		return "there is " + candidates[0]
+	}
+	return "there are " + strings.Join(candidates, ", ")
+}
+
 // DidYouMean returns a hint `did you mean "x"?`, or "" if nothing is near.
 func DidYouMean(name string, candidates []string) string {
 	if s := Suggest(name, candidates); s != "" {

@@ -296,7 +296,7 @@ func (a *args) oneOf(p *spec.Param, w arg) bool {
 			case len(p.OneOf) == 1:
 				hint = fmt.Sprintf("write %q, or leave it out", p.OneOf[0])
 			default:
-				hint = "there are " + strings.Join(p.OneOf, ", ")
+				hint = dataflow.ThereAre(p.OneOf)
 			}
 			a.fail("FC105", a.site.src.element(item, w), fmt.Sprintf("%s of %s can't be %q", p.Name, a.b.Name, s), hint)
 			ok = false

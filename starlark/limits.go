@@ -165,7 +165,7 @@ func (r *limitReader) model(e dictItem) {
 	}
 	for _, o := range r.inner(e, "the name of an operation", `{"create": "10/s"}`) {
 		if !slices.Contains(ops, o.name) {
-			r.fail(o.keyAt, fmt.Sprintf("%s has no operation %q that is served", e.name, o.name), orElse(dataflow.DidYouMean(o.name, ops), "there are "+strings.Join(ops, ", ")))
+			r.fail(o.keyAt, fmt.Sprintf("%s has no operation %q that is served", e.name, o.name), orElse(dataflow.DidYouMean(o.name, ops), dataflow.ThereAre(ops)))
 			continue
 		}
 		limit := dataflow.Limit{Policy: "model:" + e.name + "." + o.name, Scope: dataflow.LimitModel}

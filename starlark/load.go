@@ -110,7 +110,7 @@ func (l *loader) findModule(name string, at dataflow.Span) *module {
 	}
 	hint := dataflow.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 {
-		hint = "there are " + strings.Join(names, ", ")
+		hint = dataflow.ThereAre(names)
 	}
 	l.error("FC110", at, fmt.Sprintf("there is no module %s", name), hint)
 	return nil

@@ -258,7 +258,7 @@ func (tb *testBody) workflow(n *syntax.CallExpr) {
 	}
 	if w == nil {
 		near := dataflow.DidYouMean(name, names)
-		tb.tell(near != "", tb.m.src.span(n.Args[0]), fmt.Sprintf("no workflow or handler is registered as %q", name), orElse(near, "there are "+strings.Join(names, ", ")))
+		tb.tell(near != "", tb.m.src.span(n.Args[0]), fmt.Sprintf("no workflow or handler is registered as %q", name), orElse(near, dataflow.ThereAre(names)))
 		return
 	}
 	tb.inputs(n, w)

@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/spf13/cobra"
 )
@@ -144,7 +145,7 @@ func noMigration(r *migrate.Runner, list []migrate.Applied, id int64) error {
 	}
 	hint := "there has been none yet"
 	if len(ids) > 0 {
-		hint = "there are " + join(ids)
+		hint = dataflow.ThereAre(ids)
 	}
 	return &usageError{fmt.Sprintf("the database %s has no migration %d", r.DB.Name(), id), hint}
 }

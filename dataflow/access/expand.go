@@ -274,10 +274,8 @@ func (p *expandParser) unknown(m *dataflow.Model, name string, names []string, p
 	case hint != "":
 	case len(names) == 0:
 		hint = "there is nothing to expand"
-	case len(names) == 1:
-		hint = "there is " + names[0]
 	default:
-		hint = "there are " + strings.Join(names, ", ")
+		hint = dataflow.ThereAre(names)
 	}
 	p.problems = append(p.problems, problem("unknown_field", pointer, fmt.Sprintf("%s has no relation %q", m.Name, name), hint))
 }

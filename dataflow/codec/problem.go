@@ -111,7 +111,7 @@ func (c *collector) unknown(name string, fields []*dataflow.Field, hidden []bool
 	}
 	hint := dataflow.DidYouMean(name, names)
 	if hint == "" && len(names) > 0 && len(names) <= 12 {
-		hint = "there are " + strings.Join(names, ", ")
+		hint = dataflow.ThereAre(names)
 	}
 	c.addAt(name, "unknown_field", "there is no field "+quote(name), hint)
 }

@@ -245,10 +245,8 @@ func (m *model) noOperation(c access.Caller, segment string) error {
 		if len(m.named) == 0 {
 			hint = "the exposure has no operations with a name of their own"
 		}
-	case len(names) == 1:
-		hint = "there is " + names[0]
 	default:
-		hint = "there are " + strings.Join(names, ", ")
+		hint = dataflow.ThereAre(names)
 	}
 	return &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound, Model: m.decl.Name,
 		Message: m.path + " has no operation " + quote(segment), Hint: hint}

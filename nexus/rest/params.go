@@ -221,7 +221,7 @@ func (p *params) unknown(name string, known []string) {
 	case len(known) == 0:
 		hint = "it takes none"
 	case len(known) <= 16:
-		hint = "there are " + strings.Join(known, ", ")
+		hint = dataflow.ThereAre(known)
 	}
 	p.add(name, "unknown_parameter", "there is no parameter "+quote(name), hint)
 }
