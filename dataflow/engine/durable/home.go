@@ -346,18 +346,15 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	return err
 }
 
-// lastTaken is the wait of a run for a signal after which it has done nothing, and
-// the steps that were skipped after it. nil: there is none, or what the run did was
-// undone. What began before the wait does not hang on it, whenever it ended.
-func (h *home) lastTaken(ctx context.Context, from store.Reader, id string) (wait *engine.Step, skipped []*engine.Step, err error) {
-	by, err := h.loadSteps(ctx, from, []any{id})
-	if err != nil {
-		return nil, nil, err
-	}
-	for _, s := range by[id].steps {
+// lastTaken is the wait for a signal, of a run's steps, after which it has done
+// nothing, and the steps that were skipped after it. nil: there is none, or what the
+// run did was undone. What began before the wait does not hang on it, whenever it
+// ended.
+func lastTaken(steps []*engine.Step) (wait *engine.Step, skipped []*engine.Step) {
+	for _, s := range steps {
 		switch s.State {
 		case engine.StepUndone:
-			return nil, nil, nil
+			return nil, nil
 		case engine.StepDone:
 			wait, skipped = s, nil
 		case engine.StepSkipped:
@@ -365,9 +362,9 @@ func (h *home) lastTaken(ctx context.Context, from store.Reader, id string) (wai
 		}
 	}
 	if wait == nil || wait.Signal() == "" {
-		return nil, nil, nil
+		return nil, nil
 	}
-	return wait, skipped, nil
+	return wait, skipped
 }
 
 // sendAgain says since when a signal counts that is sent to a run that has ended:
@@ -382,11 +379,11 @@ func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string) (sin
 	if len(list) == 0 || list[0].Status != Failed {
 		return time.Time{}, h.over(ctx, tx, id, "signalled")
 	}
-	wait, _, err := h.lastTaken(ctx, tx, id)
+	by, err := h.loadSteps(ctx, tx, []any{id})
 	if err != nil {
 		return time.Time{}, err
 	}
-	if wait == nil || wait.Signal() != name {
+	if wait, _ := lastTaken(by[id].steps); wait == nil || wait.Signal() != name {
 		e := dataflow.AsError(h.over(ctx, tx, id, "signalled"))
 		e.Hint = "a run that failed is sent a signal again only if the last thing it did was to take that one"
 		return time.Time{}, e
@@ -409,9 +406,13 @@ func (h *home) waitAgain(ctx context.Context, tx store.Tx, id string) error {
 	if err != nil || r == nil {
 		return err
 	}
-	wait, skipped, err := h.lastTaken(ctx, tx, id)
-	if err != nil || wait == nil {
+	by, err := h.loadSteps(ctx, tx, []any{id})
+	if err != nil {
 		return err
+	}
+	wait, skipped := lastTaken(by[id].steps)
+	if wait == nil {
+		return nil
 	}
 	n, err := tx.Count(ctx, h.tables.signals, h.sentAgain(r, wait.Signal()))
 	if err != nil || n == 0 {

@@ -80,6 +80,9 @@ func TestASignalOfTheWrongShapeIsSentAgain(t *testing.T) {
 			send(r, "go", ft.Obj("what", workflow+" three"), "") // of the second wait
 			send(r, "start", nil, "")
 			r = p.until(r.ID, durable.Failed)
+			if want := "if that is for what came with the signal go, send it again as it should be, and try the run again"; r.Error.Hint != want {
+				t.Errorf("%s failed with the hint %q", workflow, r.Error.Hint)
+			}
 			retry(r) // without another signal it is as before
 			r = p.until(r.ID, durable.Failed)
 			send(r, "other", ft.Obj("what", "other"), "run_ended")
@@ -130,7 +133,9 @@ func TestASignalThatARunWentOnWithIsNotSentAgain(t *testing.T) {
 					t.Fatal(err)
 				}
 			}
-			p.until(r.ID, durable.Failed)
+			if r := p.until(r.ID, durable.Failed); r.Error.Hint != "" {
+				t.Errorf("%s failed with the hint %q", workflow, r.Error.Hint)
+			}
 			if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); code(err) != "run_ended" {
 				t.Errorf("%s takes the signal again: %v", workflow, err)
 			}

@@ -319,9 +319,17 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 		said.Message += "; what these nodes did could not be undone: " + joined(left)
 		next.Error = &said
 	}
+	if wait, _ := lastTaken(j.steps); wait != nil && next.Status == Failed && next.Error.Hint == "" && ofData[next.Error.Code] {
+		said := *next.Error
+		said.Hint = fmt.Sprintf("if that is for what came with the signal %s, send it again as it should be, and try the run again", wait.Signal())
+		next.Error = &said
+	}
 	next.token, next.Executor, next.WakeAt = "", "", time.Time{}
 	return j.write(ctx, &next, nil)
 }
+
+// ofData are the codes of failures that other data may spare a run.
+var ofData = map[string]bool{"reference_failed": true, "wrong_type": true, "invalid": true, "function_failed": true, "rejected": true}
 
 // abandon has the runs end that this one waits for no longer.
 func (j *journal) abandon(ctx context.Context) error {
