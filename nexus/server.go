@@ -152,7 +152,6 @@ func (s *Server) Swap(g *Generation) (old *Generation) {
 	if before == nil {
 		return nil
 	}
-	s.shared.tell(g)
 	return before.g
 }
 

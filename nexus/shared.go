@@ -26,11 +26,10 @@ type Shared struct {
 	observer *observe.Observer
 	limits   limit.Policies
 
-	mu      sync.Mutex
-	sets    *auth.KeySets
-	swapped []func(g *Generation)
-	stores  map[string]store.Store   // of the generation that is served, by the database's name
-	writes  map[string]*cache.Writes // to databases that are behind a cache, by their URL
+	mu     sync.Mutex
+	sets   *auth.KeySets
+	stores map[string]store.Store   // of the generation that is served, by the database's name
+	writes map[string]*cache.Writes // to databases that are behind a cache, by their URL
 
 	agents *mcp.Hub // the clients of MCP
 	vigil  *vigil
@@ -106,23 +105,6 @@ func (s *Shared) writesTo(db *dataflow.Database) *cache.Writes {
 		s.writes[db.URL] = w
 	}
 	return w
-}
-
-// onSwap has f told of every generation after the first, once it serves.
-func (s *Shared) onSwap(f func(g *Generation)) {
-	s.mu.Lock()
-	defer s.mu.Unlock()
-	s.swapped = append(s.swapped, f)
-}
-
-// tell tells who asked to hear of it that g serves now.
-func (s *Shared) tell(g *Generation) {
-	s.mu.Lock()
-	told := s.swapped[:len(s.swapped):len(s.swapped)]
-	s.mu.Unlock()
-	for _, f := range told {
-		f(g)
-	}
 }
 
 // statusText returns what /_flow/status shows; ok is false if that is nothing.

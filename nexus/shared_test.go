@@ -49,14 +49,3 @@ func TestAStreamThatHasLeftOutlivesItsGeneration(t *testing.T) {
 		srv.Close()
 	}
 }
-
-func TestASwapIsToldOfOnce(t *testing.T) {
-	s := newShared()
-	var told []*Generation
-	s.onSwap(func(g *Generation) { told = append(told, g) })
-	g := new(Generation)
-	s.tell(g)
-	if len(told) != 1 || told[0] != g {
-		t.Errorf("told of %v", told)
-	}
-}

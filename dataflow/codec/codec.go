@@ -120,28 +120,6 @@ func (d *Decoder) DecodeMember(data []byte, name string) (*dataflow.Object, bool
 	return o, ok && o != nil && p.found == 0
 }
 
-// DecodeList reads a JSON list of objects. The pointers of problems start
-// with the object's index. An element that is no object is nil in the result.
-func (d *Decoder) DecodeList(data []byte) ([]*dataflow.Object, []dataflow.Problem) {
-	p := parser{s: string(data), left: MaxDepth}
-	var rows []*dataflow.Object
-	_, ok := p.document(func() (any, bool) {
-		if p.peek() != '[' {
-			return p.mismatch(listOfAny)
-		}
-		return nil, p.elements(func() bool {
-			v, ok := p.root(d)
-			o, _ := v.(*dataflow.Object)
-			rows = append(rows, o)
-			return ok
-		})
-	})
-	if !ok {
-		return nil, p.problems
-	}
-	return rows, p.problems
-}
-
 var (
 	listOfAny = dataflow.ListOf(dataflow.Any)
 	anyObject = &dataflow.Type{Kind: dataflow.KindObject}

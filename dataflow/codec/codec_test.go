@@ -241,21 +241,6 @@ func TestComputedValuesCantBeGiven(t *testing.T) {
 	}
 }
 
-func TestDecodeList(t *testing.T) {
-	d := decoder(&dataflow.Field{Name: "a", Type: dataflow.Int})
-	rows, problems := d.DecodeList([]byte(`[{"a": 1}, {"a": "x"}, 3, {}]`))
-	if len(rows) != 4 || rows[2] != nil || show(rows[0]) != `{"a":1}` {
-		t.Error(rows)
-	}
-	want := "/1/a wrong_type: must be a whole number, not a string\n/2 wrong_type: must be an object, not a number\n"
-	if got := lines(problems); got != want {
-		t.Error(got)
-	}
-	if _, problems := d.DecodeList([]byte(`{}`)); lines(problems) != " wrong_type: must be a list, not an object\n" {
-		t.Error(lines(problems))
-	}
-}
-
 func TestParseJSONLosesNothing(t *testing.T) {
 	for text, want := range map[string]any{
 		"0":                                    int64(0),

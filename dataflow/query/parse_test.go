@@ -184,7 +184,7 @@ func TestParseSort(t *testing.T) {
 		{int64(1), nil, []string{`/sort wrong_type: a sort must be a name or a list of names, not a number`}},
 		{"", nil, []string{`/sort unknown_field: Order has no field ""`}},
 	} {
-		keys, problems := ParseSort(m, test.sort, "/sort")
+		keys, problems := Sight{}.Sort(m, test.sort, "/sort")
 		if diff := cmp.Diff(test.want, said(problems)); diff != "" {
 			t.Errorf("%v (-want +got):\n%s", test.sort, diff)
 		}
@@ -317,7 +317,7 @@ func TestAggregateSQL(t *testing.T) {
 				`count("note") AS "n", max("id", 0) AS "last", avg("id", 6) AS "mean" FROM "orders" AS "_t" WHERE "id" > $1 GROUP BY 1, 2) AS "_g" ` +
 				`WHERE "n" > $2 ORDER BY "last" DESC NULLS FIRST, "status", "parent.customer.name" NULLS LAST`},
 	} {
-		q, problems := ParseAggregate(m, value(t, test.args).(*dataflow.Object))
+		q, problems := Sight{}.Aggregate(m, value(t, test.args).(*dataflow.Object))
 		if problems != nil {
 			t.Fatal(problems)
 		}
@@ -378,7 +378,7 @@ func TestWhatIsTooMuchIsNotLookedAt(t *testing.T) {
 		{`{"filter": {"id": {` + many(func(i int) string { return fmt.Sprintf(`"$x%d": 1`, i) }) + `}}, "group_by": "id"}`,
 			`/filter/id/$x0 unknown_operator: there is no operator "$x0"`},
 	} {
-		q, problems := ParseAggregate(m, value(t, tt.args).(*dataflow.Object))
+		q, problems := Sight{}.Aggregate(m, value(t, tt.args).(*dataflow.Object))
 		got := said(problems)
 		if len(got) == 0 || len(got) > maxProblems || !strings.HasPrefix(got[0], tt.want) {
 			t.Errorf("%.60s: %d problems, want first %s: %.200s", tt.args, len(got), tt.want, strings.Join(got, "\n"))

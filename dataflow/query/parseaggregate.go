@@ -18,11 +18,6 @@ const (
 
 var figureNames = dataflow.NameShape{First: dataflow.Letters | dataflow.Underscore, Rest: dataflow.Word}
 
-// ParseAggregate reads the arguments of an aggregate; see Sight.Aggregate.
-func ParseAggregate(m *dataflow.Model, args *dataflow.Object) (*Aggregate, []dataflow.Problem) {
-	return Sight{}.Aggregate(m, args)
-}
-
 // ParseAggregateStatic checks the arguments of an aggregate as an app file has
 // them; see ParseStatic.
 func ParseAggregateStatic(m *dataflow.Model, args *dataflow.Object) []dataflow.Problem {

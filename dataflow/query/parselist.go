@@ -7,12 +7,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 )
 
-// ParseSort reads the keys of a sort: "name", "-created_at" for descending,
-// several with commas between them or as a list. null is no sort.
-func ParseSort(m *dataflow.Model, v any, pointer string) ([]Order, []dataflow.Problem) {
-	return Sight{}.Sort(m, v, pointer)
-}
-
 // ParseSortStatic checks a sort as an app file has it; see ParseStatic.
 func ParseSortStatic(m *dataflow.Model, v any, pointer string) []dataflow.Problem {
 	p := parser{model: m, static: true}

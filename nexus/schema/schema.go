@@ -7,10 +7,7 @@
 package schema
 
 import (
-	"encoding/json"
-
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/dataflow/codec"
 )
 
 // Builder makes schemas. The zero value describes what callers may send, with
@@ -28,9 +25,6 @@ type Builder struct {
 
 // maxDepth bounds how deep records are written out in place.
 const maxDepth = 6
-
-// Text returns a schema as JSON.
-func Text(s *dataflow.Object) json.RawMessage { return codec.AppendValue(nil, s) }
 
 // Input returns the schema of an object a caller gives: a workflow's inputs, or
 // a node's arguments. Other names are refused.

@@ -16,9 +16,9 @@ import (
 
 func compile(t *testing.T, s *dataflow.Object) *jsonschema.Schema {
 	t.Helper()
-	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(schema.Text(s)))
+	doc, err := jsonschema.UnmarshalJSON(bytes.NewReader(codec.AppendValue(nil, s)))
 	if err != nil {
-		t.Fatalf("%v: %s", err, schema.Text(s))
+		t.Fatalf("%v: %s", err, codec.AppendValue(nil, s))
 	}
 	c := jsonschema.NewCompiler()
 	c.DefaultDraft(jsonschema.Draft2020)
@@ -28,7 +28,7 @@ func compile(t *testing.T, s *dataflow.Object) *jsonschema.Schema {
 	}
 	compiled, err := c.Compile("s.json")
 	if err != nil {
-		t.Fatalf("%v: %s", err, schema.Text(s))
+		t.Fatalf("%v: %s", err, codec.AppendValue(nil, s))
 	}
 	return compiled
 }
@@ -131,7 +131,7 @@ func TestBodiesOfAModel(t *testing.T) {
 		"patch":   {b.Patch(m), `{"type":"object","properties":{"stock":{"type":"integer","format":"int64"},"note":{"type":["string","null"]}},"additionalProperties":false}`},
 		"row":     {b.Row(m), `{"type":"object","description":"A thing.","properties":{"id":{"type":"integer","format":"int64","readOnly":true},"sku":{"type":"string"},"stock":{"type":"integer","format":"int64"},"note":{"type":["string","null"]},"version":{"type":"integer","format":"int64","readOnly":true},"deleted_at":{"type":["string","null"],"format":"date-time","readOnly":true},"created_at":{"type":"string","format":"date-time","readOnly":true},"updated_at":{"type":"string","format":"date-time","readOnly":true},"label":{"description":"computed from the row whenever it is read","readOnly":true}},"required":["id","sku","stock","note","version","deleted_at","created_at","updated_at","label"],"additionalProperties":false}`},
 	} {
-		if diff := cmp.Diff(tt.want, string(schema.Text(tt.s))); diff != "" {
+		if diff := cmp.Diff(tt.want, string(codec.AppendValue(nil, tt.s))); diff != "" {
 			t.Errorf("%s (-want +got)\n%s", name, diff)
 		}
 		compile(t, tt.s)
@@ -144,12 +144,12 @@ func TestRecords(t *testing.T) {
 	db := &dataflow.Database{Name: "db"}
 	m := apptest.Model(db, "Item", "items", nil, apptest.Field("name", dataflow.String))
 	s := schema.Builder{Output: true, Ref: func(m *dataflow.Model) string { return "#/components/schemas/" + m.Name }}.Type(dataflow.ListOf(dataflow.RecordOf(m)))
-	if got, want := string(schema.Text(s)), `{"type":"array","items":{"$ref":"#/components/schemas/Item"}}`; got != want {
+	if got, want := string(codec.AppendValue(nil, s)), `{"type":"array","items":{"$ref":"#/components/schemas/Item"}}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	optional := apptest.Field("f", dataflow.RecordOf(m), apptest.Optional)
 	s = schema.Builder{Output: true, Ref: func(*dataflow.Model) string { return "#/x" }}.Field(optional)
-	if got, want := string(schema.Text(s)), `{"anyOf":[{"$ref":"#/x"},{"type":"null"}]}`; got != want {
+	if got, want := string(codec.AppendValue(nil, s)), `{"anyOf":[{"$ref":"#/x"},{"type":"null"}]}`; got != want {
 		t.Errorf("got %s, want %s", got, want)
 	}
 	compile(t, schema.Output(dataflow.RecordOf(m)))

@@ -23,7 +23,7 @@ func aggregate(t *testing.T, r store.Reader, m *dataflow.Model, args string) (st
 	if len(problems) > 0 {
 		t.Fatalf("%s: %v", args, problems)
 	}
-	q, problems := query.ParseAggregate(m, v.(*dataflow.Object))
+	q, problems := query.Sight{}.Aggregate(m, v.(*dataflow.Object))
 	if len(problems) > 0 {
 		t.Fatalf("%s: %v", args, problems)
 	}
@@ -143,7 +143,7 @@ func testRandomAggregates(t *testing.T, open Open) {
 	rows := g.fill(t, s, 300)
 	for i := 0; i < 300 && !t.Failed(); i++ {
 		args := g.aggregate()
-		q, problems := query.ParseAggregate(shop.thing, args)
+		q, problems := query.Sight{}.Aggregate(shop.thing, args)
 		if len(problems) > 0 {
 			t.Fatalf("%s: %v", codec.AppendValue(nil, args), problems)
 		}

@@ -195,7 +195,7 @@ func testSearchFields(t *testing.T, open Open) {
 			t.Error(diff)
 		}
 	}
-	q, problems := query.ParseAggregate(l.book, dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf("$count", true))))
+	q, problems := query.Sight{}.Aggregate(l.book, dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf("$count", true))))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
