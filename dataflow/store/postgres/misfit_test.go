@@ -122,7 +122,7 @@ func refusesAll(t *testing.T, s *Store, m *dataflow.Model, found string) {
 		if figure != "" {
 			arg, name = dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf(figure, "v"))), "n"
 		}
-		q, problems := query.ParseAggregate(m, arg)
+		q, problems := query.Sight{}.Aggregate(m, arg)
 		if len(problems) > 0 {
 			t.Fatal(problems)
 		}

@@ -129,7 +129,7 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 // aggregated is a figure over all rows.
 func aggregated(t *testing.T, s store.Store, m *dataflow.Model, function string) (figure string, err error) {
 	t.Helper()
-	q, problems := query.ParseAggregate(m, dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf(function, "v"))))
+	q, problems := query.Sight{}.Aggregate(m, dataflow.ObjectOf("aggregates", dataflow.ObjectOf("n", dataflow.ObjectOf(function, "v"))))
 	if len(problems) > 0 {
 		t.Fatal(problems)
 	}
