@@ -44,11 +44,12 @@ func observing(ctx context.Context, c config) error {
 		}
 		servers[i] = p
 	}
+	turns, n := parts*c.rounds, max(c.requests/parts, 1)
 	cpu := make([][]time.Duration, len(servers))
-	for round := range c.rounds + 1 { // the first warms up
+	for round := range turns + 1 { // the first warms up
 		for k := range servers {
 			i := (k + round) % len(servers) // nobody always follows the same one
-			l := load{addr: servers[i].addr, conns: c.conns, n: c.requests, status: http.StatusOK,
+			l := load{addr: servers[i].addr, conns: c.conns, n: n, status: http.StatusOK,
 				request: func(i int) []byte { return get(fmt.Sprintf("/api/products/%d", 1+i*7%seeded)) }}
 			cost, err := l.measure(ctx, servers[i])
 			if err != nil {
@@ -63,8 +64,8 @@ func observing(ctx context.Context, c config) error {
 	for i, o := range observations {
 		rows = append(rows, []string{o.name, micros(median(cpu[i])), ratio(cpu[i], cpu[0])})
 	}
-	table(c.out, fmt.Sprintf("CPU time of the server for a get of one row, µs, by what is done beside it; %d connections, median of %d rounds of %d requests",
-		c.conns, c.rounds, c.requests), []string{"", "in all", "beside nothing"}, rows)
+	table(c.out, fmt.Sprintf("CPU time of the server for a get of one row, µs, by what is done beside it; %d connections, median of %d turns of %d requests",
+		c.conns, turns, n), []string{"", "in all", "beside nothing"}, rows)
 	return nil
 }
 

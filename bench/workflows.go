@@ -29,6 +29,10 @@ func workflows(ctx context.Context, c config) error {
 	return inProcess(ctx, c)
 }
 
+// parts is how many turns a round is cut into where servers are compared: short
+// ones, so that the machine is the same for all.
+const parts = 10
+
 // oneNode asks one server for the same in two ways, in turn.
 func oneNode(ctx context.Context, c config) error {
 	p, err := flowctlRun(c, benchFile("workflows.star"), filepath.Join(c.dir, "workflows.db"))
@@ -64,8 +68,6 @@ func oneNode(ctx context.Context, c config) error {
 				return post("/workflows/create/execute", `{"inputs":`+productJSON(fmt.Sprintf("W-%d-%d", round, i), i)+`}`)
 			}},
 	}
-	// Turns are short, so that the machine is the same for both.
-	const parts = 10
 	var rows [][]string
 	for _, k := range kinds {
 		var cpu [2][]time.Duration
