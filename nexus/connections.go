@@ -41,7 +41,7 @@ type connections struct {
 
 // connection is one that a client has made.
 type connection struct {
-	*net.TCPConn
+	lazily
 	idle atomic.Int64 // since when, in nanoseconds since 1970; 0: it is at work
 }
 
@@ -67,7 +67,7 @@ func (cs *connections) note(nc net.Conn, state http.ConnState) {
 
 // admit counts a connection in, or turns it away: it is nil then.
 func (cs *connections) admit(tcp *net.TCPConn) *connection {
-	c := &connection{TCPConn: tcp}
+	c := &connection{lazily: lazily{TCPConn: tcp}}
 	c.idle.Store(time.Now().UnixNano()) // nothing has come on it yet
 	cs.mu.Lock()
 	if len(cs.open) >= cs.most {
