@@ -120,10 +120,7 @@ func (d *Decoder) DecodeMember(data []byte, name string) (*dataflow.Object, bool
 	return o, ok && o != nil && p.found == 0
 }
 
-var (
-	listOfAny = dataflow.ListOf(dataflow.Any)
-	anyObject = &dataflow.Type{Kind: dataflow.KindObject}
-)
+var anyObject = &dataflow.Type{Kind: dataflow.KindObject}
 
 // Coerce turns a value into the canonical form for f's type and checks f's
 // constraints. It is exact: "1" is no int, 1 is a decimal, "1.10" is a decimal,
