@@ -24,6 +24,7 @@ type rival struct {
 type comparison struct {
 	engine  string
 	rivals  []rival                       // flowctl first
+	fixed   *rival                        // who does nothing; nil: nobody
 	backend func() (time.Duration, error) // CPU time of the engine's own processes
 }
 
@@ -83,6 +84,29 @@ func compare(ctx context.Context, c config, start func(context.Context, config) 
 	table(c.out, fmt.Sprintf("%s, %d rows, median of %d rounds; CPU time per request in µs of the server + of the engine's processes, and requests a second",
 		cmp.engine, c.rows, c.rounds),
 		[]string{"work", "connections", "flowctl", "by hand", "rate, flowctl / by hand", "CPU, flowctl / by hand"}, rows)
+	if cmp.fixed == nil || !strings.HasPrefix(works()[0].name, c.work) {
+		return nil
+	}
+	return cmp.bound(ctx, c, works()[0])
+}
+
+// bound measures what no server on net/http can do better than: a server by hand
+// that answers a read of a row with a fixed text.
+func (cmp comparison) bound(ctx context.Context, c config, w work) error {
+	cmp.rivals = []rival{*cmp.fixed, cmp.rivals[1]}
+	var rows [][]string
+	for _, conns := range w.conns {
+		if c.at != 0 && c.at != conns {
+			continue
+		}
+		row, err := cmp.measure(ctx, c, w, conns)
+		if err != nil {
+			return fmt.Errorf("a fixed text: %w", err)
+		}
+		rows = append(rows, row)
+	}
+	table(c.out, "The bound: net/http that answers with a fixed text, and does nothing else",
+		[]string{"work", "connections", "a fixed text", "by hand", "rate, fixed / by hand", "CPU, fixed / by hand"}, rows)
 	return nil
 }
 
@@ -149,7 +173,13 @@ func startSQLite(ctx context.Context, c config) (cmp comparison, stop func(), er
 			return cmp, stop, err
 		}
 	}
-	return cmp, stop, nil
+	p, err := launch(c.handwritten, func(addr string) []string { return []string{"-addr", addr, "-fixed"} })
+	if err != nil {
+		return cmp, stop, err
+	}
+	cmp.fixed = &rival{p, "a fixed text"}
+	_, err = p.answered(ctx, "/")
+	return cmp, stop, err
 }
 
 // startPostgres starts the rivals on databases of one server, which is started
@@ -222,6 +252,9 @@ func (cmp *comparison) join(ctx context.Context, c config, name, url string) (er
 func (cmp *comparison) kill() {
 	for _, r := range cmp.rivals {
 		r.kill()
+	}
+	if cmp.fixed != nil {
+		cmp.fixed.kill()
 	}
 }
 

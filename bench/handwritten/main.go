@@ -25,8 +25,15 @@ func main() {
 	addr := flag.String("addr", "127.0.0.1:8000", "where to listen")
 	path := flag.String("db", "handwritten.db", "the database: a file of SQLite, or a postgres:// URL")
 	careful := flag.Bool("careful", false, "append JSON, group commits")
+	fixed := flag.Bool("fixed", false, "answer everything with the same text, and do nothing else")
 	flag.Parse()
-	if err := serve(*addr, *path, *careful); err != nil {
+	var err error
+	if *fixed {
+		err = listen(*addr, http.HandlerFunc(answerFixed), true)
+	} else {
+		err = serve(*addr, *path, *careful)
+	}
+	if err != nil {
 		log.Fatal("handwritten: ", err)
 	}
 }
@@ -44,6 +51,21 @@ func serve(addr, path string, careful bool) error {
 		return err
 	}
 	defer db.close()
+	return listen(addr, routes(db, careful), careful)
+}
+
+// answerFixed is the least that a server can do for a read of a row.
+func answerFixed(w http.ResponseWriter, _ *http.Request) {
+	w.Header()["Content-Type"] = fixedType
+	_, _ = w.Write(fixedText) // the client has gone
+}
+
+var (
+	fixedType = []string{"application/json"}
+	fixedText = []byte(`{"id":1,"sku":"S-0-0","name":"Product 0","price":"9.90","stock":0,"active":true,"created_at":"2026-01-31T00:00:00.000000Z","updated_at":"2026-01-31T00:00:00.000000Z"}`)
+)
+
+func listen(addr string, h http.Handler, careful bool) error {
 	l, err := net.Listen("tcp", addr)
 	if err != nil {
 		return err
@@ -52,7 +74,7 @@ func serve(addr, path string, careful bool) error {
 		debug.SetGCPercent(400)
 	}
 	srv := &http.Server{
-		Handler:           routes(db, careful),
+		Handler:           h,
 		ReadHeaderTimeout: 10 * time.Second,
 		ReadTimeout:       30 * time.Second,
 		WriteTimeout:      30 * time.Second,
