@@ -67,6 +67,19 @@ func (b *bank) of(run string) (paid, taken []string) {
 	return mine(b.paid), mine(b.taken)
 }
 
+// runsInner is a handler that runs the workflow inner, rests, and ends as end does.
+func runsInner(end func() (any, error)) *dataflow.Workflow {
+	return ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+		if _, err := h.Workflow(ctx, "inner", ft.Obj("n", int64(1))); err != nil {
+			return nil, err
+		}
+		if err := h.Sleep(ctx, time.Millisecond); err != nil {
+			return nil, err
+		}
+		return end()
+	}))
+}
+
 // What parts of a step did outside is undone too, in whichever way the run fails
 // after it and wherever its process ends: the nodes of a workflow that a node or
 // a handler runs, and calls in a transaction that is undone.
@@ -98,15 +111,7 @@ func TestWhatPartsOfAStepDidIsUndone(t *testing.T) {
 			whole("midway", rests(), ft.Node("WorkflowNode", "sub", ft.Obj("workflow", broken))),
 			ft.Workflow("first", append(pays(), s.add("with", "first with"), fails(), ft.Node("TransactionNode", "all", ft.Obj("nodes", ft.List("pay", "with", "bad"))))...),
 			whole("later", append(pays(), rests(), s.add("with", "later with"), fails(), ft.Node("TransactionNode", "all", ft.Obj("nodes", ft.List("pay", "with", "bad"))))...),
-			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
-				if _, err := h.Workflow(ctx, "inner", ft.Obj("n", int64(1))); err != nil {
-					return nil, err
-				}
-				if err := h.Sleep(ctx, time.Millisecond); err != nil {
-					return nil, err
-				}
-				return no()
-			})),
+			runsInner(no),
 		)
 		s.app.Workflows = append(s.app.Workflows, inner)
 		for _, w := range []struct {
@@ -184,15 +189,7 @@ func TestWhatCouldNotBeUndoneIsKept(t *testing.T) {
 			whole("itself", pays()...),
 			whole("runs", ft.Node("WorkflowNode", "sub", ft.Obj("workflow", inner, "inputs", ft.Obj("n", 1)))),
 			whole("each", ft.Node("MapNode", "all", ft.Obj("workflow", inner, "items", ft.List(1, 2), "as", "n"))),
-			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
-				if _, err := h.Workflow(ctx, "inner", ft.Obj("n", int64(1))); err != nil {
-					return nil, err
-				}
-				if err := h.Sleep(ctx, time.Millisecond); err != nil {
-					return nil, err
-				}
-				return no()
-			})))
+			runsInner(no))
 		s.app.Workflows = append(s.app.Workflows, inner)
 		p := s.start(nil)
 		for workflow, left := range map[string][]string{
