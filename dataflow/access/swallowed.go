@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"errors"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -66,14 +67,25 @@ func (m *Model) someOf(ctx context.Context, tx store.Tx, where query.Expr, chang
 
 // together makes a change to all rows of a bulk write, one statement for each
 // filter. Where ids were given it returns the rows there were for them, with their
-// ids alone; fewer changed than that are refused, unless they are gone.
+// ids alone; fewer changed than that are refused, unless they are gone. How many
+// rows a filter finds is not known beforehand: where the table may leave some of
+// them as they are, they are read first, and changed by their ids too.
 func (m *Model) together(ctx context.Context, tx store.Tx, s several, filters []query.Expr, change func(where query.Expr) (int64, error)) (rows []*dataflow.Object, n int64, err error) {
 	if s.ids == nil {
-		n, err = m.someOf(ctx, tx, filters[0], change)
-		return nil, n, err
+		quiet, err := tx.Quiet(ctx, m.m)
+		if err != nil {
+			return nil, 0, err
+		}
+		if !quiet {
+			n, err = m.someOf(ctx, tx, filters[0], change)
+			return nil, n, err
+		}
 	}
 	if rows, err = m.load(ctx, tx, filters, []int{m.id}); err != nil {
 		return nil, 0, err
+	}
+	if s.ids == nil {
+		filters = m.eachOf(rows)
 	}
 	for _, where := range filters {
 		k, err := change(where)
@@ -88,4 +100,16 @@ func (m *Model) together(ctx context.Context, tx store.Tx, s several, filters []
 		}
 	}
 	return rows, n, nil
+}
+
+// eachOf returns filters that together find rows by their ids.
+func (m *Model) eachOf(rows []*dataflow.Object) (filters []query.Expr) {
+	for chunk := range slices.Chunk(rows, idsAtOnce) {
+		ids := make([]any, len(chunk))
+		for i, row := range chunk {
+			ids[i] = row.Vals()[m.id]
+		}
+		filters = append(filters, m.byIDs(ids))
+	}
+	return filters
 }

@@ -102,6 +102,18 @@ func UsedUp(m *dataflow.Model, prefix, hint string, cause error) *dataflow.Error
 	return Unworkable(m, prefix+"/"+m.ID().Name, "its ids are used up", hint, cause)
 }
 
+// Failing is the error for a write that has failed within the database, in what
+// that works out for a table of another program's: a trigger, a CHECK, an index
+// over an expression. said is what it says of that, where this holds no value of a
+// row, and more where else to look.
+func Failing(m *dataflow.Model, prefix, said, more string, cause error) *dataflow.Error {
+	why := "a trigger, a CHECK or an index of it fails"
+	if said != "" {
+		why += ": " + said
+	}
+	return Unworkable(m, prefix, why, "another value may do; where none does, let the program that made the table mend it"+more, cause)
+}
+
 // Unworkable is the error for a write that no row could make, because of what
 // another program has left of the table: a foreign key or a trigger that asks
 // for what is not there. pointer is to the field concerned, or to the row.

@@ -77,6 +77,10 @@ type Tx interface {
 	Update(ctx context.Context, u *query.Update) (int64, error)
 	// Delete removes the rows that match and returns how many.
 	Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (int64, error)
+	// Quiet reports whether the model's table may leave a row as it is that an
+	// Update or a Delete is about, and say nothing of it: by a trigger of another
+	// program, or a rule.
+	Quiet(ctx context.Context, m *dataflow.Model) (bool, error)
 	// Batch makes changes, in order and in one round trip, and returns how many
 	// rows each touched; where one fails, those before it. Of several rows of an
 	// Insert it is not said which one failed.

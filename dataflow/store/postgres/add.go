@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"fmt"
 	"slices"
 	"time"
 
@@ -46,8 +45,8 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 		return nil, err
 	case given:
 		return row[at], nil
-	case len(ids) == 0: // by a trigger or a rule of another's making
-		return nil, dataflow.Internal(fmt.Errorf("PostgreSQL has put the row of %s elsewhere", m.Table))
+	case len(ids) == 0:
+		return nil, store.Refused(m, "", "", errDiverted)
 	}
 	return ids[0], nil
 }

@@ -47,6 +47,9 @@ const (
 	statementExists     = "42P05"
 )
 
+// dataException is the class of SQLSTATEs for a value that an expression can't take.
+const dataException = "22"
+
 // sqlState returns the SQLSTATE of an error of the server's, or "".
 func sqlState(err error) string {
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok {

@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"slices"
 	"strconv"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -53,8 +54,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		case refusedWithin(cause):
 			return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
 		case failedWithin(cause):
-			return store.Unworkable(tab.model, c.prefix, "a trigger, or another function that the database calls for it, fails",
-				"let the program that made the trigger mend it; PostgreSQL's own log says what failed", withoutValues(cause))
+			return store.Failing(tab.model, c.prefix, "SQLSTATE "+cause.Code, "; PostgreSQL's own log says what failed", withoutValues(cause))
 		}
 		return t.c.toError(ctx, err)
 	}
@@ -91,10 +91,11 @@ func refusedWithin(e *pgconn.PgError) bool {
 		e.Routine == raised && !slices.Contains(passing, e.Code[:min(2, len(e.Code))])
 }
 
-// failedWithin reports whether a statement has failed in a function that the
-// database calls for it, of a trigger most likely.
+// failedWithin reports whether a statement that writes has failed in a function
+// that the database calls for it, of a trigger most likely, or in an expression of
+// the table's: no value that is written is one of another type.
 func failedWithin(e *pgconn.PgError) bool {
-	return (e.Where != "" || e.InternalQuery != "") && stated(e.Code, e) == nil
+	return (e.Where != "" || e.InternalQuery != "" || strings.HasPrefix(e.Code, dataException)) && stated(e.Code, e) == nil
 }
 
 // has reports whether the model knows a column.

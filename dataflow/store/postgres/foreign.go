@@ -5,7 +5,9 @@ import (
 	"context"
 	"encoding/json"
 	"strings"
+	"time"
 
+	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 )
 
@@ -39,6 +41,40 @@ WHERE d.oid IS NOT NULL OR y.typtype = 'e' OR y.typname = 'citext' ORDER BY t.oi
 const divertsQuery = `SELECT t.relname FROM (` + ours + `) AS t
 WHERE EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7)
   OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = t.oid AND r.ev_type = '3')`
+
+// quietQuery asks whether a trigger before each row, of a table or one of its
+// partitions, or a rule may leave a row of it as it is.
+const quietQuery = `WITH t AS (SELECT to_regclass(quote_ident($1)) AS oid)
+SELECT EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgtype & 3 = 3 AND g.tgtype & 24 <> 0 AND NOT g.tgisinternal
+    AND g.tgrelid IN (SELECT oid FROM t UNION ALL SELECT p.relid FROM t, pg_partition_tree(t.oid) AS p))
+  OR EXISTS (SELECT 1 FROM pg_rewrite r JOIN t ON r.ev_class = t.oid WHERE r.ev_type IN ('2', '4'))`
+
+// quietFor is how long it is taken for true what quietQuery was answered: so a
+// write does not wait for another answer. A trigger is a rare thing to add.
+const quietFor = time.Minute
+
+// quietness is what quietQuery was answered, until when.
+type quietness struct {
+	quiet bool
+	until time.Time
+}
+
+// Quiet implements store.Tx: RETURN NULL, DO INSTEAD NOTHING.
+func (t *tx) Quiet(ctx context.Context, m *dataflow.Model) (bool, error) {
+	if err := t.ready(ctx); err != nil {
+		return false, err
+	}
+	if v, ok := t.s.quiet.Load(m.Table); ok && time.Now().Before(v.(quietness).until) {
+		return v.(quietness).quiet, nil
+	}
+	known := quietness{until: time.Now().Add(quietFor)}
+	err := t.c.query(ctx, quietQuery, []any{m.Table}, func(r [][]byte) { known.quiet = isTrue(r[0]) })
+	if err != nil {
+		return false, t.broken(t.c.toError(ctx, err))
+	}
+	t.s.quiet.Store(m.Table, known)
+	return known.quiet, nil
+}
 
 // foreignType is what is known of a column of such a type.
 type foreignType struct {

@@ -49,6 +49,7 @@ type shared struct {
 	absent      map[string]bool    // tables that it lacks
 	casts       map[[2]string]string
 	diverts     map[string]bool // tables that may put rows elsewhere
+	quiet       sync.Map        // by table: its quietness
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {

@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"slices"
 	"strings"
@@ -97,6 +98,17 @@ const (
 	saidMismatch = `foreign key mismatch - "`
 )
 
+// And of an expression of the table's, a CHECK or what an index is over: one that
+// can't be worked out says so when the statement is run, one with a function that
+// the other program has and SQLite has not before.
+const (
+	saidAtWork     = "sqlite: step: "
+	saidNoFunction = "unknown function: "
+)
+
+// valueless are what SQLite says of functions that holds no value they were given.
+var valueless = []string{"malformed JSON", "integer overflow", "JSON cannot hold BLOB values"}
+
 // unworkable is the error for a write that failed for what another program has
 // left of a foreign key or of a trigger, and not for what is in the row; nil if it
 // did not.
@@ -114,19 +126,45 @@ func (t *tx) unworkable(tab *table, c change, cause error) error {
 	triggers := false
 	err := t.c.query(triggersQuery, []any{tab.model.Table}, func(*sqlite.Stmt) { triggers = true })
 	switch {
-	case err != nil || !triggers || lacking && strings.EqualFold(gone, tab.model.Table):
+	case err != nil || lacking && (!triggers || strings.EqualFold(gone, tab.model.Table)):
 		return nil
 	case lacking:
 		return store.Unworkable(tab.model, c.prefix, fmt.Sprintf("a trigger asks for %s, which is no table of the database", gone), mendTrigger, cause)
+	case triggers || strings.HasPrefix(said, saidAtWork) || strings.Contains(said, saidNoFunction):
+		return store.Failing(tab.model, c.prefix, worded(said), "", errLogic)
 	}
-	return store.Unworkable(tab.model, c.prefix, "a trigger of it fails", mendTrigger, errLogic)
+	return nil
+}
+
+// worded is what SQLite says of an expression that has failed, "" where that may
+// hold a value.
+func worded(said string) string {
+	if _, name, ok := strings.Cut(said, saidNoFunction); ok {
+		return saidNoFunction + name
+	}
+	said = strings.TrimPrefix(strings.TrimPrefix(said, saidAtWork), "SQL logic error: ")
+	if slices.Contains(valueless, said) {
+		return said
+	}
+	return ""
 }
 
 const (
 	triggersQuery = `SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?) AND name NOT LIKE 'fx\_%.%/%' ESCAPE '\' LIMIT 1`
 
+	quietQuery = `SELECT 1 FROM sqlite_schema WHERE type = 'trigger' AND lower(tbl_name) = lower(?) AND sql LIKE '%raise%ignore%' LIMIT 1`
+
 	mendTrigger = "let the program that made the trigger mend it"
 )
+
+// Quiet implements store.Tx: RAISE (IGNORE).
+func (t *tx) Quiet(ctx context.Context, m *dataflow.Model) (quiet bool, err error) {
+	if err := t.ready(ctx); err != nil {
+		return false, err
+	}
+	err = t.c.query(quietQuery, []any{m.Table}, func(*sqlite.Stmt) { quiet = true })
+	return quiet, toError(ctx, err)
+}
 
 // foreignKeys are those of all tables. Where they can't be read there is an error
 // to tell of already.

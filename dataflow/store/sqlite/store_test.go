@@ -39,3 +39,7 @@ func TestMigrations(t *testing.T) {
 func TestWatch(t *testing.T) {
 	storetest.RunWatch(t, storetest.Engine{Opener: Opener{}, URL: func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }})
 }
+
+func TestTheirs(t *testing.T) {
+	storetest.RunTheirs(t, storetest.Engine{Opener: Opener{}, URL: func(t *testing.T) string { return "sqlite:" + filepath.Join(t.TempDir(), "test.db") }})
+}

@@ -186,7 +186,7 @@ func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields 
 	if err := stmt.Reset(); err != nil {
 		return nil, err
 	}
-	if tab.foreign && t.c.Changes() == 0 {
+	if t.c.Changes() == 0 {
 		return nil, errIgnored
 	}
 	if id == nil {

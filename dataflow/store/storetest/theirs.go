@@ -1,0 +1,126 @@
+package storetest
+
+import (
+	"context"
+	"strings"
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/query"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// RunTheirs holds an engine to what it does about what other programs have put on
+// a table.
+func RunTheirs(t *testing.T, e Engine) {
+	t.Run("rows that a trigger leaves as they are", func(t *testing.T) { testQuiet(t, e) })
+	t.Run("expressions that fail", func(t *testing.T) { testFailing(t, e) })
+}
+
+// put runs statements of another program's, of which there are two: for SQLite,
+// and for any other engine.
+func (a *app) put(onSQLite, onOthers []string, m *dataflow.Model) {
+	a.t.Helper()
+	statements := onOthers
+	if strings.HasPrefix(a.url, "sqlite:") {
+		statements = onSQLite
+	}
+	db := a.runner(m).DB
+	for _, sql := range statements {
+		if err := db.Exec(context.Background(), sql); err != nil {
+			a.t.Fatal(err)
+		}
+	}
+}
+
+func testQuiet(t *testing.T, e Engine) {
+	a, m := newApp(t, e), thing(optField("v", dataflow.String))
+	a.mustApply(nil, m)
+	quiet := func(s store.Store) (is bool) {
+		t.Helper()
+		err := s.Write(t.Context(), func(tx store.Tx) (err error) {
+			is, err = tx.Quiet(t.Context(), m)
+			return err
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		return is
+	}
+	a.with(func(s store.Store) {
+		insert(t, s, m, "v", "kept")
+		insert(t, s, m, "v", "free")
+		if quiet(s) {
+			t.Error("a table of no triggers leaves rows as they are")
+		}
+	}, m)
+	a.put([]string{`CREATE TRIGGER loud BEFORE UPDATE ON things WHEN OLD.v = 'loud' BEGIN SELECT RAISE(ABORT, 'no'); END`},
+		[]string{`CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`, `CREATE TRIGGER loud AFTER UPDATE ON things FOR EACH ROW EXECUTE FUNCTION loud()`}, m)
+	a.with(func(s store.Store) {
+		if quiet(s) {
+			t.Error("a trigger that can leave no row as it is does")
+		}
+	}, m)
+	a.put([]string{
+		`CREATE TRIGGER keeps BEFORE UPDATE ON things WHEN OLD.v = 'kept' BEGIN SELECT RAISE (IGNORE); END`,
+		`CREATE TRIGGER passes BEFORE INSERT ON things WHEN NEW.v = 'kept' BEGIN SELECT RAISE (IGNORE); END`,
+	}, []string{
+		`CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF TG_OP = ''UPDATE'' AND OLD.v = ''kept'' OR TG_OP = ''INSERT'' AND NEW.v = ''kept'' THEN RETURN NULL; END IF; RETURN NEW; END'`,
+		`CREATE TRIGGER keeps BEFORE INSERT OR UPDATE ON things FOR EACH ROW EXECUTE FUNCTION keeps()`,
+	}, m)
+	a.with(func(s store.Store) {
+		if !quiet(s) {
+			t.Error("it is not told that a trigger may leave rows as they are")
+		}
+		err := s.Write(t.Context(), func(tx store.Tx) error {
+			n, err := tx.Update(t.Context(), &query.Update{Model: m, Set: []query.Assign{{Field: position(m, "v"), Value: "new"}}, Bump: -1})
+			if n != 1 {
+				t.Errorf("%d rows were changed, want 1", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		ways := map[string]func(store.Store, *dataflow.Model, ...any) (any, error){"a transaction": addByWrite}
+		if adder, ok := s.(store.Adder); ok {
+			ways["by itself"] = addBy(adder)
+		}
+		for name, add := range ways {
+			if id, err := add(s, m, "v", "kept"); dataflow.AsError(err).Code != "table_rule" {
+				t.Errorf("%s: a row that was left out is told of as %v, %v", name, id, err)
+			}
+		}
+		if n := count(t, s, m, nil); n != 2 {
+			t.Errorf("%d rows, want 2", n)
+		}
+	}, m)
+}
+
+func testFailing(t *testing.T, e Engine) {
+	a, m := newApp(t, e), thing(optField("v", dataflow.String))
+	a.mustApply(nil, m)
+	a.put([]string{`CREATE INDEX "a number" ON things (json_extract(v, '$.n'))`}, []string{`CREATE INDEX "a number" ON things ((v::json ->> 'n'))`}, m)
+	a.with(func(s store.Store) {
+		id := insert(t, s, m, "v", `{"n": 1}`)
+		said := func(err error) {
+			t.Helper()
+			if e := dataflow.AsError(err); e.Code != "table_broken" || !strings.HasPrefix(e.Message, "the table things takes no such write: a trigger, a CHECK or an index of it fails: ") {
+				t.Errorf("told %s", whole(err))
+			}
+		}
+		_, err := addByWrite(s, m, "v", canary)
+		said(err)
+		if adder, ok := s.(store.Adder); ok {
+			_, err = addBy(adder)(s, m, "v", canary)
+			said(err)
+		}
+		said(s.Write(t.Context(), func(tx store.Tx) error {
+			_, err := tx.Update(t.Context(), &query.Update{Model: m, Where: where(t, m, "id", id), Set: []query.Assign{{Field: position(m, "v"), Value: canary}}, Bump: -1})
+			return err
+		}))
+		if strings.Contains(whole(err), canary) {
+			t.Errorf("a value is told of: %s", whole(err))
+		}
+	}, m)
+}
