@@ -219,6 +219,21 @@ func lossText(l migrate.Loss) string {
 
 func writeSQL(w io.Writer, indent string, statements []string) {
 	for _, sql := range statements {
-		fmt.Fprintf(w, "%s%s;\n", indent, strings.ReplaceAll(sql, "\n", "\n"+indent))
+		fmt.Fprintf(w, "%s%s;\n", indent, strings.ReplaceAll(shortened(sql), "\n", "\n"+indent))
 	}
+}
+
+// maxText is how many characters of a text within a statement are shown.
+const maxText = 200
+
+// shortened leaves out the rest of long texts within a statement: FTS5 is told of
+// thousands of characters in one.
+func shortened(sql string) string {
+	parts := strings.Split(sql, "'") // every other one is a text, or what is in it between two quotation marks
+	for i, part := range parts {
+		if letters := []rune(part); i > 0 && i < len(parts)-1 && len(letters) > maxText {
+			parts[i] = fmt.Sprintf("%s… (%d characters more: --json)", string(letters[:maxText/4]), len(letters)-maxText/4)
+		}
+	}
+	return strings.Join(parts, "'")
 }
