@@ -116,7 +116,7 @@ var codes = []CodeInfo{
 	{"FC622", "rows would be seen that were not", "`soft_delete` or `multi_tenant` was switched off for a table with rows. What was deleted would be back in every answer, or every tenant would see the others' rows; that must not happen by a slip."},
 	{"FC623", "a rename is unclear", "`was` names what another field or model has for its name now, or the new name differs from a column's in case only. Whose the values are can't be told, and guessing would put them under the wrong name. Rename in one start and add what is new in the next."},
 	{"FC624", "a loss was allowed that there is not", "`--allow` names what may be thrown away, and nothing of that name would be. A slip here would allow something else another time."},
-	{"FC625", "a migration can't be undone", "There is nothing to undo, or undoing it would throw away what has been stored since. What may be lost is named: `--allow drop_column:Order.note`."},
+	{"FC625", "a migration can't be undone", "There is nothing to undo, or undoing it would throw away or alter what has been stored since, or rows have what may not be there then. What may be lost is named: `--allow drop_column:Order.note`, `--allow retype:Order.total`."},
 	{"FC626", "a schema that is another's", "With `existing_schema_mode = True` the tables are made and altered by another tool: nothing is applied, undone or exported. `flowctl migrate plan` and `status` say where they do not fit the models (FC617)."},
 	{"FC627", "a step that only flowctl can run", "On SQLite some changes of a type are worked out by a function that flowctl adds to the connection. A file for another program would fail there, so none is written: `flowctl migrate apply` does it."},
 

@@ -323,7 +323,8 @@ func (r *Runner) wouldUndo(ctx context.Context, to int64) ([]Applied, []dataflow
 		return nil, nil, err
 	}
 	u := newUndoing(r, list)
-	seen := map[string]bool{} // what an entry has thrown away is not there for an earlier one
+	seen := map[string]bool{}    // what an entry has thrown away is not there for an earlier one
+	touched := map[string]bool{} // tables whose rows may be others by then
 	for i := range list {
 		err := u.losses(ctx, &list[i], func(l Loss) (Loss, bool) {
 			l = today(l, list[:i])
@@ -335,6 +336,17 @@ func (r *Runner) wouldUndo(ctx context.Context, to int64) ([]Applied, []dataflow
 		})
 		if err != nil {
 			return nil, nil, err
+		}
+		a := list[i]
+		a.Steps = slices.DeleteFunc(slices.Clone(a.Steps), func(s Done) bool { return s.Needs == nil || touched[s.Needs.Table] })
+		if _, err := u.demands(ctx, &a, have); err != nil {
+			return nil, nil, err
+		}
+		for _, s := range list[i].Steps {
+			touched[s.Table] = true
+			if s.Renamed != nil {
+				touched[s.Renamed.Was] = true
+			}
 		}
 	}
 	return list, u.finish(), nil
@@ -368,6 +380,13 @@ func (r *Runner) undo(ctx context.Context, to int64) ([]Applied, []dataflow.Diag
 		if err := u.losses(ctx, &list[i], now); err != nil {
 			return nil, nil, err
 		}
+		have, err := r.DB.Inspect(ctx)
+		if err != nil {
+			return nil, nil, err
+		}
+		if refused, err := u.demands(ctx, &list[i], have); refused || err != nil {
+			return nil, u.finish(), err
+		}
 		if ds, err := r.reverse(ctx, &list[i]); ds != nil || err != nil {
 			return nil, append(u.refused, ds...), err
 		}
@@ -397,6 +416,10 @@ func (u *undoing) name(a *Applied) {
 		if s.Loses != nil && !Internal(s.Table) {
 			u.words = append(u.words, s.Loses.Allow)
 			u.used[s.Loses.Allow] = slices.Contains(u.Allow, s.Loses.Allow)
+		}
+		if d := s.Needs; d != nil && d.Allow != "" && !Internal(s.Table) {
+			u.words = append(u.words, d.Allow)
+			u.used[d.Allow] = slices.Contains(u.Allow, d.Allow)
 		}
 	}
 }

@@ -115,6 +115,8 @@ type Done struct {
 	Reverse []string `json:"reverse"` // in the order to be run
 	// Loses is what the reverse throws away.
 	Loses *Loss `json:"reverse_loses,omitempty"`
+	// Needs is what the reverse demands of the rows.
+	Needs *Demand `json:"reverse_needs,omitempty"`
 	// Final says that what the step threw away does not come back.
 	Final bool `json:"final,omitempty"`
 	// Renamed is what has had another name before the step.
@@ -146,7 +148,7 @@ func Show(db DB, steps []Step) []Done {
 			for _, w := range db.Work(append([]Step{back}, s.lostIndexes()...)) {
 				out[i].Reverse = append(out[i].Reverse, w.SQL...)
 			}
-			out[i].Loses = loss
+			out[i].Loses, out[i].Needs = loss, back.demand()
 		}
 	}
 	return out

@@ -220,7 +220,7 @@ func (t *tablePlan) convertible(have, want *Column) (lossy int64, ok bool) {
 			"%s changes from %s to %s, which the %s of the table %s can't follow by themselves", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
 		return 0, false
 	}
-	cant, lossy, err := t.misfits(have, want)
+	cant, lossy, err := misfits(t.data, t.have.Name, have, want)
 	if n := t.count(cant, err); n > 0 {
 		t.refuse("FC611", want, "", fmt.Sprintf("change those rows first, or keep %s", describe(have)),
 			"%s changes from %s to %s, but the value in %s of the table %s can't be one", t.name(want), describe(have), describe(want), rows(n), t.have.Name)
@@ -231,8 +231,8 @@ func (t *tablePlan) convertible(have, want *Column) (lossy int64, ok bool) {
 
 // misfits counts the values that can't become one of want, and those that
 // become another: a rounded one, a date without its time.
-func (t *tablePlan) misfits(have, want *Column) (cant, lossy int64, err error) {
-	err = t.data.Values(t.have.Name, have, func(v any) {
+func misfits(data Data, table string, have, want *Column) (cant, lossy int64, err error) {
+	err = data.Values(table, have, func(v any) {
 		same := false
 		if v != nil {
 			v, same = Convert(v, have, want)

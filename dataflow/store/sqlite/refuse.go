@@ -110,7 +110,7 @@ func openFailure(db *dataflow.Database, p place, err error) dataflow.Diagnostic 
 // of a constraint it says no more than that.
 func reason(err error) string {
 	text := err.Error()
-	if sqlite.ErrCode(err) == sqlite.ResultConstraint {
+	if sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint {
 		return "rows have a value, or null, that may not be there then"
 	}
 	if i := strings.LastIndex(text, "SQL logic error: "); i >= 0 {

@@ -39,6 +39,7 @@ func RunMigrations(t *testing.T, e Engine) {
 		{"backfill", testBackfill},
 		{"rollback", testRollback},
 		{"a dry rollback of several", testDryRollback},
+		{"a rollback that rows are in the way of", testRollbackInTheWay},
 		{"killed at every statement", testKilled},
 		{"random schemas", testRandomSchemas},
 		{"drift", testDrift},
