@@ -278,6 +278,21 @@ func (c *sun) set(t *testing.T, to string) {
 	c.shows.Store(&shows)
 }
 
+// next tells whether a schedule is to come at a time.
+func (s *site) next(name, at string) func() bool {
+	m := s.table("_flow_schedules")
+	field := func(name string) int { i, _ := m.Shape().Index(name); return i }
+	return func() (so bool) {
+		err := s.store.Select(context.Background(), &query.Select{Model: m, Where: &query.Cmp{Path: query.Path{Model: m, Field: field("id")}, Op: query.Eq, Value: name}},
+			func(row store.Row) error {
+				next, _ := row.Value(field("next_at")).(time.Time)
+				so = next.UTC().Format("2006-01-02 15:04") == at
+				return nil
+			})
+		return so && err == nil
+	}
+}
+
 // Schedules of two processes over the changes of a place's clock, over one for
 // which nobody was there, and over a clock that is set: a time of the day comes
 // once on each, and each hour that passes has its run.
@@ -303,19 +318,7 @@ func TestSchedulesWhereTheClockChanges(t *testing.T) {
 				t.Fatalf("at %s there are %d and %d runs, want %d and %d", at, d, h, daily, hourly)
 			}
 		}
-		next := func(name, at string) func() bool {
-			m := s.table("_flow_schedules")
-			field := func(name string) int { i, _ := m.Shape().Index(name); return i }
-			return func() (so bool) {
-				err := s.store.Select(context.Background(), &query.Select{Model: m, Where: &query.Cmp{Path: query.Path{Model: m, Field: field("id")}, Op: query.Eq, Value: name}},
-					func(row store.Row) error {
-						next, _ := row.Value(field("next_at")).(time.Time)
-						so = next.UTC().Format("2006-01-02 15:04") == at
-						return nil
-					})
-				return so && err == nil
-			}
-		}
+		next := s.next
 		clock.set(t, "2026-03-28 23:30")
 		calm := func(o *durable.Options) { o.Silence = 300 * time.Millisecond }
 		first := s.start(nil, clock.use, calm)
@@ -347,5 +350,39 @@ func TestSchedulesWhereTheClockChanges(t *testing.T) {
 		s.eventually("the hours count from there", next("hourly", "2027-03-29 00:00"))
 		comes("2027-03-29 00:40", 0, 1)
 		comes("2027-03-29 01:10", 0, 1)
+	})
+}
+
+// A process that was stopped after it looked at the clock, and goes on when another
+// has long seen to its schedules, does not take that for a clock that was set back.
+func TestAStoppedProcessStartsNoScheduleAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("hourly", s.add("one", "hourly")))
+		s.app.Schedules = []*dataflow.Schedule{{Name: "hourly", Cron: "0 * * * *", Workflow: s.app.Workflows[0]}}
+		var clock sun
+		clock.set(t, "2026-03-28 23:30")
+		stopped := s.start(nil, clock.use)
+		other := s.start(nil, clock.use)
+		s.eventually("it is known", s.next("hourly", "2026-03-29 00:00"))
+		runs := func(n int) {
+			t.Helper()
+			s.eventually("the schedule has run", func() bool { return other.runsOf("hourly") >= n })
+			if have := other.runsOf("hourly"); have != n {
+				t.Fatalf("%d runs, want %d", have, n)
+			}
+		}
+		clock.set(t, "2026-03-29 00:10")
+		runs(1)
+		stopped.stop()
+		clock.set(t, "2026-03-29 01:10")
+		runs(2)
+		clock.set(t, "2026-03-29 02:10")
+		runs(3)
+		for _, shown := range []time.Time{time.Date(2026, 3, 29, 1, 10, 0, 0, time.UTC), time.Date(2026, 3, 29, 2, 10, 0, 0, time.UTC)} {
+			if err := stopped.Tick(context.Background(), shown); err != nil {
+				t.Fatal(err)
+			}
+		}
+		runs(3)
 	})
 }

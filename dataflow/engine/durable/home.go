@@ -84,6 +84,15 @@ func (h *home) top() *home {
 // now is the clock, in the precision that the database keeps.
 func (h *home) now() time.Time { return h.top().clock.now().UTC().Truncate(time.Microsecond) }
 
+// nowIn is what the clock shows within a transaction, asked there: this process,
+// or its machine, may have been stopped since it was asked last, or have waited
+// for a lock.
+func (h *home) nowIn(ctx context.Context, tx store.Tx) (time.Time, error) {
+	by, _ := tx.(store.Clock)
+	err := h.top().clock.askBy(ctx, by)
+	return h.now(), err
+}
+
 // write is a transaction whose function waits for nothing but the database.
 func (h *home) write(ctx context.Context, f func(store.Tx) error) error {
 	return h.store.Write(store.Steady(ctx), f)

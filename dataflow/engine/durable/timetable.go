@@ -172,6 +172,9 @@ func (h *home) tickOne(ctx context.Context, s *engine.Timed, now time.Time) (nex
 			looked, _ = row.Value(entryUpdatedAt).(time.Time)
 			return nil
 		})
+		if err == nil {
+			now, err = h.nowIn(ctx, tx) // no earlier than what the row tells of
+		}
 		switch {
 		case err != nil:
 			return err
