@@ -110,6 +110,7 @@ type Edge struct {
 //	Func        a function of the file
 //	*Model, Op  a model, or an operation of one
 //	*Workflow   another workflow
+//	*Field      the type of something
 
 // RefRoot says what a Ref starts from.
 type RefRoot uint8

@@ -19,6 +19,8 @@ type converter struct {
 	src   *source
 	spans dataflow.Spans
 	depth int
+	// declares is the place where the type of something stands; "": nowhere.
+	declares string
 }
 
 // convert returns the expression for v, which e gives (nil where that is not
@@ -31,6 +33,9 @@ func (c *converter) convert(v sl.Value, e syntax.Expr, at dataflow.Span, ptr str
 		return nil
 	}
 	c.spans[ptr] = at
+	if ptr == c.declares && ptr != "" {
+		return c.declared(v, e, at)
+	}
 	e = c.src.literal(e)
 	switch v := v.(type) {
 	case *placeholder:
@@ -80,6 +85,17 @@ func (c *converter) convert(v sl.Value, e syntax.Expr, at dataflow.Span, ptr str
 		return nil
 	}
 	return out
+}
+
+// declared reads the type of what comes with a signal.
+func (c *converter) declared(v sl.Value, e syntax.Expr, at dataflow.Span) any {
+	if v == sl.None {
+		return nil
+	}
+	if t := c.l.typeOf(c.src, arg{val: v, expr: e, at: at, key: at}, true); t != nil {
+		return c.l.makeField("payload", t, at, false)
+	}
+	return dataflow.Ref{Root: dataflow.RootUnknown, Span: at} // which has been reported
 }
 
 // typed reports whether types may stand at a place of a config: where a

@@ -92,6 +92,9 @@ func (b *builder) addNode(l *loader, a *args) sl.Value {
 		n.Op, n.Type = &op, op.NodeType()
 	}
 	c := &converter{l: l, src: a.site.src, spans: n.Spans}
+	if n.Type == "SignalNode" {
+		c.declares = "/config/payload"
+	}
 	if g, ok := a.given["config"]; ok {
 		if obj, ok := c.convert(g.val, g.expr, g.at, "/config").(*dataflow.Object); ok {
 			n.Config = obj

@@ -447,9 +447,7 @@ func (f *frame) waitFor(ctx context.Context, n *nodePlan, last bool) (rests bool
 			step = waitingStep(n.node.ID, w, now)
 		}
 		w := waitingOf(step)
-		if w.Signal != "" {
-			step.Digest = takesSignal + w.Signal
-		}
+		step.Takes(w.Signal)
 		out, err, came := f.arrived(ctx, tx, w, now, func(payload any, ok bool) (any, error) { return waiter.Came(call, w, payload, ok) })
 		if !came && err == nil {
 			rests = true

@@ -142,7 +142,7 @@ func (w *wfPlanner) compileValue(n *nodePlan, f *dataflow.Field, v any, ptr stri
 				Hint = "a reference keeps its type only where it is the whole string"
 		}
 		return e
-	case dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow:
+	case dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow, *dataflow.Field:
 		if f.Type.Kind != dataflow.KindAny {
 			w.errorf("FC305", n.spanOf(ptr), "%s wants %s, not %s", f.Name, typeName(f.Type), thing(v))
 		}
@@ -168,6 +168,8 @@ func thing(v any) string {
 		return "a model"
 	case *dataflow.Workflow:
 		return "a workflow"
+	case *dataflow.Field:
+		return "a type"
 	}
 	return "an operation"
 }
@@ -175,7 +177,7 @@ func thing(v any) string {
 // isConstant reports whether no reference, function or the like is in v.
 func isConstant(v any) bool {
 	switch v := v.(type) {
-	case dataflow.Ref, *dataflow.Template, dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow:
+	case dataflow.Ref, *dataflow.Template, dataflow.Func, *dataflow.Model, dataflow.Op, *dataflow.Op, *dataflow.Workflow, *dataflow.Field:
 		return false
 	case []any:
 		return !slices.ContainsFunc(v, func(item any) bool { return !isConstant(item) })

@@ -52,6 +52,7 @@ func (w *wfPlanner) durability() {
 	for _, n := range w.wp.nodes {
 		w.checkWaiting(n)
 	}
+	w.checkSignals()
 }
 
 // checkLimit refuses bounds of runs that are not kept, and of no input.
@@ -254,32 +255,6 @@ func (p *Plan) home(wp *workflowPlan) *dataflow.Database {
 		return nil
 	}
 	return p.databases[0]
-}
-
-// Signals lists the names of the signals that runs of a workflow may wait for.
-// ok is false where only a run knows.
-func (e *Engine) Signals(workflow string) (names []string, ok bool) {
-	wp, found := e.plan.workflows[workflow]
-	if !found || wp.wf.Handler != nil {
-		return nil, false
-	}
-	for _, n := range wp.nodes {
-		if _, waits := n.typ.(Waiter); !waits {
-			continue
-		}
-		listener, tells := n.typ.(Listener)
-		if !tells {
-			return nil, false
-		}
-		name, known := listener.Listens(n.raw)
-		if !known {
-			return nil, false
-		}
-		if name != "" {
-			names = append(names, name)
-		}
-	}
-	return names, true
 }
 
 // CheckInputs makes a workflow's inputs of what a caller gave, all problems at

@@ -83,6 +83,13 @@ type Step struct {
 // takesSignal begins the digest of a node that waits for a signal; its name follows.
 const takesSignal = "signal "
 
+// Takes says of the step, which is of a node, that it waits for a signal.
+func (s *Step) Takes(signal string) {
+	if signal != "" {
+		s.Digest = takesSignal + signal
+	}
+}
+
 // waitSignal is what a handler's waits for a signal are called.
 const waitSignal = "wait_signal"
 
@@ -149,10 +156,17 @@ type Waiter interface {
 }
 
 // Listener is a Waiter that can tell, of a node as the file has it, which
-// signal it waits for: "" for none. ok is false if only the run knows.
+// signal it waits for: one without a name for none. ok is false if only the run
+// knows.
 type Listener interface {
 	Waiter
-	Listens(config *dataflow.Object) (signal string, ok bool)
+	Listens(config *dataflow.Object) (s Signal, ok bool)
+}
+
+// Signal is a signal that a run may wait for.
+type Signal struct {
+	Name    string
+	Payload *dataflow.Field // what has to come with it; nil: anything
 }
 
 // Waiting is what a node of a Waiter waits for.

@@ -6,11 +6,12 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // describeWorkflow says what a workflow does, takes and gives.
-func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, readOnly, durable bool) string {
+func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, signals []engine.Signal, readOnly, durable bool) string {
 	var b strings.Builder
 	doc := wf.Doc
 	if doc == "" {
@@ -26,10 +27,30 @@ func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, readOnly, durab
 		b.WriteString(" All of it happens, or nothing.")
 	}
 	fields(&b, wf.Input)
+	for _, s := range signals {
+		b.WriteString("\nWaits for the signal " + s.Name + payloadWords(s.Payload) + ".")
+	}
 	if names := outNames(out); names != "" {
 		b.WriteString("\nReturns {" + names + "}.")
 	}
 	return b.String()
+}
+
+// payloadWords says what has to come with a signal; nil: anything may.
+func payloadWords(f *dataflow.Field) string {
+	switch {
+	case f == nil:
+		return ""
+	case f.Type.Kind != dataflow.KindObject || f.Type.Fields == nil:
+		return ", with " + summary([]*dataflow.Field{f})
+	}
+	parts := make([]string, len(f.Type.Fields))
+	for i, part := range f.Type.Fields {
+		if parts[i] = summary([]*dataflow.Field{part}); !part.Required() {
+			parts[i] += ", optional"
+		}
+	}
+	return ", with payload {" + strings.Join(parts, "; ") + "}"
 }
 
 func outNames(t *dataflow.Type) string {

@@ -115,7 +115,7 @@ func runTable() []own {
 				return answer{value: o, runID: text(args, "run_id")}, err
 			}},
 		{name: "signal_run", title: "Signal a run", reach: reach{destructive: true, openWorld: true},
-			doc: "Sends a run a signal that it waits for, as an approval; waits_for of the run says which. A run that failed for what it was sent " +
+			doc: "Sends a run a signal that it waits for, as an approval; waits_for of the run says which, and the workflow's tool what has to come with it. A run that failed for what it was sent " +
 				"is sent it again, and then tried again.",
 			params: func(a audience) []*dataflow.Field {
 				name := param("name", dataflow.String, "of the signal")

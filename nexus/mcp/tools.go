@@ -158,8 +158,9 @@ func (s *Server) workflowTool(wf *dataflow.Workflow, ops func() map[string]dataf
 	})
 	t.define = func() definition {
 		out := s.engine.OutputType(wf.Name)
+		signals, _ := s.engine.Plan().Signals(wf.Name)
 		d := definition{
-			description: describeWorkflow(wf, out, readOnly, s.engine.Plan().Durable(wf.Name)),
+			description: describeWorkflow(wf, out, signals, readOnly, s.engine.Plan().Durable(wf.Name)),
 			input:       schema.Input(append(wf.Input[:len(wf.Input):len(wf.Input)], extra()...)),
 			reach:       reaches(),
 		}

@@ -2,6 +2,7 @@ package openapi
 
 import (
 	"net/http"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
@@ -56,20 +57,78 @@ func (d *document) runs() {
 			fails:   []int{400, 404, 409, 413, 415, 422},
 		}
 		if change.action == "signal" {
-			o.body = required(dataflow.ObjectOf("content", withExample(jsonContent(signalSchema()),
-				dataflow.ObjectOf("name", "approval", "payload", dataflow.ObjectOf("approved", true)))))
+			content := jsonContent(d.signalSchema())
+			if sample := d.signalExample(); sample != nil {
+				withExample(content, sample)
+			}
+			o.body = required(dataflow.ObjectOf("content", content))
 		}
 		d.operation("/runs/{id}/"+change.action, http.MethodPost, o)
 	}
 }
 
-func signalSchema() *dataflow.Object {
+// signalSchema is what a run is sent. What has to come with a signal hangs on its
+// name, and on the workflow: where several have one of that name it is that of any.
+func (d *document) signalSchema() *dataflow.Object {
 	s := properties(dataflow.ObjectOf(
 		"name", dataflow.ObjectOf("type", "string", "minLength", int64(1), "maxLength", int64(100)),
 		"payload", described(dataflow.NewObject(), "what the run gets; null if left out"),
 	), "payload")
 	s.Set("additionalProperties", false)
+	var names []string
+	payloads := map[string][]any{}
+	always := map[string]bool{} // something has to come with it
+	for _, wf := range d.app.Workflows {
+		signals, _ := d.plan.Signals(wf.Name)
+		for _, one := range signals {
+			if !slices.Contains(names, one.Name) {
+				names = append(names, one.Name)
+				always[one.Name] = true
+			}
+			always[one.Name] = always[one.Name] && one.Payload != nil && !one.Payload.Optional
+			payload := dataflow.NewObject()
+			if one.Payload != nil {
+				payload = d.input().Field(one.Payload)
+			}
+			payload.Set("title", "of "+wf.Name)
+			payloads[one.Name] = append(payloads[one.Name], payload)
+		}
+	}
+	var rules []any
+	for _, name := range names {
+		if typed := payloads[name]; slices.ContainsFunc(typed, func(p any) bool { return p.(*dataflow.Object).Len() > 1 }) {
+			then := dataflow.ObjectOf("properties", dataflow.ObjectOf("payload", dataflow.ObjectOf("anyOf", typed)))
+			if always[name] {
+				then.Set("required", []any{"payload"})
+			}
+			rules = append(rules, dataflow.ObjectOf("if", dataflow.ObjectOf("properties", dataflow.ObjectOf("name", dataflow.ObjectOf("const", name))), "then", then))
+		}
+	}
+	if len(rules) > 0 {
+		s.Set("allOf", rules)
+	}
 	return s
+}
+
+// signalExample is a signal that fits the schema, or nil where none can be guessed.
+func (d *document) signalExample() *dataflow.Object {
+	declared := false
+	for _, wf := range d.app.Workflows {
+		signals, _ := d.plan.Signals(wf.Name)
+		for _, s := range signals {
+			if s.Payload == nil {
+				continue
+			}
+			declared = true
+			if v, ok := guessed(wf.Name, s.Payload); ok {
+				return dataflow.ObjectOf("name", s.Name, "payload", v)
+			}
+		}
+	}
+	if declared {
+		return nil
+	}
+	return dataflow.ObjectOf("name", "approval", "payload", dataflow.ObjectOf("approved", true))
 }
 
 // runSchemas are the schemas of durable runs, as package durable shows them.

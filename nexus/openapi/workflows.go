@@ -35,11 +35,13 @@ func workflowSchemas() *dataflow.Object {
 	detail.Set("input", described(typed("object"), "the JSON Schema of what it takes"))
 	detail.Set("output", described(typed("object"), "the JSON Schema of what it gives"))
 	detail.Set("nodes", arrayOf(properties(dataflow.ObjectOf("id", typed("string"), "type", typed("string")))))
+	detail.Set("signals", described(arrayOf(properties(dataflow.ObjectOf("name", typed("string"),
+		"payload", described(typed("object"), "the JSON Schema of what has to come with it; left out if anything may")), "payload")), "the signals that its runs may wait for"))
 	return dataflow.ObjectOf(
 		"WorkflowList", properties(dataflow.ObjectOf(
 			"workflows", arrayOf(properties(summary(), "description", "durable")),
 			"count", integer())),
-		"WorkflowDetail", properties(detail, "description", "durable"))
+		"WorkflowDetail", properties(detail, "description", "durable", "signals"))
 }
 
 func (d *document) workflow(wf *dataflow.Workflow, tag string) {

@@ -56,7 +56,23 @@ func (h *Handler) describeWorkflow(x *front.Exchange) error {
 		nodes[i] = dataflow.ObjectOf("id", n.ID, "type", n.Type)
 	}
 	o.Set("nodes", nodes)
+	if signals, _ := h.engine.Plan().Signals(wf.Name); len(signals) > 0 {
+		o.Set("signals", shownSignals(signals))
+	}
 	return sendCached(x, o)
+}
+
+// shownSignals tells of signals that a workflow may wait for.
+func shownSignals(signals []engine.Signal) []any {
+	list := make([]any, len(signals))
+	for i, s := range signals {
+		o := dataflow.ObjectOf("name", s.Name)
+		if s.Payload != nil {
+			o.Set("payload", schema.Builder{}.Field(s.Payload))
+		}
+		list[i] = o
+	}
+	return list
 }
 
 func (h *Handler) workflow(x *front.Exchange, name string) (*dataflow.Workflow, error) {

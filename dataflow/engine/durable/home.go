@@ -355,10 +355,10 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	return err
 }
 
-// lastTaken is the wait for a signal, of a run's steps, after which it has done
-// nothing, and the steps that were skipped after it. nil: there is none, or what the
-// run did was undone. What began before the wait does not hang on it, whenever it
-// ended.
+// lastTaken is the wait for a signal, of a run's steps, at which it failed or after
+// which it has done nothing, and the steps that were skipped after it. nil: there is
+// none, or what the run did was undone. What began before the wait does not hang on
+// it, whenever it ended.
 func lastTaken(steps []*engine.Step) (wait *engine.Step, skipped []*engine.Step) {
 	for _, s := range steps {
 		switch s.State {
@@ -366,6 +366,10 @@ func lastTaken(steps []*engine.Step) (wait *engine.Step, skipped []*engine.Step)
 			return nil, nil
 		case engine.StepDone:
 			wait, skipped = s, nil
+		case engine.StepFailed:
+			if s.Signal() != "" {
+				wait, skipped = s, nil
+			}
 		case engine.StepSkipped:
 			skipped = append(skipped, s)
 		}
@@ -378,8 +382,8 @@ func lastTaken(steps []*engine.Step) (wait *engine.Step, skipped []*engine.Step)
 
 // sendAgain says since when a signal counts that is sent to a run that has ended:
 // one that failed takes it when it is tried again, if it has done nothing since it
-// took one of that name. It takes the place of that one, and so goes before those
-// that have come meanwhile.
+// took one of that name, or failed as it waited for one. It takes the place of that
+// one, and so goes before those that have come meanwhile.
 func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string) (since time.Time, err error) {
 	list, err := h.selectRuns(ctx, tx, &query.Select{Where: equal(h.tables.runs, runID, id), Limit: 1, Lock: true})
 	if err != nil {

@@ -391,7 +391,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if name == "" || len(name) > maxSignal || !storable(name) {
 		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes, of UTF-8 and without the character NUL"})
 	}
-	if err := rs.listens(r, name); err != nil {
+	if err := h.listens(ctx, r, name, payload); err != nil {
 		return nil, err
 	}
 	text, err := encode(payload)
@@ -421,15 +421,24 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	return rs.Get(ctx, c, id)
 }
 
-// listens refuses a signal that a run will never wait for, as far as its
-// workflow tells: a handler, and the workflow of another version of the app,
-// may wait for any.
-func (rs *Runs) listens(r *Run, name string) error {
-	if r.Version != rs.opts.Source.Hash() || r.Status.Ended() {
-		return nil
+// listens refuses a signal that a run will never wait for, and one with what
+// the run makes nothing of, as far as its workflow tells, as it was when the run
+// began: a handler may wait for any, and so may the workflow of a version of the
+// app that can't be made here.
+func (h *home) listens(ctx context.Context, r *Run, name string, payload any) error {
+	of, err := h.of(ctx, r.Version)
+	if err != nil || of == nil || of.runs.opts.Source.Hash() != r.Version {
+		return err
 	}
-	names, known := rs.engine.Signals(r.Workflow)
-	if !known || slices.Contains(names, name) {
+	signals, known := of.runs.engine.Plan().Signals(r.Workflow)
+	names := make([]string, len(signals))
+	for i, s := range signals {
+		if names[i] = s.Name; s.Name == name {
+			_, err := s.Take(payload, "/payload")
+			return err
+		}
+	}
+	if !known || r.Status.Ended() {
 		return nil
 	}
 	hint := dataflow.DidYouMean(name, names)

@@ -293,7 +293,9 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 		next.Error, next.Updated = e, h.now()
 		var steps []*engine.Step
 		if e.Node != "" && e.Workflow == r.Workflow {
-			steps = []*engine.Step{{Key: e.Node, State: engine.StepFailed, Error: e, Attempts: 1, Started: next.Updated, Ended: next.Updated}}
+			failed := &engine.Step{Key: e.Node, State: engine.StepFailed, Error: e, Attempts: 1, Started: next.Updated, Ended: next.Updated}
+			failed.Takes(h.runs.engine.Plan().SignalAt(r.Workflow, e.Node))
+			steps = []*engine.Step{failed}
 		}
 		if err := j.write(ctx, &next, append(steps, j.pledged...)); err != nil {
 			return err

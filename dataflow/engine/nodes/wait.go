@@ -3,9 +3,11 @@ package nodes
 import (
 	"context"
 	"errors"
+	"slices"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/engine"
 )
 
@@ -59,7 +61,7 @@ func (t *wait) Run(context.Context, *engine.Call) (any, error) {
 }
 
 // Listens implements engine.Listener.
-func (t *wait) Listens(*dataflow.Object) (string, bool) { return "", true }
+func (t *wait) Listens(*dataflow.Object) (engine.Signal, bool) { return engine.Signal{}, true }
 
 // Wait implements engine.Waiter.
 func (t *wait) Wait(call *engine.Call) (*engine.Waiting, error) {
@@ -101,15 +103,31 @@ func newSignal() *signal {
 			"A workflow that waits is durable: the run rests in the database, not in a process.",
 		Params: []*dataflow.Field{
 			{Name: "name", Type: dataflow.String, MinLength: ptr(1), MaxLength: ptr(100), Doc: "the signal's name"},
+			{Name: "payload", Type: dataflow.Any, Optional: true, Doc: "the type of what has to come with it, as that of an input of a workflow: `{\"approved\": bool, \"note\": field(str, optional = True)}`; " +
+				"a signal with anything else is refused (422) when it is sent. Without it, anything may come"},
 			{Name: "timeout", Type: dataflow.Any, Optional: true, Doc: "how long, written out: `\"2d\"`, or milliseconds; without it for ever"},
 			{Name: "default", Type: dataflow.Any, Optional: true, Doc: "the payload if no signal comes in time"},
 		},
-		Effect: dataflow.EffectPure,
-		Output: dataflow.ObjectType(
-			&dataflow.Field{Name: "received", Type: dataflow.Bool, Doc: "false: the time was over"},
-			&dataflow.Field{Name: "payload", Type: dataflow.Any, Doc: "what was sent with it; null if nothing was"},
-		),
+		Effect:   dataflow.EffectPure,
+		Output:   signalType(nil),
+		OutputOf: func(config *dataflow.Object) *dataflow.Type { return signalType(payloadOf(config)) },
 	}}
+}
+
+// signalType is the type of what a SignalNode gives.
+func signalType(payload *dataflow.Field) *dataflow.Type {
+	f := &dataflow.Field{Name: "payload", Type: dataflow.Any, Doc: "what was sent with it; null if nothing was"}
+	if payload != nil {
+		f.Type, f.Optional = payload.Type, true // a default may be null
+	}
+	return dataflow.ObjectType(&dataflow.Field{Name: "received", Type: dataflow.Bool, Doc: "false: the time was over"}, f)
+}
+
+// payloadOf is what the file says has to come with a signal; nil: anything may.
+func payloadOf(config *dataflow.Object) *dataflow.Field {
+	v, _ := config.Get("payload")
+	f, _ := v.(*dataflow.Field)
+	return f
 }
 
 // Spec implements engine.NodeType.
@@ -123,10 +141,46 @@ func (t *signal) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Diagnost
 			return []dataflow.Diagnostic{problem("FC347", node, "/timeout", "timeout is a duration of more than 0", `write {"timeout": "2d"}, or leave it out to wait for ever`)}
 		}
 	}
+	if v, given := node.Config.Get("payload"); given && payloadOf(node.Config) == nil && v != nil {
+		return []dataflow.Diagnostic{problem("FC347", node, "/payload", "payload is a type, written out", `as that of an input: "payload": {"approved": bool}`)}
+	}
+	if v, _ := node.Config.Get("name"); dynamic(v) && payloadOf(node.Config) != nil {
+		return []dataflow.Diagnostic{problem("FC347", node, "/name", "a signal whose payload is declared has a name that is known when the file is loaded",
+			"write the name out: a signal is sent to one run, so that it need not tell runs apart")}
+	}
 	if !hasTimeout && node.Config.Has("default") {
 		return []dataflow.Diagnostic{problem("FC347", node, "/default", "the default is never used: the node waits for ever", `say for how long: {"timeout": "2d", "default": …}`)}
 	}
-	return nil
+	return checkDefault(node)
+}
+
+// checkDefault checks the default of a SignalNode against what comes with its
+// signal. null says that nothing came, whatever would have.
+func checkDefault(node *dataflow.Node) (ds []dataflow.Diagnostic) {
+	payload := payloadOf(node.Config)
+	v, _ := node.Config.Get("default")
+	if payload == nil || v == nil || !allFixed(v) {
+		return nil
+	}
+	_, problems := codec.Coerce(payload, v, "/default")
+	for _, p := range problems {
+		if p.Hint == "" {
+			p.Hint = `"default": None says that nothing came`
+		}
+		ds = append(ds, problem("FC347", node, p.Pointer, "the default is no payload of the signal: "+p.Detail, p.Hint))
+	}
+	return ds
+}
+
+// allFixed reports whether all of a value is known before the run.
+func allFixed(v any) bool {
+	switch v := v.(type) {
+	case []any:
+		return !slices.ContainsFunc(v, func(item any) bool { return !allFixed(item) })
+	case *dataflow.Object:
+		return allFixed(v.Vals())
+	}
+	return fixed(v)
 }
 
 // Run implements engine.NodeType.
@@ -135,10 +189,10 @@ func (t *signal) Run(context.Context, *engine.Call) (any, error) {
 }
 
 // Listens implements engine.Listener.
-func (t *signal) Listens(config *dataflow.Object) (string, bool) {
+func (t *signal) Listens(config *dataflow.Object) (engine.Signal, bool) {
 	name, _ := config.Get("name")
 	text, ok := name.(string)
-	return text, ok
+	return engine.Signal{Name: text, Payload: payloadOf(config)}, ok
 }
 
 // Wait implements engine.Waiter.
@@ -157,12 +211,19 @@ func (t *signal) Wait(call *engine.Call) (*engine.Waiting, error) {
 
 // Came implements engine.Waiter.
 func (t *signal) Came(call *engine.Call, w *engine.Waiting, payload any, ok bool) (any, error) {
+	at := "/payload"
 	if !ok {
 		other, has := call.Config.Get("default")
 		if !has {
 			return nil, engine.SignalTimeout(w.Signal)
 		}
-		payload = other
+		payload, at = other, "/default"
+	}
+	if ok || payload != nil {
+		var err error
+		if payload, err = (engine.Signal{Payload: payloadOf(call.Config)}).Take(payload, at); err != nil {
+			return nil, err
+		}
 	}
 	return dataflow.ObjectOf("received", ok, "payload", payload), nil
 }

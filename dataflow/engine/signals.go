@@ -1,0 +1,122 @@
+package engine
+
+import (
+	"reflect"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+)
+
+// Signals lists the signals that runs of a workflow may wait for, each once. ok
+// is false where there may be others, which only a run knows.
+func (p *Plan) Signals(workflow string) (list []Signal, ok bool) {
+	wp, found := p.workflows[workflow]
+	if !found || wp.wf.Handler != nil {
+		return nil, false
+	}
+	ok = true
+	for _, n := range wp.nodes {
+		s, known := n.listens()
+		if ok = ok && known; !known || s.Name == "" {
+			continue
+		}
+		if first := signalNamed(list, s.Name); first == nil {
+			list = append(list, s)
+		} else if first.Payload == nil {
+			first.Payload = s.Payload
+		}
+	}
+	return list, ok
+}
+
+func signalNamed(list []Signal, name string) *Signal {
+	for i := range list {
+		if list[i].Name == name {
+			return &list[i]
+		}
+	}
+	return nil
+}
+
+// listens is the signal that the node waits for; one without a name: none. known
+// is false if only the run knows.
+func (n *nodePlan) listens() (s Signal, known bool) {
+	if _, waits := n.typ.(Waiter); !waits {
+		return Signal{}, true
+	}
+	listener, tells := n.typ.(Listener)
+	if !tells {
+		return Signal{}, false
+	}
+	return listener.Listens(n.raw)
+}
+
+// SignalAt is the name of the signal that a node waits for; "" if for none, or
+// only a run knows.
+func (p *Plan) SignalAt(workflow, node string) string {
+	if wp, ok := p.workflows[workflow]; ok {
+		for _, n := range wp.nodes {
+			if s, known := n.listens(); known && n.node.ID == node {
+				return s.Name
+			}
+		}
+	}
+	return ""
+}
+
+// Take makes of what came with the signal what the run gets, all problems at
+// once. at is the pointer to it.
+func (s Signal) Take(payload any, at string) (any, error) {
+	if s.Payload == nil {
+		return payload, nil
+	}
+	out, problems := codec.Coerce(s.Payload, payload, at)
+	if len(problems) > 0 {
+		return nil, dataflow.Invalid(problems...)
+	}
+	return out, nil
+}
+
+// checkSignals refuses a signal of which a workflow says two things: nobody could
+// tell which of its waits one is for that is sent before the run gets there.
+func (w *wfPlanner) checkSignals() {
+	first := map[string]*nodePlan{}
+	for _, n := range w.wp.nodes {
+		s, known := n.listens()
+		if !known || s.Name == "" || s.Payload == nil {
+			continue
+		}
+		before := first[s.Name]
+		if before == nil {
+			first[s.Name] = n
+			continue
+		}
+		if other, _ := before.listens(); !reflect.DeepEqual(bare(other.Payload), bare(s.Payload)) {
+			d := w.errorf("FC347", partSpan(n.node, "/config/payload"), "%s and %s wait for the signal %s with different payloads", before.node.ID, n.node.ID, s.Name)
+			d.Hint = "give one of them another name, or declare one payload for both"
+			d.Related = []dataflow.Related{{Message: "the other one", Span: partSpan(before.node, "/config/payload")}}
+		}
+	}
+}
+
+// bare is a field without the places where it is written.
+func bare(f *dataflow.Field) dataflow.Field {
+	out := *f
+	out.Span, out.Spans, out.Type = dataflow.Span{}, nil, bareType(f.Type)
+	return out
+}
+
+func bareType(t *dataflow.Type) *dataflow.Type {
+	out := *t
+	if t.Elem != nil {
+		out.Elem = bareType(t.Elem)
+	}
+	if t.Fields != nil {
+		out.Fields = make([]*dataflow.Field, len(t.Fields))
+		for i, f := range t.Fields {
+			part := bare(f)
+			out.Fields[i] = &part
+		}
+	}
+	return &out
+}
