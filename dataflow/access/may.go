@@ -55,7 +55,7 @@ func May(c Caller, m *dataflow.Model, op dataflow.OpKind) error {
 	}
 	for _, to := range needs[op] {
 		if !lets(c, to.rule(m.Access)) {
-			return denied(c, op.String()+" rows of "+m.Name, m.Name, "")
+			return denied(c, op.String()+" rows of "+m.Name, m.Name, "", AnybodyMay(m, op))
 		}
 	}
 	return nil
@@ -79,7 +79,7 @@ func MayStart(c Caller, w *dataflow.Workflow) error {
 	if lets(c, w.Access) {
 		return nil
 	}
-	return denied(c, "run "+w.Name, "", w.Name)
+	return denied(c, "run "+w.Name, "", w.Name, letsAny(w.Access))
 }
 
 // lets reports whether one of a rule's grants is for a caller.
@@ -87,10 +87,14 @@ func lets(c Caller, r *dataflow.Rule) bool {
 	return r != nil && slices.ContainsFunc(r.Grants, func(g dataflow.Grant) bool { return g.Lets(c.User != nil, c.Roles) })
 }
 
-// denied is the answer to a caller who may not do something.
-func denied(c Caller, what, model, workflow string) error {
+// denied is the answer to a caller who may not do something. That nobody may is
+// told to who has signed in: the documents of the app leave it out.
+func denied(c Caller, what, model, workflow string, anybody bool) error {
 	e := &dataflow.Error{Code: "forbidden", Status: dataflow.StatusForbidden, Model: model, Workflow: workflow,
 		Message: "you may not " + what, Hint: "ask whoever runs the app for a role that may"}
+	if !anybody {
+		e.Hint = "the rules of the app let nobody do so, whatever their role"
+	}
 	if c.User == nil {
 		e.Code, e.Status = "unauthenticated", dataflow.StatusUnauthorized
 		e.Message, e.Hint = "nobody may "+what+" who has not said who they are", "send an API key or a token"

@@ -69,6 +69,30 @@ func TestMayAskForWhatTheRulesLet(t *testing.T) {
 	}
 }
 
+// A role is no use to who may not where nobody may. That is not told to who has
+// not signed in: they may learn of what there is no more than the documents say.
+func TestWhereNobodyMayNoRoleIsAskedFor(t *testing.T) {
+	m := note(func(m *dataflow.Model) {
+		m.Access = &dataflow.Access{Read: rule(signedIn), Create: rule(role("editor")), Update: rule()}
+	})
+	const ask, nobody = "ask whoever runs the app for a role that may", "the rules of the app let nobody do so, whatever their role"
+	for op, want := range map[dataflow.OpKind]string{
+		dataflow.OpCreate: ask, dataflow.OpBulkCreate: ask,
+		dataflow.OpUpdate: nobody, dataflow.OpUpsert: nobody, dataflow.OpBulkUpsert: nobody, dataflow.OpDelete: nobody,
+	} {
+		if got := dataflow.AsError(access.May(user("p"), m, op)).Hint; got != want {
+			t.Errorf("%s: %q", op, got)
+		}
+		if got := dataflow.AsError(access.May(stranger, m, op)).Hint; got != "send an API key or a token" {
+			t.Errorf("%s, to a stranger: %q", op, got)
+		}
+	}
+	w := &dataflow.Workflow{Name: "tidy", Access: rule()}
+	if got := dataflow.AsError(access.MayStart(user("p"), w)).Hint; got != nobody {
+		t.Errorf("a workflow: %q", got)
+	}
+}
+
 func TestWhoAsksIsSignedInWhereNothingElseIsSaid(t *testing.T) {
 	m, w := note(), &dataflow.Workflow{Name: "tidy"}
 	open := &dataflow.Workflow{Name: "hello", Access: rule(anyone)}
