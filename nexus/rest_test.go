@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"regexp"
 	"slices"
 	"strings"
 	"testing"
@@ -146,6 +147,11 @@ func TestREST(t *testing.T) {
 			var updated strings.Builder
 			for _, e := range readExchanges(t, file) {
 				got := strings.TrimRight(s.ask(e.request), "\n") // an event ends with an empty line
+				for _, m := range codes.FindAllStringSubmatch(got, -1) {
+					if !slices.ContainsFunc(dataflow.ErrorCodes(), func(c dataflow.ErrorCodeInfo) bool { return c.Code == m[1] }) {
+						t.Errorf("%s: %s has no row in ErrorCodes", e.name, m[1])
+					}
+				}
 				fmt.Fprintf(&updated, "== %s\n%s\n--\n%s\n\n", e.name, e.request, got)
 				if diff := cmp.Diff(e.want, got); diff != "" && !*update {
 					t.Errorf("%s:\n%s\n(-want +got)\n%s", e.name, e.request, diff)
@@ -159,6 +165,9 @@ func TestREST(t *testing.T) {
 		})
 	}
 }
+
+// codes finds the codes of problems.
+var codes = regexp.MustCompile(`"code":"(\w+)"[,}]`)
 
 var update = flag.Bool("update", false, "write the answers of testdata/rest")
 
@@ -192,6 +201,26 @@ func (s *server) run(exchanges []exchange) {
 	for _, e := range exchanges {
 		if diff := cmp.Diff(e.want, s.ask(e.request)); diff != "" {
 			s.t.Errorf("%s:\n%s\n(-want +got)\n%s", e.name, e.request, diff)
+		}
+	}
+}
+
+// A field may have the name that a parameter of lists has elsewhere. What is
+// wrong with its value is then not that it is no parameter.
+func TestAFieldOfAParametersNameElsewhereIsAField(t *testing.T) {
+	s := newServer(t, func(app *dataflow.App) {
+		m := apptest.Model(app.Databases[0], "Shirt", "shirts", nil,
+			apptest.Field("size", &dataflow.Type{Kind: dataflow.KindEnum, Values: []string{"small", "large"}}), apptest.Field("top", dataflow.Int))
+		app.Exposures = append(app.Exposures, apptest.Expose(m))
+	})
+	got := s.ask("GET /api/shirts?size=lrge&top=gt.3&first=4")
+	for _, want := range []string{
+		`"pointer":"/size","detail":"\"lrge\" is not one of \"small\", \"large\"","hint":"did you mean \"large\"?"`,
+		`"pointer":"/top","detail":"must be a whole number, not \"gt.3\"","hint":"write top[$gt]=3"`,
+		`"pointer":"/first","detail":"there is no parameter or field \"first\"","hint":"limit=… is the length of a page"`,
+	} {
+		if !strings.Contains(got, want) {
+			t.Errorf("got\n%s\nwithout\n%s", got, want)
 		}
 	}
 }

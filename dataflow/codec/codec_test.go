@@ -125,6 +125,17 @@ func TestDecodeFindsEveryProblemAtOnce(t *testing.T) {
 	}
 }
 
+func TestANumberTooLargeToKeepIsStillANumber(t *testing.T) {
+	_, problems := decoder(orderFields()...).Decode([]byte(`{"note": 1e400, "status": -1e400, "rush": 1e400}`))
+	want := `/note wrong_type: must be a string, not a number
+/status wrong_type: must be one of "new", "paid", "shipped", not a number
+/rush wrong_type: must be true or false, not a number
+`
+	if got := lines(problems); got != want {
+		t.Errorf("got\n%s\nwant\n%s", got, want)
+	}
+}
+
 func TestDecodeStopsCountingProblems(t *testing.T) {
 	body := "{" + strings.Repeat(`"x":1,`, 5000) + `"x":1}`
 	_, problems := decoder(orderFields()...).Decode([]byte(body))

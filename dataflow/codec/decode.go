@@ -59,13 +59,17 @@ func (p *parser) duplicate(name string) {
 // mismatch reads past a value that should have been of type t and records
 // what it is instead.
 func (p *parser) mismatch(t *dataflow.Type) (any, bool) {
-	found := p.found
+	found, null := p.found, p.peek() == 'n'
 	v, ok := p.any()
 	if !ok {
 		return nil, false
 	}
 	p.forget(found) // what is wrong inside does not matter any more
-	p.add("wrong_type", "must be "+expected(t)+", not "+kindOf(v), "")
+	kind := kindOf(v)
+	if v == nil && !null {
+		kind = "a number" // too large to be kept
+	}
+	p.add("wrong_type", "must be "+expected(t)+", not "+kind, "")
 	return nil, true
 }
 

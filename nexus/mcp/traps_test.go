@@ -885,6 +885,10 @@ func TestMistakesAreAnsweredWithTheNextStep(t *testing.T) {
 		in.want("tools/call", `{"name":"withdraw","arguments":{"owner":"nobody"}}`, c.hint)
 	}
 	w.want("tools/call", `{"name":"nothing"}`, `there is no tool \"nothing\"; tools/list names those there are`)
+	for cursor, want := range map[string]string{`"x"`: "x", `0`: "0", `["0"]`: `[\"0\"]`} {
+		w.want("tools/list", `{"cursor":`+cursor+`}`, `the cursor \"`+want+`\" is not one that the server gave; begin again without it`)
+	}
+	w.want("tools/list", `{"cursor":null}`, `"name":"find_records"`)
 }
 
 // A completion names what there is, and counts only what it has counted.

@@ -2,6 +2,7 @@ package mcp
 
 import (
 	"bytes"
+	"cmp"
 	"fmt"
 	"net/http"
 	"slices"
@@ -222,10 +223,15 @@ const pageOfTools = 500
 // page is the part of a list of n that a request asks for, and the cursor of
 // the next.
 func (q *request) page(n, size int) (from, to int, next string, f *fault) {
-	if cursor := text(q.msg.params, "cursor"); cursor != "" {
+	var cursor any
+	if q.msg.params != nil {
+		cursor, _ = q.msg.params.Get("cursor")
+	}
+	if cursor != nil && cursor != "" {
+		given, _ := cursor.(string) // no number is one, though it looks like it
 		var err error
-		if from, err = strconv.Atoi(cursor); err != nil || from < 0 || from > n {
-			return 0, 0, "", faultf(codeInvalidParams, "the cursor %s is not one that the server gave; begin again without it", quoted(cursor))
+		if from, err = strconv.Atoi(given); err != nil || from < 0 || from > n {
+			return 0, 0, "", faultf(codeInvalidParams, "the cursor %s is not one that the server gave; begin again without it", quoted(cmp.Or(given, string(codec.AppendValue(nil, cursor)))))
 		}
 	}
 	if to = min(from+size, n); to < n {

@@ -7,10 +7,8 @@ import (
 	"github.com/flowctl/flowctl/dataflow/query"
 )
 
-// habit tells how a comparison is written that came as other servers have it:
-// total=gt.9, total.gt=9, total__gt=9, total>9, filter[total][_gt]=9. It is ""
-// for what is none. Parameters of a list that have other names elsewhere are
-// told of too: select, order, page.
+// habit tells what to write for a parameter that is none here, and is elsewhere:
+// select, order, page, or a comparison as others have it. It is "" for others.
 func (p *params) habit(name, value string) string {
 	switch strings.ToLower(strings.TrimLeft(name, "$_")) {
 	case "select", "field", "columns", "attributes":
@@ -30,6 +28,13 @@ func (p *params) habit(name, value string) string {
 	case "where":
 		return "filter={…} takes conditions as JSON"
 	}
+	return p.comparison(name, value)
+}
+
+// comparison tells how one is written that came as other servers have it:
+// total=gt.9, total.gt=9, total__gt=9, total>9, filter[total][_gt]=9. It is ""
+// for what is none.
+func (p *params) comparison(name, value string) string {
 	for _, form := range comparisons(name, value) {
 		path, op, operand := form[0], "$"+strings.TrimLeft(form[1], "$_"), form[2]
 		f := p.fieldAt(path)

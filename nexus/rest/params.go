@@ -256,7 +256,7 @@ func (p *params) filterParam(name, value string) {
 	}
 	v, problems := operand(f.Type, op, value)
 	if len(problems) > 0 {
-		if hint := p.habit(name, value); hint != "" {
+		if hint := p.comparison(name, value); hint != "" {
 			problems[0].Hint = hint
 		}
 		p.below(name, problems)

@@ -69,7 +69,7 @@ func (h *Handler) listRuns(x *front.Exchange) error {
 		case "status":
 			f.Status = durable.Status(value)
 			if !slices.Contains(durable.Statuses(), value) {
-				p.add(name, "unknown_value", fmt.Sprintf("there is no status %q", value), orOneOf(value, durable.Statuses()))
+				p.add(name, "not_in_enum", fmt.Sprintf("there is no status %q", value), orOneOf(value, durable.Statuses()))
 			}
 		case "limit":
 			f.Limit = p.number(name, value, 1, 100)
