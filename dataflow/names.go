@@ -1,6 +1,7 @@
 package dataflow
 
 import (
+	"strconv"
 	"strings"
 	"unicode"
 )
@@ -51,6 +52,14 @@ func plural(noun string) string {
 		return strings.TrimSuffix(noun, "y") + "ies"
 	}
 	return noun + "s"
+}
+
+// Counted says how many there are of what a noun names: "1 row", "2 rows".
+func Counted(n int64, noun string) string {
+	if n != 1 {
+		noun = plural(noun)
+	}
+	return strconv.FormatInt(n, 10) + " " + noun
 }
 
 func hasAnySuffix(s string, suffixes ...string) bool {

@@ -4,7 +4,6 @@ import (
 	"context"
 	"errors"
 	"slices"
-	"strconv"
 	"strings"
 	"sync"
 	"time"
@@ -411,7 +410,7 @@ func (s *Server) write(ctx context.Context, st store.Store, o options, do func(t
 			return err
 		case o.most >= 0 && n > o.most:
 			return &dataflow.Error{Code: "max_affected", Status: dataflow.StatusRejected,
-				Message: strconv.FormatInt(n, 10) + " rows would have been written, more than max_affected allows",
+				Message: dataflow.Counted(n, "row") + " would have been written, more than max_affected allows",
 				Hint:    "narrow the filter, or raise max_affected; nothing was changed"}
 		case o.dryRun:
 			return errDryRun

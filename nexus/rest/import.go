@@ -439,14 +439,14 @@ func (in *importer) refusal() error {
 		}
 	}
 	e.Model = in.m.decl.Name
-	e.Message = "a line of the file can't be imported, so nothing was"
+	e.Message, e.Hint = "a line of the file can't be imported, so nothing was", "mend it, or import the others: on_error=skip"
 	if in.skipped > 1 {
 		e.Message = strconv.FormatInt(in.skipped, 10) + " lines of the file can't be imported, so nothing was"
+		e.Hint = "mend them, or import the others: on_error=skip"
 	}
 	if in.last > 0 {
 		e.Message += "; what is behind line " + strconv.Itoa(in.last) + " was not looked at"
 	}
-	e.Hint = "mend them, or import the others: on_error=skip"
 	return e
 }
 

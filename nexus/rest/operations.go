@@ -3,7 +3,6 @@ package rest
 import (
 	"context"
 	"net/http"
-	"strconv"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -124,6 +123,6 @@ func affectedBy(result *dataflow.Object) int64 {
 
 func tooManyAffected(model string, n int64) error {
 	return &dataflow.Error{Code: "max_affected", Status: dataflow.StatusRejected, Model: model,
-		Message: strconv.FormatInt(n, 10) + " rows would have been written, more than Prefer: max-affected allows",
+		Message: dataflow.Counted(n, "row") + " would have been written, more than Prefer: max-affected allows",
 		Hint:    "narrow the filter, or raise max-affected; nothing was changed"}
 }

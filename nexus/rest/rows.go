@@ -126,7 +126,11 @@ func (in *importer) columns(r *codec.CSVReader) (*columns, error) {
 			refused = append(refused, name)
 			f = nil
 		default:
-			add(name, "unknown_field", "there is no field "+quote(name), dataflow.DidYouMean(name, sight.Names(in.m.decl)))
+			hint := dataflow.DidYouMean(name, sight.Names(in.m.decl))
+			if hint == "" && len(cells) == 1 && strings.ContainsAny(name, ";\t|") {
+				hint = "names and values stand with commas between them"
+			}
+			add(name, "unknown_field", "there is no field "+quote(name), hint)
 		}
 		known[name] = true
 		cols.fields = append(cols.fields, f)
@@ -162,7 +166,7 @@ func (c *columns) row(r *codec.CSVReader) (p pending, size int, err error) {
 	case err != nil:
 		return p, 0, c.in.noCSV(err)
 	case len(cells) != len(c.fields):
-		p.problems = []dataflow.Problem{{Code: "format", Detail: "the line has " + strconv.Itoa(len(cells)) + " values, and there are " + strconv.Itoa(len(c.fields)) + " columns",
+		p.problems = []dataflow.Problem{{Code: "format", Detail: "the line has " + dataflow.Counted(int64(len(cells)), "value") + ", and the first one names " + dataflow.Counted(int64(len(c.fields)), "column"),
 			Hint: "a value that holds a comma, a quote or a line end stands in quotes"}}
 		return p, 0, nil
 	}
