@@ -91,18 +91,18 @@ func Internal(err error) *Error {
 	return &Error{Code: "internal", Status: StatusInternal, Message: "something went wrong inside the server", Err: err}
 }
 
-// maxProblems is how many problems an input is told of: an answer must not be
+// MaxProblems is how many problems an input is told of: an answer must not be
 // many times what was asked.
-const maxProblems = 100
+const MaxProblems = 100
 
 // Invalid returns the error for an input with these problems.
 func Invalid(problems ...Problem) *Error {
 	msg := "the input has a problem"
 	if n := len(problems); n > 1 {
 		msg = fmt.Sprintf("the input has %d problems", n)
-		if n > maxProblems {
-			msg += fmt.Sprintf(", of which %d are told of", maxProblems)
-			problems = problems[:maxProblems]
+		if n > MaxProblems {
+			msg += fmt.Sprintf(", of which %d are told of", MaxProblems)
+			problems = problems[:MaxProblems]
 		}
 	}
 	return &Error{Code: "invalid", Status: StatusInvalid, Message: msg, Problems: problems}

@@ -335,7 +335,7 @@ func TestAFileThatIsABomb(t *testing.T) {
 		{"many columns", "text/csv", columns(16_000), "", `"detail":"the input has 100 problems"`},
 		{"a line that is too long", "text/csv", "email\n" + strings.Repeat("x", 17<<20), "", `"hint":"a row may have 16777216 bytes; a quote that is not closed makes the rest of the file one value","line":2}]}`},
 		{"a quote that is never closed", "text/csv", "email\n\"" + strings.Repeat("x\n", 9<<20), "", `"detail":"it is longer than a row may be"`},
-		{"blank lines", "text/csv", "email,name\n" + blank + "a@example.org\n", "", `"errors":[{"code":"format","pointer":"","detail":"the line has 1 values, and there are 2 columns","hint":"a value that holds a comma, a quote or a line end stands in quotes","line":8388610}]}`},
+		{"blank lines", "text/csv", "email,name\n" + blank + "a@example.org\n", "", `"errors":[{"code":"format","pointer":"","detail":"the line has 1 value, and the first one names 2 columns","hint":"a value that holds a comma, a quote or a line end stands in quotes","line":8388610}]}`},
 		{"packed blank lines", "text/csv", pack("email,name\n" + blank), "gzip", `"status":413,"detail":"the body unpacks to more than 250 times its size","code":"body_too_large","hint":"send it as it is, without packing it"`},
 		{"packed blank lines of JSON", "application/x-ndjson", pack(blank), "gzip", `"status":413,`},
 	} {
@@ -346,6 +346,38 @@ func TestAFileThatIsABomb(t *testing.T) {
 		if got := s.sendFile("/api/customers/import", tt.media, strings.NewReader(tt.file), headers...); !strings.Contains(got, tt.want) {
 			t.Errorf("%s: %.600s, want %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+// What no database keeps as text is wrong with its line, as all else is, and
+// keeps no other line from being imported.
+func TestTextThatNoDatabaseKeepsIsOfItsLine(t *testing.T) {
+	apptest.OnEachEngine(t, func(t *testing.T, url string) {
+		s := serveSite(t, apptest.Shop(url))
+		nul, notUTF8 := `"code":"format","pointer":"/name","detail":"must not hold the character U+0000"`, `"code":"format","pointer":"/name","detail":"must be valid UTF-8"`
+		for _, tt := range []struct {
+			path, media, file string
+			want              []string
+		}{
+			{"", "text/csv", "email,name\na@example.org,a\x00b\nb@example.org,\xff\n", []string{"422 ", nul + `,"line":2}`, notUTF8 + `,"line":3}`}},
+			{"?on_error=skip", "text/csv", "email,name\na@example.org,a\x00b\nb@example.org,\xff\nc@example.org,C\n", []string{`200 {"processed":3,"inserted":1,"skipped":2,`, `{"line":2,`, nul, `{"line":3,`, notUTF8}},
+			{"?on_error=skip", "application/x-ndjson", `{"email":"a@example.org","name":"a\u0000b"}` + "\n" + `{"email":"d@example.org","name":"D"}`, []string{`200 {"processed":2,"inserted":1,"skipped":1,`, `{"line":1,`, nul}},
+		} {
+			got := s.sendFile("/api/customers/import"+tt.path, tt.media, strings.NewReader(tt.file))
+			for _, want := range tt.want {
+				if !strings.Contains(got, want) {
+					t.Errorf("%s: got\n%s\nwithout\n%s", tt.path, got, want)
+				}
+			}
+		}
+	})
+}
+
+func TestAFileWithOtherSignsBetweenItsValues(t *testing.T) {
+	s := serveSite(t, apptest.Shop("sqlite:"+filepath.Join(t.TempDir(), "shop.db")))
+	got := s.sendFile("/api/customers/import", "text/csv", strings.NewReader("email;name\na@example.org;A\n"))
+	if want := `"detail":"there is no field \"email;name\"","hint":"names and values stand with commas between them","line":1}`; !strings.Contains(got, want) {
+		t.Errorf("got\n%s\nwithout\n%s", got, want)
 	}
 }
 

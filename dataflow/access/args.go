@@ -2,6 +2,7 @@ package access
 
 import (
 	"cmp"
+	"fmt"
 	"slices"
 	"strings"
 
@@ -24,10 +25,7 @@ func newParams(m *dataflow.Model, op dataflow.OpKind) params {
 	for _, f := range opTable[op].params(m) {
 		if t := f.Type; op != dataflow.OpCreate && (t.Kind == dataflow.KindObject || t.Kind == dataflow.KindList && t.Elem.Kind == dataflow.KindObject) {
 			g := *f
-			g.Type = anyObject
-			if t.Kind == dataflow.KindList {
-				g.Type = dataflow.ListOf(anyObject)
-			}
+			g.Type = unread(t)
 			f = &g
 		}
 		p.fields = append(p.fields, f)
@@ -37,6 +35,17 @@ func newParams(m *dataflow.Model, op dataflow.OpKind) params {
 	return p
 }
 
+// unread is the type as which a parameter is taken that is made of objects.
+func unread(t *dataflow.Type) *dataflow.Type {
+	switch {
+	case t.Kind == dataflow.KindList:
+		return dataflow.ListOf(unread(t.Elem))
+	case t.Fields == nil: // no row
+		return anyObject
+	}
+	return codec.Unread
+}
+
 // arguments are the arguments of one call, and what is wrong with them.
 type arguments struct {
 	m        *Model
@@ -44,6 +53,7 @@ type arguments struct {
 	c        Caller
 	sight    query.Sight // of the caller
 	problems []dataflow.Problem
+	more     bool // there are problems beyond those that are told of
 }
 
 func (m *Model) arguments(c Caller, op dataflow.OpKind, in *dataflow.Object) *arguments {
@@ -79,7 +89,13 @@ func (a *arguments) add(code, pointer, detail, hint string) {
 	a.problems = append(a.problems, problem(code, pointer, detail, hint))
 }
 
-func (a *arguments) also(problems []dataflow.Problem) { a.problems = append(a.problems, problems...) }
+// also adds problems, of which no more are kept than are told of: a hundred
+// thousand rows may have several each.
+func (a *arguments) also(problems []dataflow.Problem) {
+	kept := min(len(problems), max(0, dataflow.MaxProblems-len(a.problems)))
+	a.problems = append(a.problems, problems[:kept]...)
+	a.more = a.more || kept < len(problems)
+}
 
 // wrong reports whether an argument was given and is among the problems.
 func (a *arguments) wrong(name string) bool {
@@ -89,7 +105,15 @@ func (a *arguments) wrong(name string) bool {
 }
 
 // err returns the error for all problems found so far, or nil.
-func (a *arguments) err() error { return a.m.invalid(a.problems) }
+func (a *arguments) err() error {
+	if !a.more {
+		return a.m.invalid(a.problems)
+	}
+	e := dataflow.Invalid(a.problems...)
+	e.Model = a.m.m.Name
+	e.Message = fmt.Sprintf("the input has more than %d problems, of which %d are told of", dataflow.MaxProblems, len(a.problems))
+	return e
+}
 
 // value returns an argument, or nil if it is not given.
 func (a *arguments) value(name string) any {

@@ -2,6 +2,7 @@ package access
 
 import (
 	"context"
+	"fmt"
 	"slices"
 	"strconv"
 
@@ -15,16 +16,36 @@ const idsAtOnce = 500
 
 func pointerTo(pointer string, i int) string { return pointer + "/" + strconv.Itoa(i) }
 
-// rows reads the data argument.
-func (a *arguments) rows() []*input {
+// MaxRows is how many rows somebody from outside may give a bulk write at once: a
+// row that is three bytes of a body takes hundreds while it is written. What a
+// workflow gives is bounded by what made it.
+const MaxRows = 100_000
+
+// rows reads the data argument, and has check look at each row. Unless rows can
+// be skipped, what is wrong with them is what is wrong with the arguments, and
+// after the last problem that is told of no more rows are looked at; else it is
+// kept with each.
+func (a *arguments) rows(skip bool, check func(*input)) []*input {
 	list := a.list("data")
+	if a.c.Ruled && len(list) > MaxRows {
+		a.add("too_long", "/data", fmt.Sprintf("must have at most %d rows, not %d", MaxRows, len(list)), "send them in parts, or as a file: an import takes any number")
+		return nil
+	}
 	rows := make([]*input, len(list))
 	for i, v := range list {
 		o, ok := v.(*dataflow.Object)
 		if !ok { // which is a problem already
 			o = dataflow.NewObject()
 		}
-		rows[i] = a.m.sight(a.c).coerce(o, pointerTo("/data", i))
+		in := a.m.sight(a.c).coerce(o, pointerTo("/data", i))
+		check(in)
+		if !skip {
+			if a.also(in.problems); a.more {
+				return nil
+			}
+			in.problems = nil
+		}
+		rows[i] = in
 	}
 	return rows
 }
@@ -33,11 +54,18 @@ func (a *arguments) rows() []*input {
 type report struct {
 	skip   bool
 	errors []any
+	told   int // problems of those
 }
 
+// maxSkippedProblems is how many problems of rows that were skipped are told of.
+// Of further rows it is said that they were.
+const maxSkippedProblems = 1000
+
 func (r *report) skipped(index int, e *dataflow.Error) {
-	problems := make([]any, len(e.Problems))
-	for i, p := range e.Problems {
+	told := e.Problems[:min(len(e.Problems), maxSkippedProblems-r.told)]
+	r.told += len(told)
+	problems := make([]any, len(told))
+	for i, p := range told {
 		var hint any
 		if p.Hint != "" {
 			hint = p.Hint
@@ -57,6 +85,9 @@ func (r *report) add(out *dataflow.Object) {
 	}
 }
 
+// skips reports whether rows that can't be written are left out.
+func (a *arguments) skips() bool { return a.str("on_error") == "skip" }
+
 // rowsFault reports whether an error is the fault of a row, so that other
 // rows may do better.
 func rowsFault(e *dataflow.Error) bool {
@@ -67,17 +98,10 @@ func rowsFault(e *dataflow.Error) bool {
 	return e.Code == "forbidden"
 }
 
-// each does f for each row. Unless rows can be skipped, the problems of all
-// rows are reported before f has been called for any.
+// each does f for each row.
 func (a *arguments) each(ctx context.Context, tx store.Tx, rows []*input, f func(*input) error) (*report, error) {
-	rep := &report{skip: a.str("on_error") == "skip"}
+	rep := &report{skip: a.skips()}
 	if !rep.skip {
-		for _, in := range rows {
-			a.also(in.problems)
-		}
-		if err := a.err(); err != nil {
-			return nil, err
-		}
 		for _, in := range rows {
 			if err := f(in); err != nil {
 				return nil, err
@@ -86,6 +110,7 @@ func (a *arguments) each(ctx context.Context, tx store.Tx, rows []*input, f func
 		return rep, nil
 	}
 	for i, in := range rows {
+		rows[i] = nil // with its problems, of which there may be many in all
 		err := a.m.invalid(in.problems)
 		if err == nil {
 			err = tx.Savepoint(ctx, func() error { return f(in) })

@@ -86,19 +86,19 @@ func (m *Model) bulkUpdateRows(ctx context.Context, tx store.Tx, c Caller, a *ar
 			a.add("unknown_parameter", "/"+other, "can't go with data", "give one of them")
 		}
 	}
-	inputs := a.rows()
 	s := several{}
 	idName := m.m.ID().Name
-	ids := make([]any, len(inputs))
-	for i, in := range inputs {
-		if ids[i] = in.row.Vals()[m.id]; ids[i] == dataflow.Absent {
+	var ids []any
+	inputs := a.rows(false, func(in *input) {
+		id := in.row.Vals()[m.id]
+		if id == dataflow.Absent {
 			in.add("required", idName, "each row must give its id", "")
 		}
+		ids = append(ids, id)
 		in.row.Vals()[m.id] = dataflow.Absent
 		m.refuseSystem(in, false)
 		m.refuseFixed(m.sight(c), in)
-		a.also(in.problems)
-	}
+	})
 	if err := a.err(); err != nil {
 		return nil, err
 	}

@@ -10,16 +10,14 @@ import (
 
 func (m *Model) doBulkCreate(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpBulkCreate, args)
-	inputs, s := a.rows(), m.sight(c)
-	rep := &report{skip: a.str("on_error") == "skip"}
-	if !rep.skip {
-		for _, in := range inputs { // so that the problems of all rows come together
+	rep, s := &report{skip: a.skips()}, m.sight(c)
+	inputs := a.rows(rep.skip, func(in *input) {
+		if !rep.skip { // so that the problems of all rows come together
 			m.refuseSystem(in, m.m.ClientID)
 			m.refuseFixed(s, in)
 			m.fillIn(s, in)
-			a.also(in.problems)
 		}
-	}
+	})
 	if err := a.err(); err != nil {
 		return nil, err
 	}
@@ -53,8 +51,9 @@ func byIndex(a, b any) int {
 // newRows makes the rows of a bulk create. places are their positions in the
 // input.
 func (m *Model) newRows(ctx context.Context, c Caller, inputs []*input, rep *report) (rows []*dataflow.Object, places []int, err error) {
-	var all []dataflow.Problem
+	told := &arguments{m: m}
 	for i, in := range inputs {
+		inputs[i] = nil // with its problems, of which there may be many in all
 		row, err := m.newRow(ctx, c, in)
 		switch {
 		case err == nil:
@@ -71,9 +70,11 @@ func (m *Model) newRows(ctx context.Context, c Caller, inputs []*input, rep *rep
 		if e.Status != dataflow.StatusInvalid || len(e.Problems) == 0 {
 			return nil, nil, err
 		}
-		all = append(all, e.Problems...)
+		if told.also(e.Problems); told.more {
+			break
+		}
 	}
-	return rows, places, m.invalid(all)
+	return rows, places, told.err()
 }
 
 // insertAll adds rows and returns those that could be added. If the database

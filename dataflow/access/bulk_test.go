@@ -6,6 +6,7 @@ import (
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 )
 
 func TestBulkCreateTakesEachRowsOwnFieldsAndDefaults(t *testing.T) {
@@ -48,6 +49,21 @@ func TestBulkCreateSkipsAndReports(t *testing.T) {
 		t.Errorf("%d rows", n)
 	}
 	a.want("Customer.bulk_create", `{"on_error": "skip", "data": [{"email": "z", "name": "Z"}]}`, `{"processed":1,"inserted":1,"errors":[]}`)
+}
+
+func TestTextThatNoDatabaseKeepsIsWrongWithItsRow(t *testing.T) {
+	a := open(t, customer()).alone()
+	a.fails("Customer.bulk_create", `{"data": [{"email": "a\u0000", "name": "A"}, {"email": "b", "nam": "\u0000"}]}`, "invalid",
+		`/data/0/email format: must not hold the character U+0000`,
+		`/data/1/nam unknown_field: there is no field "nam" [did you mean "name"?]`,
+		`/data/1/name required: "name" is required`)
+	a.want("Customer.bulk_create", `{"on_error": "skip", "data": [{"email": "a\u0000", "name": "A"}, {"email": "b", "name": "B"}]}`,
+		`{"processed":2,"inserted":1,"errors":[{"index":0,"code":"invalid","message":"the input has a problem","problems":[`+
+			`{"code":"format","pointer":"/data/0/email","detail":"must not hold the character U+0000","hint":null}]}]}`)
+	a.fails("Customer.upsert", `{"where": {"email": "c\u0000"}, "create": {"name": "\u0000", "visits": "x"}}`, "invalid",
+		`/where/email format: must not hold the character U+0000`,
+		`/create/name format: must not hold the character U+0000`,
+		`/create/visits wrong_type: must be a whole number, not a string`)
 }
 
 func TestBulkCreateKeepsTheOrderOfIDs(t *testing.T) {
@@ -141,5 +157,51 @@ func TestBulkWritesRunHooksOnEachRow(t *testing.T) {
 	a.want("Note.bulk_delete", `{"ids": [3]}`, `{"processed":1,"deleted":1,"missing":[]}`)
 	if n := a.count("Note"); n != 2 || seen == 0 {
 		t.Errorf("%d rows, %d calls", n, seen)
+	}
+}
+
+func TestBulkWritesFromOutsideHaveABoundOfRows(t *testing.T) {
+	a := open(t, model("N", "ns", clientID(dataflow.KindInt), field("a", dataflow.Int, opt))).alone()
+	outside := *a
+	outside.caller.Ruled = true
+	data := func(n int) string {
+		return `{"data": [` + strings.Repeat(`{},`, n-1) + `{}]}`
+	}
+	for op, args := range map[string]string{"create": "", "upsert": `"conflict_on": ["id"], `, "update": ""} {
+		outside.fails("N.bulk_"+op, strings.Replace(data(access.MaxRows+1), "{", "{"+args, 1), "invalid",
+			`/data too_long: must have at most 100000 rows, not 100001 [send them in parts, or as a file: an import takes any number]`)
+	}
+	outside.want("N.bulk_create", data(access.MaxRows), `{"processed":100000,"inserted":100000}`)
+	a.want("N.bulk_create", data(access.MaxRows+1), `{"processed":100001,"inserted":100001}`) // as a workflow's
+}
+
+func TestBulkWritesTellOfNoMoreProblemsThanAreRead(t *testing.T) {
+	a := open(t, customer())
+	rows := strings.Repeat(`{"nam": 1},`, 1999) + `{"nam": 1}`
+	_, err := a.try("Customer.bulk_create", `{"data": [`+rows+`]}`)
+	e := dataflow.AsError(err)
+	if len(e.Problems) != 100 || e.Message != "the input has more than 100 problems, of which 100 are told of" {
+		t.Errorf("%d problems: %s", len(e.Problems), e.Message)
+	}
+	if p := e.Problems[99]; p.Pointer != "/data/33/nam" {
+		t.Errorf("the last problem is of %s", p.Pointer)
+	}
+
+	v, err := a.try("Customer.bulk_create", `{"on_error": "skip", "data": [`+rows+`]}`)
+	if err != nil {
+		t.Fatal(err)
+	}
+	skipped, _ := v.(*dataflow.Object).Get("errors")
+	told := 0
+	for i, one := range skipped.([]any) {
+		index, _ := one.(*dataflow.Object).Get("index")
+		problems, _ := one.(*dataflow.Object).Get("problems")
+		if index != int64(i) {
+			t.Fatalf("row %v is told of as the %d-th", index, i)
+		}
+		told += len(problems.([]any))
+	}
+	if len(skipped.([]any)) != 2000 || told != 1000 {
+		t.Errorf("%d rows with %d problems are told of", len(skipped.([]any)), told)
 	}
 }

@@ -252,7 +252,7 @@ func returnIDsParam() *dataflow.Field {
 }
 
 func bulkCreateParams(m *dataflow.Model) []*dataflow.Field {
-	return []*dataflow.Field{required("data", dataflow.ListOf(rowType(m, false)), "the rows"), onErrorParam(), returnIDsParam()}
+	return []*dataflow.Field{required("data", dataflow.ListOf(rowType(m, false)), "the rows, at most 100,000 in a request"), onErrorParam(), returnIDsParam()}
 }
 
 func bulkUpdateParams(m *dataflow.Model) []*dataflow.Field {
@@ -263,7 +263,7 @@ func bulkUpdateParams(m *dataflow.Model) []*dataflow.Field {
 	return []*dataflow.Field{
 		filterParam("the rows to change"), idsParam(m),
 		optional("fields", changeType(m), "the new values, the same for every row"),
-		optional("data", dataflow.ListOf(row), "instead of fields: rows with their id and their own new values"),
+		optional("data", dataflow.ListOf(row), "instead of fields: rows with their id and their own new values, at most 100,000 in a request"),
 		confirmParam(),
 	}
 }
@@ -274,7 +274,7 @@ func bulkDeleteParams(m *dataflow.Model) []*dataflow.Field {
 
 func bulkUpsertParams(m *dataflow.Model) []*dataflow.Field {
 	return []*dataflow.Field{
-		required("data", dataflow.ListOf(rowType(m, true)), "the rows"),
+		required("data", dataflow.ListOf(rowType(m, true)), "the rows, at most 100,000 in a request"),
 		required("conflict_on", dataflow.ListOf(dataflow.String), "the fields that find a row: a unique field, the fields of a unique index, or the id where callers give it"),
 		onErrorParam(),
 	}

@@ -135,9 +135,8 @@ func equalities(e query.Expr, found []*query.Cmp) ([]*query.Cmp, bool) {
 func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *dataflow.Object) (any, error) {
 	a := m.arguments(c, dataflow.OpBulkUpsert, args)
 	keys := a.conflictOn()
-	rows := a.rows()
 	s := m.sight(c)
-	for _, in := range rows {
+	rows := a.rows(a.skips(), func(in *input) {
 		m.refuseSystem(in, m.m.ClientID)
 		m.refuseFixed(s, in)
 		for _, k := range keys {
@@ -147,7 +146,7 @@ func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *d
 				in.add("required", name, "a row is found by this field, so each must give it", "")
 			}
 		}
-	}
+	})
 	if err := a.err(); err != nil {
 		return nil, err
 	}

@@ -70,7 +70,8 @@ func TestBulkUpsert(t *testing.T) {
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["id"], "data": [{"email": "c"}]}`, "invalid",
 		`/conflict_on unique: the database picks the ids, so no row can be added under one [use bulk_update with data to change rows by id]`)
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["emial"], "data": [{"name": 1}]}`, "invalid",
-		`/conflict_on/0 unknown_field: there is no field "emial" [did you mean "email"?]`)
+		`/conflict_on/0 unknown_field: there is no field "emial" [did you mean "email"?]`,
+		`/data/0/name wrong_type: must be a string, not a number`)
 	a.fails("Customer.bulk_upsert", `{"conflict_on": ["email"], "data": [{"email": "c"}, {"name": 1}]}`, "invalid",
 		`/data/1/name wrong_type: must be a string, not a number`,
 		`/data/1/email required: a row is found by this field, so each must give it`)

@@ -50,6 +50,11 @@ func (d *Decoder) Coerce(in *dataflow.Object, pointer string) (*dataflow.Object,
 	return c.object(d, in), c.problems
 }
 
+// Unread is the type of objects that a decoder of their own reads later. What is
+// in them is not looked at before, so that nothing is told of twice, or in the
+// place of what the decoder would say.
+var Unread = &dataflow.Type{Kind: dataflow.KindObject}
+
 // NewDecoder returns a decoder for objects over shape, whose first
 // len(fields) names are those of fields.
 func NewDecoder(shape *dataflow.Shape, fields []*dataflow.Field) *Decoder {

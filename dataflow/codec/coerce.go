@@ -202,7 +202,10 @@ func (c *collector) objectOf(t *dataflow.Type, in *dataflow.Object) (any, bool) 
 		out := c.object(&Decoder{shape: t.Model.Shape(), fields: t.Model.Fields}, in)
 		return out, c.found == found
 	}
-	if t.Fields == nil {
+	switch {
+	case t == Unread:
+		return in, true
+	case t.Fields == nil:
 		return c.canonical(in, MaxDepth)
 	}
 	out := dataflow.NewObject()

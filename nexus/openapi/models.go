@@ -247,6 +247,9 @@ func (d *document) arguments(m *dataflow.Model, op dataflow.OpKind) *dataflow.Ob
 	for name, v := range args.All {
 		arg := v.(*dataflow.Object)
 		doc, _ := arg.Get("description")
+		if op.Writes() && name == "data" {
+			arg.Set("maxItems", int64(access.MaxRows))
+		}
 		switch {
 		case op == dataflow.OpBulkCreate && name == "data":
 			arg.Set("items", d.createRef(m))
