@@ -137,9 +137,35 @@ func rebinds(fn syntax.Node, param *syntax.Ident) bool {
 // global returns what a name of the file stands for within a function; nil
 // outside, and where the function has a name of its own.
 func (b *bodies) global(e syntax.Expr) sl.Value {
-	id, ok := e.(*syntax.Ident)
+	id, ok := b.free(e)
 	if !ok {
 		return nil
+	}
+	if v, ok := b.m.exports[id.Name]; ok {
+		return v
+	}
+	return b.m.src.loaded[id.Name]
+}
+
+// builtin returns what a name that the file does not set stands for within a
+// function, as datetime; nil otherwise.
+func (b *bodies) builtin(e syntax.Expr) sl.Value {
+	id, ok := b.free(e)
+	if !ok || b.m.exports[id.Name] != nil || b.m.src.loaded[id.Name] != nil {
+		return nil
+	}
+	if file := b.sp.scopes[0]; file != nil && file.first[id.Name] != nil {
+		return nil
+	}
+	return b.l.globals[id.Name]
+}
+
+// free reports whether an expression is a name within a function that is none of
+// the function's own.
+func (b *bodies) free(e syntax.Expr) (*syntax.Ident, bool) {
+	id, ok := e.(*syntax.Ident)
+	if !ok {
+		return nil, false
 	}
 	inside := false
 	for _, s := range b.sp.scopes[1:] { // the first is the file's
@@ -148,16 +174,10 @@ func (b *bodies) global(e syntax.Expr) sl.Value {
 		}
 		inside = true
 		if s.first[id.Name] != nil {
-			return nil
+			return nil, false
 		}
 	}
-	if !inside {
-		return nil
-	}
-	if v, ok := b.m.exports[id.Name]; ok {
-		return v
-	}
-	return b.m.src.loaded[id.Name]
+	return id, inside
 }
 
 // ctxNames are the attributes of ctx.
@@ -171,6 +191,15 @@ func (b *bodies) attribute(n *syntax.DotExpr) {
 		if near := dataflow.DidYouMean(n.Name.Name, names); near != "" && !slices.Contains(names, n.Name.Name) {
 			b.l.warn("FC117", b.m.src.span(n.Name), fmt.Sprintf("ctx has no %q", n.Name.Name), near)
 		}
+		return
+	}
+	if t, ok := b.builtin(n.X).(*typeValue); ok { // which has no attribute at all
+		_, advice := t.Attr(n.Name.Name)
+		hint := ""
+		if advice != nil {
+			hint = advice.Error()
+		}
+		b.error("FC117", b.m.src.span(n.Name), fmt.Sprintf("%s has no %q", t.name, n.Name.Name), hint)
 		return
 	}
 	if v, ok := b.global(n.X).(sl.HasAttrs); ok && isFixed(v) {

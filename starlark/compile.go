@@ -265,6 +265,9 @@ var foreignNames = map[string]string{
 	"next":       "a for loop goes through any list, dict or string",
 	"now":        "in a handler write ctx.now()",
 	"uuid4":      "ids are made by the database; declare \"id\": uuid in the model",
+
+	"LocalRuntime":      "the file runs nothing itself: register the workflow, and write flowctl exec app.star NAME",
+	"AsyncLocalRuntime": "the file runs nothing itself: register the workflow, and write flowctl exec app.star NAME",
 }
 
 var reassigned = lazyregexp.New(`^cannot reassign (\S+) (\S+) declared at .*:(\d+):(\d+)$`)

@@ -53,6 +53,9 @@ func (l *loader) noAttr(what, name string, names []string) (sl.Value, error) {
 	if hint == "" {
 		hint = "it has " + strings.Join(names, ", ")
 	}
+	if name == "create_cycle" {
+		hint = `write a "LoopNode" with {"until": …, "max": …}`
+	}
 	l.error("FC117", at, fmt.Sprintf("%s has no %q", what, name), hint)
 	return &placeholder{}, nil
 }

@@ -362,6 +362,13 @@ func (m *fieldMaker) constant(o option) (any, bool) {
 	return m.coerced(o, m.f, "FC207")
 }
 
+// kailashFields are what a class has beside its fields there, and db.model takes.
+var kailashFields = map[string]string{
+	"__dataflow__":  "its options are those of db.model: soft_delete = True, versioned = True, …",
+	"__indexes__":   `write indexes = [index("status")] behind the fields`,
+	"__tablename__": `write table = "…" behind the fields`,
+}
+
 var fieldName = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word}
 
 // checkFieldName reports a name that no field can have.
@@ -370,7 +377,8 @@ func (l *loader) checkFieldName(name string, at dataflow.Span) bool {
 	case len(name) > 60:
 		l.error("FC203", at, fmt.Sprintf("the name %q is longer than 60 characters", name), "")
 	case !fieldName.Fits(name):
-		l.error("FC203", at, fmt.Sprintf("%q is no name for a field", name), "a name has letters, digits and _, and begins with a letter")
+		l.error("FC203", at, fmt.Sprintf("%q is no name for a field", name),
+			cmp.Or(kailashFields[name], "a name has letters, digits and _, and begins with a letter"))
 	default:
 		return true
 	}

@@ -29,10 +29,11 @@ func TestBadGraphs(t *testing.T) {
 		{"unknown_type", parts{
 			ft.Node("OrderCreatNode", "a", nil), ft.Node("OrdreListNode", "b", nil), ft.Node("Starlark", "c", nil),
 			ft.Node("Nonsense", "e", nil),
-			ft.Node("PythonCodeNode", "f", nil)}},
+			ft.Node("PythonCodeNode", "f", nil), ft.Node("EmbeddingGeneratorNode", "g", nil)}},
 		{"unknown_config", parts{
 			ft.Node("OrderCreateNode", "order", ft.Obj("custmer", 1, "total", "1", "created_at", "now", "customer", 1)),
-			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1, "fields", ft.Obj("totl", "1", "version", 2), "status", "paid"))}},
+			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1, "fields", ft.Obj("totl", "1", "version", 2), "status", "paid")),
+			ft.Node("OrderListNode", "listed", ft.Obj("conditions", ft.Obj("id", 1)))}},
 		{"missing_config", parts{
 			ft.Node("OrderCreateNode", "order", ft.Obj("note", "x")), ft.Node("OrderReadNode", "read", nil),
 			ft.Node("OrderUpdateNode", "change", ft.Obj("id", 1)), ft.Node("OrderBulkDeleteNode", "purge", nil),

@@ -107,9 +107,18 @@ func misspelt(o *dataflow.Object, known []string) map[string]bool {
 	return slips
 }
 
+// kailashParams are the parameters of nodes that have another name here.
+var kailashParams = map[string]string{
+	"conditions": "filter", "record_id": "id", "updates": "fields", "order_by": "sort",
+	"file_path": "path", "query": "sql", "parameters": "params",
+}
+
 func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
 	d := w.errorf("FC303", n.keySpanOf("/"+escape(name)), "%s takes no %q", n.spec.Name, name)
 	d.Hint = dataflow.DidYouMean(name, paramNames(n.spec))
+	if ours := kailashParams[name]; ours != "" && n.spec.Param(ours) != nil {
+		d.Hint = fmt.Sprintf("here it is %q", ours)
+	}
 	if n.op == nil {
 		return
 	}

@@ -25,6 +25,7 @@ var kailashTypes = map[string]string{
 	"RateLimitedAPINode":      `"HTTPRequestNode"`,
 	"GraphQLClientNode":       `"HTTPRequestNode" with {"method": "POST", "json": {"query": …}}`,
 	"LLMAgentNode":            `"HTTPRequestNode", and call the service`,
+	"EmbeddingGeneratorNode":  `"HTTPRequestNode", and call the service`,
 	"Filter":                  `"FilterNode"`,
 	"Sort":                    `"SortNode"`,
 	"Aggregator":              `"AggregateNode"`,
