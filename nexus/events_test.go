@@ -339,6 +339,9 @@ func TestRulesHoldForEvents(t *testing.T) {
 	if got := s.ask("GET", "/api/customers/events?email=a@example.org", "", "Accept", "text/event-stream"); !strings.HasPrefix(got, "422") {
 		t.Errorf("a filter on what is hidden: %s", got)
 	}
+	if got := s.ask("GET", "/api/customers/events", "", "Accept", "application/json"); !strings.HasPrefix(got, "406") {
+		t.Errorf("a stream to who takes none: %s", got)
+	}
 	if got := s.ask("POST", "/api/batch", `{"operations":[{"id":"c","model":"customers","op":"list"},{"model":"customers","op":"create","args":{"email":"x@example.org","name":{"$ref":"c.records.0.email"}}}]}`); !strings.Contains(got, "unknown_reference") || strings.Contains(got, `"hint":"one of id, email`) {
 		t.Errorf("a reference to what is hidden: %s", got)
 	}

@@ -233,6 +233,26 @@ func acceptable(r *http.Request, pattern string) error {
 		Hint:    "send Accept: application/json"}
 }
 
+// takesEvents refuses a client that does not take a stream of events, where there
+// is nothing else.
+func takesEvents(r *http.Request) error {
+	accepts := strings.Join(r.Header["Accept"], ",")
+	if accepts == "" {
+		return nil
+	}
+	for part := range strings.SplitSeq(accepts, ",") {
+		kind, params, _ := strings.Cut(part, ";")
+		switch strings.ToLower(strings.TrimSpace(kind)) {
+		case "*/*", "text/*", "text/event-stream":
+			if !refusedByQuality(params) {
+				return nil
+			}
+		}
+	}
+	return &dataflow.Error{Code: "not_acceptable", Status: dataflow.StatusInvalid,
+		Message: "the Accept header leaves out all that there is: text/event-stream", Hint: "send Accept: text/event-stream"}
+}
+
 // refusedByQuality reports whether the parameters of a media range hold q=0.
 func refusedByQuality(params string) bool {
 	for p := range strings.SplitSeq(params, ";") {

@@ -81,6 +81,9 @@ func (h *Handler) events(x *front.Exchange) error {
 	if done, err := checkMethod(x, methods(http.MethodGet)); done || err != nil {
 		return err
 	}
+	if err := takesEvents(x.Request); err != nil {
+		return err
+	}
 	return h.follow(x, m)
 }
 

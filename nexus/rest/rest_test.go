@@ -93,6 +93,21 @@ func TestEntityTags(t *testing.T) {
 	}
 }
 
+func TestTakesEvents(t *testing.T) {
+	for accept, want := range map[string]bool{
+		"": true, "*/*": true, "text/event-stream": true, "application/json, Text/Event-Stream;q=0.5": true, "text/*": true,
+		"application/json": false, "application/*": false, "text/event-stream;q=0": false, "text/csv": false,
+	} {
+		r := httptest.NewRequest("GET", "/", nil)
+		if accept != "" {
+			r.Header.Set("Accept", accept)
+		}
+		if err := takesEvents(r); (err == nil) != want {
+			t.Errorf("Accept %q: %v", accept, err)
+		}
+	}
+}
+
 func TestAcceptable(t *testing.T) {
 	for accept, want := range map[string]bool{
 		"": true, "*/*": true, "application/json": true, "APPLICATION/JSON": true, "application/*": true,

@@ -195,6 +195,9 @@ const followEvery = time.Second
 // followRun streams a run as it changes, until it ends (WHATWG HTML, 9.2:
 // server-sent events). Each event is the run with its steps.
 func (h *Handler) followRun(x *front.Exchange) error {
+	if err := takesEvents(x.Request); err != nil {
+		return err
+	}
 	if x.Request.URL.RawQuery != "" {
 		return noParameters(x.Request.URL.RawQuery)
 	}
