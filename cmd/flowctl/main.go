@@ -193,6 +193,8 @@ func flagError(cmd *cobra.Command, err error) error {
 			u.hint = "did you mean --" + s + "?"
 		} else if s := withWord(name, flags); len(s) > 0 && len(name) > 2 { // --port of --api-port
 			u.hint = "did you mean --" + strings.Join(s, " or --") + "?"
+		} else if name == "version" {
+			u.hint = "write: flowctl version"
 		}
 	}
 	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
