@@ -512,6 +512,30 @@ def do(ctx, name, n, price, rate):
 	return out
 }
 
+// What a caller sent is an object only where somebody has asked.
+func TestWhatACallerSentIsTakenForAnObject(t *testing.T) {
+	const input = `{"name": json, "n": field(json, optional = True), "price": {"a": int}, "rate": list(json)}`
+	for _, tt := range []struct {
+		body string
+		want []int
+	}{
+		{"return {\"x\": name.keys()}", []int{1}},
+		{"for k in n.items():\n    pass\nreturn {}", []int{1}},
+		{"got = name\nreturn {\"x\": got.get(\"x\")}", []int{2}},
+		{"if not n:\n    return {}\nreturn {\"x\": n.values()}", []int{3}},
+
+		{"if type(name) == \"record\":\n    return {\"x\": name.keys()}", nil},
+		{"if hasattr(name, \"keys\"):\n    return {\"x\": name.keys()}", nil},
+		{"first(name)\nreturn {\"x\": name.keys()}", nil},
+		{"name = {\"a\": 1}\nreturn {\"x\": name.keys()}", nil},
+		{"return {\"x\": price.keys(), \"y\": price.get(\"a\"), \"z\": name}", nil},
+	} {
+		if got := inHandler(t, "FC153", input, tt.body); !slices.Equal(got, tt.want) {
+			t.Errorf("got %v, want %v:\n%s", got, tt.want, tt.body)
+		}
+	}
+}
+
 const anInput = `{"name": str, "n": int, "price": decimal(12, 2), "rate": decimal(6, 4)}`
 
 // What an operation gives is asked about in vain; what may be None, or empty,

@@ -72,7 +72,7 @@ func (p *pass) follow() map[factKey]*fact {
 				return &val{kind: isCtx}
 			}
 			if in := inputOf(w, name); in != nil {
-				return typed(in.Type)
+				return sent(in)
 			}
 			return nil
 		})

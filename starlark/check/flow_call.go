@@ -67,6 +67,7 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 	fn := fr.eval(c.Fn)
 	a := fr.arguments(c.Args)
 	if fn != nil && fn.kind == isDef {
+		defer fr.lookedAt(c.Args)
 		return fr.inline(fn, a)
 	}
 	if fn != nil && fn.kind == isLib {

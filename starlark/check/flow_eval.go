@@ -288,6 +288,7 @@ func (fr *frame) attr(e *syntax.DotExpr, x *val) *val {
 		bad := !slices.Contains(has, name) && !fr.tested[name]
 		fr.note("FC146", at, bad, message, or(dataflow.DidYouMean(name, has), hint))
 	}
+	fr.askedOfObject(e, x)
 	switch {
 	case x == nil:
 		fr.note("FC146", at, false, "", "")

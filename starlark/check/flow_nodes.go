@@ -148,7 +148,7 @@ func (fl *flow) value(w *dataflow.Workflow, v any, given map[string]*val) *val {
 		switch {
 		case v.Root == dataflow.RootInput && len(v.Path) > 0:
 			if in := inputOf(w, v.Path[0].Name); in != nil {
-				return along(typed(in.Type), v.Path[1:])
+				return along(sent(in), v.Path[1:])
 			}
 		case v.Root == dataflow.RootNode:
 			return along(given[v.Node], v.Path)

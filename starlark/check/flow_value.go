@@ -42,6 +42,7 @@ const (
 	isTuple
 	isLib  // a function of the library
 	isTest // the parameter of a test, or who it calls as
+	isSent // what a caller sent, of whatever shape
 )
 
 // entry is a name in a dict.

@@ -44,6 +44,7 @@ var rules = []Rule{
 	readAsNone,
 	digitsTooMany,
 	mixedKinds,
+	sentAsObject,
 	moneyInFloat,
 	modelUnused,
 	timeAsText,
