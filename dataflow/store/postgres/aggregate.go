@@ -112,7 +112,9 @@ func (dialect) Figure(b *query.Builder, f query.Func, column string, t *dataflow
 	switch {
 	case t.Kind == dataflow.KindUUID: // which has no least before PostgreSQL 18
 		name = least[f] + "(" + name + `::text COLLATE "C")::uuid`
-	case f != query.Avg || t.Kind == dataflow.KindFloat:
+	case f == query.Avg && t.Kind == dataflow.KindFloat: // avg adds up squares too, which overflow long before
+		name = "sum(" + name + ") / count(" + name + ")"
+	case f != query.Avg:
 		name = least[f] + "(" + name + ")"
 	default:
 		scale := t.Scale + shift

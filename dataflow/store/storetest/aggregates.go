@@ -130,7 +130,10 @@ func testSums(t *testing.T, open Open) {
 			t.Errorf("the sum of %s is %s, error %v, want overflow", field, got, err)
 		}
 	}
-	wantAggregate(t, s, shop.thing, `{"aggregates": {"n": {"$count": true}}}`, `{"n":16}`) // the connection is as good as before
+	insert(t, s, shop.thing, "f", 1e300, "s", "large")
+	insert(t, s, shop.thing, "f", 1.0, "s", "large")
+	wantAggregate(t, s, shop.thing, `{"filter": {"s": "large"}, "aggregates": {"mean": {"$avg": "f"}}}`, `{"mean":5e+299}`) // whose square is beyond a float
+	wantAggregate(t, s, shop.thing, `{"aggregates": {"n": {"$count": true}}}`, `{"n":18}`)                                  // the connection is as good as before
 }
 
 // testRandomAggregates holds the engine to figures worked out here.
