@@ -67,7 +67,11 @@ func (c *cycles) pop(m *Model) {
 	for i, p := range path {
 		names[i] = p.Name
 	}
-	d := c.v.error("FC262", refSpan(via[0]), "write optional = True for one of the references", "no row of %s can ever be added: each needs one of the next (%s)",
+	say := c.v.error
+	if m.Database != nil && m.Database.Options.ExistingSchemaMode { // rows may be there, which another program had a way to add
+		say = c.v.warn
+	}
+	d := say("FC262", refSpan(via[0]), "write optional = True for one of the references", "no row of %s can ever be added: each needs one of the next (%s)",
 		strings.Join(names, " or "), strings.Join(append(names, names[0]), " → "))
 	for i, f := range via[1:] {
 		d.related(path[i+1].Name+"."+f.Name+" is required too", refSpan(f))

@@ -111,6 +111,9 @@ func (w *writer) unfit(t *migrate.Table) string {
 	if !tableName.Fits(t.Name) {
 		return "its name can't be written; rename it, or serve a view of it by other means"
 	}
+	if i := slices.IndexFunc(w.models, func(m *model) bool { return strings.EqualFold(m.Name, t.Name) }); i >= 0 {
+		return "its name differs from that of " + w.models[i].Name + " in case only; rename it, or serve a view of it by other means"
+	}
 	if whole := w.Parts[t.Name]; whole != "" {
 		return "it is a part of " + whole + ", which has its rows"
 	}
@@ -186,10 +189,19 @@ func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 	if strings.HasPrefix(c.Storage, "text in the order of") {
 		typ = "str"
 	}
-	if values := w.Columns[t.Name+"."+c.Name].Values; typ == "str" && len(values) > 0 {
-		return "enum(" + quoted(values) + ")"
+	if values := w.Columns[t.Name+"."+c.Name].Values; typ == "str" && len(values) > 0 && !slices.Contains(values, "") { // which no field's can be
+		return "enum(" + quoted(distinct(values)) + ")"
 	}
 	return typ
+}
+
+func distinct(values []string) (out []string) {
+	for _, v := range values {
+		if !slices.Contains(out, v) {
+			out = append(out, v)
+		}
+	}
+	return out
 }
 
 // untyped says why a column has no field, or "".
@@ -460,7 +472,9 @@ func (w *writer) target(m *model, c *migrate.Column) string {
 	return quote(to.name)
 }
 
-var length = lazyregexp.New(`(?i)char[a-z ]*\(([0-9]+)\)`)
+// length finds the letters that a text may have. PostgreSQL takes up to 10485760
+// and SQLite any number, which means nothing to it.
+var length = lazyregexp.New(`(?i)char[a-z ]*\(0*([1-9][0-9]{0,8})\)`)
 
 // bounds are what the declared type keeps beyond the field's.
 func bounds(typ, storage, declared string) (options []string) {
@@ -483,11 +497,20 @@ func bounds(typ, storage, declared string) (options []string) {
 
 func (w *writer) tail() {
 	w.f("app = Nexus()\n")
+	taken := map[string]bool{dataflow.BatchPath: true}
 	for _, m := range w.models {
-		if path := strings.ToLower(m.Name); regexp.MustCompile(`^[a-z][a-z0-9_-]*$`).MatchString(path) {
+		usual := strings.ToLower(m.Name)
+		path := usual
+		if !regexp.MustCompile(`^[a-z][a-z0-9_-]*$`).MatchString(path) {
+			path = fieldName(m.Name, false)
+		}
+		for n, base := 2, path; taken[path]; n++ {
+			path = fmt.Sprintf("%s%d", base, n)
+		}
+		if taken[path] = true; path == usual {
 			w.f("app.expose(%s)\n", m.name)
 		} else {
-			w.f("app.expose(%s, path = %s)\n", m.name, quote(fieldName(m.Name, false)))
+			w.f("app.expose(%s, path = %s)\n", m.name, quote(path))
 		}
 	}
 	w.f("app.start()\n")

@@ -29,13 +29,14 @@ func (c *conn) query(sql string, args []any, f func(*sqlite.Stmt)) error {
 }
 
 // The catalog is read in one query per kind of thing, whatever the number of
-// tables. Tables that belong to an index of words are none.
+// tables. Tables that belong to an index of words are none, nor are virtual ones,
+// which have no page of their own: their modules may not be there to ask.
 const (
-	tablesQuery = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY rowid`
+	tablesQuery = `SELECT name, sql FROM sqlite_schema WHERE type = 'table' AND rootpage <> 0 AND name NOT LIKE 'sqlite\_%' ESCAPE '\' AND name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY rowid`
 
 	columnsQuery = `SELECT t.name, c.name, c.type, c."notnull", c.pk, c.dflt_value IS NOT NULL OR c.hidden > 1
 FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c
-WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY t.rowid, c.cid`
+WHERE t.type = 'table' AND t.rootpage <> 0 AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\' AND t.name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY t.rowid, c.cid`
 
 	refsQuery = `SELECT t.name, k."from", k."table", k.on_delete, k."to", k.seq
 FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k

@@ -14,7 +14,7 @@ import (
 
 const (
 	foundColumnsQuery = `SELECT t.name, c.name, c.type, coalesce(c.dflt_value, ''), c.hidden > 1
-FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\'`
+FROM sqlite_schema AS t, pragma_table_xinfo(t.name) AS c WHERE t.type = 'table' AND t.rootpage <> 0 AND t.name NOT LIKE 'sqlite\_%' ESCAPE '\'`
 
 	foundRefsQuery = `SELECT t.name, k."from", coalesce(k."to", ''), k.on_delete,
   (SELECT count(*) FROM pragma_foreign_key_list(t.name) AS o WHERE o.id = k.id) > 1

@@ -44,3 +44,5 @@ CREATE TABLE parts (id bigserial PRIMARY KEY, v int) PARTITION BY RANGE (id); CR
 CREATE TABLE of_parts (id serial PRIMARY KEY, p bigint REFERENCES parts ON DELETE CASCADE);
 CREATE TABLE cased (id serial PRIMARY KEY, a1 int, "A1" int, "ID" int);
 CREATE TABLE a_name_that_goes_on_and_on_until_it_is_as_long_as_it_can_be_63 (id serial PRIMARY KEY);
+CREATE TABLE "Batch" (id serial PRIMARY KEY, v text); CREATE TABLE batch (id serial PRIMARY KEY, v text); CREATE TABLE of_batch (id serial PRIMARY KEY, small int REFERENCES batch, large int REFERENCES "Batch");
+CREATE TABLE "a-b" (id serial PRIMARY KEY); CREATE TABLE "a b" (id serial PRIMARY KEY);

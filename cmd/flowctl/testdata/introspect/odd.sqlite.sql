@@ -44,3 +44,6 @@ CREATE TABLE "posts" ("id" integer PRIMARY KEY AUTOINCREMENT NOT NULL, "topic_id
 CREATE TABLE "_prisma_migrations" ("id" TEXT PRIMARY KEY NOT NULL, "checksum" TEXT NOT NULL, "finished_at" DATETIME, "steps" INTEGER UNSIGNED NOT NULL DEFAULT 0);
 CREATE TABLE "_CategoryToPost" ("A" INTEGER NOT NULL, "B" TEXT NOT NULL);
 CREATE TABLE sa (id INTEGER NOT NULL, kind VARCHAR(7) CHECK (kind IN ('a', 'b')), ok BOOLEAN NOT NULL CHECK (ok IN (0, 1)), PRIMARY KEY (id), CONSTRAINT kinds CHECK (kind IN ('a', 'b', 'c')));
+CREATE TABLE gaps (id INTEGER PRIMARY KEY, blank TEXT CHECK (blank IN ('', 'a')), twice TEXT CHECK (twice IN ('a', 'b', 'a')), long VARCHAR(99999999999999999999), none CHAR(0), zeros VARCHAR(0040));
+CREATE TABLE batch (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE "a-b" (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE a_b (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE "a b" (id INTEGER PRIMARY KEY, v TEXT);
+PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE "words" USING a_module_of_theirs (text)'); PRAGMA writable_schema = RESET;
