@@ -24,6 +24,7 @@ type conn struct {
 	busy  time.Duration // that another program's lock is waited for
 	done  chan struct{} // closed to interrupt what runs
 	fire  func()        // closes done
+	view  view          // of one that reads
 }
 
 // open opens a connection and sets what every connection has.
@@ -54,8 +55,9 @@ func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, e
 // measurably cheaper.
 const readerCache = 1024
 
-// openReader opens a connection for reading.
-func openReader(path string) (*conn, error) {
+// openReader opens a connection for reading, which may keep its view where there
+// is a log.
+func openReader(path string, log *walIndex) (*conn, error) {
 	c, err := openConn(path, sqlite.OpenReadOnly, busyTimeout)
 	if err != nil {
 		return nil, err
@@ -63,6 +65,9 @@ func openReader(path string) (*conn, error) {
 	if err := c.exec("PRAGMA cache_size = -" + strconv.Itoa(readerCache)); err != nil {
 		c.close()
 		return nil, err
+	}
+	if c.inWAL() {
+		c.view.log = log
 	}
 	return c, nil
 }

@@ -76,8 +76,9 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 		if size <= 0 {
 			size = max(4, 2*runtime.NumCPU())
 		}
+		s.log = openIndex(p.path)
 		s.readers = &pool{size: size, most: size + max(0, db.Options.PoolMaxOverflow), recycle: db.Options.PoolRecycle,
-			open: func() (*conn, error) { return openReader(p.path) }}
+			open: func() (*conn, error) { return openReader(p.path, s.log) }}
 	}
 	return s
 }

@@ -283,7 +283,7 @@ func TestWhatAReaderKeeps(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer w.close()
-	c, err := openReader(path)
+	c, err := openReader(path, nil)
 	if err != nil {
 		t.Fatal(err)
 	}

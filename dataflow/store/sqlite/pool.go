@@ -24,6 +24,8 @@ type pool struct {
 	waiting []chan *conn
 	closed  bool
 	idle    chan struct{} // closed when the pool is, and none is in use
+	ticks   uint64        // counted while views are kept
+	ticking bool
 	waited  waits
 }
 
@@ -100,12 +102,12 @@ func (p *pool) opened() (*conn, error) {
 	return c, nil
 }
 
-// put gives a connection back. One that still has a transaction open would
-// show the next caller the past, and is not kept.
+// put gives a connection back. One that has a transaction open which is not its
+// view would show the next caller the past, and is not kept.
 func (p *pool) put(c *conn) {
-	stale := p.recycle > 0 && time.Since(c.born) > p.recycle || !c.AutocommitEnabled()
+	stale := p.recycle > 0 && time.Since(c.born) > p.recycle
 	p.mu.Lock()
-	if !stale && !p.closed {
+	if !stale && !p.closed && p.viewed(c) {
 		if len(p.waiting) > 0 {
 			ready := p.waiting[0]
 			p.waiting = p.waiting[1:]

@@ -37,7 +37,8 @@ type Store struct {
 type shared struct {
 	readers *pool // nil for a database in memory: its one connection does all
 	writer  *writer
-	file    *file // nil for a database in memory
+	log     *walIndex // nil where there is none to look at
+	file    *file     // nil for a database in memory
 	holders *store.Holders
 
 	of          *dataflow.Database // as it was declared when its schema was last looked at
@@ -67,12 +68,25 @@ func (s *Store) Get(ctx context.Context, m *dataflow.Model, id any, fields []int
 		})
 		return found, err
 	}
-	c, err := s.readers.take(ctx)
+	c, err := s.reader(ctx)
 	if err != nil {
-		return false, toError(ctx, err)
+		return false, err
 	}
 	defer s.readers.put(c)
 	return session{s, c}.Get(ctx, m, id, fields, f)
+}
+
+// reader takes a connection that sees all that is committed.
+func (s *Store) reader(ctx context.Context) (*conn, error) {
+	c, err := s.readers.take(ctx)
+	if err != nil {
+		return nil, toError(ctx, err)
+	}
+	if err := c.renew(); err != nil {
+		s.readers.put(c)
+		return nil, toError(ctx, err)
+	}
+	return c, nil
 }
 
 // Select implements store.Reader.
@@ -105,9 +119,9 @@ func (s *Store) reading(ctx context.Context, f func(session) error, after func(*
 	if s.readers == nil {
 		return s.writer.exclusive(ctx, func(c *conn) error { return s.watched(ctx, c, f, after) })
 	}
-	c, err := s.readers.take(ctx)
+	c, err := s.reader(ctx)
 	if err != nil {
-		return toError(ctx, err)
+		return err
 	}
 	defer s.readers.put(c)
 	return s.watched(ctx, c, f, after)
@@ -126,12 +140,14 @@ func (s *Store) watched(ctx context.Context, c *conn, f func(session) error, aft
 // interrupted, or the connection would go on showing this state.
 func (s *Store) Snapshot(ctx context.Context, f func(store.Reader) error) error {
 	return s.reading(ctx, func(r session) error {
-		if err := r.c.run("BEGIN"); err != nil {
-			return toError(ctx, err)
+		if !r.c.view.kept {
+			if err := r.c.run("BEGIN"); err != nil {
+				return toError(ctx, err)
+			}
 		}
 		return f(r)
 	}, func(c *conn) {
-		if !c.AutocommitEnabled() {
+		if !c.view.kept && !c.AutocommitEnabled() {
 			_ = c.run("ROLLBACK") // it can fail only where there is nothing to end
 		}
 	})
@@ -162,6 +178,7 @@ func (s *Store) Close() error {
 			s.readers.close() // first: the last connection to close tidies the log away
 		}
 		s.closed = s.writer.close()
+		s.log.close()
 	})
 	return s.closed
 }
