@@ -208,7 +208,7 @@ func TestEveryAnswerHasItsHeaders(t *testing.T) {
 func checkHeaders(t *testing.T, request string, res *http.Response) {
 	t.Helper()
 	h := res.Header
-	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer", "X-Frame-Options": "DENY"} {
+	for name, want := range map[string]string{"X-Content-Type-Options": "nosniff", "Referrer-Policy": "no-referrer"} {
 		if got := h.Get(name); got != want {
 			t.Errorf("%q: %s is %q, want %q", request, name, got, want)
 		}

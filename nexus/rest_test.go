@@ -100,7 +100,7 @@ func parseRequest(t *testing.T, request string) *http.Request {
 }
 
 // everywhere are headers that every answer has; the table leaves them out.
-var everywhere = map[string]string{"X-Content-Type-Options": "nosniff", "X-Request-Id": "r1", "X-Frame-Options": "DENY",
+var everywhere = map[string]string{"X-Content-Type-Options": "nosniff", "X-Request-Id": "r1",
 	"Referrer-Policy": "no-referrer", "Content-Security-Policy": "default-src 'none'; frame-ancestors 'none'"}
 
 func render(res *http.Response) string {

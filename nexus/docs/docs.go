@@ -93,7 +93,6 @@ func (f *File) Serve(w http.ResponseWriter, r *http.Request) error {
 	h := w.Header()
 	h.Set("Content-Security-Policy", policy)
 	h.Set("Referrer-Policy", "no-referrer")
-	h.Set("X-Frame-Options", "DENY")
 	h.Set("Cache-Control", "public, max-age=0, must-revalidate")
 	text, tag := f.plain, f.tag
 	if f.packed != nil {

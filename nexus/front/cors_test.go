@@ -16,7 +16,7 @@ import (
 func TestPagesMaySendAndReadEveryHeader(t *testing.T) {
 	// Browsers say these themselves, or let every page say or read them.
 	browsers := strings.Split("Origin Host Connection Accept-Encoding Access-Control-Request-Method Content-Length Content-Type Cache-Control Vary Expires Last-Modified "+
-		"Content-Security-Policy X-Frame-Options X-Content-Type-Options Referrer-Policy X-Accel-Buffering Strict-Transport-Security Sec-Fetch-Site User-Agent", " ")
+		"Content-Security-Policy X-Content-Type-Options Referrer-Policy X-Accel-Buffering Strict-Transport-Security Sec-Fetch-Site User-Agent", " ")
 	// Named by a variable where they are written, or read by a library.
 	elsewhere := []string{"Mcp-Method", "Mcp-Name", "Tracestate", "X-Flowctl-Stale"}
 	may := make(map[string]bool)

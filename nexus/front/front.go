@@ -111,10 +111,12 @@ func (h *Handler) begin(w http.ResponseWriter, r *http.Request) *Exchange {
 
 // Guard sets the headers that every answer has. Answers are data: a browser that
 // is led to one as if it were a page is to make nothing of it. Pages say
-// themselves what they may.
+// themselves what they may. What frames may hold them is in the policy, before
+// which X-Frame-Options counts for nothing (https://www.w3.org/TR/CSP2/#frame-ancestors-and-frame-options);
+// with that a read of a row would have nine headers, and a map of more than eight
+// takes a microsecond more.
 func Guard(header http.Header) {
 	header["X-Content-Type-Options"] = nosniff
-	header["X-Frame-Options"] = noFrame
 	header["Referrer-Policy"] = noReferrer
 	header["Content-Security-Policy"] = noContent
 }
@@ -123,7 +125,6 @@ func Guard(header http.Header) {
 var (
 	nosniff    = []string{"nosniff"}
 	noStore    = []string{"no-store"}
-	noFrame    = []string{"DENY"}
 	noReferrer = []string{"no-referrer"}
 	noContent  = []string{"default-src 'none'; frame-ancestors 'none'"}
 )

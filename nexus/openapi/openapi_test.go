@@ -359,7 +359,7 @@ func matches(pattern, path string) bool {
 func (d *described) headers(t *testing.T, method, target string, status int) []string {
 	t.Helper()
 	names := []string{"content-type", "content-length", "date", "vary", "x-content-type-options", "content-security-policy",
-		"referrer-policy", "x-frame-options", "access-control-allow-origin", "access-control-expose-headers"}
+		"referrer-policy", "access-control-allow-origin", "access-control-expose-headers"}
 	op := d.operation(t, method, target)
 	r, ok := op.Responses[strconv.Itoa(status)]
 	if !ok {
