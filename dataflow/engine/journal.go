@@ -93,6 +93,10 @@ func (s *Step) Takes(signal string) {
 // waitSignal is what a handler's waits for a signal are called.
 const waitSignal = "wait_signal"
 
+// OfNode reports whether the step is of a node that waits for a signal, rather than
+// of a handler that does.
+func (s *Step) OfNode() bool { return strings.HasPrefix(s.Digest, takesSignal) }
+
 // Signal is the name of the signal that the step waited for, or "".
 func (s *Step) Signal() string {
 	if name, ok := strings.CutPrefix(s.Digest, takesSignal); ok {

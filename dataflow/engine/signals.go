@@ -2,6 +2,7 @@ package engine
 
 import (
 	"reflect"
+	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
@@ -62,6 +63,34 @@ func (p *Plan) SignalAt(workflow, node string) string {
 		}
 	}
 	return ""
+}
+
+// Hangs reports whether a node of a workflow refers to another, or to one that does.
+// It does as well if one of them is not there.
+func (p *Plan) Hangs(workflow, node, on string) bool {
+	wp, ok := p.workflows[workflow]
+	if !ok {
+		return true
+	}
+	byID := func(id string) int {
+		return slices.IndexFunc(wp.nodes, func(n *nodePlan) bool { return n.node.ID == id })
+	}
+	from, to := byID(node), byID(on)
+	if from < 0 || to < 0 {
+		return true
+	}
+	seen := map[int]bool{}
+	var reaches func(pos int) bool
+	reaches = func(pos int) bool {
+		return slices.ContainsFunc(wp.nodes[pos].deps, func(d dep) bool {
+			if d.pos == to || seen[d.pos] {
+				return d.pos == to
+			}
+			seen[d.pos] = true
+			return reaches(d.pos)
+		})
+	}
+	return reaches(from)
 }
 
 // Take makes of what came with the signal what the run gets, all problems at

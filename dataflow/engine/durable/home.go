@@ -355,36 +355,58 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	return err
 }
 
-// lastTaken is the wait for a signal, of a run's steps, at which it failed or after
-// which it has done nothing, and the steps that were skipped after it. nil: there is
-// none, or what the run did was undone. What began before the wait does not hang on
-// it, whenever it ended.
-func lastTaken(steps []*engine.Step) (wait *engine.Step, skipped []*engine.Step) {
+// taken is a wait for a signal that a run may be sent again.
+type taken struct {
+	wait    *engine.Step
+	skipped []*engine.Step // since then
+}
+
+// lastTaken are the waits for signals, of a run's steps, at which it failed or after
+// which it has done nothing but take others that don't hang on them; and of each the
+// steps that were skipped after it. There is none if what the run did was undone.
+// What began before a wait does not hang on it, whenever it ended. hangs tells of two
+// nodes whether the first does on the second; of a handler nobody knows.
+func lastTaken(steps []*engine.Step, hangs func(node, on string) bool) (list []taken) {
 	for _, s := range steps {
-		switch s.State {
-		case engine.StepUndone:
-			return nil, nil
-		case engine.StepDone:
-			wait, skipped = s, nil
-		case engine.StepFailed:
-			if s.Signal() != "" {
-				wait, skipped = s, nil
+		waits := s.Signal() != ""
+		switch {
+		case s.State == engine.StepUndone:
+			return nil
+		case s.State == engine.StepSkipped:
+			for i := range list {
+				list[i].skipped = append(list[i].skipped, s)
 			}
-		case engine.StepSkipped:
-			skipped = append(skipped, s)
+		case s.State == engine.StepDone && !waits:
+			list = nil
+		case waits && (s.State == engine.StepDone || s.State == engine.StepFailed):
+			list = slices.DeleteFunc(list, func(t taken) bool { return !s.OfNode() || hangs(s.Key, t.wait.Key) })
+			list = append(list, taken{wait: s})
 		}
 	}
-	if wait == nil || wait.Signal() == "" {
-		return nil, nil
+	return list
+}
+
+// ofName is the last of the waits that is for a signal.
+func ofName(list []taken, signal string) *taken {
+	for i := len(list) - 1; i >= 0; i-- {
+		if list[i].wait.Signal() == signal {
+			return &list[i]
+		}
 	}
-	return wait, skipped
+	return nil
+}
+
+// hangs tells of the nodes of a workflow whether one hangs on another, as far as
+// the app that is run here tells.
+func (h *home) hangs(workflow string) func(node, on string) bool {
+	return func(node, on string) bool { return h.runs.engine.Plan().Hangs(workflow, node, on) }
 }
 
 // sendAgain says since when a signal counts that is sent to a run that has ended:
-// one that failed takes it when it is tried again, if it has done nothing since it
-// took one of that name, or failed as it waited for one. It takes the place of that
+// one that failed takes it when it is tried again, if it has done nothing that may
+// hang on it since it took one of that name, or failed as it waited for one. It takes the place of that
 // one, and so goes before those that have come meanwhile.
-func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string) (since time.Time, err error) {
+func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string, hangs func(node, on string) bool) (since time.Time, err error) {
 	list, err := h.selectRuns(ctx, tx, &query.Select{Where: equal(h.tables.runs, runID, id), Limit: 1, Lock: true})
 	if err != nil {
 		return time.Time{}, err
@@ -396,7 +418,7 @@ func (h *home) sendAgain(ctx context.Context, tx store.Tx, id, name string) (sin
 	if err != nil {
 		return time.Time{}, err
 	}
-	if wait, _ := lastTaken(by[id].steps); wait == nil || wait.Signal() != name {
+	if ofName(lastTaken(by[id].steps, hangs), name) == nil {
 		e := dataflow.AsError(h.over(ctx, tx, id, "signalled"))
 		e.Hint = "a run that failed is sent a signal again only if the last thing it did was to take that one"
 		return time.Time{}, e
@@ -412,8 +434,8 @@ func (h *home) sentAgain(r *Run, name string) query.Expr {
 	return query.And{equal(t, signalRun, r.ID), equal(t, signalName, name), equal(t, signalCreatedAt, r.Created)}
 }
 
-// waitAgain has a run that is tried again take the signal that it was sent
-// instead of the last one.
+// waitAgain has a run that is tried again take the signals that it was sent instead
+// of those that it has taken. Whether one hangs on another was looked at then.
 func (h *home) waitAgain(ctx context.Context, tx store.Tx, id string) error {
 	r, err := h.get(ctx, tx, id)
 	if err != nil || r == nil {
@@ -423,19 +445,27 @@ func (h *home) waitAgain(ctx context.Context, tx store.Tx, id string) error {
 	if err != nil {
 		return err
 	}
-	wait, skipped := lastTaken(by[id].steps)
-	if wait == nil {
+	var keys []any
+	list := lastTaken(by[id].steps, func(string, string) bool { return false })
+	for i, t := range list {
+		if ofName(list, t.wait.Signal()) != &list[i] {
+			continue
+		}
+		n, err := tx.Count(ctx, h.tables.signals, h.sentAgain(r, t.wait.Signal()))
+		if err != nil {
+			return err
+		}
+		if n > 0 {
+			keys = append(keys, t.wait.Key)
+			for _, s := range t.skipped {
+				keys = append(keys, s.Key)
+			}
+		}
+	}
+	if len(keys) == 0 {
 		return nil
 	}
-	n, err := tx.Count(ctx, h.tables.signals, h.sentAgain(r, wait.Signal()))
-	if err != nil || n == 0 {
-		return err
-	}
 	t := h.tables.steps
-	keys := []any{wait.Key}
-	for _, s := range skipped {
-		keys = append(keys, s.Key)
-	}
 	_, err = tx.Delete(ctx, t, query.And{equal(t, stepRun, id), oneOf(t, stepKey, keys...)})
 	return err
 }

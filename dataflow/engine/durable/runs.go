@@ -391,8 +391,16 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if name == "" || len(name) > maxSignal || !storable(name) {
 		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes, of UTF-8 and without the character NUL"})
 	}
-	if err := h.listens(ctx, r, name, payload); err != nil {
+	of, err := h.made(ctx, r.Version)
+	if err != nil {
 		return nil, err
+	}
+	hangs := func(string, string) bool { return true }
+	if of != nil {
+		if err := of.listens(r, name, payload); err != nil {
+			return nil, err
+		}
+		hangs = of.hangs(r.Workflow)
 	}
 	text, err := encode(payload)
 	if err != nil {
@@ -406,7 +414,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 		now := h.now()
 		since := now
 		if !alive {
-			if since, err = h.sendAgain(ctx, tx, id, name); err != nil {
+			if since, err = h.sendAgain(ctx, tx, id, name, hangs); err != nil {
 				return err
 			}
 		}
@@ -421,16 +429,21 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	return rs.Get(ctx, c, id)
 }
 
-// listens refuses a signal that a run will never wait for, and one with what
-// the run makes nothing of, as far as its workflow tells, as it was when the run
-// began: a handler may wait for any, and so may the workflow of a version of the
-// app that can't be made here.
-func (h *home) listens(ctx context.Context, r *Run, name string, payload any) error {
-	of, err := h.of(ctx, r.Version)
-	if err != nil || of == nil || of.runs.opts.Source.Hash() != r.Version {
-		return err
+// made is this database as a version of the app knows it; nil where that version
+// can't be made here.
+func (h *home) made(ctx context.Context, version string) (*home, error) {
+	of, err := h.of(ctx, version)
+	if err != nil || of == nil || of.runs.opts.Source.Hash() != version {
+		return nil, err
 	}
-	signals, known := of.runs.engine.Plan().Signals(r.Workflow)
+	return of, nil
+}
+
+// listens refuses a signal that a run will never wait for, and one with what the
+// run makes nothing of, as far as its workflow tells: a handler may wait for any.
+// h is of the version of the app that the run began with.
+func (h *home) listens(r *Run, name string, payload any) error {
+	signals, known := h.runs.engine.Plan().Signals(r.Workflow)
 	names := make([]string, len(signals))
 	for i, s := range signals {
 		if names[i] = s.Name; s.Name == name {

@@ -34,6 +34,10 @@ func TestASignalOfTheWrongShapeIsSentAgain(t *testing.T) {
 			ft.Workflow("value", s.add("one", "value one"), start(), waits("go"), s.add("two", "${go.payload.what}"), waits("more"), s.add("three", "${more.payload.what}")),
 			ft.Workflow("judged", s.add("one", "judged one"), start(), waits("go"), ft.Node("StarlarkNode", "judge", ft.Obj("fn", judge(), "of", "${go.payload}")),
 				s.add("two", "${go.payload.what}", ft.When("${judge.ok}")), waits("more"), s.add("three", "${more.payload.what}")),
+			ft.Workflow("both", s.add("one", "both one"), ft.Node("SignalNode", "left", ft.Obj("name", "left")), ft.Node("SignalNode", "right", ft.Obj("name", "right")),
+				s.add("two", "${left.payload.what}"), s.add("three", "${right.payload.what}")),
+			ft.Workflow("chained", s.add("one", "chained one"), ft.Node("SignalNode", "left", ft.Obj("name", "left")),
+				ft.Node("SignalNode", "right", ft.Obj("name", "right"), ft.When("${left.received}")), s.add("two", "${left.payload.what}"), s.add("three", "${right.payload.what}")),
 			ft.Handler("handler", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
 				if err := s.create(ctx, h, "handler one"); err != nil {
 					return nil, err
@@ -80,7 +84,11 @@ func TestASignalOfTheWrongShapeIsSentAgain(t *testing.T) {
 			send(r, "go", ft.Obj("what", workflow+" three"), "") // of the second wait
 			send(r, "start", nil, "")
 			r = p.until(r.ID, durable.Failed)
-			if want := "if that is for what came with the signal go, send it again as it should be, and try the run again"; r.Error.Hint != want {
+			signals := "start or go"
+			if workflow == "handler" { // nobody knows what its waits hang on
+				signals = "go"
+			}
+			if want := "if that is for what came with the signal " + signals + ", send it again as it should be, and try the run again"; r.Error.Hint != want {
 				t.Errorf("%s failed with the hint %q", workflow, r.Error.Hint)
 			}
 			retry(r) // without another signal it is as before
@@ -96,6 +104,43 @@ func TestASignalOfTheWrongShapeIsSentAgain(t *testing.T) {
 				}
 			}
 			send(r, "go", nil, "run_ended")
+		}
+
+		// Of two waits that don't hang on each other each can be sent its own again;
+		// of two that do the last.
+		for _, workflow := range []string{"both", "chained"} {
+			r := p.begin(workflow, nil)
+			p.until(r.ID, durable.Waiting)
+			send(r, "left", "wrong", "")
+			send(r, "right", ft.Obj("what", workflow+" right"), "")
+			r = p.until(r.ID, durable.Failed)
+			hint, want := "if that is for what came with the signal left or right, send it again as it should be, and try the run again", ""
+			if workflow == "chained" {
+				hint, want = "if that is for what came with the signal right, send it again as it should be, and try the run again", "run_ended"
+			}
+			if r.Error.Hint != hint {
+				t.Errorf("%s failed with the hint %q", workflow, r.Error.Hint)
+			}
+			send(r, "left", ft.Obj("what", workflow+" left"), want)
+			if want != "" {
+				continue
+			}
+			retry(r)
+			p.until(r.ID, durable.Completed)
+			r = p.begin(workflow, nil) // and both
+			p.until(r.ID, durable.Waiting)
+			send(r, "left", "wrong", "")
+			send(r, "right", "wrong", "")
+			r = p.until(r.ID, durable.Failed)
+			send(r, "right", ft.Obj("what", workflow+" right"), "")
+			send(r, "left", ft.Obj("what", workflow+" left"), "")
+			retry(r)
+			p.until(r.ID, durable.Completed)
+			for what, want := range map[string]int64{" one": 2, " left": 2, " right": 2} {
+				if n := p.entries(workflow + what); n != want {
+					t.Errorf("%d of %s%s, want %d", n, workflow, what, want)
+				}
+			}
 		}
 
 		// What was skipped for the old one is looked at again.

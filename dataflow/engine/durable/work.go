@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strings"
 	"time"
 
@@ -321,9 +322,15 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 		said.Message += "; what these nodes did could not be undone: " + joined(left)
 		next.Error = &said
 	}
-	if wait, _ := lastTaken(j.steps); wait != nil && next.Status == Failed && next.Error.Hint == "" && ofData[next.Error.Code] {
+	if list := lastTaken(j.steps, h.hangs(r.Workflow)); len(list) > 0 && next.Status == Failed && next.Error.Hint == "" && ofData[next.Error.Code] {
 		said := *next.Error
-		said.Hint = fmt.Sprintf("if that is for what came with the signal %s, send it again as it should be, and try the run again", wait.Signal())
+		var names []string
+		for _, t := range list {
+			if name := t.wait.Signal(); !slices.Contains(names, name) {
+				names = append(names, name)
+			}
+		}
+		said.Hint = fmt.Sprintf("if that is for what came with the signal %s, send it again as it should be, and try the run again", strings.Join(names, " or "))
 		next.Error = &said
 	}
 	next.token, next.Executor, next.WakeAt = "", "", time.Time{}
