@@ -3,6 +3,7 @@ package dataflow
 import (
 	"errors"
 	"fmt"
+	"strings"
 )
 
 // Status groups error codes by what their caller can do. Each channel maps
@@ -71,6 +72,32 @@ func (e *Error) Error() string {
 		s += ": " + e.Err.Error()
 	}
 	return s
+}
+
+// maxInText is how many problems a text names.
+const maxInText = 5
+
+// Text is the message, and where that only counts problems which they are, for
+// what has no room for them as data.
+func (e *Error) Text() string {
+	if e.Code != "invalid" || len(e.Problems) == 0 {
+		return e.Message
+	}
+	var b strings.Builder
+	b.WriteString(e.Message)
+	sep := ": "
+	for _, p := range e.Problems[:min(len(e.Problems), maxInText)] {
+		b.WriteString(sep)
+		if p.Pointer != "" {
+			b.WriteString(p.Pointer + " ")
+		}
+		b.WriteString(p.Detail)
+		sep = "; "
+	}
+	if len(e.Problems) > maxInText {
+		b.WriteString("; …")
+	}
+	return b.String()
 }
 
 // Unwrap returns the cause.

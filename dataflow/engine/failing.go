@@ -208,7 +208,7 @@ func (f *frame) failed(ctx context.Context, n *nodePlan, err error) error {
 	switch {
 	case n.onError.to != nil:
 		f.state[n.pos] = stateFailed
-		f.results[n.pos] = dataflow.ObjectOf("code", e.Code, "message", e.Message)
+		f.results[n.pos] = dataflow.ObjectOf("code", e.Code, "message", e.Text())
 	case n.onError.result != nil:
 		v, err := n.onError.result.eval(f)
 		if err != nil {

@@ -176,6 +176,12 @@ func TestTransactionNodeWithoutADatabase(t *testing.T) {
 	if out, err := run(t, nil, scope(broken, "continue")...); err != nil || out != `{"t":{"ok":false,"error":{"code":"rejected","message":"no","node":"n"}}}` {
 		t.Errorf("%s, %v", out, err)
 	}
+	wrong := ft.Fn("wrong", "", func(*dataflow.Object) (any, error) {
+		return nil, dataflow.Invalid(dataflow.Problem{Code: "required", Pointer: "/sku", Detail: "is required"})
+	})
+	if out, err := run(t, nil, scope(wrong, "continue")...); err != nil || out != `{"t":{"ok":false,"error":{"code":"invalid","message":"the input has a problem: n.sku: is required","node":"n"}}}` {
+		t.Errorf("%s, %v", out, err)
+	}
 	if _, err := run(t, nil, scope(broken, "rollback")...); err == nil || err.Node != "n" {
 		t.Errorf("%+v", err)
 	}

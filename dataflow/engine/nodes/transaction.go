@@ -73,5 +73,5 @@ func (t *transaction) Run(ctx context.Context, call *engine.Call) (any, error) {
 		return nil, e // a fault of the app or the runtime is not something to go on from
 	}
 	return dataflow.ObjectOf("ok", false,
-		"error", dataflow.ObjectOf("code", e.Code, "message", e.Message, "node", e.Node)), nil
+		"error", dataflow.ObjectOf("code", e.Code, "message", e.Text(), "node", e.Node)), nil
 }
