@@ -16,6 +16,7 @@ type condition struct {
 	given bool
 	any   bool    // "*"
 	of    []int64 // the versions that will do; empty: none will
+	meant string  // the tag that is meant by one without quotes, or by a weak one
 }
 
 // ifMatch reads the If-Match header. Tags that are weak or not ours match no
@@ -29,6 +30,8 @@ func ifMatch(x *front.Exchange) condition {
 		}
 		if version, ok := parseTag(tag); ok {
 			c.of = append(c.of, version)
+		} else if version, ok := parseTag(`"` + strings.Trim(strings.TrimPrefix(tag, "W/"), `"`) + `"`); ok {
+			c.meant = etag(version)
 		}
 	}
 	return c
@@ -74,13 +77,20 @@ func (m *model) require(x *front.Exchange) (condition, error) {
 			Message: "the row is versioned: say which version you read",
 			Hint:    "send its ETag as If-Match, or If-Match: * to write whatever the version is"}
 	case c.given && !c.any && (!m.decl.Versioned || len(c.of) == 0):
-		return c, preconditionFailed(m.decl)
+		return c, preconditionFailed(m.decl, c)
 	}
 	return c, nil
 }
 
-func preconditionFailed(m *dataflow.Model) error {
-	return &dataflow.Error{Code: "precondition_failed", Status: dataflow.StatusPrecondition, Model: m.Name,
+func preconditionFailed(m *dataflow.Model, c condition) error {
+	e := &dataflow.Error{Code: "precondition_failed", Status: dataflow.StatusPrecondition, Model: m.Name,
 		Message: "the row is not of the version that If-Match names",
 		Hint:    "read it again, and apply the change to what it is now"}
+	switch {
+	case !m.Versioned:
+		e.Hint = m.Name + " keeps no versions: leave If-Match out"
+	case c.meant != "" && len(c.of) == 0:
+		e.Hint = "write the tag as the row has it, strong and with its quotes: If-Match: " + c.meant
+	}
+	return e
 }

@@ -306,7 +306,7 @@ func (m *model) expect(ctx context.Context, tx store.Tx, c access.Caller, id any
 		return nil, err
 	}
 	if !slices.Contains(cond.of, version) {
-		return nil, preconditionFailed(m.decl)
+		return nil, preconditionFailed(m.decl, cond)
 	}
 	return &version, nil
 }
