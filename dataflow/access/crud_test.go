@@ -247,5 +247,5 @@ func TestFieldsNamedLikeSQLWork(t *testing.T) {
 	a := open(t, model("Order", "order", field("select", dataflow.String), field("group", dataflow.Int)))
 	a.do("Order.create", `{"select": "x", "group": 1}`)
 	a.want("Order.list", `{"filter": {"group": 1}, "sort": "-select", "fields": ["select"]}`, list(`{"id":1,"select":"x"}`))
-	a.fails("Order.list", `{"filter": {"1=1; --": 1}}`, "invalid", `/filter/1=1; -- unknown_field: Order has no field "1=1; --"`)
+	a.fails("Order.list", `{"filter": {"1=1; --": 1}}`, "invalid", `/filter/1=1; -- unknown_field: Order has no field "1=1; --" [there are id, select, group, created_at, updated_at]`)
 }

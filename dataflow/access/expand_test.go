@@ -108,7 +108,7 @@ func TestFieldsBehindRelations(t *testing.T) {
 		`/fields/2 unknown_field: Order has no relation "note" [there are customer, payer, lines]`,
 		`/fields/3 too_deep: "a.b.c.d" goes through more than 3 relations`,
 		`/fields/4 unknown_field: Order has no relation "" [there are customer, payer, lines]`,
-		`/fields/5 unknown_field: Customer has no field ""`)
+		`/fields/5 unknown_field: Customer has no field "" [there are id, name, deleted_at, created_at, updated_at]`)
 }
 
 func TestExpandKeepsTenantsApart(t *testing.T) {

@@ -125,7 +125,7 @@ func TestListPages(t *testing.T) {
 		`/offset too_small: must be at least 0`,
 		`/count wrong_type: must be true or false, not a number`,
 		`/filter/rank/$gtt unknown_operator: there is no operator "$gtt" [did you mean "$gt"?]`,
-		`/fields/0 unknown_field: Good has no field "x"`,
+		`/fields/0 unknown_field: Good has no field "x" [there are id, rank, label, created_at, updated_at]`,
 		`/sort unknown_field: Good has no field "rnk" [did you mean "rank"?]`)
 	a.fails("Good.list", `{"limit": 0}`, "invalid", `/limit too_small: must be at least 1`)
 }

@@ -97,10 +97,10 @@ func TestParseProblems(t *testing.T) {
 		{`{"note.length": 1, "customer.e-mail": "x", "customer.": 1}`, []string{
 			`/f/note.length unknown_field: Order.note is str, not a reference, so nothing can follow it`,
 			`/f/customer.e-mail unknown_field: Customer has no field "e-mail" (did you mean "email"?)`,
-			`/f/customer. unknown_field: Customer has no field ""`}},
+			`/f/customer. unknown_field: Customer has no field "" (there are id, email, name)`}},
 		{`{"id\"; drop table orders; --": 1, "a/b~c": 1}`, []string{
-			`/f/id"; drop table orders; -- unknown_field: Order has no field "id\"; drop table orders; --"`,
-			`/f/a~1b~0c unknown_field: Order has no field "a/b~c"`}},
+			`/f/id"; drop table orders; -- unknown_field: Order has no field "id\"; drop table orders; --" (there are id, status, total, note, at, meta, tags, parts, customer, parent)`,
+			`/f/a~1b~0c unknown_field: Order has no field "a/b~c" (there are id, status, total, note, at, meta, tags, parts, customer, parent)`}},
 		{`{"total": {"$gt": null, "$in": [1, null, "x"], "$between": [1]}}`, []string{
 			`/f/total/$gt null: nothing is less than, greater than or one of a list with null (use {"$null": true})`,
 			`/f/total/$in/1 null: nothing is less than, greater than or one of a list with null (use {"$null": true})`,
@@ -182,7 +182,7 @@ func TestParseSort(t *testing.T) {
 			`/sort not_sortable: rows of Order are in the order of fields of their own; customer.name is behind a reference (sort what was read, or aggregate: groups can be in such an order)`,
 			`/sort unknown_field: Order has no field "status.x" (did you mean "status"?)`}},
 		{int64(1), nil, []string{`/sort wrong_type: a sort must be a name or a list of names, not a number`}},
-		{"", nil, []string{`/sort unknown_field: Order has no field ""`}},
+		{"", nil, []string{`/sort unknown_field: Order has no field "" (there are id, status, total, note, at, meta, tags, parts, customer, parent)`}},
 	} {
 		keys, problems := Sight{}.Sort(m, test.sort, "/sort")
 		if diff := cmp.Diff(test.want, said(problems)); diff != "" {

@@ -41,8 +41,15 @@ func (s Sight) near(name string, m *dataflow.Model, n int) string {
 	if !s.Suggests(m) {
 		return ""
 	}
-	return dataflow.DidYouMean(name, s.names(m, n))
+	names := s.names(m, n)
+	if hint := dataflow.DidYouMean(name, names); hint != "" || len(names) > maxNamed {
+		return hint
+	}
+	return dataflow.ThereAre(names)
 }
+
+// maxNamed is how many fields a hint names, where none is near.
+const maxNamed = 12
 
 // names lists those of the first n positions of a model's Shape that are seen.
 func (s Sight) names(m *dataflow.Model, n int) []string {
