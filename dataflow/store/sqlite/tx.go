@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"strconv"
 	"strings"
 
@@ -103,21 +104,12 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 	if err != nil {
 		return nil, err
 	}
-	stmt, err := t.insertStatement(m, fields)
-	if err != nil {
-		return nil, t.spoil(t.explain(ctx, tab, change{adds: true}, err))
+	ids, err := t.insertLinked(ctx, tab, fields, rows)
+	if ids == nil && err == nil {
+		ids, err = t.insertEach(ctx, tab, fields, rows)
 	}
-	began := t.s.watch.Begin(ctx, stmt.sql)
-	defer t.done(ctx, stmt, store.Statement{Kind: store.KindInsert, Model: m}, began)
-	ids := make([]any, len(rows))
-	for i, vals := range rows {
-		if ids[i], err = t.insertRow(ctx, tab, stmt, fields, vals); err != nil {
-			prefix := ""
-			if len(rows) > 1 {
-				prefix = "/" + strconv.Itoa(i)
-			}
-			return nil, t.spoil(t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix, adds: true}, err))
-		}
+	if err != nil {
+		return nil, t.spoil(err)
 	}
 	if t.strict { // once all are there: they may refer to one another
 		for i, vals := range rows {
@@ -131,6 +123,111 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 		}
 	}
 	return ids, nil
+}
+
+// insertEach adds rows one by one, and so finds the one that can't be added.
+func (t *tx) insertEach(ctx context.Context, tab *table, fields []int, rows [][]any) (ids []any, err error) {
+	stmt, err := t.insertStatement(tab.model, fields)
+	if err != nil {
+		return nil, t.explain(ctx, tab, change{adds: true}, err)
+	}
+	began := t.s.watch.Begin(ctx, stmt.sql)
+	defer t.done(ctx, stmt, store.Statement{Kind: store.KindInsert, Model: tab.model}, began)
+	ids = make([]any, len(rows))
+	for i, vals := range rows {
+		if ids[i], err = t.insertRow(ctx, tab, stmt, fields, vals); err != nil {
+			prefix := ""
+			if len(rows) > 1 {
+				prefix = "/" + strconv.Itoa(i)
+			}
+			return nil, t.explain(ctx, tab, change{fields: fields, vals: vals, prefix: prefix, adds: true}, err)
+		}
+	}
+	return ids, nil
+}
+
+// maxArgs is how many values SQLite takes with one statement.
+const maxArgs = 32766
+
+// insertLinked adds rows of which one refers to one behind it with one statement:
+// SQLite looks at references when a statement ends. It returns no ids where there
+// is no such row, or one of them can't be added.
+func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows [][]any) (ids []any, err error) {
+	if len(rows)*len(fields) > maxArgs || !tab.linked(fields, rows) {
+		return nil, nil
+	}
+	if err := ctx.Err(); err != nil {
+		return nil, store.Interrupted(err)
+	}
+	b := &t.c.b
+	b.Reset()
+	b.Raw("INSERT INTO ").Ident(tab.model.Table).Raw(" (").Columns(tab.model, fields).Raw(") VALUES ")
+	for i, vals := range rows {
+		for j, f := range fields {
+			b.Raw(opening(i, j))
+			if vals[j] == nil {
+				b.Arg(nil)
+			} else {
+				b.Arg(dialect{}.Encode(tab.columns[f].typ, vals[j]))
+			}
+		}
+		b.Raw(")")
+	}
+	n, err := t.change(ctx, b, store.Statement{Kind: store.KindInsert, Model: tab.model})
+	switch {
+	case sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint:
+		return nil, nil // nothing was added: one by one the row is found
+	case err == nil && n < int64(len(rows)):
+		err = errIgnored
+	}
+	if err != nil {
+		return nil, t.explain(ctx, tab, change{adds: true}, err)
+	}
+	at := slices.Index(fields, tab.id)
+	ids = make([]any, len(rows))
+	for i, vals := range rows {
+		ids[i] = vals[at]
+	}
+	return ids, nil
+}
+
+// opening is what stands before the j-th value of the i-th row.
+func opening(i, j int) string {
+	switch {
+	case j > 0:
+		return ", "
+	case i > 0:
+		return ", ("
+	}
+	return "("
+}
+
+// linked reports whether one of some rows, which all give their ids, refers to one
+// that comes after it.
+func (t *table) linked(fields []int, rows [][]any) bool {
+	at := slices.Index(fields, t.id)
+	if len(rows) < 2 || at < 0 {
+		return false
+	}
+	var self []int // positions in fields
+	for j, f := range fields {
+		if typ := t.model.Fields[f].Type; typ.Kind == dataflow.KindRef && typ.Model == t.model {
+			self = append(self, j)
+		}
+	}
+	if self == nil {
+		return false
+	}
+	found := false
+	after := make(map[any]bool, len(rows))
+	for _, vals := range slices.Backward(rows) {
+		if vals[at] == nil {
+			return false
+		}
+		found = found || slices.ContainsFunc(self, func(j int) bool { return vals[j] != nil && after[vals[j]] })
+		after[vals[at]] = true
+	}
+	return found
 }
 
 // grounded finds a reference of a row that leads nowhere.

@@ -51,6 +51,7 @@ func Run(t *testing.T, open Open) {
 		{"unique among live rows", testUniqueAmongLive},
 		{"unique among some rows", testPartlyUnique},
 		{"references", testReferences},
+		{"rows that refer to one another", testLinked},
 		{"errors", testErrors},
 		{"transactions", testTransactions},
 		{"savepoints", testSavepoints},

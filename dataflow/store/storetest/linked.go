@@ -1,0 +1,65 @@
+package storetest
+
+import (
+	"testing"
+
+	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store"
+)
+
+// testLinked: rows that are added together may refer to each other, in whatever
+// order they come.
+func testLinked(t *testing.T, open Open) {
+	node := &dataflow.Model{Name: "Node", Table: "nodes", ClientID: true}
+	node.Fields = []*dataflow.Field{
+		{Name: "id", Type: dataflow.String, System: dataflow.RoleID},
+		{Name: "name", Type: dataflow.String, Unique: true},
+		{Name: "up", Type: refTo(node), Optional: true},
+		{Name: "twin", Type: refTo(node)},
+	}
+	db := &dataflow.Database{Name: "db", Models: []*dataflow.Model{node}, Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
+	node.Database = db
+	node.Seal()
+	s := open(t, db)
+	fields := []int{0, 1, 2, 3}
+	add := func(rows ...[]any) (ids []any, err error) {
+		err = s.Write(t.Context(), func(tx store.Tx) error {
+			ids, err = tx.Insert(t.Context(), node, fields, rows)
+			return err
+		})
+		return ids, err
+	}
+	for _, test := range []struct {
+		name string
+		rows [][]any
+		want string // the code of the error
+	}{
+		{"one behind it", [][]any{{"a", "a", "b", "a"}, {"b", "b", nil, "b"}}, ""},
+		{"in a circle", [][]any{{"c", "c", "d", "e"}, {"d", "d", "e", "c"}, {"e", "e", "c", "d"}}, ""},
+		{"one that is there", [][]any{{"f", "f", "a", "g"}, {"g", "g", "c", "g"}}, ""},
+		{"one that is not there", [][]any{{"h", "h", "i", "h"}, {"i", "i", "nowhere", "i"}}, "reference_violation"},
+		{"one that can't be added", [][]any{{"j", "j", nil, "j"}, {"k", "a", nil, "k"}, {"l", "l", "m", "l"}, {"m", "m", nil, "m"}}, "unique_violation"},
+	} {
+		t.Run(test.name, func(t *testing.T) {
+			before := count(t, s, node, nil)
+			ids, err := add(test.rows...)
+			if test.want != "" {
+				if e := dataflow.AsError(err); e.Code != test.want {
+					t.Errorf("told %s", whole(err))
+				}
+				if n := count(t, s, node, nil); n != before {
+					t.Errorf("%d rows were added", n-before)
+				}
+				return
+			}
+			if err != nil {
+				t.Fatal(err)
+			}
+			for i, row := range test.rows {
+				if got := get(t, s, node, row[0]); ids[i] != row[0] || got == nil || got.Vals()[2] != row[2] || got.Vals()[3] != row[3] {
+					t.Errorf("%v was added as %v, %v", row, ids[i], got)
+				}
+			}
+		})
+	}
+}
