@@ -63,3 +63,51 @@ func testLinked(t *testing.T, open Open) {
 		})
 	}
 }
+
+// testAlong: rows that a delete is about are counted, whether they go for
+// themselves or along with others of them; those it is not about are not.
+func testAlong(t *testing.T, open Open) {
+	id := func() *dataflow.Field {
+		return &dataflow.Field{Name: "id", Type: dataflow.String, System: dataflow.RoleID}
+	}
+	tree, left, right := &dataflow.Model{Name: "Tree", Table: "trees", ClientID: true}, &dataflow.Model{Name: "Left", Table: "lefts", ClientID: true}, &dataflow.Model{Name: "Right", Table: "rights", ClientID: true}
+	tree.Fields = []*dataflow.Field{id(), {Name: "up", Type: refTo(tree), Optional: true, OnDelete: "cascade"}}
+	left.Fields = []*dataflow.Field{id(), {Name: "up", Type: refTo(right), Optional: true, OnDelete: "cascade"}}
+	right.Fields = []*dataflow.Field{id(), {Name: "up", Type: refTo(left), Optional: true, OnDelete: "cascade"}}
+	db := &dataflow.Database{Name: "db", Models: []*dataflow.Model{tree, left, right}, Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
+	for _, m := range db.Models {
+		m.Database = db
+		m.Seal()
+	}
+	s := open(t, db)
+	for _, row := range []struct {
+		m      *dataflow.Model
+		id, up any
+	}{
+		{tree, "a", nil}, {tree, "b", "a"}, {tree, "c", "b"}, {tree, "d", nil}, {tree, "e", "d"},
+		{left, "l1", nil}, {right, "r1", "l1"}, {left, "l2", "r1"}, {right, "r2", "l2"}, {left, "l3", nil},
+	} {
+		insert(t, s, row.m, "id", row.id, "up", row.up)
+	}
+	for _, test := range []struct {
+		m          *dataflow.Model
+		ids        []any
+		want, left int64
+	}{
+		{tree, []any{"a", "b", "c"}, 3, 2},
+		{tree, []any{"d"}, 1, 0},
+		{left, []any{"l1", "l2"}, 2, 1},
+		{left, []any{"l1", "l3"}, 1, 0},
+	} {
+		write(t, s, func(tx store.Tx) error {
+			n, err := tx.Delete(t.Context(), test.m, where(t, test.m, "id", dataflow.ObjectOf("$in", test.ids)))
+			if n != test.want {
+				t.Errorf("%s %v: %d rows were deleted, want %d", test.m.Name, test.ids, n, test.want)
+			}
+			return err
+		})
+		if n := count(t, s, test.m, nil); n != test.left {
+			t.Errorf("%s %v: %d rows are left, want %d", test.m.Name, test.ids, n, test.left)
+		}
+	}
+}

@@ -52,6 +52,7 @@ func Run(t *testing.T, open Open) {
 		{"unique among some rows", testPartlyUnique},
 		{"references", testReferences},
 		{"rows that refer to one another", testLinked},
+		{"rows that go along with others", testAlong},
 		{"errors", testErrors},
 		{"transactions", testTransactions},
 		{"savepoints", testSavepoints},
