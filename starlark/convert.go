@@ -111,6 +111,10 @@ func typeName(v sl.Value) string {
 		if t := basicTypes[v.name]; t != nil {
 			return t.String()
 		}
+	case *starlarkstruct.Module:
+		if t := basicTypes[v.Name]; t != nil {
+			return t.String()
+		}
 	case *fieldType:
 		if v.ref == nil && len(v.opts) == 0 {
 			return v.typ.String()

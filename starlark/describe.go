@@ -7,6 +7,7 @@ import (
 	"github.com/flowctl/flowctl/starlark/spec"
 	"github.com/flowctl/flowctl/starlark/value"
 	sl "go.starlark.net/starlark"
+	"go.starlark.net/starlarkstruct"
 )
 
 // matches reports whether v is of one of the sorts.
@@ -37,6 +38,8 @@ func matches(a spec.Accept, v sl.Value) bool {
 		return a.Has(spec.Func)
 	case *typeValue, *fieldType:
 		return a.Has(spec.Type)
+	case *starlarkstruct.Module:
+		return a.Has(spec.Type) && basicTypes[v.Name] != nil
 	case value.Model:
 		return a.Has(spec.Model)
 	case value.Op:

@@ -143,6 +143,10 @@ func holdsTypes(d *sl.Dict) bool {
 		switch v := v.(type) {
 		case *typeValue, *fieldType:
 			return true
+		case *starlarkstruct.Module:
+			if basicTypes[v.Name] != nil {
+				return true
+			}
 		case *sl.Dict:
 			if holdsTypes(v) {
 				return true
