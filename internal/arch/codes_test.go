@@ -236,7 +236,7 @@ func answersPage() string {
 		heading := "\n## " + s.meaning + "\n\n| code | |\n|---|---|\n"
 		for _, c := range dataflow.ErrorCodes() {
 			if c.Status == s.status {
-				fmt.Fprintf(&b, "%s| `%s` | %s |\n", heading, c.Code, strings.ReplaceAll(c.Doc, "\n", " "))
+				fmt.Fprintf(&b, "%s| <a id=%q></a>`%s` | %s |\n", heading, c.Code, c.Code, strings.ReplaceAll(c.Doc, "\n", " "))
 				heading = ""
 			}
 		}
@@ -248,7 +248,7 @@ func answersPage() string {
 func TestEveryErrorCodeIsOnThePage(t *testing.T) {
 	page := answersPage()
 	for _, c := range dataflow.ErrorCodes() {
-		if !strings.Contains(page, "| `"+c.Code+"` |") {
+		if !strings.Contains(page, "</a>`"+c.Code+"` |") {
 			t.Errorf("%s is not on the page: its status %d is not in the list", c.Code, c.Status)
 		}
 	}
