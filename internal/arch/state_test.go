@@ -4,7 +4,9 @@ import (
 	"go/ast"
 	"go/parser"
 	"go/token"
+	"maps"
 	"slices"
+	"strings"
 	"testing"
 )
 
@@ -12,12 +14,26 @@ import (
 // init: two apps in one process must not meet. A variable of a package is set
 // where it is declared and never again. (A sync.Pool is memory, not state.)
 func TestNoPackageKeepsState(t *testing.T) {
+	left := maps.Clone(ofTheProcess)
 	for _, s := range sources(t) {
+		name := s.pkg.name()
 		for _, problem := range stateProblems(s) {
+			if of, ok := ofTheProcess[name]; ok && strings.Contains(problem, ": "+of+" ") {
+				delete(left, name)
+				continue
+			}
 			t.Error(problem)
 		}
 	}
+	for name, of := range left {
+		t.Errorf("%s keeps no %s any more: leave it out here", name, of)
+	}
 }
+
+// ofTheProcess are variables for what the system keeps for a whole process, so
+// that two apps in it meet there anyway. A lock on a file is lost when anybody in
+// the process closes that file.
+var ofTheProcess = map[string]string{"dataflow/store/sqlite": "indexes"}
 
 func TestStateProblems(t *testing.T) {
 	tests := []struct{ name, src, want string }{
