@@ -37,10 +37,13 @@ func worthTrying(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) 
 }
 
 func retryAfter(_ *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs []sl.Tuple) (sl.Value, error) {
-	var headers sl.IterableMapping
-	var at sl.Value
-	if err := sl.UnpackArgs(b.Name(), args, kwargs, "headers", &headers, "now", &at); err != nil {
+	var of, at sl.Value
+	if err := sl.UnpackArgs(b.Name(), args, kwargs, "headers", &of, "now", &at); err != nil {
 		return nil, err
+	}
+	headers, ok := of.(sl.IterableMapping)
+	if !ok {
+		return nil, fmt.Errorf("%s: headers is a dict or a record, not %s", b.Name(), of.Type())
 	}
 	now, ok := at.(value.DateTime)
 	if !ok {

@@ -97,6 +97,9 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		{"http", `get("http://x", "http://x")`, "the first argument is the ctx of a handler, not a string"},
 		{"retry", `delays(101)`, "n is from 0 to 100"},
 		{"retry", `after({}, 1)`, "now is a datetime, not int"},
+		{"retry", `after(5, 1)`, "headers is a dict or a record, not int"},
+		{"csv", `parse("a\r1\r")`, "a carriage return stands by itself"},
+		{"money", `from_cents(1.5)`, "from_cents: 1.5 is no whole number of cents"},
 		{"crypto", `base64_decode("???")`, "the text is not base64"},
 		{"crypto", `sha256(1)`, "want a string or bytes, not int"},
 	} {

@@ -129,10 +129,10 @@ func (r *CSVReader) Read() ([]CSVCell, error) {
 	}
 	one := csvReader{rest: string(text), comma: ',', line: r.Line}
 	record, err := one.record()
-	if errors.Is(err, ErrManyCells) {
+	if err != nil {
 		return nil, err
 	}
-	if err != nil || one.rest != "" {
+	if one.rest != "" {
 		return nil, &CSVError{r.Line, errMisquoted}
 	}
 	return record, nil
@@ -159,6 +159,11 @@ var ErrManyCells = errors.New("it has more than " + strconv.Itoa(maxCells) + " v
 
 // ErrLineTooLong is a line, or a record, that is longer than it may be.
 var ErrLineTooLong = errors.New("it is longer than a row may be")
+
+// ErrReturn is a carriage return without a line feed, outside of quotes: what is
+// one line here was many to whoever wrote it, or a value ends in what is no part of
+// it.
+var ErrReturn = errors.New("a carriage return stands by itself: lines end with \\n or \\r\\n")
 
 var errMisquoted = errors.New("the quotes are not closed, or stand within a value")
 
@@ -319,6 +324,9 @@ func (r *csvReader) bare() (string, error) {
 	value := r.rest[:end]
 	if strings.Contains(value, `"`) {
 		return "", r.misquoted()
+	}
+	if strings.Contains(value, "\r") {
+		return "", &CSVError{r.began, ErrReturn}
 	}
 	r.rest = r.rest[end:]
 	return value, nil

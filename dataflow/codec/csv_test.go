@@ -33,6 +33,9 @@ func TestReadCSV(t *testing.T) {
 		{"a,a\n", nil, `column 2 has no name of its own: "a"`},
 		{"a,\n", nil, `column 2 has no name of its own: ""`},
 		{"a\n\xff\n", nil, "is no text in UTF-8"},
+		{"a\r1\r", nil, `line 1: a carriage return stands by itself: lines end with \n or \r\n`},
+		{"a,b\n1,2\r3,4\r\n", nil, `line 2: a carriage return stands by itself: lines end with \n or \r\n`},
+		{"a\n\"1\r2\"\n", nil, `[{"a":"1\r2"}]`},
 		{strings.Repeat("x\n", codec.MaxCSVRows+2), nil, "has more than 100000 rows"},
 	} {
 		_, rows, err := codec.ReadCSV(tt.text, ',', tt.columns)
@@ -175,7 +178,7 @@ func TestBlankLinesAreCounted(t *testing.T) {
 		{"\n\n1\n\n2", "3 1, 5 2", "3 1, 5 2"},
 		{"\ufeff\n\ufeff1\n", "2 \ufeff1", "2 \ufeff1"},
 		{crlf + "1\r\n" + crlf + "2\n" + crlf, "40001 1, 80002 2", "40001 1, 80002 2"},
-		{"\n\r\r1\n", "2 \r\r1", "2 1"},
+		{"\n\r\r1\n", "", "2 1"},
 		{"\n \n1\n", "2  , 3 1", "3 1"},
 		{spaces + "1\n" + spaces, "", "40001 1"},
 		{strings.Repeat("\r", 2*n) + "\n1", "2 1", "2 1"},

@@ -216,6 +216,8 @@ func (in *importer) noCSV(err error) error {
 	switch {
 	case errors.Is(err, codec.ErrManyCells):
 		hint = "leave out the columns that are no fields"
+	case errors.Is(err, codec.ErrReturn):
+		hint = "save the file with such line ends; a value that holds one stands in quotes"
 	case errors.Is(err, codec.ErrLineTooLong):
 		hint = "a row may have " + strconv.Itoa(maxImportRow) + " bytes; a quote that is not closed makes the rest of the file one value"
 	}
