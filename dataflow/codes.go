@@ -197,7 +197,7 @@ var errorCodes = []ErrorCodeInfo{
 	{"storage_full", StatusStorage, "The database's disk has no room left. Nothing of the request has happened."},
 	{"storage_read_only", StatusStorage, "The database can't be written to. Nothing of the request has happened."},
 	{"storage_corrupt", StatusStorage, "The database file is damaged; restore it from a backup."},
-	{"schema_changed", StatusBusy, "Another process has migrated the database for another version of the app, and this one can't write to it any more without harm. Restart it with the newer file. Nothing of the request has happened."},
+	{"schema_changed", StatusBusy, "Another process has migrated the database for another version of the app, and this one can't write to it any more without harm, or asks for what is gone. Restart it with the newer file. Nothing of the request has happened."},
 	{"storage_lost", StatusStorage, "The file of the database, or its log, was deleted, moved or replaced under the running app. What would be written now would be in no file, so it is refused. Nothing of the request has happened."},
 	{"not_available", StatusRejected, "The database has no table for this: with `existing_schema_mode = True` the runtime makes none of its own."},
 	{"stored_misfit", StatusInternal, "A row that another program has written holds something that its field can't be. SQLite keeps any value in any column of a table that flowctl has not made: text in an int, a datetime in another form. PostgreSQL has dates and timestamps that are infinite, before the year 1 or after 9999, the time 24:00, and numbers that are NaN or infinite. Nothing is read as something else; the message names table and column, and the hint the statement that shows such rows."},

@@ -25,6 +25,10 @@ func Outdated(what string, cause error) *dataflow.Error {
 		Hint:    "restart the app with the file that the database was migrated for"}
 }
 
+// Gone is what Outdated is told of where the database lacks what a statement of
+// ours asks for.
+const Gone = "a table or a column that this one knows is gone"
+
 // Crowded is the error for a caller who has waited in vain for a connection,
 // however long that was: nothing has been begun.
 func Crowded(cause error) *dataflow.Error {

@@ -25,6 +25,7 @@ const (
 	raisedException     = "P0001" // by a trigger, unless it says otherwise
 	assertFailure       = "P0004"
 	undefinedTable      = "42P01"
+	undefinedColumn     = "42703"
 	undefinedDatabase   = "3D000"
 	wrongPassword       = "28P01"
 	notAuthorized       = "28000"
@@ -78,6 +79,9 @@ func (c *conn) toError(ctx context.Context, err error) error {
 	}
 	if e := stated(state, err); e != nil {
 		return e
+	}
+	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Where == "" && e.InternalQuery == "" && (state == undefinedTable || state == undefinedColumn) {
+		return store.Outdated(store.Gone, err)
 	}
 	if c.lost() || errors.Is(err, context.DeadlineExceeded) || pgconn.Timeout(err) {
 		return store.Busy("the connection to the database was lost", withoutSecrets(err))

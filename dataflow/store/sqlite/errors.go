@@ -36,6 +36,9 @@ func toError(ctx context.Context, err error) error {
 	case code == sqlite.ResultError && !strings.Contains(err.Error(), "no such "): // table, column or function
 		return dataflow.Internal(errLogic)
 	}
+	if text := err.Error(); code == sqlite.ResultError && (strings.Contains(text, "no such table: ") || strings.Contains(text, "no such column: ")) {
+		return store.Outdated(store.Gone, err)
+	}
 	switch code.ToPrimary() {
 	case sqlite.ResultInterrupt:
 		if cause := ctx.Err(); cause != nil {

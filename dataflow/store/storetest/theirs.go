@@ -15,6 +15,7 @@ import (
 func RunTheirs(t *testing.T, e Engine) {
 	t.Run("rows that a trigger leaves as they are", func(t *testing.T) { testQuiet(t, e) })
 	t.Run("expressions that fail", func(t *testing.T) { testFailing(t, e) })
+	t.Run("a column or a table that is gone", func(t *testing.T) { testGone(t, e) })
 }
 
 // put runs statements of another program's, of which there are two: for SQLite,
@@ -121,6 +122,34 @@ func testFailing(t *testing.T, e Engine) {
 		}))
 		if strings.Contains(whole(err), canary) {
 			t.Errorf("a value is told of: %s", whole(err))
+		}
+	}, m)
+}
+
+// testGone: who goes on with tables that another has altered is told of that.
+func testGone(t *testing.T, e Engine) {
+	a, m := newApp(t, e), thing(optField("v", dataflow.String))
+	a.mustApply(nil, m)
+	a.with(func(s store.Store) {
+		id := insert(t, s, m, "v", "x")
+		db := a.runner(thing(optField("v", dataflow.String))).DB
+		row := func(store.Row) error { return nil }
+		for _, sql := range []string{`ALTER TABLE things RENAME COLUMN v TO w`, `ALTER TABLE things RENAME TO others`} {
+			if err := db.Exec(context.Background(), sql); err != nil {
+				t.Fatal(err)
+			}
+			_, got := s.Get(t.Context(), m, id, nil, row)
+			_, counted := s.Count(t.Context(), m, where(t, m, "v", "x"))
+			_, added := addByWrite(s, m, "v", "y")
+			changed := s.Write(t.Context(), func(tx store.Tx) error {
+				_, err := tx.Update(t.Context(), &query.Update{Model: m, Set: []query.Assign{{Field: position(m, "v"), Value: "z"}}, Bump: -1})
+				return err
+			})
+			for what, err := range map[string]error{"get": got, "list": s.Select(t.Context(), &query.Select{Model: m}, row), "count": counted, "add": added, "change": changed} {
+				if code := dataflow.AsError(err).Code; err == nil || code != "schema_changed" {
+					t.Errorf("%s after %s: %v", what, sql, err)
+				}
+			}
 		}
 	}, m)
 }
