@@ -234,7 +234,8 @@ func (rs *Runs) follow(ctx context.Context, h *home, r *Run, progress func(int, 
 				tellSteps(steps, progress)
 			}
 		}
-		if now.Status.Ended() || now.Status == Waiting && !now.WakeAt.Before(h.now()) || ctx.Err() != nil {
+		rests := now.Status == Waiting && (now.WakeAt.IsZero() || !now.WakeAt.Before(h.now()))
+		if now.Status.Ended() || rests || ctx.Err() != nil {
 			return now, nil
 		}
 		select {

@@ -3,6 +3,7 @@ package durable_test
 import (
 	"context"
 	"testing"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -184,6 +185,22 @@ func TestASignalThatARunWentOnWithIsNotSentAgain(t *testing.T) {
 			if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); code(err) != "run_ended" {
 				t.Errorf("%s takes the signal again: %v", workflow, err)
 			}
+		}
+	})
+}
+
+// Whoever begins a run that is bounded, and so has to wait for its turn, is answered
+// once it rests, also where it waits for a signal for ever.
+func TestABoundedRunThatWaitsForEverIsAnswered(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("one", s.add("one", "one"), ft.Node("SignalNode", "go", ft.Obj("name", "go"))))
+		s.app.Workflows[0].Limit = &dataflow.RunLimit{Concurrency: 1}
+		p := s.start(nil)
+		ctx, cancel := context.WithTimeout(context.Background(), 30*time.Second)
+		defer cancel()
+		r, _, err := p.Begin(ctx, durable.Begin{Workflow: "one"})
+		if err != nil || r.Status != durable.Waiting || ctx.Err() != nil {
+			t.Errorf("%v, %v after %v", r, err, ctx.Err())
 		}
 	})
 }
