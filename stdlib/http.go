@@ -12,7 +12,7 @@ func httpModule() Module {
 		return Function{Name: name, Params: "ctx, url, **options", Doc: doc}
 	}
 	return Module{Name: "http", Capability: network, Doc: "Calls over HTTP, in handlers: the first argument is the handler's `ctx`. " +
-		"Each is an `HTTPRequestNode`, with its limits, its Idempotency-Key and its options: `headers`, `query`, `json`, `body`, `timeout` (milliseconds), `expect`. " +
+		"Each is an `HTTPRequestNode`, with its limits, its Idempotency-Key and its options: `headers`, `query`, `json`, `body`, `timeout` (as `\"10s\"`), `expect`. " +
 		"The result has `status`, `headers`, `body` and `json`. A status other than 2xx fails the run, unless `expect` lists it. " +
 		"A handler is one transaction: call out before the first write, which other writers wait for.", Functions: []Function{
 		verb("get", "Asks."), verb("head", "Asks for the headers alone."), verb("post", "Sends something new."),

@@ -30,7 +30,7 @@ const (
 	maxResponse    = 10 << 20
 	maxRedirects   = 5
 	defaultTimeout = 30 * time.Second
-	maxTimeoutMS   = 10 * 60 * 1000
+	maxTimeout     = 10 * time.Minute
 )
 
 var methods = []string{"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
@@ -51,8 +51,7 @@ func newHTTPRequest() *httpRequest {
 			{Name: "query", Type: object, Optional: true, Doc: "added to the url: texts, numbers, bools, or lists of them"},
 			{Name: "json", Type: dataflow.JSON, Optional: true, Doc: "the body, sent as JSON"},
 			{Name: "body", Type: dataflow.Any, Optional: true, Doc: "the body as it is: str or bytes"},
-			{Name: "timeout", Type: dataflow.Int, Optional: true, Ge: int64(1), Le: int64(maxTimeoutMS),
-				Doc: "of the whole call, in milliseconds; 30000 if left out"},
+			{Name: "timeout", Type: dataflow.Any, Optional: true, Doc: "of the whole call, written out: `\"10s\"`, or milliseconds; 10 minutes at most, 30 seconds if left out"},
 			{Name: "expect", Type: dataflow.ListOf(dataflow.Int), Optional: true, Doc: "the statuses that are no failure, instead of 2xx"},
 		},
 		Effect: dataflow.EffectOutside,
@@ -76,6 +75,9 @@ func (t *httpRequest) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Dia
 			ds = append(ds, problem("FC344", node, "/url", err.Error(), `write "https://example.com/path"`))
 		}
 	}
+	if v, _ := node.Config.Get("timeout"); v != nil && !dynamic(v) && !isCallTime(v) {
+		ds = append(ds, problem("FC344", node, "/timeout", "timeout is a duration of more than 0, and 10 minutes at most", `write "timeout": "10s"`))
+	}
 	if node.Config.Has("json") && node.Config.Has("body") {
 		ds = append(ds, problem("FC344", node, "/body", "json and body are both given", "keep one of them"))
 	}
@@ -89,6 +91,12 @@ func (t *httpRequest) Check(_ *dataflow.App, node *dataflow.Node) []dataflow.Dia
 		}
 	}
 	return ds
+}
+
+// isCallTime reports whether a call may take so long.
+func isCallTime(v any) bool {
+	d, ok := ttlOf(v)
+	return ok && d <= maxTimeout
 }
 
 func stringOf(o *dataflow.Object, name string) (string, bool) {
@@ -120,7 +128,10 @@ func validHeaderName(s string) bool {
 func (t *httpRequest) Run(ctx context.Context, call *engine.Call) (any, error) {
 	limit := defaultTimeout
 	if v, ok := call.Config.Get("timeout"); ok && v != nil {
-		limit = time.Duration(v.(int64)) * time.Millisecond
+		if !isCallTime(v) {
+			return nil, invalid("/timeout", `must be a duration of more than 0, as "10s", or milliseconds, and 10 minutes at most`)
+		}
+		limit, _ = ttlOf(v)
 	}
 	timed, cancel := context.WithTimeout(ctx, limit)
 	defer cancel()

@@ -96,6 +96,8 @@ func TestHTTPRequestNodeFails(t *testing.T) {
 		{"a loop of redirects", ft.Obj("url", s.URL+"/loop"), "upstream", "GET " + host + ": the call failed"},
 		{"a redirect to a file", ft.Obj("url", s.URL+"/away"), "upstream", "GET " + host + ": the call failed"},
 		{"too slow", ft.Obj("url", s.URL+"/slow?token=secret", "timeout", 1), "timeout", host + " took longer than 1ms"},
+		{"too slow in words", ft.Obj("url", s.URL+"/slow", "timeout", "1ms"), "timeout", host + " took longer than 1ms"},
+		{"a time that is none", ft.Obj("url", s.URL+"/echo", "timeout", "${input.bad}"), "invalid", "the input has a problem"},
 		{"nobody there", ft.Obj("url", "http://127.0.0.1:1/x?token=secret"), "upstream", "GET 127.0.0.1:1: the call failed"},
 		{"a header that splits", ft.Obj("url", s.URL+"/echo", "headers", ft.Obj("X-A", "${input.bad}")), "invalid", "the input has a problem"},
 		{"a scheme from the input", ft.Obj("url", "${input.url}"), "invalid", "the input has a problem"},
