@@ -13,7 +13,7 @@ func csvModule() Module {
 		{Name: "parse", Params: "text, columns = None, delimiter = \",\"", Doc: "The rows, records of texts by column. The first line names the columns, unless they are given. " +
 			"A line with more or fewer values is an error. At most 100,000 rows.", call: parseCSV, Examples: []Example{
 			{`[row.sku for row in parse("sku,qty\nb-1,2\n")]`, `["b-1"]`}, {`parse("1;2", ["x", "y"], ";")[0].y`, "2"}}},
-		{Name: "format", Params: "rows, columns = None, delimiter = \",\", header = True", Doc: "Rows, dicts or records, as CSV. The columns are those of the first row unless they are given. None is an empty value.", call: formatCSV, Examples: []Example{
+		{Name: "format", Params: "rows, columns = None, delimiter = \",\", header = True", Doc: "Rows, dicts or records, as CSV. The columns are those of the first row unless they are given; a row with a value for another is an error then. None is an empty value.", call: formatCSV, Examples: []Example{
 			{`format([{"sku": "b-1", "qty": 2}, {"sku": None}])`, "sku,qty\nb-1,2\n,\n"}}},
 	}}
 }

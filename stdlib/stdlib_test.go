@@ -94,6 +94,7 @@ func TestWrongArgumentsAreRefused(t *testing.T) {
 		{"csv", `parse("a,b\n1\n")`, "csv.parse: the text: line 2: it has more or fewer values"},
 		{"csv", `parse("a", delimiter = ";;")`, "can't stand between values"},
 		{"csv", `format([1])`, "row 0 is no object"},
+		{"csv", `format([{"a": 1}, {"a": 2, "b": None}, {"a": 3, "b": 4}])`, `row 2 has a value for "b", and the first row, which the columns are of, has not: give the columns`},
 		{"http", `get("http://x", "http://x")`, "the first argument is the ctx of a handler, not a string"},
 		{"retry", `delays(101)`, "n is from 0 to 100"},
 		{"retry", `after({}, 1)`, "now is a datetime, not int"},

@@ -8,6 +8,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"slices"
 	"strconv"
 	"strings"
 	"unicode/utf8"
@@ -336,9 +337,25 @@ func (r *csvReader) misquoted() error {
 	return &CSVError{r.began, errMisquoted}
 }
 
+// RowError says which row can't be written as CSV: it is no object, or it has a
+// value under a name for which there is no column.
+type RowError struct {
+	Row  int
+	Name string // "": it is no object
+}
+
+// Error implements error.
+func (e *RowError) Error() string {
+	if e.Name == "" {
+		return fmt.Sprintf("row %d is no object", e.Row)
+	}
+	return fmt.Sprintf("row %d has a value for %q, and the first row, which the columns are of, has not: give the columns", e.Row, e.Name)
+}
+
 // WriteCSV writes rows, which are objects, as CSV: null and what is not there
 // as nothing, lists and objects as JSON. Without columns they are those of the
-// first row.
+// first row, and a row with a value for another is refused. An error is a
+// *RowError.
 func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string, error) {
 	var b strings.Builder // which takes all there is, so that writing to it can't fail
 	w := csv.NewWriter(&b)
@@ -351,13 +368,20 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 		}
 		_ = w.Write(line)
 	}
+	given := columns != nil
 	for i, row := range rows {
 		o, ok := row.(*dataflow.Object)
 		if !ok || o == nil {
-			return "", fmt.Errorf("row %d is no object", i)
+			return "", &RowError{Row: i}
 		}
 		if columns == nil {
 			columns = o.Names()
+		}
+		left := 0 // values that have yet to find their column
+		for _, v := range o.All {
+			if v != nil && v != dataflow.Absent {
+				left++
+			}
 		}
 		if i == 0 && header {
 			write(columns)
@@ -366,7 +390,11 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 		for j, name := range columns {
 			if v, ok := o.Get(name); ok && v != nil && v != dataflow.Absent {
 				line[j] = csvText(v)
+				left--
 			}
+		}
+		if left > 0 && !given {
+			return "", &RowError{Row: i, Name: beyond(o, columns)}
 		}
 		write(line)
 	}
@@ -375,6 +403,16 @@ func WriteCSV(rows []any, delimiter rune, columns []string, header bool) (string
 	}
 	w.Flush()
 	return b.String(), nil
+}
+
+// beyond is the first of an object's names that has a value and is not among others.
+func beyond(o *dataflow.Object, names []string) string {
+	for name, v := range o.All {
+		if v != nil && v != dataflow.Absent && !slices.Contains(names, name) {
+			return name
+		}
+	}
+	return ""
 }
 
 func csvText(v any) string {

@@ -4,7 +4,9 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 
@@ -64,7 +66,7 @@ func documents() []engine.NodeType {
 			Name: "CSVWriterNode",
 			Doc:  "Writes rows, objects or records, as CSV. Null is an empty value; lists and objects are written as JSON.",
 			Params: []*dataflow.Field{pathParam(writePath), {Name: "rows", Type: dataflow.ListOf(dataflow.Any), Doc: "the rows"},
-				columns("which values, in which order; left out, those of the first row"), delimiter, header("the first line names the columns")},
+				columns("which values, in which order; left out, those of the first row, and a row with another value is an error"), delimiter, header("the first line names the columns")},
 			EffectOf: byPath, Effect: dataflow.EffectOutside, Output: writtenType()}},
 		&document{check: checkSource, run: readJSON, spec: &dataflow.NodeSpec{
 			Name:     "JSONReaderNode",
@@ -166,8 +168,15 @@ func writeCSV(call *engine.Call) (any, error) {
 	}
 	header, _ := call.Config.Get("header")
 	text, err := codec.WriteCSV(rows, delimiter, names(call, "columns"), header == true)
+	if e, ok := errors.AsType[*codec.RowError](err); ok {
+		p := dataflow.Problem{Code: "wrong_type", Pointer: "/rows/" + strconv.Itoa(e.Row), Detail: e.Error()}
+		if e.Name != "" {
+			p.Code, p.Pointer = "unknown_field", p.Pointer+"/"+codec.EscapePointer(e.Name)
+		}
+		return nil, dataflow.Invalid(p)
+	}
 	if err != nil {
-		return nil, dataflow.Invalid(dataflow.Problem{Code: "wrong_type", Pointer: "/rows", Detail: err.Error()})
+		return nil, err
 	}
 	return writeOut(call, text)
 }
