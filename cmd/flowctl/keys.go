@@ -95,6 +95,9 @@ of it is kept. NAME says what it is for.
 		Args: takes("app.star", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.Name, k.Scoped = args[1], cmd.Flags().Changed("scope")
+			if err := givenEmpty(cmd, "tenant", "user", "expires"); err != nil {
+				return err
+			}
 			if err := checkKey(&k, expires, w.now()); err != nil {
 				return err
 			}
@@ -128,6 +131,17 @@ of it is kept. NAME says what it is for.
 	fl.StringVar(&expires, "expires", "", "how long it is good, as 90d")
 	fl.BoolVar(&asJSON, "json", false, "write JSON")
 	return cmd
+}
+
+// givenEmpty refuses flags that are given without a value, as by a script whose
+// variable is not set: the key would be good for more than was meant, or for ever.
+func givenEmpty(cmd *cobra.Command, names ...string) error {
+	for _, name := range names {
+		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
+			return &usageError{"--" + name + " is empty", "give it a value, or leave it out"}
+		}
+	}
+	return nil
 }
 
 // checkKey refuses a key that can't be, and works out when it ends.
