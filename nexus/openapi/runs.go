@@ -97,11 +97,16 @@ func (d *document) signalSchema() *dataflow.Object {
 	var rules []any
 	for _, name := range names {
 		if typed := payloads[name]; slices.ContainsFunc(typed, func(p any) bool { return p.(*dataflow.Object).Len() > 1 }) {
-			then := dataflow.ObjectOf("properties", dataflow.ObjectOf("payload", dataflow.ObjectOf("anyOf", typed)))
+			var payload any = dataflow.ObjectOf("anyOf", typed)
+			if len(typed) == 1 {
+				payload = typed[0]
+			}
+			named := dataflow.ObjectOf("const", name)
+			then := dataflow.ObjectOf("properties", dataflow.ObjectOf("name", named, "payload", payload))
 			if always[name] {
 				then.Set("required", []any{"payload"})
 			}
-			rules = append(rules, dataflow.ObjectOf("if", dataflow.ObjectOf("properties", dataflow.ObjectOf("name", dataflow.ObjectOf("const", name))), "then", then))
+			rules = append(rules, dataflow.ObjectOf("if", dataflow.ObjectOf("properties", dataflow.ObjectOf("name", named)), "then", then))
 		}
 	}
 	if len(rules) > 0 {
