@@ -109,14 +109,19 @@ func TestADeadlineOfAClosedConnection(t *testing.T) {
 // its own.
 func hasCome(t *testing.T, d *deadline) {
 	t.Helper()
-	for end := time.Now().Add(20 * time.Second); ; time.Sleep(time.Millisecond) {
+	look := time.NewTicker(time.Millisecond)
+	defer look.Stop()
+	late := time.After(20 * time.Second)
+	for {
 		d.mu.Lock()
 		own := d.under > 0 && d.have.Equal(d.want)
 		d.mu.Unlock()
 		if own {
 			return
 		}
-		if time.Now().After(end) {
+		select {
+		case <-look.C:
+		case <-late:
 			t.Fatal("the deadline has not come")
 		}
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"log/slog"
 	"runtime"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -78,7 +79,8 @@ func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model,
 		}
 		s.log = openIndex(p.path)
 		s.readers = &pool{size: size, most: size + max(0, db.Options.PoolMaxOverflow), recycle: db.Options.PoolRecycle,
-			open: func() (*conn, error) { return openReader(p.path, s.log) }}
+			later: func(d time.Duration, f func()) { time.AfterFunc(d, f) },
+			open:  func() (*conn, error) { return openReader(p.path, s.log) }}
 	}
 	return s
 }

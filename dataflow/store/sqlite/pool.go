@@ -26,6 +26,7 @@ type pool struct {
 	idle    chan struct{} // closed when the pool is, and none is in use
 	ticks   uint64        // counted while views are kept
 	ticking bool
+	later   func(time.Duration, func()) // time.AfterFunc
 	waited  waits
 }
 

@@ -87,7 +87,7 @@ func (p *pool) viewed(c *conn) bool {
 	}
 	if !p.ticking {
 		p.ticking = true
-		time.AfterFunc(viewTick, p.tick)
+		p.later(viewTick, p.tick)
 	}
 	return true
 }
@@ -108,6 +108,6 @@ func (p *pool) tick() {
 		}
 	}
 	if p.ticking {
-		time.AfterFunc(viewTick, p.tick)
+		p.later(viewTick, p.tick)
 	}
 }

@@ -57,19 +57,34 @@ func kept(s *Store) (n int) {
 	return n
 }
 
-func eventually(t *testing.T, what string, is func() bool) {
-	t.Helper()
-	for end := time.Now().Add(20 * time.Second); !is(); time.Sleep(time.Millisecond) {
-		if time.Now().After(end) {
-			t.Fatal("not in time: ", what)
+// stopped stops the clock by which views are given up, and returns what a tick of
+// it does: whether one is awaited.
+func stopped(s *Store) (tick func() bool) {
+	next := make(chan func(), 1)
+	s.readers.later = func(_ time.Duration, f func()) { next <- f }
+	return func() bool {
+		select {
+		case f := <-next:
+			f()
+			return true
+		default:
+			return false
 		}
 	}
 }
 
 func TestViewsAreKept(t *testing.T) {
 	s, get, other := counter(t)
-	get() // at the state that is there
-	eventually(t, "a view is kept", func() bool { get(); return kept(s) == 1 })
+	tick := stopped(s)
+	view := func() {
+		t.Helper()
+		get() // finds a header
+		get() // finds the same one
+		if kept(s) != 1 {
+			t.Fatal("no view is kept")
+		}
+	}
+	view()
 	c := s.readers.free[0]
 	of := c.view.of
 	if err := other.exec("UPDATE counters SET n = 7"); err != nil {
@@ -78,11 +93,29 @@ func TestViewsAreKept(t *testing.T) {
 	if n := get(); n != 7 {
 		t.Errorf("another program has committed 7, and %d is read", n)
 	}
-	if c.view.of == of {
+	if c.view.of == of || kept(s) != 0 {
 		t.Error("the view is of the commit before")
 	}
-	eventually(t, "the view is kept again", func() bool { get(); return kept(s) == 1 })
-	eventually(t, "the view is given up", func() bool { return kept(s) == 0 })
+	view()
+	for range 2 { // it is used in the first one, and at rest in the second
+		if kept(s) != 1 {
+			t.Fatal("the view was given up too soon")
+		}
+		if !tick() {
+			t.Fatal("no tick is awaited")
+		}
+	}
+	if kept(s) != 0 || tick() {
+		t.Error("a view that nobody uses is kept")
+	}
+	view()
+	for range maxView + 2 {
+		get()
+		tick()
+	}
+	if get(); c.view.since == 0 || s.readers.ticks-c.view.since > maxView {
+		t.Error("a view that is used all the time is never given up")
+	}
 }
 
 // Readers must see what was committed before they asked: by the store itself,
@@ -138,7 +171,7 @@ func TestViewsSeeEveryCommit(t *testing.T) {
 
 // Who starts the log anew waits until no view is of it.
 func TestViewsLetTheLogEnd(t *testing.T) {
-	s, get, other := counter(t)
+	_, get, other := counter(t)
 	stop := make(chan struct{})
 	var readers sync.WaitGroup
 	for range 2 {
@@ -153,7 +186,6 @@ func TestViewsLetTheLogEnd(t *testing.T) {
 			}
 		})
 	}
-	eventually(t, "a view is kept", func() bool { return kept(s) > 0 })
 	if err := other.query("PRAGMA wal_checkpoint(TRUNCATE)", nil, func(r *sqlite.Stmt) {
 		if busy := r.ColumnInt(0); busy != 0 {
 			t.Error("the log could not be started anew for its readers")
@@ -169,7 +201,11 @@ func TestViewsLetTheLogEnd(t *testing.T) {
 func TestSnapshotInAView(t *testing.T) {
 	s, get, other := counter(t)
 	m := s.of.Models[0]
-	eventually(t, "a view is kept", func() bool { get(); return kept(s) == 1 })
+	stopped(s)
+	get()
+	if get(); kept(s) != 1 {
+		t.Fatal("no view is kept")
+	}
 	if err := s.Snapshot(t.Context(), func(r store.Reader) error {
 		for i := range 3 {
 			n, err := int64(-1), error(nil)
