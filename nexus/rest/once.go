@@ -36,11 +36,12 @@ func checkKey(x *front.Exchange) error {
 	return nil
 }
 
-// idempotencyKey reads the header of that name, which checkKey has passed.
+// idempotencyKey reads the header of that name, which checkKey has passed. What a
+// caller prefers to be told of a request, and when, makes no other request of it.
 func idempotencyKey(x *front.Exchange, c access.Caller, body []byte) onceKey {
 	h := sha256.New()
 	for _, part := range []string{x.Request.Method, x.Request.URL.EscapedPath(),
-		x.Request.Header.Get("Prefer"), x.Request.Header.Get("If-Match"), string(body)} {
+		x.Request.Header.Get("If-Match"), string(body)} {
 		h.Write([]byte(part))
 		h.Write([]byte{0})
 	}

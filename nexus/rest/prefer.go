@@ -82,12 +82,15 @@ func (p prefer) affected() string {
 	return ""
 }
 
-// prefersAsync reports whether a Prefer header asks for an answer before the
-// work is done (RFC 7240, 4.1).
+// respondAsync is the preference for an answer before the work is done (RFC
+// 7240, 4.1).
+const respondAsync = "respond-async"
+
+// prefersAsync reports whether a Prefer header has it.
 func prefersAsync(line string) bool {
 	for part := range strings.SplitSeq(line, ",") {
 		name, _, _ := strings.Cut(part, ";")
-		if strings.EqualFold(strings.TrimSpace(name), "respond-async") {
+		if strings.EqualFold(strings.TrimSpace(name), respondAsync) {
 			return true
 		}
 	}

@@ -25,12 +25,18 @@ func (h *Handler) begin(x *front.Exchange, b durable.Begin) error {
 	if err != nil {
 		return belowInputs(err)
 	}
+	if b.Later && !old {
+		x.Header()["Preference-Applied"] = []string{respondAsync}
+	}
+	return answerRun(x, r, old)
+}
+
+// answerRun answers with what a run has come to. old says that an earlier request
+// with its key began it.
+func answerRun(x *front.Exchange, r *durable.Run, old bool) error {
 	header := x.Header()
 	if old {
 		header["Idempotent-Replayed"] = []string{"true"}
-	}
-	if b.Later && !old {
-		header["Preference-Applied"] = []string{"respond-async"}
 	}
 	switch r.Status {
 	case durable.Completed:
@@ -39,11 +45,16 @@ func (h *Handler) begin(x *front.Exchange, b durable.Begin) error {
 		return belowInputs(r.Failure())
 	}
 	header["Location"] = []string{runPath(r.ID)}
+	return sendValue(x, http.StatusAccepted, begun(r))
+}
+
+// begun is what is told of a run that has not ended.
+func begun(r *durable.Run) *dataflow.Object {
 	o := dataflow.ObjectOf("run_id", r.ID, "status", string(r.Status))
 	if r.Reason != "" {
 		o.Set("waits_for", r.Reason)
 	}
-	return sendValue(x, http.StatusAccepted, o)
+	return o
 }
 
 func runPath(id string) string { return "/runs/" + url.PathEscape(id) }

@@ -1,7 +1,6 @@
 package rest
 
 import (
-	"cmp"
 	"context"
 	"errors"
 	"net/http"
@@ -115,29 +114,57 @@ func (h *Handler) execute(x *front.Exchange, name string) error {
 	if err != nil {
 		return err
 	}
+	b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
+	var key onceKey
+	if keyed {
+		key = idempotencyKey(x, c, body)
+		b.Key, b.Request = x.Request.Header["Idempotency-Key"][0], key.request
+		if answered, err := h.answerAgain(x, b, key); answered || err != nil {
+			return err
+		}
+	}
 	if async {
-		b := durable.Begin{Workflow: wf.Name, Inputs: inputs, Caller: c}
-		if keyed {
-			key := idempotencyKey(x, c, body)
-			b.Key, b.Request = x.Request.Header["Idempotency-Key"][0], key.request
-			if !kept { // it may have been run with the key, and not been kept
-				if reply, err := h.findReply(x.Context(), key); reply != nil || err != nil {
-					return cmp.Or(err, keyReused())
-				}
-			}
+		if keyed && !kept {
+			b.Queued = h.reserve(wf.Name, key)
 		}
 		return h.begin(x, b)
 	}
 	req := engine.Request{Workflow: wf.Name, Inputs: inputs, Caller: c, Text: true}
 	if keyed {
-		key := idempotencyKey(x, c, body)
-		begun, err := h.o.Runs.Begun(x.Context(), durable.Begin{Workflow: wf.Name, Caller: c, Key: x.Request.Header["Idempotency-Key"][0]})
-		if begun != nil || err != nil { // respond-async was preferred then
-			return cmp.Or(err, keyReused())
-		}
-		return h.executeOnce(x, req, key)
+		return h.executeOnce(x, req, b, key)
 	}
 	return h.executeNow(x, req)
+}
+
+// answerAgain answers a request whose key was used, and reports whether it was:
+// for a run that is kept, or for one that was answered at once. It is the same
+// request whichever of them it asks for now, so both are looked for.
+func (h *Handler) answerAgain(x *front.Exchange, b durable.Begin, key onceKey) (bool, error) {
+	if h.o.Runs != nil {
+		r, err := h.o.Runs.Begun(x.Context(), b)
+		if err != nil {
+			return false, err
+		}
+		if r != nil {
+			return true, answerRun(x, r, true)
+		}
+	}
+	kept, err := h.findReply(x.Context(), key)
+	if kept == nil || err != nil {
+		return false, err
+	}
+	return true, replay(x, kept, key)
+}
+
+// reserve keeps the answer to a request whose run is queued, in the transaction
+// that queues it, under the key that an answer at once would be kept under: where
+// a request comes both ways at the same time, one of them finds the key taken.
+func (h *Handler) reserve(workflow string, key onceKey) func(context.Context, store.Tx, *durable.Run) error {
+	replies := h.kept[h.engine.Plan().Home(workflow)]
+	return func(ctx context.Context, tx store.Tx, r *durable.Run) error {
+		body := codec.AppendValue(nil, begun(r))
+		return saveReply(ctx, replies, tx, key, answer{status: http.StatusAccepted, location: runPath(r.ID)}, respondAsync, body)
+	}
 }
 
 // executeNow runs a workflow and answers with what it comes to.
@@ -177,15 +204,8 @@ var errReplay = errors.New("the run's answer is kept")
 // none; its answer is kept afterwards, which loses no effect. Calls to the
 // outside are not undone with a transaction, so a workflow which does nothing
 // else can't promise to happen once.
-func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey) error {
+func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, b durable.Begin, key onceKey) error {
 	ctx := x.Context()
-	kept, err := h.findReply(ctx, key)
-	if err != nil {
-		return err
-	}
-	if kept != nil {
-		return replay(x, kept, key)
-	}
 	d := h.engine.Describe(req.Workflow)
 	if len(h.stores) == 0 || d.Effect == dataflow.EffectOutside && len(d.Transaction) == 0 && !d.Handler {
 		return &dataflow.Error{Code: "idempotency_unsupported", Status: dataflow.StatusInvalid, Workflow: req.Workflow,
@@ -193,8 +213,9 @@ func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey
 			Hint:    "leave the header out"}
 	}
 	saved := false
-	req.Begin = func(ctx context.Context, db *dataflow.Database, tx store.Tx) (err error) {
-		if kept, err = h.kept[db].Find(ctx, tx, key.key); err == nil && kept != nil {
+	req.Begin = func(ctx context.Context, db *dataflow.Database, tx store.Tx) error {
+		kept, err := h.kept[db].Find(ctx, tx, key.key)
+		if err == nil && kept != nil {
 			err = errReplay
 		}
 		return err
@@ -208,7 +229,8 @@ func (h *Handler) executeOnce(x *front.Exchange, req engine.Request, key onceKey
 	res, err := h.engine.Run(ctx, req)
 	switch {
 	case errors.Is(err, errReplay):
-		return replay(x, kept, key)
+		_, err = h.answerAgain(x, b, key)
+		return err
 	case err != nil:
 		return belowInputs(err)
 	case !saved:

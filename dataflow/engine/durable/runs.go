@@ -143,6 +143,8 @@ type Begin struct {
 	Key, Request string
 	// Later: the run is only queued.
 	Later bool
+	// Queued, if set, is called in the transaction that queues a run.
+	Queued func(context.Context, store.Tx, *Run) error
 	// Progress, if set, hears how many steps have been kept as done, and of the
 	// last of them: of those that this process does before Begin returns, and
 	// perhaps of some after that.
@@ -186,7 +188,12 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	over := false
 	limited := h.limitOf(b.Workflow) != nil
 	if b.Later || limited {
-		err = h.write(ctx, func(tx store.Tx) error { return h.enqueue(ctx, tx, r) })
+		err = h.write(ctx, func(tx store.Tx) error {
+			if err := h.enqueue(ctx, tx, r); err != nil || b.Queued == nil {
+				return err
+			}
+			return b.Queued(ctx, tx, r)
+		})
 		h.wake(err == nil)
 	} else {
 		r.Status, r.token, r.Executor, r.Started, r.WakeAt = Running, rs.opts.NewID(), h.name, r.Created, time.Time{}
@@ -208,13 +215,18 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 	return now, false, err
 }
 
-// Begun returns the run that was begun with a begin's key, or nil.
+// Begun returns the run that was begun with a begin's key, or nil. It is an error
+// if that was another begin.
 func (rs *Runs) Begun(ctx context.Context, b Begin) (*Run, error) {
 	h := rs.byDB[rs.engine.Plan().Home(b.Workflow)]
 	if h == nil || b.Key == "" {
 		return nil, nil
 	}
-	return h.byKey(ctx, b.key())
+	r, err := h.byKey(ctx, b.key())
+	if r == nil || err != nil {
+		return nil, err
+	}
+	return r, rs.sameBegin(r, b, nil)
 }
 
 // follow waits until a run that had to wait for its turn has ended or rests, or
