@@ -50,6 +50,26 @@ func BenchmarkREST(b *testing.B) {
 	b.Run("live", func(b *testing.B) { repeat(b, api, "GET", "/health/live", func(int) string { return "" }) })
 }
 
+// Rows with a document and a list, which are looked at before they are sent: any
+// program can have written them.
+func BenchmarkDocuments(b *testing.B) {
+	app := apptest.Shop("sqlite:" + filepath.Join(b.TempDir(), "shop.db"))
+	m := apptest.Model(app.Databases[0], "Article", "articles", nil, apptest.Field("name", dataflow.String), apptest.Field("attributes", dataflow.JSON),
+		apptest.Field("tags", &dataflow.Type{Kind: dataflow.KindList, Elem: dataflow.String}))
+	app.Exposures = append(app.Exposures, apptest.Expose(m))
+	gen, ds := nexus.Build(b.Context(), app, nexus.Options{})
+	if gen == nil {
+		b.Fatal(diagnostics(ds))
+	}
+	defer gen.Close()
+	api := gen.API()
+	for range 50 {
+		send(api, "POST", "/api/articles", `{"name":"Article","tags":["new","sale","garden"],"attributes":{"color":"red","sizes":[1,2,3.5],"maker":{"name":"Ada & Co","country":"GB"},"note":"a text of some length that has nothing to escape"}}`)
+	}
+	b.Run("get", func(b *testing.B) { repeat(b, api, "GET", "/api/articles/7", func(int) string { return "" }) })
+	b.Run("list50", func(b *testing.B) { repeat(b, api, "GET", "/api/articles?limit=50", func(int) string { return "" }) })
+}
+
 // A request among 1,000 models costs what it costs among 10.
 func BenchmarkModels(b *testing.B) {
 	for _, n := range []int{10, 1000} {

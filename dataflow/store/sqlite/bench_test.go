@@ -72,6 +72,54 @@ func BenchmarkSelect20(b *testing.B) {
 	})
 }
 
+// documentStore holds 10,000 rows with a document and a list each.
+func documentStore(b *testing.B) (*Store, *dataflow.Model) {
+	b.Helper()
+	m := model("Product", "products",
+		&dataflow.Field{Name: "sku", Type: dataflow.String, Unique: true},
+		&dataflow.Field{Name: "attributes", Type: dataflow.JSON},
+		&dataflow.Field{Name: "tags", Type: &dataflow.Type{Kind: dataflow.KindList, Elem: dataflow.String}},
+		&dataflow.Field{Name: "created_at", Type: dataflow.DateTime})
+	s := openTest(b, database(b.TempDir()+"/bench.db", m))
+	attributes := dataflow.RawJSON(`{"color":"red","sizes":[1,2,3.5],"maker":{"name":"Ada & Co","country":"GB"},"note":"a text of some length that has nothing to escape"}`)
+	rows := make([][]any, 10_000)
+	for i := range rows {
+		rows[i] = []any{fmt.Sprintf("sku-%05d", i), attributes, []any{"new", "sale", "garden"}, parseMoment("2026-01-02T15:04:05.000000Z")}
+	}
+	if err := s.Write(context.Background(), func(tx store.Tx) error {
+		_, err := tx.Insert(context.Background(), m, []int{1, 2, 3, 4}, rows)
+		return err
+	}); err != nil {
+		b.Fatal(err)
+	}
+	return s, m
+}
+
+// BenchmarkDocuments is about what it costs to look at JSON before it is handed out.
+func BenchmarkDocuments(b *testing.B) {
+	s, m := documentStore(b)
+	ctx := b.Context()
+	buf := make([]byte, 0, 32<<10)
+	row := func(r store.Row) error { buf = r.AppendJSON(buf); return nil }
+	b.Run("get", func(b *testing.B) {
+		for i := int64(0); b.Loop(); i++ {
+			buf = buf[:0]
+			if ok, err := s.Get(ctx, m, i%10_000+1, nil, row); !ok || err != nil {
+				b.Fatal(ok, err)
+			}
+		}
+	})
+	b.Run("list of 50", func(b *testing.B) {
+		q := &query.Select{Model: m, Order: []query.Order{{Field: 0, Desc: true}}, Limit: 50}
+		for b.Loop() {
+			buf = buf[:0]
+			if err := s.Select(ctx, q, row); err != nil {
+				b.Fatal(err)
+			}
+		}
+	})
+}
+
 func BenchmarkInsert16(b *testing.B) {
 	s, m := benchStore(b)
 	price, _ := dataflow.ParseDecimal("12.50")

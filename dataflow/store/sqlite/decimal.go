@@ -43,6 +43,19 @@ func decimalKey(coef *big.Int, precision int) string {
 	return b.String()
 }
 
+// isDecimalKey reports whether text is a key.
+func isDecimalKey(text []byte) bool {
+	if len(text) < 2 || len(text) > dataflow.MaxDecimalDigits+1 || text[0] > '1' {
+		return false
+	}
+	for _, b := range text {
+		if b-'0' > 9 {
+			return false
+		}
+	}
+	return true
+}
+
 // appendDecimalKey appends the number a key stands for, scale digits after
 // the point.
 func appendDecimalKey(dst, key []byte, scale int) []byte {

@@ -1,9 +1,11 @@
 package sqlite
 
 import (
+	"bytes"
 	"errors"
 	"fmt"
 	"math"
+	"slices"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -14,7 +16,9 @@ import (
 
 // A column of a table that is not STRICT takes any value, whatever its type
 // says: text in an INTEGER would be read as 0. So each value of a table that is
-// not of our making is looked at before it is read.
+// not of our making is looked at before it is read. Of our own tables, which are
+// STRICT, it is those that SQLite has no type for: lists, and decimals kept as
+// text; and infinity, which no float of ours is.
 
 // foreignTables is what there is to know of tables that another program has
 // made.
@@ -68,12 +72,12 @@ func adoptedTables(c *conn) (map[string]bool, error) {
 
 // legible refuses a row with a value that is none of its field's type.
 func (r *row) legible() error {
-	if !r.table.foreign {
+	if !r.table.watched {
 		return nil
 	}
 	for i, f := range r.fields {
 		c := &r.table.columns[f]
-		if c.fits(r.stmt.Stmt, i) {
+		if !c.watched || r.fits(c, i) {
 			continue
 		}
 		m, hint := r.table.model, ""
@@ -87,7 +91,8 @@ func (r *row) legible() error {
 }
 
 // fits reports whether what is stored in a column is a value of its field.
-func (c *column) fits(stmt *sqlite.Stmt, i int) bool {
+func (r *row) fits(c *column, i int) bool {
+	stmt := r.stmt.Stmt
 	stored := stmt.ColumnType(i)
 	switch {
 	case stored == sqlite.TypeNull:
@@ -106,10 +111,25 @@ func (c *column) fits(stmt *sqlite.Stmt, i int) bool {
 		text := stmt.ColumnText(i)
 		v, problems := codec.CoerceType(c.typ, text, "")
 		return len(problems) == 0 && string(codec.AppendValue(nil, v)) == `"`+text+`"`
-	case dataflow.KindDecimal, dataflow.KindList:
-		return stored == sqlite.TypeText
+	case dataflow.KindDecimal:
+		return stored == sqlite.TypeText && isDecimalKey(r.bytes(i))
+	case dataflow.KindList:
+		return stored == sqlite.TypeText && isList(r.bytes(i))
 	}
 	return true // a number in a column of text reads as it is written
+}
+
+// bytes are those of a column, until they are asked for again.
+func (r *row) bytes(i int) []byte {
+	n := r.stmt.ColumnLen(i)
+	r.room = slices.Grow(r.room[:0], n)[:n]
+	r.stmt.ColumnBytes(i, r.room)
+	return r.room
+}
+
+// isList reports whether text is that of a list.
+func isList(text []byte) bool {
+	return codec.Valid(text) && bytes.TrimLeft(text, " \t\r\n")[0] == '['
 }
 
 // found names what is stored, without the value.
@@ -130,6 +150,12 @@ func (c *column) found(stmt *sqlite.Stmt, i int) string {
 	switch c.typ.Kind {
 	case dataflow.KindDateTime, dataflow.KindDate, dataflow.KindTime:
 		return "text of another form"
+	case dataflow.KindList:
+		return "text that is no list"
+	case dataflow.KindDecimal:
+		if c.form == formDecimal {
+			return "text of another form"
+		}
 	}
 	return "text"
 }

@@ -61,6 +61,8 @@ func TestWhatIsInAForeignColumn(t *testing.T) {
 		{"JSON", dataflow.JSON, `'{"a": 1}'`, `{"a": 1}`, ""},
 		{"JSON", dataflow.JSON, "'no json'", `"no json"`, ""},
 		{"JSON", dataflow.JSON, "x'00'", "", "bytes"},
+		{"TEXT", &dataflow.Type{Kind: dataflow.KindList, Elem: dataflow.Int}, "'[1]'", "[1]", ""},
+		{"TEXT", &dataflow.Type{Kind: dataflow.KindList, Elem: dataflow.Int}, "'1, 2'", "", "text that is no list"},
 	}
 	for _, tt := range tests {
 		for _, existing := range []bool{true, false} { // adopted without the mode they are no other

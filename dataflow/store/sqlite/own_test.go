@@ -5,7 +5,11 @@ import (
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/codec"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/dataflow/rawsql"
+	"github.com/flowctl/flowctl/dataflow/store"
+	"zombiezen.com/go/sqlite"
 )
 
 // TestNoAmountIsTakenForAnotherUnit: SQLite keeps 12.50 as 1250 in one column
@@ -58,5 +62,65 @@ func TestNoAmountIsTakenForAnotherUnit(t *testing.T) {
 	insert.Params[0].Type, insert.Params[0].Taken = decimal(12, 3), true
 	if flaws, err := s.Inspect(t.Context(), insert); err != nil || len(flaws) == 0 {
 		t.Errorf("%v, %v", flaws, err)
+	}
+}
+
+// TestWhatAnotherProgramWritesIntoOurTables: STRICT keeps text out of an INTEGER,
+// but lets a TEXT hold any text, and a REAL infinity. No answer is made of that
+// which is no JSON, or says that there is something else.
+func TestWhatAnotherProgramWritesIntoOurTables(t *testing.T) {
+	list := &dataflow.Type{Kind: dataflow.KindList, Elem: dataflow.String}
+	for _, tt := range []struct {
+		typ  *dataflow.Type
+		sql  string
+		want string // as JSON; "" is refused
+		what string // that is said to be there
+	}{
+		{dataflow.JSON, `'{"a": 1}'`, `{"a": 1}`, ""},
+		{dataflow.JSON, `'nojson'`, `"nojson"`, ""},
+		{dataflow.JSON, `'{"a": 1'`, `"{\"a\": 1"`, ""},
+		{dataflow.JSON, `''`, `""`, ""},
+		{dataflow.JSON, `'1, "role": "admin"'`, `"1, \"role\": \"admin\""`, ""},
+		{dataflow.JSON, `CAST(x'22ff22' AS TEXT)`, `"\"` + "\uFFFD" + `\""`, ""},
+		{list, `'["a"]'`, `["a"]`, ""},
+		{list, `'["a"'`, "", "text that is no list"},
+		{list, `'{}'`, "", "text that is no list"},
+		{list, `''`, "", "text that is no list"},
+		{decimalType(38, 2), `'1` + strings.Repeat("0", 35) + `250'`, `"2.50"`, ""},
+		{decimalType(38, 2), `'1"'`, "", "text of another form"},
+		{decimalType(38, 2), `'2.50'`, "", "text of another form"},
+		{dataflow.Float, `1.5`, `1.5`, ""},
+		{dataflow.Float, `9e999`, "", "infinity"},
+	} {
+		for _, optional := range []bool{false, true} {
+			m := model("Thing", "things", &dataflow.Field{Name: "v", Type: tt.typ, Optional: optional})
+			db := database(t.TempDir()+"/own.db", m)
+			s := openTest(t, db)
+			c, err := openConn(strings.TrimPrefix(db.URL, "sqlite:"), sqlite.OpenReadWrite, 0)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if err := c.exec("INSERT INTO things (v) VALUES (" + tt.sql + ")"); err != nil {
+				t.Fatal(err)
+			}
+			if err := c.close(); err != nil {
+				t.Fatal(err)
+			}
+			var got, row string
+			see := func(r store.Row) error {
+				got, row = string(codec.AppendValue(nil, r.Value(1))), string(r.AppendJSON(nil))
+				return nil
+			}
+			_, one := s.Get(t.Context(), m, int64(1), nil, see)
+			all := s.Select(t.Context(), &query.Select{Model: m}, see)
+			for _, err := range []error{one, all} {
+				switch e := dataflow.AsError(err); {
+				case tt.want == "" && (err == nil || e.Code != "stored_misfit" || !strings.Contains(e.Message, "has "+tt.what+" in the column v")):
+					t.Errorf("%s in a %s: read as %s, %v", tt.sql, tt.typ, got, err)
+				case tt.want != "" && (err != nil || got != tt.want || row != `{"id":1,"v":`+tt.want+"}"):
+					t.Errorf("%s in a %s: read as %s, in %s, %v", tt.sql, tt.typ, got, row, err)
+				}
+			}
+		}
 	}
 }

@@ -2,8 +2,8 @@ package sqlite
 
 import (
 	"encoding/base64"
-	"encoding/json"
 	"slices"
+	"strings"
 	"time"
 	"unicode/utf8"
 
@@ -18,6 +18,7 @@ type row struct {
 	stmt   *statement
 	table  *table
 	fields []int // positions, in the order of the columns
+	room   []byte
 }
 
 // AppendJSON implements store.Row. Values go from SQLite's memory into dst,
@@ -51,11 +52,10 @@ func (c *column) appendJSON(dst []byte, stmt *sqlite.Stmt, i int) []byte {
 		return append(dst, "false"...)
 	case formFloat:
 		return codec.AppendFloat(dst, stmt.ColumnFloat(i))
-	case formJSON, formList:
-		if c.foreign {
-			return appendForeign(dst, stmt, i)
-		}
-		return appendColumn(dst, stmt, i)
+	case formJSON:
+		return appendDocument(dst, stmt, i)
+	case formList:
+		return appendColumn(dst, stmt, i) // legible has looked at it
 	case formDecimal:
 		var buf [dataflow.MaxDecimalDigits + 1]byte
 		n := stmt.ColumnBytes(i, buf[:])
@@ -95,14 +95,15 @@ func appendText(dst []byte, stmt *sqlite.Stmt, i int) []byte {
 	return append(dst, '"')
 }
 
-// appendForeign appends what a table that others write to has in the place of
-// JSON: as it is if it is JSON, else as a string.
-func appendForeign(dst []byte, stmt *sqlite.Stmt, i int) []byte {
-	b := columnBytes(stmt, i)
-	if json.Valid(b) {
-		return append(dst, b...)
+// appendDocument appends what is kept in the place of JSON: as it is if it is
+// JSON, else as a string. Another program can have written it, into a table of the
+// runtime's own too, and an answer that has no JSON in it is none.
+func appendDocument(dst []byte, stmt *sqlite.Stmt, i int) []byte {
+	start := len(dst)
+	if dst = appendColumn(dst, stmt, i); codec.Valid(dst[start:]) {
+		return dst
 	}
-	return codec.AppendString(dst, string(b))
+	return codec.AppendString(dst[:start], string(dst[start:]))
 }
 
 func columnBytes(stmt *sqlite.Stmt, i int) []byte {
@@ -151,9 +152,9 @@ func (c *column) value(stmt *sqlite.Stmt, i int) any {
 	case formBytes:
 		return columnBytes(stmt, i)
 	case formJSON:
-		text := stmt.ColumnText(i)
-		if c.foreign && !json.Valid([]byte(text)) {
-			return text
+		text := columnBytes(stmt, i)
+		if !codec.Valid(text) {
+			return strings.ToValidUTF8(string(text), "\uFFFD")
 		}
 		return dataflow.RawJSON(text)
 	case formList:

@@ -17,6 +17,7 @@ type table struct {
 	id        int
 	autoID    bool // the database picks ids
 	foreign   bool // it is not of our making
+	watched   bool // one of its columns is
 	refs      []int
 	referrers []referrer
 	// loops: rows that are deleted may take others of the table along.
@@ -35,9 +36,9 @@ type column struct {
 	typ   *dataflow.Type // a reference's is its id's
 	key   string         // "name":
 	form  form
-	// foreign says that the table is not of our making, so that what is in it
-	// is not known to be of its type.
-	foreign bool
+	// watched says that what is in it is not known to be of its type: the table is
+	// not of our making, or SQLite lets another program write anything of the kind.
+	watched bool
 }
 
 // form is how a column's values are stored and written.
@@ -110,7 +111,10 @@ func (t *table) addColumn(f *dataflow.Field, foreign bool) {
 	typ := f.Type.Scalar()
 	key := append(codec.AppendString(nil, f.Name), ':')
 	t.all = append(t.all, len(t.columns))
-	t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: formOf(typ), foreign: foreign})
+	form := formOf(typ)
+	watched := foreign || form == formList || form == formFloat || form == formDecimal
+	t.columns = append(t.columns, column{field: f, typ: typ, key: string(key), form: form, watched: watched})
+	t.watched = t.watched || watched
 }
 
 // newTables works out the tables of models and who refers to whom.
