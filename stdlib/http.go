@@ -13,7 +13,7 @@ func httpModule() Module {
 	}
 	return Module{Name: "http", Capability: network, Doc: "Calls over HTTP, in handlers: the first argument is the handler's `ctx`. " +
 		"Each is an `HTTPRequestNode`, with its limits, its Idempotency-Key and its options: `headers`, `query`, `json`, `body`, `timeout` (as `\"10s\"`), `expect`. " +
-		"The result has `status`, `headers`, `body` and `json`. A status other than 2xx fails the run, unless `expect` lists it. " +
+		"The result has `status`, `headers`, `body`, `json` and, where the body is no text of UTF-8, `bytes`. A status other than 2xx fails the run, unless `expect` lists it. " +
 		"A handler is one transaction: call out before the first write, which other writers wait for.", Functions: []Function{
 		verb("get", "Asks."), verb("head", "Asks for the headers alone."), verb("post", "Sends something new."),
 		verb("put", "Replaces something."), verb("patch", "Changes a part of something."), verb("delete", "Deletes something."),

@@ -58,8 +58,9 @@ func newHTTPRequest() *httpRequest {
 		Output: dataflow.ObjectType(
 			&dataflow.Field{Name: "status", Type: dataflow.Int},
 			&dataflow.Field{Name: "headers", Type: object, Doc: "by lower-case name; several values are joined with a comma"},
-			&dataflow.Field{Name: "body", Type: dataflow.String, Optional: true, Doc: "null if it is no text"},
+			&dataflow.Field{Name: "body", Type: dataflow.String, Optional: true, Doc: "null if it is no text of UTF-8: then it is in `bytes`"},
 			&dataflow.Field{Name: "json", Type: dataflow.Any, Optional: true, Doc: "the body decoded, if it is JSON"},
+			&dataflow.Field{Name: "bytes", Type: &dataflow.Type{Kind: dataflow.KindBytes}, Optional: true, Doc: "the body as it came, if it is no text of UTF-8"},
 		),
 	}}
 }
@@ -346,18 +347,34 @@ func result(resp *http.Response, body []byte) *dataflow.Object {
 	}
 	slices.Sort(names)
 	for _, name := range names {
-		headers.Set(strings.ToLower(name), strings.Join(resp.Header[name], ", "))
+		headers.Set(strings.ToLower(name), headerText(strings.Join(resp.Header[name], ", ")))
 	}
-	var text, decoded any
+	var text, decoded, raw any
 	if utf8.Valid(body) {
 		text = string(body)
+	} else {
+		raw = body
 	}
 	if isJSON(resp.Header.Get("Content-Type")) && len(body) > 0 {
 		if v, problems := codec.ParseJSON(body, codec.MaxDepth); len(problems) == 0 {
 			decoded = v
 		}
 	}
-	return dataflow.ObjectOf("status", int64(resp.StatusCode), "headers", headers, "body", text, "json", decoded)
+	return dataflow.ObjectOf("status", int64(resp.StatusCode), "headers", headers, "body", text, "json", decoded, "bytes", raw)
+}
+
+// headerText is the value of a header as text. What is no UTF-8 is taken for ISO
+// 8859-1, which such values used to be (RFC 9110, 5.5), so that none of its bytes
+// is lost.
+func headerText(s string) string {
+	if utf8.ValidString(s) {
+		return s
+	}
+	runes := make([]rune, len(s))
+	for i := range len(s) {
+		runes[i] = rune(s[i])
+	}
+	return string(runes)
 }
 
 func isJSON(contentType string) bool {

@@ -43,7 +43,10 @@ func service(t *testing.T) (*httptest.Server, *[]string) {
 		w.WriteHeader(http.StatusFound)
 	})
 	mux.HandleFunc("/slow", func(_ http.ResponseWriter, r *http.Request) { <-r.Context().Done() })
-	mux.HandleFunc("/bytes", func(w http.ResponseWriter, _ *http.Request) { _, _ = w.Write([]byte{0xff, 0xfe}) })
+	mux.HandleFunc("/bytes", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("X-Name", "caf\xe9")
+		_, _ = w.Write([]byte{0xff, 0xfe})
+	})
 	s := httptest.NewServer(mux)
 	t.Cleanup(s.Close)
 	return s, &keys
@@ -67,6 +70,10 @@ func TestHTTPRequestNode(t *testing.T) {
 		{"status", ft.Obj("url", s.URL+"/missing", "expect", ft.List(200, 404)), "${c.status}", "404"},
 		{"redirect", ft.Obj("url", s.URL+"/moved"), "${c.json.method}", `"GET"`},
 		{"no text", ft.Obj("url", s.URL+"/bytes"), "${c.body}", "null"},
+		{"bytes", ft.Obj("url", s.URL+"/bytes"), "${c.bytes}", `"//4="`},
+		{"no bytes beside a text", ft.Obj("url", s.URL+"/echo"), "${c.bytes}", "null"},
+		{"no bytes where there is nothing", ft.Obj("url", s.URL+"/bytes", "method", "HEAD"), "${c.bytes}", "null"},
+		{"a header in Latin-1", ft.Obj("url", s.URL+"/bytes"), "${c.headers.x-name}", `"café"`},
 		{"no json", ft.Obj("url", s.URL+"/missing", "expect", ft.List(404)), "${c.json}", "null"},
 	} {
 		out, err := run(t, nil, ft.Node("HTTPRequestNode", "c", test.config), ft.Output{V: test.output})
