@@ -1,6 +1,7 @@
 package nexus
 
 import (
+	"context"
 	"io"
 	"log/slog"
 	"net"
@@ -32,6 +33,7 @@ type connections struct {
 	most    int
 	logger  *slog.Logger
 	ending  atomic.Bool // every answer is the last on its connection
+	ended   atomic.Bool // who says nothing is hung up on
 	crowded atomic.Bool // which has been logged
 
 	mu   sync.Mutex
@@ -42,7 +44,56 @@ type connections struct {
 // connection is one that a client has made.
 type connection struct {
 	lazily
-	idle atomic.Int64 // since when, in nanoseconds since 1970; 0: it is at work
+	of     *connections
+	idle   atomic.Int64 // since when, in nanoseconds since 1970; 0: it is at work; taken: it is closed
+	unread []byte       // what was read of what is to be read again
+}
+
+// taken is what idle is of a connection that has been closed for another's sake.
+const taken = -1
+
+// take takes an idle connection away, unless a request came first.
+func (c *connection) take(since int64) bool {
+	if !c.idle.CompareAndSwap(since, taken) {
+		return false
+	}
+	_ = c.Close() // who serves it sees that it is gone
+	return true
+}
+
+// Busy implements http1.Conn.
+func (c *connection) Busy() bool {
+	for {
+		since := c.idle.Load()
+		if since == taken {
+			return false
+		}
+		if c.idle.CompareAndSwap(since, 0) {
+			return true
+		}
+	}
+}
+
+// Idle implements http1.Conn.
+func (c *connection) Idle() bool {
+	c.idle.Store(time.Now().UnixNano())
+	return !c.of.ended.Load()
+}
+
+// Gone implements http1.Conn.
+func (c *connection) Gone() { c.of.forget(c) }
+
+// Unread implements http1.Conn.
+func (c *connection) Unread(b []byte) { c.unread = b }
+
+// Read implements net.Conn.
+func (c *connection) Read(p []byte) (int, error) {
+	if len(c.unread) > 0 {
+		n := copy(p, c.unread)
+		c.unread = c.unread[n:]
+		return n, nil
+	}
+	return c.lazily.Read(p)
 }
 
 func newConnections(most int, logger *slog.Logger) *connections {
@@ -67,7 +118,7 @@ func (cs *connections) note(nc net.Conn, state http.ConnState) {
 
 // admit counts a connection in, or turns it away: it is nil then.
 func (cs *connections) admit(tcp *net.TCPConn) *connection {
-	c := &connection{lazily: lazily{TCPConn: tcp}}
+	c := &connection{lazily: lazily{TCPConn: tcp}, of: cs}
 	c.idle.Store(time.Now().UnixNano()) // nothing has come on it yet
 	cs.mu.Lock()
 	if len(cs.open) >= cs.most {
@@ -99,14 +150,38 @@ func (cs *connections) evict() {
 	}
 	var idlers []idler
 	for c := range cs.open {
-		if since := c.idle.Load(); since != 0 {
+		if since := c.idle.Load(); since > 0 {
 			idlers = append(idlers, idler{c, since})
 		}
 	}
 	slices.SortFunc(idlers, func(a, b idler) int { return int(a.since - b.since) })
 	for _, i := range idlers[:min(len(idlers), evicted, 1+cs.most/evicted)] {
-		_ = i.c.Close() // its server sees that it is gone
-		delete(cs.open, i.c)
+		if i.c.take(i.since) {
+			delete(cs.open, i.c)
+		}
+	}
+}
+
+// shutdown closes connections as they become idle, until none is open or ctx is
+// done; then it closes all that are.
+func (cs *connections) shutdown(ctx context.Context) {
+	cs.ended.Store(true)
+	cs.mu.Lock()
+	for c := range cs.open {
+		if since := c.idle.Load(); since > 0 {
+			c.take(since)
+		}
+	}
+	cs.mu.Unlock()
+	select {
+	case <-cs.empty():
+		return
+	case <-ctx.Done():
+	}
+	cs.mu.Lock()
+	defer cs.mu.Unlock()
+	for c := range cs.open {
+		_ = c.Close() // whoever is at work on it has had the time there is
 	}
 }
 

@@ -15,6 +15,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus/front"
+	"github.com/flowctl/flowctl/nexus/http1"
 )
 
 // Server listens on the app's ports and serves the current Generation.
@@ -224,14 +225,16 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	api.WriteTimeout = s.settings.RequestTimeout + transferTime
 	servers := []*http.Server{api}
 	listeners := []*drained{drain(s.api, s.conns)}
+	serving := []net.Listener{plainly(api, s.logger).Listener(listeners[0])}
 	if s.mcp != nil {
 		mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
 		servers = append(servers, mcp)
 		listeners = append(listeners, drain(s.mcp, s.conns))
+		serving = append(serving, listeners[1])
 	}
 	failed := make(chan error, len(servers))
 	for i, srv := range servers {
-		go func() { failed <- srv.Serve(listeners[i]) }()
+		go func() { failed <- srv.Serve(serving[i]) }()
 	}
 	var err error
 	select {
@@ -247,14 +250,23 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	if err == nil {
 		settle(stop, lingerTime, s.conns, listeners)
 	}
-	err = errors.Join(err, shutdown(stop, servers...), g.Close())
+	err = errors.Join(err, s.shutdown(stop, servers), g.Close())
 	s.shared.observer.Close(stop)
 	return err
 }
 
+// plainly is srv for requests that are plain.
+func plainly(srv *http.Server, logger *slog.Logger) *http1.Server {
+	return &http1.Server{
+		Handler: srv.Handler, Logger: logger,
+		HeaderTimeout: srv.ReadHeaderTimeout, IdleTimeout: srv.IdleTimeout,
+		ReadTimeout: srv.ReadTimeout, WriteTimeout: srv.WriteTimeout,
+	}
+}
+
 // shutdown drains servers at the same time, and drops what is left when ctx is
 // done.
-func shutdown(ctx context.Context, servers ...*http.Server) error {
+func (s *Server) shutdown(ctx context.Context, servers []*http.Server) error {
 	errs := make(chan error, len(servers))
 	for _, srv := range servers {
 		go func() {
@@ -265,6 +277,7 @@ func shutdown(ctx context.Context, servers ...*http.Server) error {
 			errs <- err
 		}()
 	}
+	s.conns.shutdown(ctx)
 	var all []error
 	for range servers {
 		all = append(all, <-errs)
