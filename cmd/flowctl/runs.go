@@ -95,15 +95,10 @@ func runsListCommand(w *world) *cobra.Command {
 				list, more, err := gen.Runs().List(ctx, f.caller(), filter)
 				switch {
 				case err != nil:
-					return err
+					return noSuchRuns(gen.Engine().App(), a, filter.Workflow, err)
 				case f.json:
 					return printJSON(w, codec.AppendValue(nil, durable.Page(list, more)))
 				case len(list) == 0:
-					if filter.Workflow != "" { // one that was taken out may still have runs
-						if _, err := findWorkflow(gen.Engine().App(), a, filter.Workflow); err != nil {
-							return err
-						}
-					}
 					fmt.Fprintln(w.err, "there are no such runs")
 					return nil
 				}
@@ -125,6 +120,17 @@ func runsListCommand(w *world) *cobra.Command {
 	fl.StringVar(&filter.Before, "before", "", "only those before this run in the list")
 	fl.IntVar(&filter.Limit, "limit", 20, "the most runs to list")
 	return cmd
+}
+
+// noSuchRuns words the refusal to list runs of a workflow that there is not as
+// other commands do.
+func noSuchRuns(app *dataflow.App, a *appFile, workflow string, err error) error {
+	if e, ok := asDataflowError(err); ok && len(e.Problems) > 0 && e.Problems[0].Pointer == "/workflow" {
+		if _, unknown := findWorkflow(app, a, workflow); unknown != nil {
+			return unknown
+		}
+	}
+	return err
 }
 
 // maxRuns bounds a page of runs.

@@ -369,8 +369,12 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 				Hint: "take next_cursor of the page before"})
 		}
 	}
-	if !storable(f.Workflow) || !storable(f.Parent) {
+	if !storable(f.Parent) {
 		return nil, false, nil
+	}
+	if !storable(f.Workflow) {
+		return nil, false, dataflow.Invalid(dataflow.Problem{Code: "not_in_enum", Pointer: "/workflow",
+			Detail: "there is no workflow of a name with the character NUL, or that is no UTF-8"})
 	}
 	for _, h := range rs.homes {
 		part, err := h.list(ctx, c, f, last)
@@ -383,7 +387,32 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 	if len(list) > f.Limit {
 		return list[:f.Limit], true, nil
 	}
+	if len(list) == 0 && f.Workflow != "" {
+		return nil, false, rs.hasRuns(ctx, c, f.Workflow)
+	}
 	return list, false, nil
+}
+
+// hasRuns refuses a workflow that a caller knows nothing of: neither is it one of
+// the app that the caller sees the runs of, nor has it runs that the caller sees,
+// as one has that an earlier version of the app had, or that is a part of another.
+func (rs *Runs) hasRuns(ctx context.Context, c access.Caller, workflow string) error {
+	if rs.engine.Plan().Workflow(workflow) != nil && rs.seenBy(c, workflow) {
+		return nil
+	}
+	for _, h := range rs.homes {
+		if list, err := h.list(ctx, c, Filter{Workflow: workflow, Limit: 1}, nil); len(list) > 0 || err != nil {
+			return err
+		}
+	}
+	var names []string
+	for _, w := range rs.engine.App().Workflows {
+		if rs.seenBy(c, w.Name) {
+			names = append(names, w.Name)
+		}
+	}
+	return dataflow.Invalid(dataflow.Problem{Code: "not_in_enum", Pointer: "/workflow",
+		Detail: fmt.Sprintf("there is no workflow %q, and no run of one", workflow), Hint: dataflow.DidYouMean(workflow, names)})
 }
 
 // storable reports whether every engine can hold a text that a caller sent, and
