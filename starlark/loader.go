@@ -235,12 +235,16 @@ func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 		l.error("FC109", at, g.broken, g.hint)
 		return
 	}
+	var related []dataflow.Related
+	if evalErr != nil {
+		related = value.Calls(evalErr, l.locate)
+	}
 	if e, ok := errors.AsType[*dataflow.Error](err); ok {
-		l.error("FC114", at, "fail(): "+e.Message, "")
+		l.diags = append(l.diags, dataflow.Diagnostic{Code: "FC114", Span: at, Message: "fail(): " + e.Message, Related: related})
 		return
 	}
 	msg := strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")
-	d := dataflow.Diagnostic{Code: "FC108", Span: at, Message: msg, Hint: value.Tip(msg)}
+	d := dataflow.Diagnostic{Code: "FC108", Span: at, Message: msg, Hint: value.Tip(msg), Related: related}
 	if m := tooEarly.FindStringSubmatch(msg); m != nil {
 		d.Message = fmt.Sprintf("%q is used above the line that sets it", m[1])
 		d.Hint = fmt.Sprintf("move that line up; a reference to a model that is declared further down is written ref(%q)", m[1])
@@ -252,9 +256,6 @@ func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 			d.Hint = fmt.Sprintf("did you mean %q?", m[3])
 		}
 		l.member(&d, m[2])
-	}
-	if evalErr != nil {
-		d.Related = l.calledFrom(evalErr)
 	}
 	l.diags = append(l.diags, d)
 }
@@ -281,23 +282,6 @@ func (l *loader) member(d *dataflow.Diagnostic, name string) {
 		d.Hint = orElse(dataflow.DidYouMean(name, v.AttrNames()), d.Hint)
 	}
 	d.Span.Start.Col, d.Span.End.Col = from+1, to+1
-}
-
-// calledFrom lists the outer places of an exception, innermost first.
-func (l *loader) calledFrom(err *sl.EvalError) []dataflow.Related {
-	var out []dataflow.Related
-	inner := true
-	for i := range err.CallStack {
-		fr := err.CallStack.At(i)
-		if fr.Pos.Line == 0 {
-			continue
-		}
-		if !inner {
-			out = append(out, dataflow.Related{Message: "called from here", Span: l.locate(fr.Pos)})
-		}
-		inner = false
-	}
-	return out
 }
 
 // locate finds the span at a place of any file.

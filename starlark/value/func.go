@@ -245,17 +245,29 @@ func (f *Func) place(evalErr *sl.EvalError) dataflow.Span {
 	return f.span
 }
 
-// FailingPos returns the innermost place in Starlark code of an error.
+// FailingPos returns the innermost place of an error in a file of the app: who
+// calls a function of the library can mend the call, and not the library. Where
+// no file of the app led to it, it is a place of the library.
 func FailingPos(err *sl.EvalError) (syntax.Position, bool) {
 	if err == nil {
 		return syntax.Position{}, false
 	}
-	for i := range err.CallStack {
-		if fr := err.CallStack.At(i); fr.Pos.Line > 0 {
-			return fr.Pos, true
+	return innermost(len(err.CallStack), err.CallStack.At)
+}
+
+// innermost returns the place of the first of n frames that is in a file of the
+// app, or else in Starlark code at all.
+func innermost(n int, frame func(int) sl.CallFrame) (at syntax.Position, ok bool) {
+	for i := range n {
+		switch pos := frame(i).Pos; {
+		case pos.Line == 0: // a builtin
+		case !strings.HasPrefix(pos.Filename(), "@"): // as @stdlib//money.star
+			return pos, true
+		case !ok:
+			at, ok = pos, true
 		}
 	}
-	return syntax.Position{}, false
+	return at, ok
 }
 
 // stackText lists the calls that led to an error, or is "" where the error's

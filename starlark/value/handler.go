@@ -239,7 +239,9 @@ func (c *Ctx) answer(thread *sl.Thread, result any, err error) (sl.Value, error)
 	}
 	e := *dataflow.AsError(err)
 	if e.Span.IsZero() {
-		e.Span = c.env.Locate(thread.CallFrame(1).Pos)
+		if pos, ok := innermost(thread.CallStackDepth(), thread.CallFrame); ok {
+			e.Span = c.env.Locate(pos)
+		}
 	}
 	return nil, &e
 }

@@ -216,12 +216,23 @@ func (f *Func) runFailed(d *dataflow.Diagnostic, e *dataflow.Error) {
 
 // callers are the places that led to an error, but for its own.
 func (f *Func) callers(err *sl.EvalError, own dataflow.Span) []dataflow.Related {
+	return slices.DeleteFunc(Calls(err, f.env.Locate), func(r dataflow.Related) bool { return r.Span == own })
+}
+
+// Calls are the places that an error went through, innermost first, but for that
+// of FailingPos.
+func Calls(err *sl.EvalError, locate func(syntax.Position) dataflow.Span) []dataflow.Related {
 	var out []dataflow.Related
+	own, _ := FailingPos(err)
+	message := "it failed here" // in the library, which was called from the error's own place
 	for i := range err.CallStack {
-		if fr := err.CallStack.At(i); fr.Pos.Line > 0 {
-			if at := f.env.Locate(fr.Pos); at != own {
-				out = append(out, dataflow.Related{Message: "called from here", Span: at})
-			}
+		switch pos := err.CallStack.At(i).Pos; {
+		case pos.Line == 0:
+		case pos == own:
+			own, message = syntax.Position{}, "called from here"
+		default:
+			out = append(out, dataflow.Related{Message: message, Span: locate(pos)})
+			message = "called from here"
 		}
 	}
 	return out
