@@ -43,6 +43,7 @@ import (
 	"log/slog"
 	"net/http"
 	"os"
+	"sync"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -173,6 +174,7 @@ type Engine struct {
 	env    []string        // values of the plan's env references
 	start  Starter         // nil: nothing can be started
 	feeds  map[*dataflow.Database]*access.Feed
+	spent  sync.Pool // of *run (newRun)
 }
 
 // Starter starts runs by themselves, in a transaction of the database that

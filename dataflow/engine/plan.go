@@ -56,6 +56,9 @@ type workflowPlan struct {
 	effects
 }
 
+// alone reports whether the workflow is one node, which reads.
+func (wp *workflowPlan) alone() bool { return wp.oneRead && len(wp.order) == 1 }
+
 // nodePlan is the plan of one node.
 type nodePlan struct {
 	node   *dataflow.Node

@@ -64,15 +64,31 @@ func (e *Engine) Run(ctx context.Context, req Request) (*Result, error) {
 	if !ok {
 		return nil, e.unknownWorkflow(req.Workflow)
 	}
-	r := &run{engine: e, id: e.opts.NewID(), caller: req.Caller, text: req.Text, progress: req.Progress}
+	r := e.newRun(wp)
+	r.engine, r.id, r.caller, r.text, r.progress = e, e.opts.NewID(), req.Caller, req.Text, req.Progress
 	ctx, ended := r.watchWorkflow(ctx, wp.wf)
 	out, err := r.top(ctx, wp, req)
 	ended(err)
 	if err != nil {
 		return nil, r.undoAll(ctx, err)
 	}
-	r.result = Result{RunID: r.id, Outputs: out}
-	return &r.result, nil
+	res := &Result{RunID: r.id, Outputs: out}
+	if wp.alone() {
+		*r = run{}
+		e.spent.Put(r)
+	}
+	return res, nil
+}
+
+// newRun returns a run of nothing. One that was no more than a read has left
+// nothing behind that holds on to it, and is used again.
+func (e *Engine) newRun(wp *workflowPlan) *run {
+	if wp.alone() {
+		if r, ok := e.spent.Get().(*run); ok {
+			return r
+		}
+	}
+	return new(run)
 }
 
 func (e *Engine) unknownWorkflow(name string) error {
@@ -108,9 +124,7 @@ type run struct {
 	undoing sync.Mutex
 	undos   []undo // of what was done, in order
 
-	// In one piece with the run: of the workflow that was asked for.
-	first  frame
-	result Result
+	first frame // of the workflow that was asked for, in one piece with the run
 }
 
 // maxDepth bounds how deep handlers may run workflows that run handlers.

@@ -98,7 +98,7 @@ func (h *Handler) nearPath(c access.Caller, path string) string {
 		return "/api/" + segments[1]
 	case len(segments) == 1 && h.modelFor(c, segments[0]) != nil:
 		return "/api/" + segments[0]
-	case len(segments) == 1 && h.workflows[segments[0]] != nil && access.MayStart(c, h.workflows[segments[0]]) == nil:
+	case len(segments) == 1 && h.workflows[segments[0]] != nil && access.MayStart(c, h.workflows[segments[0]].Workflow) == nil:
 		return "/workflows/" + segments[0] + "/execute"
 	}
 	return dataflow.Suggest(trimmed, fixed)

@@ -53,8 +53,7 @@ type Handler struct {
 	router *mux.Router
 
 	models    map[string]*model // by path
-	workflows map[string]*dataflow.Workflow
-	inputs    map[*dataflow.Workflow]*codec.Decoder
+	workflows map[string]*workflow
 	stores    []namedStore
 	kept      map[*dataflow.Database]*access.Replies
 	taken     map[string]bool // what below a model's path is no id
@@ -68,6 +67,13 @@ type Handler struct {
 	docs      func() (map[string]*docs.File, error)
 }
 
+// workflow is one that can be run, and what each request for it needs to know.
+type workflow struct {
+	*dataflow.Workflow
+	inputs *codec.Decoder
+	kept   bool // are its runs
+}
+
 type namedStore struct {
 	name  string
 	store store.Store
@@ -77,8 +83,7 @@ type namedStore struct {
 func New(e *engine.Engine, o Options) *Handler {
 	h := &Handler{engine: e, app: e.App(), o: o,
 		models:    make(map[string]*model),
-		workflows: make(map[string]*dataflow.Workflow),
-		inputs:    make(map[*dataflow.Workflow]*codec.Decoder),
+		workflows: make(map[string]*workflow),
 		kept:      make(map[*dataflow.Database]*access.Replies),
 		hubs:      make(map[*dataflow.Database]*hub),
 		exports:   make(chan struct{}, maxExports),
@@ -96,8 +101,7 @@ func New(e *engine.Engine, o Options) *Handler {
 		h.models[exp.Path] = newModel(h, exp)
 	}
 	for _, wf := range h.app.Workflows {
-		h.workflows[wf.Name] = wf
-		h.inputs[wf] = codec.NewDecoder(wf.InputShape, wf.Input)
+		h.workflows[wf.Name] = &workflow{wf, codec.NewDecoder(wf.InputShape, wf.Input), o.Runs != nil && e.Plan().Durable(wf.Name)}
 	}
 	h.taken = make(map[string]bool)
 	for _, rt := range Routes() {

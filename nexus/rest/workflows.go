@@ -21,20 +21,20 @@ func (h *Handler) listWorkflows(x *front.Exchange) error {
 	list := []any{}
 	for _, wf := range h.app.Workflows {
 		if access.MayStart(x.Caller, wf) == nil {
-			list = append(list, h.summary(wf))
+			list = append(list, h.summary(h.workflows[wf.Name]))
 		}
 	}
 	return sendCached(x, dataflow.ObjectOf("workflows", list, "count", int64(len(list))))
 }
 
 // summary is what a list of workflows says of one.
-func (h *Handler) summary(wf *dataflow.Workflow) *dataflow.Object {
+func (h *Handler) summary(wf *workflow) *dataflow.Object {
 	o := dataflow.ObjectOf("name", wf.Name)
 	if wf.Doc != "" {
 		o.Set("description", wf.Doc)
 	}
 	o.Set("read_only", h.engine.ReadOnly(wf.Name))
-	if h.durable(wf.Name) {
+	if wf.kept {
 		o.Set("durable", true)
 	}
 	o.Set("execute", "/workflows/"+wf.Name+"/execute")
@@ -74,12 +74,12 @@ func shownSignals(signals []engine.Signal) []any {
 	return list
 }
 
-func (h *Handler) workflow(x *front.Exchange, name string) (*dataflow.Workflow, error) {
+func (h *Handler) workflow(x *front.Exchange, name string) (*workflow, error) {
 	wf := h.workflows[name]
 	if wf == nil {
 		return nil, h.noWorkflow(x.Caller, name)
 	}
-	return wf, access.MayStart(x.Caller, wf)
+	return wf, access.MayStart(x.Caller, wf.Workflow)
 }
 
 // execute runs a workflow to its end.
@@ -103,10 +103,9 @@ func (h *Handler) execute(x *front.Exchange, name string) error {
 		return err
 	}
 	keyed := len(x.Request.Header["Idempotency-Key"]) > 0
-	kept := h.durable(wf.Name)
-	async := kept || h.later(x, wf)
+	async := wf.kept || h.later(x, wf)
 	if !async && !keyed { // most are read straight into what the workflow takes
-		if inputs, ok := h.inputs[wf].DecodeMember(body, "inputs"); ok {
+		if inputs, ok := wf.inputs.DecodeMember(body, "inputs"); ok {
 			return h.executeNow(x, engine.Request{Workflow: wf.Name, Inputs: inputs, Typed: true, Caller: c, Text: true})
 		}
 	}
@@ -124,7 +123,7 @@ func (h *Handler) execute(x *front.Exchange, name string) error {
 		}
 	}
 	if async {
-		if keyed && !kept {
+		if keyed && !wf.kept {
 			b.Queued = h.reserve(wf.Name, key)
 		}
 		return h.begin(x, b)
@@ -180,13 +179,8 @@ func (h *Handler) executeNow(x *front.Exchange, req engine.Request) error {
 
 // later reports whether the caller wants an answer before the workflow has run
 // (RFC 7240, 4.1), and can have it: the run is kept then, as a durable one is.
-func (h *Handler) later(x *front.Exchange, wf *dataflow.Workflow) bool {
+func (h *Handler) later(x *front.Exchange, wf *workflow) bool {
 	return slices.ContainsFunc(x.Request.Header["Prefer"], prefersAsync) && h.o.Runs != nil && h.engine.Plan().Keeps(wf.Name)
-}
-
-// durable reports whether runs of a workflow are kept.
-func (h *Handler) durable(workflow string) bool {
-	return h.o.Runs != nil && h.engine.Plan().Durable(workflow)
 }
 
 // appendFinished appends the answer for a run that reached its end.
