@@ -313,7 +313,7 @@ run_retention = "30d".`,
 				return err
 			}
 			return withRuns(cmd.Context(), w, args[0], func(ctx context.Context, _ *appFile, gen *nexus.Generation) error {
-				n, err := gen.Runs().Purge(ctx, w.now().Add(-age), durable.Status(status))
+				n, err := gen.Runs().Purge(ctx, age, durable.Status(status))
 				if err == nil || n > 0 {
 					fmt.Fprintf(w.out, "%s forgotten\n", plural(n, "run"))
 				}

@@ -498,7 +498,7 @@ func (h *home) purge(ctx context.Context, before time.Time, status Status) (n in
 			return n, err
 		}
 		if n += forgotten; next == nil {
-			return n, nil
+			return n, h.forgetGroups(ctx, before)
 		}
 		last = next
 	}

@@ -152,7 +152,7 @@ SELECT '%[1]s' || i, 'limited', '', '%[1]s', '{}', 0, 0, %[2]s, %[3]s, 0, 'p', %
 		p.until(r.ID, durable.Completed)
 		limited := p.begin("limited", nil)
 		p.until(limited.ID, durable.Completed)
-		if _, err := p.Purge(context.Background(), time.Now().Add(time.Hour), ""); err != nil {
+		if _, err := p.Purge(context.Background(), -time.Hour, ""); err != nil {
 			t.Fatal(err)
 		}
 		if _, _, err := p.List(context.Background(), access.Caller{Operator: true}, durable.Filter{Parent: r.ID}); err != nil {

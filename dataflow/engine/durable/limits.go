@@ -2,6 +2,8 @@ package durable
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"strings"
 	"time"
 
@@ -45,9 +47,23 @@ func (h *home) placeOf(workflow string, inputs *dataflow.Object) (priority int64
 	}
 	if wf.Limit != nil && wf.Limit.By != "" {
 		v, _ := inputs.Get(wf.Limit.By)
-		group = string(codec.AppendValue(nil, v))
+		group = groupOf(codec.AppendValue(nil, v))
 	}
 	return int64(wf.Priority), group
+}
+
+// maxGroup is how long the name of a group may be that is a value itself, in
+// bytes: it is part of an id, and an index of PostgreSQL holds no long ones.
+const maxGroup = 200
+
+// groupOf names the group of a value, which is JSON: no JSON begins as the name
+// of a long one does.
+func groupOf(value []byte) string {
+	if len(value) <= maxGroup {
+		return string(value)
+	}
+	sum := sha256.Sum256(value)
+	return "sha256 " + hex.EncodeToString(sum[:])
 }
 
 // bounded reports whether a workflow of the app has bounds.
@@ -158,7 +174,29 @@ func (h *home) roomIn(ctx context.Context, tx store.Tx, g group, limit *dataflow
 	return m, err
 }
 
-func (g group) row() string { return "limit " + g.workflow + " " + g.value }
+func (g group) row() string { return groupRows + g.workflow + " " + g.value }
+
+// groupRows is how the ids of the rows of groups begin.
+const groupRows = "limit "
+
+// forgetGroups forgets the rows of groups in which nothing has begun since a time
+// and which no rate counts any more: they hold values that runs were given.
+func (h *home) forgetGroups(ctx context.Context, before time.Time) error {
+	now := h.now()
+	for _, wf := range h.runs.engine.App().Workflows {
+		if wf.Limit != nil && wf.Limit.Rate > 0 && now.Add(-wf.Limit.Per).Before(before) {
+			before = now.Add(-wf.Limit.Per)
+		}
+	}
+	t := h.tables.timetable
+	return h.write(ctx, func(tx store.Tx) error {
+		_, err := tx.Delete(ctx, t, query.And{
+			compare(t, entryID, query.Gt, groupRows), compare(t, entryID, query.Lt, "limit!"), // which follows the blank
+			compare(t, entryNextAt, query.Null, true), // and no schedule
+			compare(t, entryUpdatedAt, query.Lt, before.UTC())})
+		return err
+	})
+}
 
 func (h *home) inGroup(g group) query.Expr {
 	if g.value == "" {

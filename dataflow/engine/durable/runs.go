@@ -549,11 +549,14 @@ func (rs *Runs) Retry(ctx context.Context, c access.Caller, id string) (*Run, er
 	return rs.Get(ctx, c, id)
 }
 
-// Purge forgets runs that ended before a time, of one status or of all, and
-// returns how many. Those that another waits for stay.
-func (rs *Runs) Purge(ctx context.Context, before time.Time, status Status) (n int, err error) {
+// Purge forgets runs that ended longer ago than age, by the database's clock, of
+// one status or of all, and returns how many. Those that another waits for stay.
+func (rs *Runs) Purge(ctx context.Context, age time.Duration, status Status) (n int, err error) {
 	for _, h := range rs.homes {
-		m, err := h.purge(ctx, before, status)
+		if err := h.clock.ready(ctx); err != nil {
+			return n, err
+		}
+		m, err := h.purge(ctx, h.now().Add(-age), status)
 		if n += m; err != nil {
 			return n, err
 		}
