@@ -25,7 +25,13 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 			cols = append(cols, i)
 		}
 	}
-	if len(cols) == 0 || given && tab.autoID || s.diverts[m.Table] { // takes more than one statement, or another
+	several := len(cols) == 0 || given && tab.autoID // takes more than one statement, or another
+	if !several {
+		if several, err = s.diverts(ctx, m); err != nil {
+			return nil, err
+		}
+	}
+	if several {
 		err = s.Write(ctx, func(tx store.Tx) error {
 			ids, err := tx.Insert(ctx, m, fields, [][]any{row})
 			if err == nil {
@@ -43,9 +49,8 @@ func (s *Store) Add(ctx context.Context, m *dataflow.Model, fields []int, row []
 	switch {
 	case err != nil:
 		return nil, err
-	case given:
-		return row[at], nil
-	case len(ids) == 0:
+	case len(ids) == 0: // by a trigger that is new: what it did stays, the next row is undone
+		s.noteDiversion(m, true)
 		return nil, store.Refused(m, "", "", errDiverted)
 	}
 	return ids[0], nil

@@ -2,6 +2,7 @@ package postgres
 
 import (
 	"context"
+	"fmt"
 	"strings"
 	"testing"
 	"time"
@@ -126,5 +127,43 @@ func TestAnIDFromWhoMayNotMoveTheSequence(t *testing.T) {
 	}
 	if next := ask(t, at, "SELECT nextval('things_id_seq')"); next != "1" {
 		t.Errorf("the sequence goes on with %s", next)
+	}
+}
+
+// TestAddingWhereATriggerIsNew: the first row that it takes is told of, and what it
+// wrote for the next is undone.
+func TestAddingWhereATriggerIsNew(t *testing.T) {
+	m := &dataflow.Model{Name: "Thing", Table: "things", Fields: []*dataflow.Field{
+		{Name: "id", Type: &dataflow.Type{Kind: dataflow.KindUUID}, System: dataflow.RoleID}, {Name: "n", Type: dataflow.Int}}}
+	s := openTest(t, database(pgtest.URL(t), m))
+	n := int64(0)
+	add := func() error {
+		n++
+		_, err := s.Add(t.Context(), m, []int{0, 1}, []any{fmt.Sprintf("01a2f3b4-0000-7000-8000-00000000000%d", n), n})
+		return err
+	}
+	if err := add(); err != nil {
+		t.Fatal(err)
+	}
+	err := s.Write(t.Context(), func(held store.Tx) error {
+		return held.(*tx).c.exec(t.Context(), `CREATE TABLE elsewhere (n bigint);
+			CREATE FUNCTION diverts() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN INSERT INTO elsewhere VALUES (NEW.n); RETURN NULL; END';
+			CREATE TRIGGER diverts BEFORE INSERT ON things FOR EACH ROW EXECUTE FUNCTION diverts()`)
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for range 3 {
+		if err := add(); code(err) != "table_rule" {
+			t.Errorf("a row that was taken is told of as %v", err)
+		}
+	}
+	wantThings(t, s, m, 1)
+	rows := ""
+	err = s.Write(t.Context(), func(held store.Tx) error {
+		return held.(*tx).c.query(t.Context(), "SELECT count(*)::text FROM elsewhere", nil, func(r [][]byte) { rows = string(r[0]) })
+	})
+	if rows != "1" || err != nil {
+		t.Errorf("%s rows elsewhere, %v, want that of the first", rows, err)
 	}
 }

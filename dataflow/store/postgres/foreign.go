@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"fmt"
 	"strings"
 	"time"
 
@@ -36,44 +37,61 @@ LEFT JOIN pg_index p ON p.indrelid = t.oid AND p.indisprimary
 LEFT JOIN pg_collation l ON l.oid = a.attcollation
 WHERE d.oid IS NOT NULL OR y.typtype = 'e' OR y.typname = 'citext' ORDER BY t.oid, a.attnum`
 
-// divertsQuery finds the tables of which a trigger before each insert, or a rule,
-// may put a row elsewhere or nowhere.
-const divertsQuery = `SELECT t.relname FROM (` + ours + `) AS t
-WHERE EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgrelid = t.oid AND NOT g.tgisinternal AND g.tgtype & 7 = 7)
-  OR EXISTS (SELECT 1 FROM pg_rewrite r WHERE r.ev_class = t.oid AND r.ev_type = '3')`
-
-// quietQuery asks whether a trigger before each row, of a table or one of its
-// partitions, or a rule may leave a row of it as it is.
-const quietQuery = `WITH t AS (SELECT to_regclass(quote_ident($1)) AS oid)
-SELECT EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgtype & 3 = 3 AND g.tgtype & 24 <> 0 AND NOT g.tgisinternal
+// What a trigger before each row, of a table or one of its partitions, or a rule
+// may do in silence: put a row that is added elsewhere or nowhere, and leave one
+// as it is that is to be changed or deleted. A question has the bits of the
+// events in pg_trigger.tgtype, and the events of pg_rewrite.
+const (
+	swallowsQuery = `WITH t AS (SELECT to_regclass(quote_ident($1)) AS oid)
+SELECT EXISTS (SELECT 1 FROM pg_trigger g WHERE g.tgtype & 3 = 3 AND g.tgtype & %d <> 0 AND NOT g.tgisinternal
     AND g.tgrelid IN (SELECT oid FROM t UNION ALL SELECT p.relid FROM t, pg_partition_tree(t.oid) AS p))
-  OR EXISTS (SELECT 1 FROM pg_rewrite r JOIN t ON r.ev_class = t.oid WHERE r.ev_type IN ('2', '4'))`
+  OR EXISTS (SELECT 1 FROM pg_rewrite r JOIN t ON r.ev_class = t.oid WHERE r.ev_type IN (%s))`
+)
 
-// quietFor is how long it is taken for true what quietQuery was answered: so a
-// write does not wait for another answer. A trigger is a rare thing to add.
-const quietFor = time.Minute
+var (
+	divertsQuery = fmt.Sprintf(swallowsQuery, 4, "'3'")
+	quietQuery   = fmt.Sprintf(swallowsQuery, 8|16, "'2', '4'")
+)
 
-// quietness is what quietQuery was answered, until when.
-type quietness struct {
-	quiet bool
-	until time.Time
-}
-
-// Quiet implements store.Tx: RETURN NULL, DO INSTEAD NOTHING.
-func (t *tx) Quiet(ctx context.Context, m *dataflow.Model) (bool, error) {
+// Quiet implements store.Tx: RETURN NULL, DO INSTEAD NOTHING. It is asked anew
+// each time, in the round trip that begins the transaction as a rule: of a change
+// that leaves some rows as they are nothing else tells.
+func (t *tx) Quiet(ctx context.Context, m *dataflow.Model) (quiet bool, err error) {
 	if err := t.ready(ctx); err != nil {
 		return false, err
 	}
-	if v, ok := t.s.quiet.Load(m.Table); ok && time.Now().Before(v.(quietness).until) {
-		return v.(quietness).quiet, nil
+	err = t.c.query(ctx, quietQuery, []any{m.Table}, func(r [][]byte) { quiet = isTrue(r[0]) })
+	return quiet, t.broken(t.c.toError(ctx, err))
+}
+
+// divertsFor is how long it is taken for true what divertsQuery was answered, so
+// that to add a row is one round trip. A trigger is a rare thing to make, and
+// one that is made meanwhile is told of all the same.
+const divertsFor = time.Minute
+
+// diversion is what divertsQuery was answered, until when.
+type diversion struct {
+	diverts bool
+	until   time.Time
+}
+
+// diverts reports whether a row that is added to the model's table may be put
+// elsewhere, so that it takes a transaction to undo that.
+func (s *Store) diverts(ctx context.Context, m *dataflow.Model) (diverts bool, err error) {
+	if v, ok := s.diversions.Load(m.Table); ok && time.Now().Before(v.(diversion).until) {
+		return v.(diversion).diverts, nil
 	}
-	known := quietness{until: time.Now().Add(quietFor)}
-	err := t.c.query(ctx, quietQuery, []any{m.Table}, func(r [][]byte) { known.quiet = isTrue(r[0]) })
-	if err != nil {
-		return false, t.broken(t.c.toError(ctx, err))
+	err = s.read(ctx, func(r session) error {
+		return r.c.toError(ctx, r.c.query(ctx, divertsQuery, []any{m.Table}, func(v [][]byte) { diverts = isTrue(v[0]) }))
+	})
+	if err == nil {
+		s.noteDiversion(m, diverts)
 	}
-	t.s.quiet.Store(m.Table, known)
-	return known.quiet, nil
+	return diverts, err
+}
+
+func (s *Store) noteDiversion(m *dataflow.Model, diverts bool) {
+	s.diversions.Store(m.Table, diversion{diverts, time.Now().Add(divertsFor)})
 }
 
 // foreignType is what is known of a column of such a type.

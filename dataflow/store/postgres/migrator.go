@@ -26,8 +26,7 @@ type migrator struct {
 	locked bool
 	found  meta // when last asked for
 
-	foreign []foreignType   // of another program's tables, when last inspected
-	diverts map[string]bool // those of its tables that may put rows elsewhere
+	foreign []foreignType // of another program's tables, when last inspected
 }
 
 var _ migrate.DB = (*migrator)(nil)
@@ -85,8 +84,7 @@ func (m *migrator) Inspect(ctx context.Context) (*migrate.Schema, error) {
 		return nil, err
 	}
 	lookThrough(s, m.foreign)
-	m.diverts = map[string]bool{}
-	return s, m.c.query(ctx, divertsQuery, nil, func(r [][]byte) { m.diverts[string(r[0])] = true })
+	return s, nil
 }
 
 // The advisory lock of migrations: a number of ours, and one of the schema.

@@ -48,8 +48,7 @@ type shared struct {
 	fingerprint func() string      // of the schema that was asked for
 	absent      map[string]bool    // tables that it lacks
 	casts       map[[2]string]string
-	diverts     map[string]bool // tables that may put rows elsewhere
-	quiet       sync.Map        // by table: its quietness
+	diversions  sync.Map // by table: its diversion
 }
 
 func (s *Store) table(m *dataflow.Model) (*table, error) {
