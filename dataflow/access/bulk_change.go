@@ -150,6 +150,8 @@ func (m *Model) doBulkDelete(ctx context.Context, tx store.Tx, c Caller, args *d
 		rows, n, err = m.together(ctx, tx, s, filters, func(where query.Expr) (int64, error) { return tx.Delete(ctx, m.m, where) })
 		if err != nil {
 			err = m.placed(c, err, "")
+		} else if rows != nil { // one may have gone along with another of a statement before
+			n = int64(len(rows))
 		}
 	} else {
 		rows, err = m.load(ctx, tx, filters, nil)

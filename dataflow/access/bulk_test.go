@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"strconv"
 	"strings"
 	"testing"
 
@@ -204,4 +205,24 @@ func TestBulkWritesTellOfNoMoreProblemsThanAreRead(t *testing.T) {
 	if len(skipped.([]any)) != 2000 || told != 1000 {
 		t.Errorf("%d rows with %d problems are told of", len(skipped.([]any)), told)
 	}
+}
+
+// TestBulkDeleteCountsWhatWentAlong: rows that were asked for and go along with
+// others of them are counted, though they were gone when their statement came.
+func TestBulkDeleteCountsWhatWentAlong(t *testing.T) {
+	node := model("Node", "nodes", clientID(dataflow.KindInt), func(m *dataflow.Model) {
+		m.Fields = append(m.Fields, &dataflow.Field{Name: "up", Type: ref(m), Optional: true, OnDelete: "cascade"})
+	})
+	a := open(t, node)
+	const n = 1200
+	var rows, ids []string
+	for i := 1; i <= n; i++ {
+		row := fmt.Sprintf(`{"id": %d}`, i)
+		if i > 1 {
+			row = fmt.Sprintf(`{"id": %d, "up": 1}`, i)
+		}
+		rows, ids = append(rows, row), append(ids, strconv.Itoa(i))
+	}
+	a.do("Node.bulk_create", `{"data": [`+strings.Join(rows, ",")+`]}`)
+	a.want("Node.bulk_delete", `{"ids": [`+strings.Join(ids, ",")+`]}`, `{"processed":1200,"deleted":1200,"missing":[]}`)
 }

@@ -294,11 +294,16 @@ func errorsOutput() *dataflow.Field {
 	)), `the rows left out; there only with on_error = "skip"`))
 }
 
+// changedDocs says what is counted, where that is not plain.
+var changedDocs = map[string]string{
+	"deleted": "the rows that were asked for and are gone; not those that went along with them, of this model or another",
+}
+
 // bulkOutput is the result of the bulk operations that do one thing.
 func bulkOutput(done string, creates bool) func(*dataflow.Model) *dataflow.Type {
 	return func(m *dataflow.Model) *dataflow.Type {
 		ids := dataflow.ListOf(m.ID().Type)
-		out := []*dataflow.Field{required("processed", dataflow.Int, "rows looked at"), required(done, dataflow.Int, "")}
+		out := []*dataflow.Field{required("processed", dataflow.Int, "rows looked at"), required(done, dataflow.Int, changedDocs[done])}
 		if creates {
 			out = append(out, partial(required("ids", ids, "of the rows added; there only with return_ids")), errorsOutput())
 		} else {

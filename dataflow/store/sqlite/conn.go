@@ -25,6 +25,7 @@ type conn struct {
 	done  chan struct{} // closed to interrupt what runs
 	fire  func()        // closes done
 	view  view          // of one that reads
+	along along         // of the one that writes
 }
 
 // open opens a connection and sets what every connection has.

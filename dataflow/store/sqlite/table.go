@@ -20,8 +20,6 @@ type table struct {
 	watched   bool // one of its columns is
 	refs      []int
 	referrers []referrer
-	// loops: rows that are deleted may take others of the table along.
-	loops bool
 }
 
 // referrer is a field that refers to a table.
@@ -136,21 +134,5 @@ func newTables(models []*dataflow.Model, foreign *foreignTables) map[*dataflow.M
 			}
 		}
 	}
-	for _, t := range tables {
-		t.loops = t.takes(t, tables, map[*table]bool{})
-	}
 	return tables
-}
-
-// takes reports whether deleting rows of a table deletes rows of another along
-// with them.
-func (t *table) takes(other *table, tables map[*dataflow.Model]*table, seen map[*table]bool) bool {
-	seen[t] = true
-	for _, r := range t.referrers {
-		from := tables[r.model]
-		if r.field.OnDelete == "cascade" && (from == other || !seen[from] && from.takes(other, tables, seen)) {
-			return true
-		}
-	}
-	return false
 }

@@ -349,8 +349,12 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 			return 0, t.spoil(r.refuses(tab, errDeferred))
 		}
 	}
+	loops, err := t.loops(ctx, m)
+	if err != nil {
+		return 0, err
+	}
 	meant := int64(0)
-	if tab.loops {
+	if loops {
 		if meant, err = t.session.Count(ctx, m, where); err != nil {
 			return 0, err
 		}
@@ -366,18 +370,6 @@ func (t *tx) Delete(ctx context.Context, m *dataflow.Model, where query.Expr) (i
 		return t.gone(ctx, m, where, meant)
 	}
 	return n, nil
-}
-
-// gone counts rows that were deleted, of so many: SQLite does not count those that
-// went along with others before it came to them. A row that is still there a
-// trigger has left.
-func (t *tx) gone(ctx context.Context, m *dataflow.Model, where query.Expr, meant int64) (int64, error) {
-	quiet, err := t.Quiet(ctx, m)
-	if err != nil || !quiet {
-		return meant, err
-	}
-	left, err := t.session.Count(ctx, m, where)
-	return max(0, meant-left), err
 }
 
 // change runs the statement that b has written.

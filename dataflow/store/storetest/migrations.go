@@ -50,16 +50,17 @@ func RunMigrations(t *testing.T, e Engine) {
 
 // app is a version of an app over one database.
 type app struct {
-	t   *testing.T
-	e   Engine
-	url string
+	t      *testing.T
+	e      Engine
+	url    string
+	theirs bool // the tables are those of another program
 }
 
-func newApp(t *testing.T, e Engine) *app { return &app{t, e, e.URL(t)} }
+func newApp(t *testing.T, e Engine) *app { return &app{t: t, e: e, url: e.URL(t)} }
 
 // database declares models over the app's database.
 func (a *app) database(models ...*dataflow.Model) *dataflow.Database {
-	db := &dataflow.Database{Name: "db", URL: a.url, Models: models, Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true}}
+	db := &dataflow.Database{Name: "db", URL: a.url, Models: models, Options: dataflow.DatabaseOptions{AutoMigrate: true, ModelPersistence: true, ExistingSchemaMode: a.theirs}}
 	for _, m := range models {
 		m.Database = db
 		m.Seal()

@@ -14,6 +14,7 @@ import (
 // a table.
 func RunTheirs(t *testing.T, e Engine) {
 	t.Run("rows that a trigger leaves as they are", func(t *testing.T) { testQuiet(t, e) })
+	t.Run("rows that go along by keys of theirs", func(t *testing.T) { testTheirKeys(t, e) })
 	t.Run("expressions that fail", func(t *testing.T) { testFailing(t, e) })
 	t.Run("a column or a table that is gone", func(t *testing.T) { testGone(t, e) })
 }
@@ -55,6 +56,16 @@ func testQuiet(t *testing.T, e Engine) {
 			t.Error("a table of no triggers leaves rows as they are")
 		}
 	}, m)
+	a.with(func(s store.Store) {
+		quiet(s)
+		a.put([]string{`CREATE TRIGGER late BEFORE DELETE ON things BEGIN SELECT RAISE (IGNORE); END`}, []string{
+			`CREATE FUNCTION late() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`,
+			`CREATE TRIGGER late BEFORE DELETE ON things FOR EACH ROW EXECUTE FUNCTION late()`}, m)
+		if !quiet(s) {
+			t.Error("a trigger that is made meanwhile is not told of")
+		}
+		a.put([]string{`DROP TRIGGER late`}, []string{`DROP TRIGGER late ON things`}, m)
+	}, m)
 	a.put([]string{`CREATE TRIGGER loud BEFORE UPDATE ON things WHEN OLD.v = 'loud' BEGIN SELECT RAISE(ABORT, 'no'); END`},
 		[]string{`CREATE FUNCTION loud() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN RETURN NULL; END'`, `CREATE TRIGGER loud AFTER UPDATE ON things FOR EACH ROW EXECUTE FUNCTION loud()`}, m)
 	a.with(func(s store.Store) {
@@ -64,9 +75,9 @@ func testQuiet(t *testing.T, e Engine) {
 	}, m)
 	a.put([]string{
 		`CREATE TRIGGER keeps BEFORE UPDATE ON things WHEN OLD.v = 'kept' BEGIN SELECT RAISE (IGNORE); END`,
-		`CREATE TRIGGER passes BEFORE INSERT ON things WHEN NEW.v = 'kept' BEGIN SELECT RAISE (IGNORE); END`,
+		`CREATE TRIGGER passes BEFORE INSERT ON things WHEN NEW.v = 'kept' BEGIN INSERT INTO things (v) VALUES ('elsewhere'); SELECT RAISE (IGNORE); END`,
 	}, []string{
-		`CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF TG_OP = ''UPDATE'' AND OLD.v = ''kept'' OR TG_OP = ''INSERT'' AND NEW.v = ''kept'' THEN RETURN NULL; END IF; RETURN NEW; END'`,
+		`CREATE FUNCTION keeps() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN IF TG_OP = ''UPDATE'' AND OLD.v = ''kept'' OR TG_OP = ''INSERT'' AND NEW.v = ''kept'' THEN IF TG_OP = ''INSERT'' THEN INSERT INTO things (v) VALUES (''elsewhere''); END IF; RETURN NULL; END IF; RETURN NEW; END'`,
 		`CREATE TRIGGER keeps BEFORE INSERT OR UPDATE ON things FOR EACH ROW EXECUTE FUNCTION keeps()`,
 	}, m)
 	a.with(func(s store.Store) {
@@ -93,7 +104,33 @@ func testQuiet(t *testing.T, e Engine) {
 			}
 		}
 		if n := count(t, s, m, nil); n != 2 {
-			t.Errorf("%d rows, want 2", n)
+			t.Errorf("%d rows, want 2: what the trigger wrote in its place is undone", n)
+		}
+	}, m)
+}
+
+// testTheirKeys: rows that a delete is about are counted though the app knows of no
+// key by which one takes another along, and those it is not about are not.
+func testTheirKeys(t *testing.T, e Engine) {
+	a := newApp(t, e)
+	m := thing(optField("v", dataflow.String))
+	const rows = `INSERT INTO things (id, up, v) VALUES (1, NULL, 'a'), (2, 1, 'a'), (3, 2, 'b'), (4, NULL, 'a'), (5, NULL, 'c')`
+	a.put([]string{`CREATE TABLE things (id INTEGER PRIMARY KEY, up INTEGER REFERENCES things ON DELETE CASCADE, v TEXT)`, rows},
+		[]string{`CREATE TABLE things (id bigserial PRIMARY KEY, up bigint REFERENCES things ON DELETE CASCADE, v text)`, rows}, m)
+	a.theirs = true
+	a.with(func(s store.Store) {
+		err := s.Write(t.Context(), func(tx store.Tx) error {
+			n, err := tx.Delete(t.Context(), m, where(t, m, "v", "a"))
+			if n != 3 {
+				t.Errorf("%d rows were deleted, want 3", n)
+			}
+			return err
+		})
+		if err != nil {
+			t.Error(err)
+		}
+		if n := count(t, s, m, nil); n != 1 {
+			t.Errorf("%d rows are left, want 1", n)
 		}
 	}, m)
 }
