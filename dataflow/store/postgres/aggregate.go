@@ -33,8 +33,11 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 		return err
 	}
 	out := &table{model: q.Out}
-	for _, f := range q.Out.Fields {
+	for i, f := range q.Out.Fields {
 		out.addColumn(f)
+		if n := i - len(q.By); n >= 0 {
+			out.columns[i].summed = q.Figures[n].Func == query.Sum || q.Figures[n].Func == query.Avg
+		}
 	}
 	b := r.builder()
 	b.Aggregate(q)
@@ -46,7 +49,7 @@ func (r session) Aggregate(ctx context.Context, q *query.Aggregate, f func(store
 		return f(current)
 	})
 	if e, ok := errors.AsType[*pgconn.PgError](err); ok && e.Code == outOfRange {
-		for i, fig := range q.Figures { // only a float's sum is refused by the server itself
+		for i, fig := range q.Figures { // only a float's sum is refused by the server itself, of another program's table
 			if c := &out.columns[len(q.By)+i]; fig.Field >= 0 && c.form == formFloat {
 				return overflow(c)
 			}
@@ -107,12 +110,16 @@ func overflow(c *column) error {
 
 // Figure implements query.Dialect. The server's own average and division round
 // at a place of their own; whole numbers are divided exactly.
-func (dialect) Figure(b *query.Builder, f query.Func, column string, t *dataflow.Type, shift int) {
+func (d dialect) Figure(b *query.Builder, f query.Func, column string, t *dataflow.Type, shift int) {
 	name := string(query.AppendIdent(nil, column))
 	switch {
 	case t.Kind == dataflow.KindUUID: // which has no least before PostgreSQL 18
 		name = least[f] + "(" + name + `::text COLLATE "C")::uuid`
-	case f == query.Avg && t.Kind == dataflow.KindFloat: // avg adds up squares too, which overflow long before
+	case t.Kind == dataflow.KindFloat && !d.foreign && (f == query.Sum || f == query.Avg):
+		name = query.FloatSum(name, f == query.Avg, func(part string) string { // what is stored as infinite is none of a sum's
+			return "CASE WHEN abs(" + part + ") < 'Infinity' THEN " + part + " * 'Infinity' ELSE 'NaN' END"
+		})
+	case f == query.Avg && t.Kind == dataflow.KindFloat: // of a real maybe; avg adds up squares too, which overflow long before
 		name = "sum(" + name + ") / count(" + name + ")"
 	case f != query.Avg:
 		name = least[f] + "(" + name + ")"

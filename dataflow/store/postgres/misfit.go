@@ -58,7 +58,7 @@ func (c *column) fits(raw []byte) bool {
 		return int64(binary.BigEndian.Uint64(raw)) < day
 	case formFloat:
 		x := decodeFloatAsIs(raw)
-		return x-x == 0
+		return x-x == 0 || c.summed && math.IsInf(x, 0) // inRange tells of that
 	case formNumeric:
 		return binary.BigEndian.Uint16(raw[4:])&numericSpecial != numericSpecial
 	}
@@ -80,7 +80,9 @@ func (c *column) found(raw []byte) string {
 		at := int32(binary.BigEndian.Uint32(raw))
 		infinite, other = at == math.MaxInt32 || at == math.MinInt32, yearBeyond
 	case formFloat:
-		infinite = math.IsInf(decodeFloatAsIs(raw), 0)
+		if infinite = math.IsInf(decodeFloatAsIs(raw), 0); c.summed {
+			other = "infinity or NaN"
+		}
 	case formNumeric:
 		infinite = binary.BigEndian.Uint16(raw[4:]) != numericNaN
 	}

@@ -31,10 +31,11 @@ type referrer struct {
 
 // column is how one field's values are read.
 type column struct {
-	field *dataflow.Field
-	typ   *dataflow.Type // a reference's is its id's
-	key   string         // "name":
-	form  form
+	field  *dataflow.Field
+	typ    *dataflow.Type // a reference's is its id's
+	key    string         // "name":
+	form   form
+	summed bool // a figure that adds up
 }
 
 // form is how a column's values come over the wire.

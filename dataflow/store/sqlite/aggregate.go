@@ -143,8 +143,12 @@ func (dialect) Figure(b *query.Builder, f query.Func, column string, t *dataflow
 	}
 	form := formOf(t)
 	switch {
-	case f == query.Min || f == query.Max || form == formFloat:
-		b.Raw([...]string{query.Sum: "sum(", query.Avg: "avg(", query.Min: "min(", query.Max: "max("}[f]).Ident(column).Raw(")")
+	case f == query.Min:
+		b.Raw("min(").Ident(column).Raw(")")
+	case f == query.Max:
+		b.Raw("max(").Ident(column).Raw(")")
+	case form == formFloat:
+		b.Raw(query.FloatSum(ident(column), f == query.Avg, func(part string) string { return part + " * 9e999" }))
 	case f == query.Sum && form == formDecimal:
 		b.Raw(sumKeys + "(").Ident(column).Raw(")")
 	case f == query.Sum && form == formScaled:

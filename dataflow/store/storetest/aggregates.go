@@ -133,7 +133,30 @@ func testSums(t *testing.T, open Open) {
 	insert(t, s, shop.thing, "f", 1e300, "s", "large")
 	insert(t, s, shop.thing, "f", 1.0, "s", "large")
 	wantAggregate(t, s, shop.thing, `{"filter": {"s": "large"}, "aggregates": {"mean": {"$avg": "f"}}}`, `{"mean":5e+299}`) // whose square is beyond a float
-	wantAggregate(t, s, shop.thing, `{"aggregates": {"n": {"$count": true}}}`, `{"n":18}`)                                  // the connection is as good as before
+	for args, want := range map[string]string{
+		`{"aggregates": {"f": {"$avg": "f"}}, "filter": {"e": "paid"}}`:                                                       `{"f":1.7e+308}`,
+		`{"group_by": "e", "aggregates": {"f": {"$sum": "f"}, "n": {"$count": true}}, "having": {"n": {"$lt": 3}}}`:           `{"e":null,"f":1e+300,"n":2}`,
+		`{"group_by": "e", "aggregates": {"f": {"$sum": "f"}}, "having": {"f": {"$lt": 1e308}}}`:                              `{"e":null,"f":1e+300}`,
+		`{"aggregates": {"f": {"$sum": "f"}, "n": {"$count": true}}, "having": {"f": {"$lt": 1e308}}}`:                        ``,
+		`{"filter": {"f": {"$lt": 1e305}}, "aggregates": {"f": {"$sum": "f"}, "mean": {"$avg": "f"}, "n": {"$count": true}}}`: `{"f":1e+300,"mean":5e+299,"n":2}`,
+		`{"filter": {"f": {"$lt": 2}}, "aggregates": {"f": {"$sum": "f"}, "mean": {"$avg": "f"}}}`:                            `{"f":1,"mean":1}`,
+	} {
+		wantAggregate(t, s, shop.thing, args, want) // what nobody asked for is in nobody's way
+	}
+	const first = `{"group_by": "e", "aggregates": {"f": {"$sum": "f"}}, "sort": "e"}`
+	args, problems := codec.ParseJSON([]byte(first), codec.MaxDepth)
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	q, problems := query.Sight{}.Aggregate(shop.thing, args.(*dataflow.Object))
+	if problems != nil {
+		t.Fatal(problems)
+	}
+	q.Limit = 1
+	if got, err := groups(t, s, q, first); err != nil || got != `{"e":"new","f":null}` {
+		t.Errorf("the first group is %s (%v)", got, err)
+	}
+	wantAggregate(t, s, shop.thing, `{"aggregates": {"n": {"$count": true}}}`, `{"n":18}`) // the connection is as good as before
 }
 
 // testRandomAggregates holds the engine to figures worked out here.
