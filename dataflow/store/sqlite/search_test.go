@@ -26,8 +26,11 @@ func TestFTSTakesNoWordApart(t *testing.T) {
 	if err := c.exec(`CREATE VIRTUAL TABLE v USING fts5vocab(w, instance)`); err != nil {
 		t.Fatal(err)
 	}
-	wrong := 0
-	for first := rune(1); first <= 0x10FFFF; first += 0x400 {
+	wrong, last := 0, rune(0x10FFFF)
+	if testing.Short() {
+		last = 0x3000 // most scripts there are
+	}
+	for first := rune(1); first <= last; first += 0x400 {
 		for _, sql := range []string{`BEGIN`, `INSERT INTO w (w) VALUES ('delete-all')`} {
 			if err := c.exec(sql); err != nil {
 				t.Fatal(err)
