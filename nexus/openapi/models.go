@@ -104,6 +104,9 @@ func (d *document) parameters(exp *dataflow.Exposure, op dataflow.OpKind) []any 
 	switch op {
 	case dataflow.OpRead:
 		names = []string{"fields", "expand"}
+		if m.Versioned {
+			names = append(names, "IfMatchRead")
+		}
 	case dataflow.OpList:
 		names = []string{"filter", "sort", "limit", "offset", "cursor", "fields", "expand", "count", "PreferCount"}
 		if len(m.Searchable()) > 0 {
@@ -394,11 +397,11 @@ func failuresOf(m *dataflow.Model, op dataflow.OpKind) []int {
 	if op.Writes() {
 		statuses = append(statuses, 409)
 	}
-	if onRow && op.Writes() {
+	if onRow {
 		statuses = append(statuses, 412)
-		if m.Versioned {
-			statuses = append(statuses, 428)
-		}
+	}
+	if onRow && op.Writes() && m.Versioned {
+		statuses = append(statuses, 428)
 	}
 	return statuses
 }

@@ -29,6 +29,7 @@ func sharedParameters() *dataflow.Object {
 		"search", parameter("search", "query", `Words that must all be in the row, in any of its searchable fields: red kettle. "red kettle" in quotes stands side by side, ket* begins so, -steel must not be there.`, typed("string")),
 		"include_deleted", parameter("include_deleted", "query", "Rows that were deleted too.", dataflow.ObjectOf("type", "boolean", "default", false)),
 		"IfMatch", required(parameter("If-Match", "header", "The ETag of the version that was read, or * for any.", typed("string"))),
+		"IfMatchRead", parameter("If-Match", "header", "The ETag of the version that is wanted: 412 if the row is of another by now.", typed("string")),
 		"IfNoneMatch", parameter("If-None-Match", "header", "The ETag of what is known: 304 if it still holds.", typed("string")),
 		"IfNone", parameter("If-None-Match", "header", "* asks for a new row: 412 if there is one with this id.", dataflow.ObjectOf("type", "string", "const", "*")),
 		"IdempotencyKey", parameter("Idempotency-Key", "header", "A key of the caller's making. Repeating the request with it repeats the answer, not the effect.",

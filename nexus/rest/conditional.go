@@ -1,6 +1,7 @@
 package rest
 
 import (
+	"slices"
 	"strconv"
 	"strings"
 
@@ -80,6 +81,27 @@ func (m *model) require(x *front.Exchange) (condition, error) {
 		return c, preconditionFailed(m.decl, c)
 	}
 	return c, nil
+}
+
+// matched refuses a read of what If-Match does not ask for: a row of another
+// version, or, with version 0, an answer that has none.
+func (m *model) matched(x *front.Exchange, version int64) error {
+	if len(x.Request.Header["If-Match"]) == 0 {
+		return nil
+	}
+	c := ifMatch(x)
+	if c.any || version > 0 && slices.Contains(c.of, version) {
+		return nil
+	}
+	e := preconditionFailed(m.decl, c).(*dataflow.Error)
+	switch {
+	case m.decl.Versioned && version == 0:
+		e.Message = "with expand the answer has no version, which If-Match asks for"
+		e.Hint = "leave If-Match out, or expand"
+	case m.decl.Versioned && len(c.of) > 0:
+		e.Hint = "leave If-Match out to read the row as it is now"
+	}
+	return e
 }
 
 func preconditionFailed(m *dataflow.Model, c condition) error {

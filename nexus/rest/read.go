@@ -36,6 +36,9 @@ func (m *model) get(x *front.Exchange, id any) error {
 	if err != nil {
 		return err
 	}
+	if err := m.matched(x, version); err != nil {
+		return err
+	}
 	x.Out = out
 	x.Header()["Cache-Control"] = noCache
 	if version == 0 {
@@ -60,6 +63,9 @@ func (m *model) getExpanded(x *front.Exchange, c access.Caller, id any, fields [
 		x.Out, err = m.ops.ExpandJSON(x.Context(), r, c, id, fields, e, x.Out[:0])
 		return err
 	})
+	if err == nil {
+		err = m.matched(x, 0)
+	}
 	if err != nil {
 		return err
 	}
