@@ -90,7 +90,9 @@ func (c *connection) Unread(b []byte) { c.unread = b }
 func (c *connection) Read(p []byte) (int, error) {
 	if len(c.unread) > 0 {
 		n := copy(p, c.unread)
-		c.unread = c.unread[n:]
+		if c.unread = c.unread[n:]; len(c.unread) == 0 {
+			c.unread = nil // it is not held for as long as the connection
+		}
 		return n, nil
 	}
 	return c.lazily.Read(p)
@@ -108,7 +110,9 @@ func (cs *connections) note(nc net.Conn, state http.ConnState) {
 	}
 	switch state {
 	case http.StateActive:
-		c.idle.Store(0)
+		if !c.Busy() { // what it has read is not begun: nobody could be told
+			panic(http.ErrAbortHandler)
+		}
 	case http.StateIdle:
 		c.idle.Store(time.Now().UnixNano())
 	case http.StateClosed, http.StateHijacked:

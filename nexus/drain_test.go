@@ -91,7 +91,8 @@ func (c *peer) answer() string {
 	return res.Status
 }
 
-// ported is a server on a free port with as many connections as most.
+// ported is a server on a free port with as many connections as most, and with
+// what is plain served before it.
 func ported(t *testing.T, most int) (srv *http.Server, l *drained, conns *connections) {
 	t.Helper()
 	tcp, err := net.Listen("tcp", "127.0.0.1:0")
@@ -107,7 +108,7 @@ func ported(t *testing.T, most int) (srv *http.Server, l *drained, conns *connec
 			<-r.Context().Done()
 		}
 	}))}
-	go srv.Serve(l)
+	go srv.Serve(plainly(srv, slog.New(slog.DiscardHandler)).Listener(l))
 	t.Cleanup(func() { srv.Close() })
 	return srv, l, conns
 }
@@ -150,7 +151,7 @@ func TestAnEndHangsUpOnWhoSaysNothing(t *testing.T) {
 	quiet.send(get)
 	quiet.answer()
 	settle(t.Context(), time.Millisecond, conns, []*drained{l})
-	if err := srv.Shutdown(t.Context()); err != nil {
+	if err := (&Server{conns: conns}).shutdown(t.Context(), []*http.Server{srv}); err != nil {
 		t.Error(err)
 	}
 	if got := quiet.answer(); got != "" {
@@ -163,7 +164,7 @@ func (cs *connections) idle() (n int) {
 	cs.mu.Lock()
 	defer cs.mu.Unlock()
 	for c := range cs.open {
-		if c.idle.Load() != 0 {
+		if c.idle.Load() > 0 {
 			n++
 		}
 	}
@@ -243,3 +244,54 @@ func TestHeadersThatNeverEndKeepNobodyOut(t *testing.T) {
 		}
 	}
 }
+
+// A request that has been read from a connection that is taken away is as if it
+// had not come: nobody could be told what it has done.
+func TestWhatIsReadOfATakenConnectionIsNotBegun(t *testing.T) {
+	tcp, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer tcp.Close()
+	connect(t, tcp.Addr().String())
+	accepted, err := tcp.Accept()
+	if err != nil {
+		t.Fatal(err)
+	}
+	conns := newConnections(1, slog.New(slog.DiscardHandler))
+	c := conns.admit(accepted.(*net.TCPConn))
+	c.Unread([]byte("POST / HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")) // as what is not plain comes to net/http
+	conns.mu.Lock()
+	conns.evict()
+	conns.mu.Unlock()
+
+	gone := make(chan struct{})
+	srv := &http.Server{
+		ConnState: func(nc net.Conn, state http.ConnState) {
+			if state == http.StateClosed {
+				close(gone)
+			}
+			conns.note(nc, state)
+		},
+		Handler: http.HandlerFunc(func(http.ResponseWriter, *http.Request) { t.Error("the request is served") }),
+	}
+	go srv.Serve(&one{c: c})
+	defer srv.Close()
+	<-gone
+}
+
+// one is a listener of one connection.
+type one struct {
+	net.Listener
+	c net.Conn
+}
+
+func (l *one) Accept() (net.Conn, error) {
+	c := l.c
+	if l.c = nil; c == nil {
+		return nil, net.ErrClosed
+	}
+	return c, nil
+}
+
+func (l *one) Close() error { return nil }

@@ -1,6 +1,7 @@
 package http1
 
 import (
+	"fmt"
 	"net"
 	"net/http"
 	"strconv"
@@ -13,8 +14,8 @@ import (
 type answer struct {
 	server *Server
 	conn   Conn
+	ctx    *requestContext
 	header http.Header
-	now    time.Time
 	status int   // 0: the header is not written
 	head   bool  // the request was HEAD: nothing of the body is sent
 	last   bool  // on its connection
@@ -32,12 +33,13 @@ type answer struct {
 
 const (
 	full    = 32 << 10 // how much is gathered before it is sent
+	guessed = 512      // how much http.DetectContentType looks at
 	kept    = 64 << 10 // the largest buffer that is used again
 	usually = 1 << 10  // the smallest
 )
 
-func (w *answer) begin(s *Server, c Conn, method string, now time.Time) {
-	w.server, w.conn, w.head, w.now, w.length = s, c, method == http.MethodHead, now, -1
+func (w *answer) begin(s *Server, c Conn, ctx *requestContext, method string) {
+	w.server, w.conn, w.ctx, w.head, w.length = s, c, ctx, method == http.MethodHead, -1
 	w.header = make(http.Header, 8)
 	w.buffer, _ = s.buffers.Get().(*[]byte)
 	if w.buffer == nil {
@@ -56,6 +58,9 @@ func (w *answer) WriteHeader(status int) {
 	if w.over || w.status != 0 {
 		return
 	}
+	if status < 100 || status > 999 {
+		panic(fmt.Sprintf("%d is no status", status)) // as net/http takes it: there is nothing to answer
+	}
 	w.out = append(strconv.AppendInt(append(w.out, "HTTP/1.1 "...), int64(status), 10), ' ')
 	if text := http.StatusText(status); text != "" {
 		w.out = append(append(w.out, text...), "\r\n"...)
@@ -63,7 +68,7 @@ func (w *answer) WriteHeader(status int) {
 		w.out = append(strconv.AppendInt(append(w.out, "status code "...), int64(status), 10), "\r\n"...)
 	}
 	if status < http.StatusOK {
-		w.fields()
+		w.fields(status)
 		w.out = append(w.out, "\r\n"...)
 		w.send()
 		return
@@ -76,20 +81,21 @@ func (w *answer) WriteHeader(status int) {
 			delete(w.header, "Content-Length")
 		}
 	}
-	w.fields()
+	w.fields(status)
 	if _, ok := w.header["Date"]; !ok {
-		w.out = append(append(append(w.out, "Date: "...), w.server.date(w.now)...), "\r\n"...)
+		w.out = append(append(append(w.out, "Date: "...), w.server.date(time.Now())...), "\r\n"...)
 	}
 }
 
-// bodied reports whether an answer of this status has a body (RFC 9112, 6.3).
-func (w *answer) bodied() bool {
-	return w.status != http.StatusNoContent && w.status != http.StatusNotModified
+// bodied reports whether an answer of a status has a body (RFC 9112, 6.3).
+func bodied(status int) bool {
+	return status >= http.StatusOK && status != http.StatusNoContent && status != http.StatusNotModified
 }
 
-// fields appends the header as it is, in the order of its names. What would end
-// the line of a field becomes a blank.
-func (w *answer) fields() {
+// fields appends the header as it is, in the order of its names, but for what
+// tells of a body where there is none. What would end the line of a field becomes
+// a blank.
+func (w *answer) fields(status int) {
 	var room [16]string
 	names := room[:0]
 	for name := range w.header {
@@ -103,6 +109,9 @@ func (w *answer) fields() {
 	for _, name := range names {
 		if name == "Transfer-Encoding" || name == "" || !all(name, inToken) {
 			continue // how the body comes is said by frame
+		}
+		if name == "Content-Length" && !bodied(status) || name == "Content-Type" && status == http.StatusNotModified {
+			continue
 		}
 		for _, value := range w.header[name] {
 			if !all(value, inValue) {
@@ -123,7 +132,7 @@ var lineEnds = strings.NewReplacer("\n", " ", "\r", " ")
 // all of it if whole.
 func (w *answer) frame(first []byte, whole bool) {
 	w.framed = true
-	if w.bodied() {
+	if bodied(w.status) {
 		_, typed := w.header["Content-Type"]
 		_, coded := w.header["Content-Encoding"]
 		if !typed && !coded && len(first) > 0 {
@@ -145,7 +154,7 @@ func (w *answer) frame(first []byte, whole bool) {
 // Write implements http.ResponseWriter.
 func (w *answer) Write(p []byte) (int, error) {
 	w.WriteHeader(http.StatusOK)
-	if w.over || !w.bodied() {
+	if w.over || !bodied(w.status) {
 		return 0, http.ErrBodyNotAllowed
 	}
 	w.written += int64(len(p))
@@ -158,10 +167,13 @@ func (w *answer) Write(p []byte) (int, error) {
 	case w.length >= 0:
 		w.frame(p, false)
 		w.body(p)
-	default:
-		if w.ahead = append(w.ahead, p...); len(w.ahead) > full {
-			w.open(false)
-		}
+	case len(w.ahead)+len(p) <= full:
+		w.ahead = append(w.ahead, p...)
+	default: // the type is guessed of what begins the body
+		n := min(len(p), guessed)
+		w.ahead = append(w.ahead, p[:n]...)
+		w.open(false)
+		w.body(p[n:])
 	}
 	if w.err != nil {
 		return 0, w.err
@@ -208,7 +220,9 @@ func (w *answer) send() {
 
 func (w *answer) write(p []byte) {
 	if w.err == nil && len(p) > 0 {
-		_, w.err = w.conn.Write(p)
+		if _, w.err = w.conn.Write(p); w.err != nil {
+			w.ctx.cut()
+		}
 	}
 }
 
@@ -253,7 +267,7 @@ func (w *answer) finish() (more bool) {
 	}
 	w.send()
 	w.abandon()
-	wrong := w.length >= 0 && w.length != w.written && w.bodied() && !w.head // which the client is to see
+	wrong := w.length >= 0 && w.length != w.written && bodied(w.status) && !w.head // which the client is to see
 	return w.err == nil && !w.last && !wrong
 }
 

@@ -84,6 +84,16 @@ func (c *requestContext) watch() {
 	}()
 }
 
+// cut ends the context before its request: the client takes no answer.
+func (c *requestContext) cut() {
+	c.mu.Lock()
+	if c.live == nil {
+		c.live, c.cancel = context.WithCancel(c.Context)
+	}
+	c.mu.Unlock()
+	c.cancel()
+}
+
 // end ends the context with its request.
 func (c *requestContext) end() {
 	c.mu.Lock()

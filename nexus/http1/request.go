@@ -81,7 +81,7 @@ func (e *exchange) target(target string) bool {
 func (e *exchange) fields(head string) bool {
 	r := e.request
 	r.Header = make(http.Header, len(e.values))
-	values, length := e.values[:], false
+	values, hosts, length := e.values[:], 0, false
 	for head != "" {
 		line, rest, _ := strings.Cut(head, "\r\n")
 		head = rest
@@ -92,7 +92,7 @@ func (e *exchange) fields(head string) bool {
 		name, value = http.CanonicalHeaderKey(name), strings.Trim(value, " \t")
 		switch name {
 		case "Host":
-			if r.Host != "" || !all(value, inHost) {
+			if hosts++; hosts > 1 || !all(value, inHost) {
 				return false
 			}
 			r.Host = value

@@ -152,6 +152,7 @@ func (s *Server) serve(c Conn, rest *leftover) {
 		buf:    make([]byte, room),
 	}
 	wait := s.HeaderTimeout // one that is new has something to say
+	posted := false
 	for {
 		if k.n == 0 {
 			_ = k.SetReadDeadline(after(time.Now(), wait)) // it fails where reading fails
@@ -161,6 +162,13 @@ func (s *Server) serve(c Conn, rest *leftover) {
 			}
 			k.n = n
 		}
+		if posted { // as net/http lets pass what some clients send behind a body (RFC 9112, 2.2)
+			ends := min(k.n, len(headEnd))
+			ends -= len(bytes.TrimLeft(k.buf[:ends], "\r\n"))
+			if k.n = copy(k.buf, k.buf[ends:k.n]); k.n == 0 {
+				continue
+			}
+		}
 		r, size := k.request(cmp.Or(s.patience, patience))
 		if r == nil {
 			k.pass(rest)
@@ -169,12 +177,14 @@ func (s *Server) serve(c Conn, rest *leftover) {
 		if !k.Busy() {
 			break
 		}
-		more := s.answer(k, r)
+		posted = r.request.Method == http.MethodPost
+		// The request holds nothing of what was read: there is room for what its
+		// context reads to see the client go.
 		k.n = copy(k.buf, k.buf[size:k.n])
-		if len(k.buf) > room && k.n <= room {
+		if len(k.buf) > room && k.n < room {
 			k.buf = append(make([]byte, 0, room), k.buf[:k.n]...)[:room]
 		}
-		if !more || !k.Idle() {
+		if !s.answer(k, r) || !k.Idle() {
 			break
 		}
 		wait = s.IdleTimeout
@@ -254,7 +264,7 @@ func (s *Server) answer(k *carrier, e *exchange) (more bool) {
 	_ = k.SetWriteDeadline(after(now, s.WriteTimeout))
 	e.ctx.Context, e.ctx.conn = k.base, k
 	w := &e.answer
-	w.begin(s, k.Conn, e.request.Method, now)
+	w.begin(s, k.Conn, &e.ctx, e.request.Method)
 	defer func() {
 		e.ctx.end()
 		if p := recover(); p != nil {
