@@ -5,6 +5,7 @@ import (
 	"errors"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/netip"
 	"os"
@@ -52,7 +53,8 @@ func (x *Exchange) WriteHeader(status int) {
 	x.w.WriteHeader(status)
 }
 
-// Write sends a part of the answer's body.
+// Write sends a part of the answer's body. That the connection does not take it
+// is an error of the client's.
 func (x *Exchange) Write(p []byte) (int, error) {
 	if x.status == 0 {
 		x.status = http.StatusOK
@@ -60,6 +62,12 @@ func (x *Exchange) Write(p []byte) (int, error) {
 	}
 	n, err := x.w.Write(p)
 	x.bytes += int64(n)
+	if err != nil {
+		var failed *net.OpError
+		if errors.As(err, &failed) {
+			err = gone(err)
+		}
+	}
 	return n, err
 }
 
@@ -166,11 +174,15 @@ func bodyError(err error) error {
 			Message: "the body did not arrive in time", Err: err}
 	}
 	if errors.Is(err, io.ErrUnexpectedEOF) || errors.Is(err, context.Canceled) {
-		return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
-			Message: "the client went away", Err: err}
+		return gone(err)
 	}
 	return &dataflow.Error{Code: "malformed_request", Status: dataflow.StatusInvalid,
 		Message: "the body can't be read", Err: err}
+}
+
+func gone(err error) error {
+	return &dataflow.Error{Code: "cancelled", Status: dataflow.StatusCancelled,
+		Message: "the client went away", Err: err}
 }
 
 // Header values that never change.

@@ -4,9 +4,11 @@ import (
 	"bytes"
 	"io"
 	"log/slog"
+	"net"
 	"net/http"
 	"net/http/httptest"
 	"strings"
+	"syscall"
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -72,6 +74,25 @@ func TestABodyGetsLittleRoomForWhatItOnlyClaims(t *testing.T) {
 	h.ServeHTTP(httptest.NewRecorder(), r)
 	if e := dataflow.AsError(got); e.Code != "cancelled" || body.room > maxAhead+1 {
 		t.Errorf("%v; room for %d bytes", got, body.room)
+	}
+}
+
+// untaken is a writer whose client is gone.
+type untaken struct{ *httptest.ResponseRecorder }
+
+func (untaken) Write([]byte) (int, error) {
+	return 0, &net.OpError{Op: "write", Err: syscall.ECONNRESET}
+}
+
+func TestAClientThatTakesNoAnswerIsNoFaultOfTheServer(t *testing.T) {
+	var log bytes.Buffer
+	h := handler(&log, Options{}, func(w http.ResponseWriter, _ *http.Request) {
+		_, err := w.Write([]byte("a part"))
+		w.(*Exchange).LogFault(err)
+	})
+	h.ServeHTTP(untaken{httptest.NewRecorder()}, httptest.NewRequest("GET", "/", nil))
+	if got := log.String(); strings.Contains(got, "level=ERROR") || !strings.Contains(got, "code=cancelled") {
+		t.Errorf("the log: %s", got)
 	}
 }
 
