@@ -4,6 +4,8 @@ import (
 	"context"
 	"crypto/sha256"
 	"encoding/hex"
+	"maps"
+	"slices"
 	"strings"
 	"time"
 
@@ -85,28 +87,27 @@ func (h *home) admit(ctx context.Context, tx store.Tx, due []any, now time.Time)
 	if !h.limited {
 		return due, nil
 	}
-	t := h.tables.runs
-	q := &query.Select{Where: query.And{oneOf(t, runID, due...), oneOf(t, runStatus, string(Queued), string(Waiting))},
-		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runCreatedAt}}}
-	runs, err := h.selectRuns(ctx, tx, q)
+	runs, err := h.stillDue(ctx, tx, due, now)
 	if err != nil {
 		return nil, err
 	}
-	var admitted []any
-	groups := map[group]*room{}
+	groups, err := h.rooms(ctx, tx, runs, now)
+	if err != nil {
+		return nil, err
+	}
+	if len(groups) > 0 { // who had their rows before may have brought some of the runs to their end
+		if runs, err = h.stillDue(ctx, tx, due, now); err != nil {
+			return nil, err
+		}
+	}
+	var admitted, begun []any
 	for i, r := range runs {
-		limit := h.limitOf(r.Workflow)
-		if limit == nil || r.Error != nil || r.cancel { // what is to end needs no room
+		room := groups[group{r.Workflow, r.Group}]
+		if room == nil || h.needsNone(r) {
 			admitted = append(admitted, r.ID)
 			continue
 		}
-		g := group{r.Workflow, r.Group}
-		if groups[g] == nil {
-			if groups[g], err = h.roomIn(ctx, tx, g, limit, now); err != nil {
-				return nil, err
-			}
-		}
-		if until := groups[g].take(r, now); !until.IsZero() {
+		if until := room.take(r, now); !until.IsZero() {
 			// They keep their order.
 			if err := h.put(ctx, tx, r, until.Add(time.Duration(i)*time.Microsecond), now); err != nil {
 				return nil, err
@@ -114,13 +115,53 @@ func (h *home) admit(ctx context.Context, tx store.Tx, due []any, now time.Time)
 			continue
 		}
 		admitted = append(admitted, r.ID)
+		if room.limit.Rate > 0 && r.Started.IsZero() {
+			begun = append(begun, r.ID)
+		}
 	}
 	for g, room := range groups {
 		if err := h.keepRoom(ctx, tx, g, room, now); err != nil {
 			return nil, err
 		}
 	}
+	if len(begun) > 0 { // they are not counted once more when they go on
+		t := h.tables.runs
+		if _, err := tx.Update(ctx, &query.Update{Model: t, Bump: -1, Where: oneOf(t, runID, begun...), Set: []query.Assign{set(runStartedAt, now)}}); err != nil {
+			return nil, err
+		}
+	}
 	return admitted, nil
+}
+
+// stillDue reads those of runs that are due yet, in the order in which they go.
+func (h *home) stillDue(ctx context.Context, tx store.Tx, due []any, now time.Time) ([]*Run, error) {
+	t := h.tables.runs
+	return h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, due...), oneOf(t, runStatus, string(Queued), string(Waiting)), compare(t, runWakeAt, query.Lte, now)},
+		Order: []query.Order{{Field: runPriority, Desc: true}, {Field: runCreatedAt}}})
+}
+
+// needsNone reports whether a run is to end, for which it needs no room.
+func (h *home) needsNone(r *Run) bool {
+	return h.limitOf(r.Workflow) == nil || r.Error != nil || r.cancel
+}
+
+// rooms looks what the groups of runs have left, with their rows locked, which
+// every process does in one order.
+func (h *home) rooms(ctx context.Context, tx store.Tx, runs []*Run, now time.Time) (map[group]*room, error) {
+	groups := map[group]*room{}
+	for _, r := range runs {
+		if !h.needsNone(r) {
+			groups[group{r.Workflow, r.Group}] = nil
+		}
+	}
+	for _, g := range slices.SortedFunc(maps.Keys(groups), func(a, b group) int { return strings.Compare(a.row(), b.row()) }) {
+		room, err := h.roomIn(ctx, tx, g, h.limitOf(g.workflow), now)
+		if err != nil {
+			return nil, err
+		}
+		groups[g] = room
+	}
+	return groups, nil
 }
 
 // room is what a group has left.
@@ -227,7 +268,7 @@ func (h *home) keepRoom(ctx context.Context, tx store.Tx, g group, m *room, now 
 func (h *home) put(ctx context.Context, tx store.Tx, r *Run, until, now time.Time) error {
 	t := h.tables.runs
 	// Who has spoken to it meanwhile has it looked at sooner.
-	u := &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, r.ID), equal(t, runPoke, r.poke)}, Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now), set(runReason, itsTurn)}}
+	u := &query.Update{Model: t, Bump: -1, Where: query.And{equal(t, runID, r.ID), equal(t, runPoke, r.poke), oneOf(t, runStatus, string(Queued), string(Waiting))}, Set: []query.Assign{set(runWakeAt, until), set(runUpdatedAt, now), set(runReason, itsTurn)}}
 	_, err := tx.Update(ctx, u)
 	return err
 }

@@ -3,10 +3,12 @@ package durable_test
 import (
 	"context"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine/durable"
 	ft "github.com/flowctl/flowctl/dataflow/engine/internal/flowtest"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -81,6 +83,95 @@ func TestPurgeForgetsWhatBoundsWereFor(t *testing.T) {
 		purge(1)
 		if n := kept("ada@"); n != 0 {
 			t.Errorf("%d rows hold what the runs were given", n)
+		}
+	})
+}
+
+// A rate is of runs that begin: one that has rested goes on without a place of
+// its own in it.
+func TestARateCountsARunOnce(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Workflow("w", ft.Node("WaitNode", "rest", ft.Obj("for", 1)), s.add("one", "one"), ft.Node("SignalNode", "go", ft.Obj("name", "go"))))
+		s.app.Workflows[0].Limit = &dataflow.RunLimit{Rate: 1, Per: time.Hour}
+		p := s.start(nil)
+		r := p.begin("w", nil)
+		for r.Reason != "signal go" {
+			r = p.until(r.ID, durable.Waiting)
+		}
+		if _, err := p.Signal(context.Background(), access.Caller{}, r.ID, "go", nil); err != nil {
+			t.Fatal(err)
+		}
+		p.until(r.ID, durable.Completed)
+		second := p.begin("w", nil)
+		for r := second; r.Reason != "its turn"; {
+			r = p.until(second.ID, durable.Queued)
+		}
+	})
+}
+
+// slow is a store of a process that is slow: between its look at the runs that it
+// may claim and what it does about them, others have all the time they need.
+type slow struct {
+	store.Store
+	runs   *dataflow.Model
+	looked chan struct{} // closed when it has
+	goOn   chan struct{}
+	once   sync.Once
+}
+
+func (s *slow) Write(ctx context.Context, f func(store.Tx) error) error {
+	return s.Store.Write(ctx, func(tx store.Tx) error { return f(&slowTx{tx, s}) })
+}
+
+type slowTx struct {
+	store.Tx
+	of *slow
+}
+
+func (x *slowTx) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	err := x.Tx.Select(ctx, q, f)
+	if q.Model.Table == x.of.runs.Table && len(q.Order) == 2 {
+		x.of.once.Do(func() {
+			close(x.of.looked)
+			<-x.of.goOn
+		})
+	}
+	return err
+}
+
+// What a process saw of runs before it had the row of their group may be over: it
+// puts off no run that another has brought to its end, or to rest, meanwhile.
+func TestWhatIsOverIsNotPutOff(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		if strings.HasPrefix(s.url, "sqlite:") {
+			return // one transaction that writes at a time: nothing comes between
+		}
+		s.declare(ft.Workflow("w", s.add("one", "one")), ft.Workflow("rests", ft.Node("SignalNode", "go", ft.Obj("name", "go"))))
+		for _, wf := range s.app.Workflows {
+			wf.Limit = &dataflow.RunLimit{Rate: 1, Per: time.Hour}
+		}
+		late := &slow{runs: durable.Models(s.app.Databases[0])[0], looked: make(chan struct{}), goOn: make(chan struct{})}
+		first := s.start(nil)
+		ended, rests := first.begin("w", nil), first.begin("rests", nil)
+		first.stop()
+		s.start(func(st store.Store) store.Store { late.Store = st; return late })
+		<-late.looked
+		p := s.start(nil)
+		p.until(ended.ID, durable.Completed)
+		for rests.Reason != "signal go" {
+			rests = p.until(rests.ID, durable.Waiting)
+		}
+		close(late.goOn)
+		other := p.begin("w", nil) // is put off after that
+		for r := other; r.Reason != "its turn"; {
+			r = p.until(other.ID, durable.Queued)
+		}
+		time.Sleep(50 * time.Millisecond)
+		for id, reason := range map[string]string{ended.ID: "", rests.ID: "signal go"} {
+			r, err := p.Get(context.Background(), access.Caller{}, id)
+			if err != nil || r.Reason != reason || !r.WakeAt.IsZero() {
+				t.Errorf("the run is %s, waits for %q and is looked at %s, %v; want %q", r.Status, r.Reason, r.WakeAt, err, reason)
+			}
 		}
 	})
 }
