@@ -112,10 +112,14 @@ func (s *server) files(a *args) {
 	}
 }
 
-// timeout refuses a request_timeout that no request could keep.
+// timeout refuses a request_timeout that no request could keep, and a
+// run_retention of nothing, which is how long runs are kept by default: for ever.
 func (s *server) timeout(a *args) {
 	if a.has("request_timeout") && s.s.RequestTimeout <= 0 {
 		a.fail("FC105", a.at("request_timeout"), "request_timeout is more than 0", `write a duration such as "30s"`)
+	}
+	if a.has("run_retention") && a.duration("run_retention", 1) == 0 {
+		a.fail("FC105", a.at("run_retention"), "run_retention is more than 0", `write a duration such as "1m", or leave it out to keep runs`)
 	}
 }
 
