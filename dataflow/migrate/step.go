@@ -35,7 +35,7 @@ type Step struct {
 	Action Action
 	Table  *Table  // as wanted; as found, for DropTable
 	Column *Column // as wanted; as found, for DropColumn, and for SetOptional of one that no field has
-	Have   *Column // as found, under the name at the step's turn: ChangeCheck, ChangeColumn
+	Have   *Column // as found, under the name that the step leaves it: RenameColumn, ChangeCheck, ChangeColumn
 	Was    string  // RenameTable, RenameColumn: the old name
 	Index  Index
 	// Covers are the indexes over the column that is changed or dropped, as found.
@@ -122,9 +122,9 @@ func (s Step) Reverse() (back Step, loss *Loss, ok bool) {
 		back.Action = DropColumn
 		return back, &Loss{Allow: allowColumn(s.Table, s.Column.Name), Table: s.Table.Name, Column: s.Column.Name}, true
 	case RenameColumn:
-		was := *s.Column
-		was.Name = s.Was
-		back.Column, back.Was = &was, s.Column.Name
+		was, had := *s.Column, *s.Have
+		was.Name, had.Name = s.Was, s.Was
+		back.Column, back.Have, back.Was = &was, &had, s.Column.Name
 	case DropColumn:
 		back.Action = AddColumn
 		blank := *s.Column

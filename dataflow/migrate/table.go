@@ -42,7 +42,9 @@ func (t *tablePlan) column(want *Column) {
 	if have == nil && want.field != nil && want.field.Was != "" && t.want.Column(want.field.Was) == nil {
 		if have = t.have.Column(want.field.Was); have != nil {
 			t.renamed[have.Name] = want.Name
-			t.renames = append(t.renames, Step{Action: RenameColumn, Table: t.want, Column: want, Was: have.Name})
+			now := *have
+			now.Name = want.Name
+			t.renames = append(t.renames, Step{Action: RenameColumn, Table: t.want, Column: want, Have: &now, Was: have.Name})
 		}
 	}
 	if t.renameUnclear(have, want) {

@@ -131,7 +131,7 @@ func fill(s *migrate.Step, where string) []string {
 func renameColumn(s *migrate.Step) []string {
 	table := "ALTER TABLE " + ident(s.Table.Name)
 	sql := []string{table + " RENAME COLUMN " + ident(s.Was) + " TO " + ident(s.Column.Name)}
-	if checkOf(s.Column) == "" {
+	if checkOf(s.Have) == "" {
 		return sql
 	}
 	return append(sql, table+" RENAME CONSTRAINT "+ident(checkName(s.Was))+" TO "+ident(checkName(s.Column.Name)))

@@ -34,7 +34,7 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.RenameColumn:
 		return renameColumn(s)
 	case migrate.DropColumn:
-		return append(dropIndexes(s.Covers), table+" DROP COLUMN "+ident(s.Column.Name))
+		return append(append(dropIndexes(s.Covers), dropCheck(s.Table, s.Column)...), table+" DROP COLUMN "+ident(s.Column.Name))
 	case migrate.SetOptional:
 		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " DROP NOT NULL"}
 	case migrate.FillNulls:
@@ -42,7 +42,7 @@ func statementsOf(s *migrate.Step) []string {
 	case migrate.SetRequired:
 		return []string{table + " ALTER COLUMN " + ident(s.Column.Name) + " SET NOT NULL"}
 	case migrate.ChangeCheck:
-		return replaceCheck(s, s.Column.Name)
+		return replaceCheck(s.Table, s.Column, s.Column.Name)
 	case migrate.ChangeColumn:
 		return changeColumn(s)
 	case migrate.CreateIndex:
@@ -78,20 +78,28 @@ func fill(s *migrate.Step, where string) []string {
 // any, a step of their own follows.
 func renameColumn(s *migrate.Step) []string {
 	sql := []string{"ALTER TABLE " + ident(s.Table.Name) + " RENAME COLUMN " + ident(s.Was) + " TO " + ident(s.Column.Name)}
-	if checkOf(s.Column) == "" {
+	if checkOf(s.Have) == "" {
 		return sql
 	}
-	return append(sql, replaceCheck(s, s.Was)...)
+	return append(sql, replaceCheck(s.Table, s.Have, s.Was)...)
 }
 
-// replaceCheck puts the CHECK wanted of a column in the place of the one named
-// after was.
-func replaceCheck(s *migrate.Step, was string) []string {
-	table := "ALTER TABLE " + ident(s.Table.Name)
+// replaceCheck puts the CHECK of a column in the place of the one named after was.
+func replaceCheck(t *migrate.Table, c *migrate.Column, was string) []string {
+	table := "ALTER TABLE " + ident(t.Name)
 	return []string{
 		table + " DROP CONSTRAINT " + ident(checkName(was)),
-		table + " ADD CONSTRAINT " + ident(checkName(s.Column.Name)) + " CHECK (" + checkOf(s.Column) + ")",
+		table + " ADD CONSTRAINT " + ident(checkName(c.Name)) + " CHECK (" + checkOf(c) + ")",
 	}
+}
+
+// dropCheck takes the CHECK off a column that is going to be dropped: one that was
+// replaced is the table's, which does not let go of the column then.
+func dropCheck(t *migrate.Table, c *migrate.Column) []string {
+	if checkOf(c) == "" {
+		return nil
+	}
+	return []string{"ALTER TABLE " + ident(t.Name) + " DROP CONSTRAINT " + ident(checkName(c.Name))}
 }
 
 // changeColumn puts a column of another type, or with another reference, in
@@ -102,7 +110,7 @@ func changeColumn(s *migrate.Step) []string {
 	fresh.Name += mark
 	table := "ALTER TABLE " + ident(s.Table.Name)
 	def := strings.ReplaceAll(columnDef(&fresh, false), ident(checkName(fresh.Name)), ident(checkName(s.Column.Name)))
-	sql := append(dropIndexes(s.Covers),
+	sql := append(append(dropIndexes(s.Covers), dropCheck(s.Table, s.Have)...),
 		table+" ADD COLUMN "+def,
 		"UPDATE "+ident(s.Table.Name)+" SET "+ident(fresh.Name)+" = "+converted(ident(s.Column.Name), s.Have, s.Column),
 		table+" DROP COLUMN "+ident(s.Column.Name),

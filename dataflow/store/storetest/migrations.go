@@ -31,6 +31,7 @@ func RunMigrations(t *testing.T, e Engine) {
 		run  func(*testing.T, Engine)
 	}{
 		{"types follow", testTypesFollow},
+		{"checks follow their columns", testChecksFollow},
 		{"types that can't follow", testTypesThatCant},
 		{"rows that came after the plan", testLateRows},
 		{"what would be altered is allowed by name", testLossyType},
@@ -236,6 +237,104 @@ func testTypesFollow(t *testing.T, e Engine) {
 		}
 	}, now...)
 	a.sameAsFresh(func() []*dataflow.Model { return things(after) })
+}
+
+// testChecksFollow: what a column is held to goes with it, whether it was given
+// with the table or changed since, and is no more in the way of what comes next.
+func testChecksFollow(t *testing.T, e Engine) {
+	tests := []struct {
+		stages []*dataflow.Type // after the first, nil is a column that is gone
+		value  any
+		want   string // at the end, the column renamed or not
+	}{
+		{[]*dataflow.Type{enumOf("a", "b"), dataflow.String}, "a", `"a"`},
+		{[]*dataflow.Type{enumOf("a", "b"), enumOf("a", "b", "c"), dataflow.String}, "a", `"a"`},
+		{[]*dataflow.Type{enumOf("a", "b"), enumOf("a", "b", "c"), enumOf("a")}, "a", `"a"`},
+		{[]*dataflow.Type{enumOf("1", "2"), enumOf("1", "2", "3"), dataflow.String, dataflow.Int}, "1", `1`},
+		{[]*dataflow.Type{enumOf("a", "b"), enumOf("a", "b", "c"), nil}, "a", ""},
+		{[]*dataflow.Type{enumOf("a", "b"), nil}, "a", ""},
+		{[]*dataflow.Type{dataflow.String, enumOf("a", "b"), enumOf("a"), dataflow.String}, "a", `"a"`},
+		{[]*dataflow.Type{decimalType(10, 2), decimalType(14, 4)}, dec("1.25"), `"1.2500"`},
+		{[]*dataflow.Type{decimalType(10, 2), decimalType(12, 2), decimalType(14, 4)}, dec("1.25"), `"1.2500"`},
+		{[]*dataflow.Type{decimalType(10, 2), decimalType(12, 2), decimalType(38, 2), decimalType(12, 2)}, dec("1.25"), `"1.25"`},
+		{[]*dataflow.Type{decimalType(10, 2), decimalType(12, 2), nil}, dec("1.25"), ""},
+		{[]*dataflow.Type{dataflow.Bool, dataflow.Int}, true, `1`},
+		{[]*dataflow.Type{dataflow.Int, dataflow.Bool, dataflow.String}, int64(1), `"true"`},
+	}
+	for _, renamed := range []bool{false, true} {
+		models := func(stage int) (list []*dataflow.Model) {
+			for i, tt := range tests {
+				last := min(stage, len(tt.stages)-1)
+				var fields []*dataflow.Field
+				if typ := tt.stages[last]; typ != nil {
+					f := optField("v", typ)
+					if renamed {
+						f.Name = fmt.Sprint("v", last)
+						if last > 0 {
+							f.Was = fmt.Sprint("v", last-1)
+						}
+					}
+					fields = append(fields, f)
+				}
+				list = append(list, modelOf(fmt.Sprint("Thing", i), fmt.Sprint("things", i), append(fields, optField("other", dataflow.String))...))
+			}
+			return list
+		}
+		gone := func(stage int) (words []string) {
+			for i, tt := range tests {
+				if stage == len(tt.stages)-1 && tt.stages[stage] == nil {
+					words = append(words, fmt.Sprintf("drop_column:Thing%d.%s", i, models(stage - 1)[i].Fields[1].Name))
+				}
+			}
+			return words
+		}
+		a := newApp(t, e)
+		first := models(0)
+		a.with(func(s store.Store) {
+			for i, tt := range tests {
+				insert(t, s, first[i], first[i].Fields[1].Name, tt.value)
+			}
+		}, first...)
+		const stages = 4
+		schemas := [][]string{a.schema(models(0)...)}
+		for stage := 1; stage < stages; stage++ {
+			a.mustApply(gone(stage), models(stage)...)
+			a.sameAsFresh(func() []*dataflow.Model { return models(stage) })
+			schemas = append(schemas, a.schema(models(stage)...))
+		}
+		now := models(stages - 1)
+		a.with(func(s store.Store) {
+			for i, tt := range tests {
+				if tt.want == "" {
+					continue
+				}
+				if got := valuesIn(t, s, now[i], now[i].Fields[1].Name); !slices.Equal(got, []any{tt.want}) {
+					t.Errorf("%v, renamed %t: %v, want %s", tt.stages, renamed, got, tt.want)
+				}
+				if tt.stages[len(tt.stages)-1] == dataflow.String { // held to nothing any more
+					insert(t, s, now[i], now[i].Fields[1].Name, "any text")
+				}
+			}
+		}, now...)
+		for i, tt := range tests {
+			if tt.stages[len(tt.stages)-1] == dataflow.String {
+				a.with(func(s store.Store) {
+					write(t, s, func(tx store.Tx) error {
+						_, err := tx.Delete(t.Context(), now[i], where(t, now[i], now[i].Fields[1].Name, "any text"))
+						return err
+					})
+				}, now...)
+			}
+		}
+		for stage := stages - 2; stage >= 0; stage-- {
+			if _, ds := a.runner(models(stage+1)...).Rollback(context.Background(), migrate.Latest, false); ds != nil {
+				t.Fatalf("back to %d, renamed %t: %v", stage, renamed, ds)
+			}
+			if diff := cmp.Diff(schemas[stage], a.schema(models(stage)...)); diff != "" {
+				t.Errorf("back to %d, renamed %t (-before +after):\n%s", stage, renamed, diff)
+			}
+		}
+	}
 }
 
 // things are models with an indexed v of each of the types.
