@@ -260,7 +260,7 @@ func plainly(srv *http.Server, logger *slog.Logger) *http1.Server {
 	return &http1.Server{
 		Handler: srv.Handler, Logger: logger,
 		HeaderTimeout: srv.ReadHeaderTimeout, IdleTimeout: srv.IdleTimeout,
-		ReadTimeout: srv.ReadTimeout, WriteTimeout: srv.WriteTimeout,
+		WriteTimeout: srv.WriteTimeout,
 	}
 }
 

@@ -241,12 +241,14 @@ func (w *answer) FlushError() error {
 // Flush implements http.Flusher.
 func (w *answer) Flush() { _ = w.FlushError() }
 
-// SetReadDeadline is for http.ResponseController.
-func (w *answer) SetReadDeadline(t time.Time) error {
+// SetReadDeadline is for http.ResponseController. The request has been read, so
+// there is nothing that a deadline could bound: what goes on reading waits for the
+// client to go, however long that takes.
+func (w *answer) SetReadDeadline(time.Time) error {
 	if w.over {
 		return net.ErrClosed
 	}
-	return w.conn.SetReadDeadline(t)
+	return nil
 }
 
 // SetWriteDeadline is for http.ResponseController.

@@ -83,7 +83,7 @@ func (l *lines) String() string {
 	return l.text.String()
 }
 
-func serving(t *testing.T, h http.HandlerFunc) *both {
+func serving(t *testing.T, h http.HandlerFunc, with ...func(*Server)) *both {
 	t.Helper()
 	b := &both{}
 	listen := func() net.Listener {
@@ -109,6 +109,9 @@ func serving(t *testing.T, h http.HandlerFunc) *both {
 	l = listen()
 	b.plain = l.Addr().String()
 	b.server = &Server{Handler: h, HeaderTimeout: time.Minute, Logger: slog.New(slog.NewTextHandler(&b.log, nil))}
+	for _, set := range with {
+		set(b.server)
+	}
 	start(b.server.Listener(accepted{l}), http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		b.passed.Add(1)
 		h(w, r)
@@ -279,8 +282,7 @@ func TestRequestsInPieces(t *testing.T) {
 func TestWhoIsSlowIsPassedOn(t *testing.T) {
 	const text = "POST /a HTTP/1.1\r\n" + host + "Content-Length: 4\r\n\r\nbody"
 	for _, at := range []int{5, 30, len(text) - 2} {
-		b := serving(t, echo)
-		b.server.patience = 1
+		b := serving(t, echo, func(s *Server) { s.patience = 1 })
 		conn := dial(t, b.plain)
 		conn.send(text[:at])
 		for b.handed.Load() == 0 {
@@ -547,6 +549,36 @@ func TestTheContextOfALongRequest(t *testing.T) {
 		if b.passed.Load() > 0 {
 			t.Errorf("a body of %d bytes: was left to net/http", size)
 		}
+	}
+}
+
+// What bounds the time that a request may take to come bounds nothing once it has.
+func TestTheContextOfARequestThatTakesItsTime(t *testing.T) {
+	b := serving(t, func(w http.ResponseWriter, r *http.Request) {
+		control := http.NewResponseController(w)
+		if err := control.SetReadDeadline(time.Now().Add(30 * time.Millisecond)); err != nil {
+			t.Error(err)
+		}
+		if _, err := io.Copy(io.Discard, r.Body); err != nil {
+			t.Error(err)
+		}
+		select {
+		case <-r.Context().Done():
+			_, _ = io.WriteString(w, "the client is taken for gone")
+		case <-time.After(300 * time.Millisecond):
+		}
+	}, func(s *Server) { s.HeaderTimeout, s.IdleTimeout = 100*time.Millisecond, time.Minute })
+	for name, addr := range map[string]string{"net/http": b.alone, "we": b.plain} {
+		c := dial(t, addr)
+		for range 2 {
+			c.send("POST / HTTP/1.1\r\n" + host + "Content-Length: 4\r\n\r\nbody")
+			if got := c.answer(); got != "200 OK " {
+				t.Errorf("%s: %q", name, got)
+			}
+		}
+	}
+	if b.passed.Load() > 0 {
+		t.Error("was left to net/http")
 	}
 }
 

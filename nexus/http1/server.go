@@ -42,7 +42,8 @@ type Server struct {
 	Handler http.Handler
 	Logger  *slog.Logger
 	// Times are those of the net/http server that serves what is not plain.
-	HeaderTimeout, IdleTimeout, ReadTimeout, WriteTimeout time.Duration
+	// What reading a body may take is theirs alone: that of a plain request has come.
+	HeaderTimeout, IdleTimeout, WriteTimeout time.Duration
 
 	patience time.Duration // a test's; 0: what it is
 	buffers  sync.Pool     // of *[]byte, to build answers in
@@ -260,7 +261,7 @@ var headEnd = []byte("\r\n\r\n")
 // another.
 func (s *Server) answer(k *carrier, e *exchange) (more bool) {
 	now := time.Now()
-	_ = k.SetReadDeadline(after(now, s.ReadTimeout)) // these fail where reading and writing do
+	_ = k.SetReadDeadline(time.Time{}) // these fail where reading and writing do
 	_ = k.SetWriteDeadline(after(now, s.WriteTimeout))
 	e.ctx.Context, e.ctx.conn = k.base, k
 	w := &e.answer
