@@ -66,7 +66,36 @@ func NewPlan(have, want, before *Schema, data Data, allow []string) (*Plan, erro
 		return nil, p.err
 	}
 	p.plan.Steps = slices.Concat(p.renames, p.creates, p.indexDrops, p.changes, p.drops, p.indexes)
+	for i := range p.plan.Steps {
+		p.atTurn(&p.plan.Steps[i])
+	}
 	return p.plan, nil
+}
+
+// atTurn gives the tables that what was found refers to the names they have when a
+// step is made, and when it is undone: renames come first.
+func (p *planner) atTurn(s *Step) {
+	renamed := func(c *Column) *Column {
+		if c == nil || c.Ref == nil || p.renamed[c.Ref.Table] == "" {
+			return c
+		}
+		now, ref := *c, *c.Ref
+		ref.Table = p.renamed[ref.Table]
+		now.Ref = &ref
+		return &now
+	}
+	s.Have = renamed(s.Have)
+	switch s.Action {
+	case DropColumn:
+		s.Column = renamed(s.Column)
+	case DropTable:
+		gone := *s.Table
+		gone.Columns = slices.Clone(gone.Columns)
+		for i := range gone.Columns {
+			gone.Columns[i] = *renamed(&gone.Columns[i])
+		}
+		s.Table = &gone
+	}
 }
 
 type planner struct {

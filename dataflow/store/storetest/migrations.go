@@ -39,6 +39,7 @@ func RunMigrations(t *testing.T, e Engine) {
 		{"columns and tables go when they are allowed to", testDrops},
 		{"backfill", testBackfill},
 		{"rollback", testRollback},
+		{"a rollback of a renamed table that others refer to", testRollbackOfRenamed},
 		{"a dry rollback of several", testDryRollback},
 		{"a rollback that rows are in the way of", testRollbackInTheWay},
 		{"killed at every statement", testKilled},

@@ -106,3 +106,43 @@ func testRollbackInTheWay(t *testing.T, e Engine) {
 		}
 	})
 }
+
+// testRollbackOfRenamed: what was a reference to a table is one again, though the
+// table had another name by then, and has it until all else is undone.
+func testRollbackOfRenamed(t *testing.T, e Engine) {
+	first := func() []*dataflow.Model {
+		team := modelOf("Team", "teams", optField("name", dataflow.String))
+		in := func(name, onDelete string) *dataflow.Field {
+			return &dataflow.Field{Name: name, Type: refTo(team), Optional: true, OnDelete: onDelete}
+		}
+		return []*dataflow.Model{team, modelOf("Thing", "things", in("team", "cascade"), in("gone", "restrict"), in("int", "cascade")),
+			modelOf("Old", "olds", in("team", "cascade"))}
+	}
+	second := func() []*dataflow.Model {
+		squad := modelOf("Squad", "squads", optField("title", dataflow.String))
+		squad.Was, squad.Fields[1].Was = "Team", "name"
+		return []*dataflow.Model{squad, modelOf("Thing", "things", &dataflow.Field{Name: "squad", Was: "team", Type: refTo(squad), Optional: true, OnDelete: "restrict"},
+			&dataflow.Field{Name: "int", Type: dataflow.Int, Optional: true})}
+	}
+	a := newApp(t, e)
+	old := first()
+	a.with(func(s store.Store) {
+		insert(t, s, old[0], "name", "red")
+		insert(t, s, old[1], "team", int64(1), "int", int64(1))
+	}, old...)
+	was := a.schema(first()...)
+	a.mustApply([]string{"drop_column:Thing.gone", "drop_table:olds"}, second()...)
+	a.sameAsFresh(second)
+	if _, ds := a.runner(second()...).Rollback(t.Context(), migrate.Latest, false); ds != nil {
+		t.Fatal(ds)
+	}
+	if diff := cmp.Diff(was, a.schema(first()...)); diff != "" {
+		t.Errorf("the schema (-before +after):\n%s", diff)
+	}
+	back := first()
+	a.with(func(s store.Store) {
+		if got := append(valuesIn(t, s, back[1], "team"), valuesIn(t, s, back[1], "int")...); !slices.Equal(got, []any{"1", "1"}) {
+			t.Errorf("rows %v", got)
+		}
+	}, back...)
+}
