@@ -80,6 +80,9 @@ func (c *connection) Idle() bool {
 	return !c.of.ended.Load()
 }
 
+// Last implements http1.Conn.
+func (c *connection) Last() bool { return c.of.ending.Load() }
+
 // Gone implements http1.Conn.
 func (c *connection) Gone() { c.of.forget(c) }
 
@@ -169,6 +172,7 @@ func (cs *connections) evict() {
 // shutdown closes connections as they become idle, until none is open or ctx is
 // done; then it closes all that are.
 func (cs *connections) shutdown(ctx context.Context) {
+	cs.ending.Store(true)
 	cs.ended.Store(true)
 	cs.mu.Lock()
 	for c := range cs.open {

@@ -82,6 +82,10 @@ func (w *answer) WriteHeader(status int) {
 		}
 	}
 	w.fields(status)
+	if !w.last && w.conn.Last() {
+		w.last = true
+		w.out = append(w.out, "Connection: close\r\n"...)
+	}
 	if _, ok := w.header["Date"]; !ok {
 		w.out = append(append(append(w.out, "Date: "...), w.server.date(time.Now())...), "\r\n"...)
 	}

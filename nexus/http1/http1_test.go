@@ -37,12 +37,13 @@ func (l accepted) Accept() (net.Conn, error) {
 type client struct {
 	net.Conn
 	unread []byte
-	closed atomic.Bool // Busy and Idle say so
+	closed atomic.Bool // Busy, Idle and Last say so
 	gone   atomic.Bool
 }
 
 func (c *client) Busy() bool      { return !c.closed.Load() }
 func (c *client) Idle() bool      { return !c.closed.Load() }
+func (c *client) Last() bool      { return c.closed.Load() }
 func (c *client) Gone()           { c.gone.Store(true) }
 func (c *client) Unread(b []byte) { c.unread = b }
 
@@ -330,6 +331,9 @@ func (p *peer) answer() string {
 	body, err := io.ReadAll(res.Body)
 	if err != nil {
 		return fmt.Sprint(res.Status, " ", string(body), " ", err)
+	}
+	if res.Close {
+		return res.Status + ", close " + string(body)
 	}
 	return res.Status + " " + string(body)
 }
@@ -648,7 +652,7 @@ func TestRequestsThatComeMeanwhile(t *testing.T) {
 }
 
 // A connection that is taken away with a request on it is as if that had not
-// come, and one that is to have no other ends after the answer.
+// come, and one that is to have no other ends after the answer, which says so.
 func TestConnectionsThatAreClosed(t *testing.T) {
 	var served atomic.Int64
 	var c *client
@@ -663,7 +667,7 @@ func TestConnectionsThatAreClosed(t *testing.T) {
 		t.Fatal(err)
 	}
 	defer l.Close()
-	for path, want := range map[string]string{"/last": "200 OK ", "/never": "end"} {
+	for path, want := range map[string]string{"/last": "200 OK, close ", "/never": "end"} {
 		p := dial(t, l.Addr().String())
 		conn, err := l.Accept()
 		if err != nil {

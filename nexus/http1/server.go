@@ -31,6 +31,9 @@ type Conn interface {
 	// Idle says that the request has been answered. It is false where there is to
 	// be no other.
 	Idle() bool
+	// Last reports whether there is to be no other request, as far as is known while
+	// one is answered.
+	Last() bool
 	// Gone says that the connection is closed.
 	Gone()
 	// Unread has Read return b first. It is called once at most.
