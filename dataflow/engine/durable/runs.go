@@ -212,6 +212,10 @@ func (rs *Runs) Begin(ctx context.Context, b Begin) (r *Run, old bool, err error
 		return r, false, err
 	}
 	now, err := h.get(context.WithoutCancel(ctx), h.store, r.ID) // another goroutine has r
+	if now == nil && err == nil {
+		err = &dataflow.Error{Code: "not_found", Status: dataflow.StatusNotFound,
+			Message: fmt.Sprintf("the run %s has ended, and is not kept any more", r.ID), Hint: "run_retention says how long runs are kept"}
+	}
 	return now, false, err
 }
 
