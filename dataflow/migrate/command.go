@@ -39,6 +39,9 @@ func (r *Runner) Preview(ctx context.Context) (*Preview, []dataflow.Diagnostic) 
 		return nil, ds
 	}
 	p, _, err := r.plan(ctx, m, &Result{})
+	if err != nil && ctx.Err() == nil { // nobody is kept from altering a table between the look at it and at its rows
+		p, _, err = r.plan(ctx, m, &Result{})
+	}
 	if err != nil {
 		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}
 	}

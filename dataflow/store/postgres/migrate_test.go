@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/dataflow/store/storetest"
@@ -517,5 +518,47 @@ func TestAColumnThatWasAddedSince(t *testing.T) {
 		if e := dataflow.AsError(err); err == nil || e.Code != "schema_changed" || e.Message != "the database was migrated for another version of the app: the column things.b must have a value, but Thing has no field for it" {
 			t.Errorf("%d rows: %v", len(rows), err)
 		}
+	}
+}
+
+// TestPlanningWhileAnotherMigrates: who looks at a table that another process is
+// about to rename a column of looks again.
+func TestPlanningWhileAnotherMigrates(t *testing.T) {
+	url := pgtest.URL(t)
+	v := func(name, was string) *dataflow.Model {
+		return model("Thing", "things", &dataflow.Field{Name: name, Was: was, Type: dataflow.Int, Unique: was != ""})
+	}
+	s := openTest(t, database(url, v("v", "")))
+	r, ds := Opener{}.Migrate(t.Context(), database(url, v("w", "v")), store.Options{}, true)
+	if r == nil {
+		t.Fatal(ds)
+	}
+	defer r.DB.Close()
+	type answer struct {
+		p  *migrate.Preview
+		ds []dataflow.Diagnostic
+	}
+	said := make(chan answer, 1)
+	err := s.Write(t.Context(), func(held store.Tx) error {
+		c := held.(*tx).c
+		if err := c.exec(t.Context(), "ALTER TABLE things RENAME COLUMN v TO w"); err != nil {
+			return err
+		}
+		go func() {
+			p, ds := r.Preview(t.Context())
+			said <- answer{p, ds}
+		}()
+		for waits := false; !waits; {
+			if err := c.query(t.Context(), "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass", nil, func([][]byte) { waits = true }); err != nil {
+				return err
+			}
+		}
+		return nil
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if a := <-said; a.p == nil || len(a.ds) > 0 || len(a.p.Steps) != 1 {
+		t.Errorf("%+v, %v", a.p, a.ds)
 	}
 }
