@@ -38,9 +38,9 @@ const (
 	usually = 1 << 10  // the smallest
 )
 
-func (w *answer) begin(s *Server, c Conn, ctx *requestContext, method string) {
-	w.server, w.conn, w.ctx, w.head, w.length = s, c, ctx, method == http.MethodHead, -1
-	w.header = make(http.Header, 8)
+func (w *answer) begin(s *Server, k *carrier, ctx *requestContext, method string) {
+	w.server, w.conn, w.ctx, w.head, w.length = s, k.Conn, ctx, method == http.MethodHead, -1
+	w.header = make(http.Header, k.headers)
 	w.buffer, _ = s.buffers.Get().(*[]byte)
 	if w.buffer == nil {
 		b := make([]byte, 0, usually)

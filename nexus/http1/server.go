@@ -145,6 +145,10 @@ type carrier struct {
 
 	buf []byte // what has been read and not served is buf[:n]
 	n   int
+
+	// headers is how many the answer before had: to make a map grow beyond eight
+	// takes a microsecond.
+	headers int
 }
 
 // serve serves the requests of a connection until one is not plain.
@@ -268,7 +272,7 @@ func (s *Server) answer(k *carrier, e *exchange) (more bool) {
 	_ = k.SetWriteDeadline(after(now, s.WriteTimeout))
 	e.ctx.Context, e.ctx.conn = k.base, k
 	w := &e.answer
-	w.begin(s, k.Conn, &e.ctx, e.request.Method)
+	w.begin(s, k, &e.ctx, e.request.Method)
 	defer func() {
 		e.ctx.end()
 		if p := recover(); p != nil {
@@ -280,6 +284,7 @@ func (s *Server) answer(k *carrier, e *exchange) (more bool) {
 		}
 	}()
 	s.Handler.ServeHTTP(w, e.request)
+	k.headers = len(w.header)
 	return w.finish()
 }
 
