@@ -549,6 +549,11 @@ func TestPlanningWhileAnotherMigrates(t *testing.T) {
 			said <- answer{p, ds}
 		}()
 		for waits := false; !waits; {
+			select {
+			case a := <-said:
+				return fmt.Errorf("nothing was waited for: %+v, %v", a.p, a.ds)
+			default:
+			}
 			if err := c.query(t.Context(), "SELECT 1 FROM pg_locks WHERE NOT granted AND relation = 'things'::regclass", nil, func([][]byte) { waits = true }); err != nil {
 				return err
 			}
