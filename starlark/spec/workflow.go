@@ -35,7 +35,7 @@ var workflowBuiltins = []*Builtin{
 	},
 	{
 		Name: "wf.add_connection", Returns: "None",
-		Doc:     "Carries an output of a node to an input of another. A reference in the config says the same in less; a connection also starts from a port, as `true_output`.",
+		Doc:     "Carries an output of a node to an input of another. A reference in the config says the same in less; a connection also starts from a port, as `true_output`. With `\"\"` for output and input it says only that the target runs after the source.",
 		Example: `wf.add_connection("who", "record.id", "order", "customer")`,
 		Params: []Param{
 			{Name: "source", Accept: Node, Required: true, Doc: "The node that gives, or `\"input\"`, the workflow's."},
