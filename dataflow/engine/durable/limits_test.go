@@ -68,7 +68,7 @@ func TestPurgeForgetsWhatBoundsWereFor(t *testing.T) {
 				t.Fatalf("%d runs were forgotten, %v; want %d", n, err, want)
 			}
 		}
-		time.Sleep(time.Millisecond)
+		w.set(time.Minute)
 		purge(1)
 		if n := kept("ada@"); n != 1 {
 			t.Errorf("%d rows, though the rate counts the run", n)
@@ -116,22 +116,34 @@ type slow struct {
 	runs   *dataflow.Model
 	looked chan struct{} // closed when it has
 	goOn   chan struct{}
+	done   chan struct{} // closed when it has done what it does about them
 	once   sync.Once
 }
 
+func newSlow(runs *dataflow.Model) *slow {
+	return &slow{runs: runs, looked: make(chan struct{}), goOn: make(chan struct{}), done: make(chan struct{})}
+}
+
 func (s *slow) Write(ctx context.Context, f func(store.Tx) error) error {
-	return s.Store.Write(ctx, func(tx store.Tx) error { return f(&slowTx{tx, s}) })
+	looked := false
+	err := s.Store.Write(ctx, func(tx store.Tx) error { return f(&slowTx{tx, s, &looked}) })
+	if looked {
+		close(s.done)
+	}
+	return err
 }
 
 type slowTx struct {
 	store.Tx
-	of *slow
+	of     *slow
+	looked *bool // that it is the one that others have time in
 }
 
 func (x *slowTx) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
 	err := x.Tx.Select(ctx, q, f)
 	if q.Model.Table == x.of.runs.Table && len(q.Order) == 2 {
 		x.of.once.Do(func() {
+			*x.looked = true
 			close(x.of.looked)
 			<-x.of.goOn
 		})
@@ -150,7 +162,7 @@ func TestWhatIsOverIsNotPutOff(t *testing.T) {
 		for _, wf := range s.app.Workflows {
 			wf.Limit = &dataflow.RunLimit{Rate: 1, Per: time.Hour}
 		}
-		late := &slow{runs: durable.Models(s.app.Databases[0])[0], looked: make(chan struct{}), goOn: make(chan struct{})}
+		late := newSlow(durable.Models(s.app.Databases[0])[0])
 		first := s.start(nil)
 		ended, rests := first.begin("w", nil), first.begin("rests", nil)
 		first.stop()
@@ -162,11 +174,7 @@ func TestWhatIsOverIsNotPutOff(t *testing.T) {
 			rests = p.until(rests.ID, durable.Waiting)
 		}
 		close(late.goOn)
-		other := p.begin("w", nil) // is put off after that
-		for r := other; r.Reason != "its turn"; {
-			r = p.until(other.ID, durable.Queued)
-		}
-		time.Sleep(50 * time.Millisecond)
+		<-late.done
 		for id, reason := range map[string]string{ended.ID: "", rests.ID: "signal go"} {
 			r, err := p.Get(context.Background(), access.Caller{}, id)
 			if err != nil || r.Reason != reason || !r.WakeAt.IsZero() {
