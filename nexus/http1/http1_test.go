@@ -527,17 +527,23 @@ func TestTheContextOfARequest(t *testing.T) {
 	}
 }
 
+// gone waits until a request's client is seen to go, and says what its context
+// says of that.
+func gone(ctx context.Context) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(10 * time.Second):
+		return errors.New("the client is not seen to go")
+	}
+}
+
 // A request of whatever size ends when its client goes.
 func TestTheContextOfALongRequest(t *testing.T) {
 	for _, size := range []int{0, room - 1000, room, 10_000, maxBody} {
 		ended := make(chan error, 1)
 		b := serving(t, func(w http.ResponseWriter, r *http.Request) {
-			select {
-			case <-r.Context().Done():
-				ended <- r.Context().Err()
-			case <-time.After(10 * time.Second):
-				ended <- errors.New("the client is not seen to go")
-			}
+			ended <- gone(r.Context())
 		})
 		c := dial(t, b.plain)
 		head := fmt.Sprintf("PUT / HTTP/1.1\r\n%sContent-Length: %d\r\n\r\n", host, size)
@@ -600,12 +606,7 @@ func TestTheContextOfAnAnswerThatIsNotTaken(t *testing.T) {
 			for some := make([]byte, 1<<20); err == nil; err = control.Flush() {
 				_, _ = w.Write(some)
 			}
-			select {
-			case <-r.Context().Done():
-				ended <- r.Context().Err()
-			case <-time.After(10 * time.Second):
-				ended <- errors.New("the client is not seen to go")
-			}
+			ended <- gone(r.Context())
 		})
 		c := dial(t, b.plain)
 		c.send("GET / HTTP/1.1\r\n" + host + "\r\nG")
