@@ -294,11 +294,21 @@ func NewClient() *http.Client {
 }
 
 // newUUID returns a source of uuids of version 7 (RFC 9562, 5.7): 48 bits of
-// milliseconds, then random ones.
+// milliseconds, then random ones. Those are fetched for many at once: to ask the
+// system for a few takes as long as to read a row.
 func newUUID(now func() time.Time) func() string {
+	var mu sync.Mutex
+	var ahead [128 * 10]byte
+	left := 0
 	return func() string {
 		var b [16]byte
-		_, _ = rand.Read(b[6:]) // never fails: crypto/rand ends the program instead
+		mu.Lock()
+		if left == 0 {
+			_, _ = rand.Read(ahead[:]) // never fails: crypto/rand ends the program instead
+			left = len(ahead)
+		}
+		left -= copy(b[6:], ahead[left-10:left])
+		mu.Unlock()
 		ms := uint64(now().UnixMilli())
 		for i := range 6 {
 			b[i] = byte(ms >> (40 - 8*i))

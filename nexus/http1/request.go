@@ -89,7 +89,7 @@ func (e *exchange) fields(head string) bool {
 		if !ok || name == "" || !all(name, inToken) || !all(value, inValue) {
 			return false
 		}
-		name, value = http.CanonicalHeaderKey(name), strings.Trim(value, " \t")
+		name, value = http.CanonicalHeaderKey(name), trimmed(value)
 		switch name {
 		case "Host":
 			if hosts++; hosts > 1 || !all(value, inHost) {
@@ -170,6 +170,18 @@ var classes = func() (t [256]uint8) {
 	add(inHost, plain+"-_.:[]")
 	return t
 }()
+
+// trimmed is a value without the space around it, which most have before them
+// alone, and once.
+func trimmed(value string) string {
+	if value != "" && value[0] == ' ' {
+		value = value[1:]
+	}
+	if value == "" || value[0] > ' ' && value[len(value)-1] > ' ' {
+		return value
+	}
+	return strings.Trim(value, " \t")
+}
 
 // all reports whether s is made of bytes of a set.
 func all(s string, set uint8) bool {
