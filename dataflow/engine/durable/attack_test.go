@@ -269,6 +269,79 @@ func TestACallThatACancellationMeetsIsUndone(t *testing.T) {
 	})
 }
 
+// A call is cut off though another process than the one that makes it is asked to
+// cancel the run.
+func TestACancellationReachesACallOfAnotherProcess(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		begun := make(chan struct{})
+		s.types = append(s.types, newOutside(func(ctx context.Context, _ string) (any, error) {
+			close(begun)
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		s.declare(ft.Workflow("call", s.add("one", "one", ft.Compensate("undo")), ft.Node("CallNode", "call", nil), s.add("undo", "undo")))
+		patient := func(o *durable.Options) { o.Silence = 6 * time.Second } // nobody is to be thought dead
+		calls := s.start(nil, patient)
+		r := calls.begin("call", nil)
+		<-begun
+		asked := s.start(nil, patient)
+		if _, err := asked.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		if r := asked.until(r.ID, durable.Cancelled); r.Takeovers > 0 {
+			t.Errorf("the process that calls was thought dead %d times", r.Takeovers)
+		}
+		if n := calls.entries("undo"); n != 1 {
+			t.Errorf("%d entries of what undoes", n)
+		}
+	})
+}
+
+// slowly is a store whose steps take as long to read as somebody wants, once.
+type slowly struct {
+	store.Store
+	armed       atomic.Bool
+	reads, goOn chan struct{}
+}
+
+func (s *slowly) Select(ctx context.Context, q *query.Select, f func(store.Row) error) error {
+	if q.Model.Name == "_flow_steps" && s.armed.CompareAndSwap(true, false) {
+		close(s.reads)
+		<-s.goOn
+	}
+	return s.Store.Select(ctx, q, f)
+}
+
+// A run that is cancelled when it has been claimed, and before it is in progress,
+// ends as if it had been.
+func TestACancellationIsNotMissedBetweenClaimAndBeginning(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		var again atomic.Bool
+		s.types = append(s.types, newOutside(func(ctx context.Context, _ string) (any, error) {
+			if !again.Swap(true) {
+				return nil, &dataflow.Error{Code: "no_more", Status: dataflow.StatusRejected, Message: "no more"}
+			}
+			<-ctx.Done()
+			return nil, ctx.Err()
+		}))
+		s.declare(ft.Workflow("call", ft.Node("CallNode", "call", nil)))
+		between := &slowly{reads: make(chan struct{}), goOn: make(chan struct{})}
+		p := s.start(func(st store.Store) store.Store { between.Store = st; return between })
+		r := p.begin("call", nil)
+		p.until(r.ID, durable.Failed)
+		between.armed.Store(true)
+		if _, err := p.Retry(context.Background(), access.Caller{}, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		<-between.reads
+		if _, err := p.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
+			t.Fatal(err)
+		}
+		close(between.goOn)
+		p.until(r.ID, durable.Cancelled)
+	})
+}
+
 // A database that can't serve a run just now does not fail it.
 func TestABusyDatabasePutsARunOff(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {

@@ -689,22 +689,31 @@ func (h *home) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// collect queues the runs again that this process owns and does not run: a
-// claim whose commit was not heard of, or a run that could not be given back.
-// One is only taken for such if it is at two looks, with one token: between
-// its claim and its beginning it is not in progress yet.
+// collect looks at the runs that this process owns. Those that are to end are cut
+// off: another process was asked for it, or this one was before the run was in
+// progress. Those that it does not run are queued again: a claim whose commit was
+// not heard of, or a run that could not be given back. One is only taken for such
+// if it is at two looks, with one token: between its claim and its beginning it is
+// not in progress yet.
 func (h *home) collect(ctx context.Context) error {
 	t := h.tables.runs
 	found := map[string]string{}
-	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runID, runToken}, Limit: 10_000,
+	var cancelled []string
+	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runID, runToken, runCancel}, Limit: 10_000,
 		Where: query.And{equal(t, runStatus, string(Running)), equal(t, runExecutor, h.name)}}, func(row store.Row) error {
 		id, _ := row.Value(0).(string)
 		token, _ := row.Value(1).(string)
 		found[id] = token
+		if cancel, _ := row.Value(2).(bool); cancel {
+			cancelled = append(cancelled, id)
+		}
 		return nil
 	})
 	if err != nil {
 		return err
+	}
+	for _, id := range cancelled {
+		h.interrupt(id)
 	}
 	h.mu.Lock()
 	for id := range h.active {
