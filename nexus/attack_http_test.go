@@ -101,6 +101,59 @@ func TestRequestsThatAreNotPlain(t *testing.T) {
 	}
 }
 
+// Who is answered before all of a request has come can send the rest: a connection
+// that is reset takes the answer with it, and a proxy tells its client then that
+// there is none (502).
+func TestWhoIsAnsweredEarlyIsHeardOut(t *testing.T) {
+	srv, _ := started(t, build(t, shop(t), nexus.Options{}), time.Minute)
+	api, mcp := srv.URLs()
+	const size = 4 << 20 // of which the system takes in no more than a part by itself
+	length := fmt.Sprintf("Content-Length: %d\r\n", size)
+	for name, c := range map[string]struct{ url, start, want string }{
+		"a path that is not served":  {api, "POST /nowhere HTTP/1.0\r\nHost: {host}\r\n" + length, "404"},
+		"a method that is not":       {api, "DELETE /api/customers HTTP/1.0\r\nHost: {host}\r\n" + length, "405"},
+		"a host that is another's":   {api, "POST /api/customers HTTP/1.1\r\nHost: evil.example\r\nConnection: close\r\n" + length, "421"},
+		"a connection that is kept":  {api, "POST /nowhere HTTP/1.1\r\nHost: {host}\r\n" + length, "404"},
+		"a body that is too long":    {api, "POST /api/customers HTTP/1.1\r\nHost: {host}\r\nContent-Type: application/json\r\n" + length, "413"},
+		"a file of an unknown kind":  {api, "POST /api/customers/import HTTP/1.0\r\nHost: {host}\r\nContent-Type: text/nothing\r\n" + length, "415"},
+		"a host that is not an MCPs": {mcp, "POST /mcp HTTP/1.0\r\nHost: evil.example\r\n" + length, "421"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			addr, _, _ := strings.Cut(strings.TrimPrefix(c.url, "http://"), "/")
+			conn, err := net.Dial("tcp", addr)
+			if err != nil {
+				t.Fatal(err)
+			}
+			defer conn.Close()
+			_ = conn.SetDeadline(time.Now().Add(time.Minute)) // rather than wait for ever
+			body := make([]byte, size)
+			begun := len(body) / 8 // more than net/http reads by itself
+			if _, err := io.WriteString(conn, strings.ReplaceAll(c.start, "{host}", addr)+"\r\n"); err != nil {
+				t.Fatal(err)
+			}
+			if _, err := conn.Write(body[:begun]); err != nil {
+				t.Fatal(err)
+			}
+			from := bufio.NewReader(conn)
+			res, err := http.ReadResponse(from, nil)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := io.Copy(io.Discard, res.Body); err != nil || fmt.Sprint(res.StatusCode) != c.want {
+				t.Errorf("answered with %d, %v, want %s", res.StatusCode, err, c.want)
+			}
+			time.Sleep(700 * time.Millisecond) // net/http waits for 500 at most
+			if _, err := conn.Write(body[begun:]); err != nil {
+				t.Errorf("the rest: %v", err)
+			}
+			if more, err := io.ReadAll(from); err != nil || len(more) > 0 {
+				t.Errorf("behind the answer: %q, %v", more, err)
+			}
+		})
+	}
+}
+
 // A length beside chunks is one of RFC 9112's ways to smuggle (6.3): the chunks
 // count, and the connection ends with the answer.
 func TestALengthBesideChunks(t *testing.T) {

@@ -236,3 +236,55 @@ func (cs *connections) last(next http.Handler) http.Handler {
 		next.ServeHTTP(w, r)
 	})
 }
+
+const (
+	// listenPause is how long who has been answered may send nothing more of the
+	// request, and listenTime how long all of the rest may take.
+	listenPause = 2 * time.Second
+	listenTime  = 30 * time.Second
+)
+
+// hearOut reads what a client goes on sending of a request that has been answered
+// without all of it. Where that is the last answer of its connection net/http
+// leaves the rest unread, or closes half a second later. What comes on a connection
+// that is closed resets it, and who is still sending, as proxies are, does not see
+// the answer any more (RFC 9112, 9.6).
+func (cs *connections) hearOut(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if r.ContentLength == 0 {
+			next.ServeHTTP(w, r)
+			return
+		}
+		// net/http looks at the body of r itself, to see what is left of it.
+		body, request := &heard{ReadCloser: r.Body}, *r
+		request.Body = body
+		next.ServeHTTP(w, &request)
+		if body.whole {
+			return
+		}
+		control := http.NewResponseController(w)
+		if control.Flush() != nil {
+			return // who is gone sends nothing more
+		}
+		rest := make([]byte, 32<<10)
+		for end := time.Now().Add(listenTime); !cs.ended.Load() && time.Now().Before(end); {
+			_ = control.SetReadDeadline(time.Now().Add(listenPause)) // it fails where reading does
+			if _, err := r.Body.Read(rest); err != nil {
+				return
+			}
+		}
+	})
+}
+
+// heard is a request's body that knows whether its end has been read.
+type heard struct {
+	io.ReadCloser
+	whole bool
+}
+
+// Read implements io.Reader.
+func (h *heard) Read(p []byte) (int, error) {
+	n, err := h.ReadCloser.Read(p)
+	h.whole = h.whole || err == io.EOF
+	return n, err
+}

@@ -108,7 +108,7 @@ func ported(t *testing.T, most int) (srv *http.Server, l *drained, conns *connec
 			<-r.Context().Done()
 		}
 	}))}
-	go srv.Serve(plainly(srv, slog.New(slog.DiscardHandler)).Listener(l))
+	go srv.Serve(plainly(srv, srv.Handler, slog.New(slog.DiscardHandler)).Listener(l))
 	t.Cleanup(func() { srv.Close() })
 	return srv, l, conns
 }

@@ -208,7 +208,7 @@ const (
 
 func (s *Server) httpServer(h http.Handler) *http.Server {
 	return &http.Server{
-		Handler:           s.conns.last(h),
+		Handler:           s.conns.hearOut(h),
 		ConnState:         s.conns.note,
 		ReadHeaderTimeout: s.headers,
 		IdleTimeout:       idleTimeout,
@@ -220,14 +220,15 @@ func (s *Server) httpServer(h http.Handler) *http.Server {
 // Serve serves until ctx is done, then drains: it stops accepting, but for those
 // who have connected already, lets requests finish within grace, and closes the generation.
 func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
-	api := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.api }))
+	rest := s.conns.last(s.handler(func(h *generationHandlers) http.Handler { return h.api }))
+	api := s.httpServer(rest)
 	api.ReadTimeout = s.settings.RequestTimeout + transferTime
 	api.WriteTimeout = s.settings.RequestTimeout + transferTime
 	servers := []*http.Server{api}
 	listeners := []*drained{drain(s.api, s.conns)}
-	serving := []net.Listener{plainly(api, s.logger).Listener(listeners[0])}
+	serving := []net.Listener{plainly(api, rest, s.logger).Listener(listeners[0])}
 	if s.mcp != nil {
-		mcp := s.httpServer(s.handler(func(h *generationHandlers) http.Handler { return h.mcp }))
+		mcp := s.httpServer(s.conns.last(s.handler(func(h *generationHandlers) http.Handler { return h.mcp })))
 		servers = append(servers, mcp)
 		listeners = append(listeners, drain(s.mcp, s.conns))
 		serving = append(serving, listeners[1])
@@ -255,10 +256,10 @@ func (s *Server) Serve(ctx context.Context, grace time.Duration) error {
 	return err
 }
 
-// plainly is srv for requests that are plain.
-func plainly(srv *http.Server, logger *slog.Logger) *http1.Server {
+// plainly is srv for requests that are plain, and answered by h.
+func plainly(srv *http.Server, h http.Handler, logger *slog.Logger) *http1.Server {
 	return &http1.Server{
-		Handler: srv.Handler, Logger: logger,
+		Handler: h, Logger: logger,
 		HeaderTimeout: srv.ReadHeaderTimeout, IdleTimeout: srv.IdleTimeout,
 		WriteTimeout: srv.WriteTimeout,
 	}
