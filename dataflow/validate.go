@@ -198,4 +198,17 @@ func (v *validator) builtWorkflow(w *Workflow) {
 		}
 		seen[f.Name] = true
 	}
+	if w.Handler == nil && w.Signals != nil {
+		v.error("FC455", w.Span, "give those a payload", "the workflow %s declares signals, which is for its SignalNodes to do", w.Name)
+	}
+	signals := map[string]bool{}
+	for _, s := range w.Signals {
+		if s.Name == "" || len(s.Name) > MaxSignal {
+			v.error("FC455", w.Span, fmt.Sprintf("a name has 1 to %d bytes", MaxSignal), "the workflow %s declares %q, which is no name for a signal", w.Name, s.Name)
+		}
+		if signals[s.Name] {
+			v.error("FC455", w.Span, "", "the workflow %s declares the signal %q twice", w.Name, s.Name)
+		}
+		signals[s.Name] = true
+	}
 }

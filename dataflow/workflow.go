@@ -15,6 +15,7 @@ type Workflow struct {
 	ReadOnly   bool          // a handler that promises not to write
 	Timeout    time.Duration // 0: the server's own
 	Durable    *bool         // runs are kept and survive the process; nil: the plan decides
+	Signals    []Signal      // those that a durable handler waits for; nil: it doesn't say
 	Priority   int           // of its durable runs: larger go first
 	Limit      *RunLimit     // of its durable runs; nil: none
 	Access     *Rule         // who may start it, and see and signal its runs; nil as for a model
@@ -30,6 +31,15 @@ type RunLimit struct {
 	Per         time.Duration //
 	By          string        // an input: each of its values has the bounds for itself; "": all share them
 }
+
+// Signal is a signal that a run may wait for.
+type Signal struct {
+	Name    string
+	Payload *Field // what has to come with it; nil: anything
+}
+
+// MaxSignal is how many bytes the name of a signal may have.
+const MaxSignal = 100
 
 // SealInput works out InputShape once Input is complete.
 func (w *Workflow) SealInput() {

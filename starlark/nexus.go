@@ -8,6 +8,7 @@ import (
 	"strconv"
 	"strings"
 	"time"
+	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/scan"
@@ -280,6 +281,9 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 		l.inputSpans(w, a.site.src, g)
 	}
 	w.SealInput()
+	if g, ok := a.given["signals"]; ok {
+		w.Signals = l.signals(w, a.site.src, g)
+	}
 	a.limits(w)
 	fn := a.fn("fn")
 	if fn == nil {
@@ -296,6 +300,30 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 		l.app.Workflows = append(l.app.Workflows, w)
 	}
 	return sl.None
+}
+
+// signals reads what has to come with the signals of a handler. They are nil where
+// they can't be known.
+func (l *loader) signals(w *dataflow.Workflow, src *source, g arg) []dataflow.Signal {
+	d, ok := g.val.(*sl.Dict)
+	if !ok {
+		return nil
+	}
+	list := []dataflow.Signal{}
+	for _, e := range l.dictItems(src, d, g, "FC105", "the name of a signal") {
+		if e.name == "" || len(e.name) > dataflow.MaxSignal || strings.ContainsRune(e.name, 0) || !utf8.ValidString(e.name) {
+			l.error("FC105", e.keyAt, fmt.Sprintf("%q is no name for a signal", e.name), fmt.Sprintf("a name has 1 to %d bytes", dataflow.MaxSignal))
+			continue
+		}
+		p := "/signals/" + value.Escape(e.name)
+		w.Spans[p], w.Spans[p+dataflow.KeySuffix] = e.at, e.keyAt
+		s := dataflow.Signal{Name: e.name}
+		if e.val != sl.None {
+			s.Payload = l.makeField("payload", l.inputType(src, e), e.keyAt, false)
+		}
+		list = append(list, s)
+	}
+	return list
 }
 
 // checkHandler compares the function's parameters with the inputs.

@@ -164,13 +164,7 @@ type Waiter interface {
 // knows.
 type Listener interface {
 	Waiter
-	Listens(config *dataflow.Object) (s Signal, ok bool)
-}
-
-// Signal is a signal that a run may wait for.
-type Signal struct {
-	Name    string
-	Payload *dataflow.Field // what has to come with it; nil: anything
+	Listens(config *dataflow.Object) (s dataflow.Signal, ok bool)
 }
 
 // Waiting is what a node of a Waiter waits for.

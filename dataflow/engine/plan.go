@@ -130,6 +130,7 @@ func NewPlan(app *dataflow.App, types []NodeType) (*Plan, []dataflow.Diagnostic)
 	for _, wf := range app.Workflows {
 		wp := p.workflow(wf, nil)
 		p.checkLimit(wp)
+		p.checkDeclared(wp)
 		if _, taken := p.plan.workflows[wf.Name]; !taken { // Validate reports a second one
 			p.plan.workflows[wf.Name] = wp
 		}

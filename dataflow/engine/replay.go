@@ -5,6 +5,7 @@ import (
 	"crypto/sha256"
 	"encoding/hex"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -140,6 +141,15 @@ func (rt *runtime) WaitSignal(ctx context.Context, name string, timeout time.Dur
 	if !rt.kept {
 		return nil, notDurable("ctx.wait_signal")
 	}
+	declared, err := rt.plan.awaited(name)
+	if err != nil {
+		return nil, err
+	}
+	if other != nil { // None says that nothing came, whatever would have
+		if other, err = TakePayload(declared.Payload, other, ""); err != nil {
+			return nil, noPayload(err, name)
+		}
+	}
 	w := &Waiting{Signal: name}
 	if timeout > 0 {
 		w.Until = rt.run.now().Add(timeout)
@@ -147,12 +157,27 @@ func (rt *runtime) WaitSignal(ctx context.Context, name string, timeout time.Dur
 	return rt.wait(ctx, waitSignal, dataflow.ObjectOf("name", name, "timeout", timeout.String()), w, func(payload any, ok bool) (any, error) {
 		switch {
 		case ok:
-			return payload, nil
+			return TakePayload(declared.Payload, payload, "/payload")
 		case hasOther:
 			return other, nil
 		}
 		return nil, SignalTimeout(name)
 	})
+}
+
+// noPayload is the failure of a wait whose default does not fit the signal. It is
+// the app that made it, so that it points to nothing of what a caller gave.
+func noPayload(err error, signal string) error {
+	e := *dataflow.AsError(err)
+	e.Problems = slices.Clone(e.Problems)
+	for i, q := range e.Problems {
+		at := ""
+		if q.Pointer != "" {
+			at = q.Pointer + ": "
+		}
+		e.Problems[i] = dataflow.Problem{Code: q.Code, Detail: fmt.Sprintf("the default is no payload of the signal %s: %s%s", signal, at, q.Detail), Hint: q.Hint}
+	}
+	return &e
 }
 
 // SignalTimeout is the failure of a wait for a signal that did not come.

@@ -1,6 +1,8 @@
 package engine
 
 import (
+	"cmp"
+	"fmt"
 	"reflect"
 	"slices"
 
@@ -10,10 +12,13 @@ import (
 
 // Signals lists the signals that runs of a workflow may wait for, each once. ok
 // is false where there may be others, which only a run knows.
-func (p *Plan) Signals(workflow string) (list []Signal, ok bool) {
+func (p *Plan) Signals(workflow string) (list []dataflow.Signal, ok bool) {
 	wp, found := p.workflows[workflow]
-	if !found || wp.wf.Handler != nil {
+	if !found {
 		return nil, false
+	}
+	if wp.wf.Handler != nil {
+		return wp.wf.Signals, wp.wf.Signals != nil
 	}
 	ok = true
 	for _, n := range wp.nodes {
@@ -30,7 +35,7 @@ func (p *Plan) Signals(workflow string) (list []Signal, ok bool) {
 	return list, ok
 }
 
-func signalNamed(list []Signal, name string) *Signal {
+func signalNamed(list []dataflow.Signal, name string) *dataflow.Signal {
 	for i := range list {
 		if list[i].Name == name {
 			return &list[i]
@@ -41,13 +46,13 @@ func signalNamed(list []Signal, name string) *Signal {
 
 // listens is the signal that the node waits for; one without a name: none. known
 // is false if only the run knows.
-func (n *nodePlan) listens() (s Signal, known bool) {
+func (n *nodePlan) listens() (s dataflow.Signal, known bool) {
 	if _, waits := n.typ.(Waiter); !waits {
-		return Signal{}, true
+		return dataflow.Signal{}, true
 	}
 	listener, tells := n.typ.(Listener)
 	if !tells {
-		return Signal{}, false
+		return dataflow.Signal{}, false
 	}
 	return listener.Listens(n.raw)
 }
@@ -93,17 +98,45 @@ func (p *Plan) Hangs(workflow, node, on string) bool {
 	return reaches(from)
 }
 
-// Take makes of what came with the signal what the run gets, all problems at
-// once. at is the pointer to it.
-func (s Signal) Take(payload any, at string) (any, error) {
-	if s.Payload == nil {
+// TakePayload makes of what came with a signal what the run gets, all problems at
+// once. as is what has to come with it, nil for anything, and at the pointer to what
+// came.
+func TakePayload(as *dataflow.Field, payload any, at string) (any, error) {
+	if as == nil {
 		return payload, nil
 	}
-	out, problems := codec.Coerce(s.Payload, payload, at)
+	out, problems := codec.Coerce(as, payload, at)
 	if len(problems) > 0 {
 		return nil, dataflow.Invalid(problems...)
 	}
 	return out, nil
+}
+
+// awaited is the signal of that name that a handler may wait for; one that says which
+// it does waits for no other.
+func (wp *workflowPlan) awaited(name string) (dataflow.Signal, error) {
+	declared := wp.wf.Signals
+	if declared == nil {
+		return dataflow.Signal{Name: name}, nil
+	}
+	if s := signalNamed(declared, name); s != nil {
+		return *s, nil
+	}
+	names := make([]string, len(declared))
+	for i, s := range declared {
+		names[i] = s.Name
+	}
+	return dataflow.Signal{}, &dataflow.Error{Code: "unknown_signal", Status: dataflow.StatusInternal,
+		Message: fmt.Sprintf("%s waits for the signal %q, which it does not declare, so that nobody could send it", wp.wf.Name, name),
+		Hint:    cmp.Or(dataflow.DidYouMean(name, names), fmt.Sprintf("declare it: signals = {%q: …}", name))}
+}
+
+// checkDeclared refuses signals of runs that are not kept, which can't be sent any.
+func (p *planner) checkDeclared(wp *workflowPlan) {
+	if wf := wp.wf; wf.Handler != nil && wf.Signals != nil && !wp.durable {
+		p.errorf("FC388", wf.Spans.At("/signals"), "the handler %s declares signals, and its runs are not kept", wf.Name).
+			Hint = "write durable = True: a run that waits for a signal rests in the database"
+	}
 }
 
 // checkSignals refuses a signal of which a workflow says two things: nobody could

@@ -6,12 +6,11 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
-	"github.com/flowctl/flowctl/dataflow/engine"
 	"github.com/flowctl/flowctl/nexus/schema"
 )
 
 // describeWorkflow says what a workflow does, takes and gives.
-func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, signals []engine.Signal, readOnly, durable bool) string {
+func describeWorkflow(wf *dataflow.Workflow, out *dataflow.Type, signals []dataflow.Signal, readOnly, durable bool) string {
 	var b strings.Builder
 	doc := wf.Doc
 	if doc == "" {

@@ -94,6 +94,19 @@ func (d *document) signalSchema() *dataflow.Object {
 			payloads[one.Name] = append(payloads[one.Name], payload)
 		}
 	}
+	for _, wf := range d.app.Workflows { // those that may be sent any
+		own, known := d.plan.Signals(wf.Name)
+		if known || !d.plan.Durable(wf.Name) {
+			continue
+		}
+		for _, name := range names {
+			if slices.ContainsFunc(own, func(s dataflow.Signal) bool { return s.Name == name }) {
+				continue
+			}
+			always[name] = false
+			payloads[name] = append(payloads[name], dataflow.ObjectOf("title", "of "+wf.Name))
+		}
+	}
 	var rules []any
 	for _, name := range names {
 		if typed := payloads[name]; slices.ContainsFunc(typed, func(p any) bool { return p.(*dataflow.Object).Len() > 1 }) {

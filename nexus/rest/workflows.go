@@ -62,7 +62,7 @@ func (h *Handler) describeWorkflow(x *front.Exchange) error {
 }
 
 // shownSignals tells of signals that a workflow may wait for.
-func shownSignals(signals []engine.Signal) []any {
+func shownSignals(signals []dataflow.Signal) []any {
 	list := make([]any, len(signals))
 	for i, s := range signals {
 		o := dataflow.ObjectOf("name", s.Name)

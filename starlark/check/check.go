@@ -75,6 +75,7 @@ type pass struct {
 
 	facts map[factKey]*fact                    // that following values has found; nil before
 	waits map[*dataflow.Workflow]dataflow.Span // where handlers wait, found in the same way
+	heard map[*dataflow.Workflow]*heard        // what handlers wait for, found in the same way
 	ops   map[string]*dataflow.Op              // by the type of their nodes; nil before
 	specs map[dataflow.Op]*dataflow.NodeSpec
 

@@ -681,3 +681,151 @@ func TestManyWaysThroughFunctionsEnd(t *testing.T) {
 		t.Error(show(ds))
 	}
 }
+
+// A signal is declared in vain only where all that the handler may wait for is
+// seen: ctx, or the name, may go where nobody follows it.
+func TestSignalsThatAreWaitedForOutOfSight(t *testing.T) {
+	for _, tt := range []struct {
+		body string
+		want bool
+	}{
+		{"return 1", true},
+		{"return ctx.wait_signal(\"b\")", true},
+		{"if n:\n    return 1\n    ctx.wait_signal(\"a\")\nreturn 2", true},
+		{"return close(ctx, \"b\")", true},
+		{"return [f(ctx) for f in [quiet]]", true},
+		{"return ctx.run(Thing.list).count", true},
+
+		{"return ctx.wait_signal(\"a\")", false},
+		{"return ctx.wait_signal(name = \"a\")", false},
+		{"return close(ctx, \"a\")", false},
+		{"return close(n = \"a\", c = ctx)", false},
+		{"return close(*[ctx, n])", false},
+		{"return any_of(ctx, n)", false},
+		{"return any_of(*[ctx])", false},
+		{"return named(c = ctx)", false},
+		{"return close(ctx, n)", false},
+		{"return close(ctx, n + \"x\")", false},
+		{"return ctx.wait_signal(**{\"name\": n})", false},
+		{"w = ctx.wait_signal\nreturn w(\"a\")", false},
+		{"return getattr(ctx, \"wait_signal\")(\"a\")", false},
+		{"f = lambda: ctx.wait_signal(\"a\")\nreturn f()", false},
+		{"def f():\n    return ctx.wait_signal(\"a\")\nreturn f()", false},
+		{"def f(c):\n    return c.wait_signal(\"a\")\nreturn f(ctx)", false},
+		{"d = {\"ctx\": ctx}\nreturn use(d)", false},
+		{"return use((ctx, 1))", false},
+		{"d = {}\nd[n] = ctx\nreturn d[n].wait_signal(\"a\")", false},
+		{"return chosen[n](ctx)", false},
+		{"return (close if n else quiet)(ctx, \"a\")", false},
+		{"return sorted([1], key = lambda i: ctx.wait_signal(\"a\"))", false},
+		{"for _ in range(2):\n    if ctx.wait_signal(\"a\"):\n        return 1\nreturn 2", false},
+	} {
+		text := head + `
+Thing = db.model("Thing", {"name": str})
+
+def close(c, n):
+    return c.wait_signal(n)
+
+def quiet(c, n = None):
+    return 1
+
+def use(d):
+    return d
+
+def any_of(*args):
+    return args[0].wait_signal("a")
+
+def named(**kwargs):
+    return kwargs["c"].wait_signal("a")
+
+chosen = {"a": close, "b": quiet}
+
+def do(ctx, n):
+    ` + strings.ReplaceAll(tt.body, "\n", "\n    ") + `
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": str}, durable = True, signals = {"a": None, "b": None})
+app.start()
+`
+		ds := run(t, text)
+		if dataflow.HasErrors(ds) {
+			t.Fatal(show(ds))
+		}
+		got := false
+		for _, d := range ds {
+			got = got || d.Code == "FC443" && strings.HasSuffix(d.Message, "the signal a")
+		}
+		if got != tt.want {
+			t.Errorf("told %v, want %v:\n%s\n%s", got, tt.want, tt.body, show(ds))
+		}
+	}
+}
+
+// A default that is written out has to be a payload of the signal; what is not
+// written out is left to the run.
+func TestDefaultsThatAreNoPayload(t *testing.T) {
+	for _, tt := range []struct {
+		given string
+		want  []string // the text that each finding is at, and what it says
+	}{
+		{`None`, nil},
+		{`{"ok": True, "by": {"name": "x"}}`, nil},
+		{`{"ok": bool(n), "by": {"name": str(n)}}`, nil},
+		{`{"ok": n, "by": n}`, nil},
+		{`{"ok": False, "by": {"name": n}, "tags": ["a", n], "at": "2026-01-02", "n": -1, "rate": 0.5}`, nil},
+		{`dict(ok = True, by = n)`, nil},
+		{`{n: 1}`, nil},
+		{`{"ok": n, "by": {n: 1}}`, nil},
+		{`n`, nil},
+		{`given(n)`, nil},
+
+		{`True`, []string{"True: must be an object, not a bool"}},
+		{`"yes"`, []string{`"yes": must be an object, not a string`}},
+		{`[]`, []string{"[]: must be an object, not a list"}},
+		{`{}`, []string{`{}: "ok" is required, and "by" is required`}},
+		{`{"ok": 1, "by": {}}`, []string{`"by": "name" is required`, `1: must be true or false, not a number`}},
+		{`{"ok": None, "by": n}`, []string{`"ok": must be true or false, not null`}},
+		{`{"ok": n, "by": n, "bye": 1}`, []string{`"bye": there is no field "bye"`}},
+		{`{"ok": n, "by": {"name": True}}`, []string{`True: must be a string, not a bool`}},
+		{`{"ok": n, "by": n, "tags": ["a", 2]}`, []string{`2: must be a string, not a number`}},
+		{`{"ok": n, "by": n, "at": "soon", "n": -2, "rate": 1.5}`, []string{`"soon": must be a date, as "2026-01-31"`, "-2: must be at least -1", "1.5: must be at most 1"}},
+		{`{"by": n, "tags": "a"}`, []string{`{"by": n, "tags": "a"}: "ok" is required`, `"a": must be a list, not a string`}},
+	} {
+		text := head + `
+Thing = db.model("Thing", {"name": str})
+
+def given(n):
+    return {"o" + n: True}
+
+def do(ctx, n):
+    return ctx.wait_signal("a", timeout = "1d", default = ` + tt.given + `)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": str}, durable = True, signals = {"a": {
+    "ok": bool,
+    "by": {"name": str},
+    "tags": list(str, default = []),
+    "at": field(date, optional = True),
+    "n": field(int, ge = -1, default = 0),
+    "rate": field(float, le = 1, default = 0),
+}})
+app.start()
+`
+		var got []string
+		for _, d := range run(t, text) {
+			if d.Code == "FC442" {
+				line := strings.Split(text, "\n")[d.Span.Start.Line-1]
+				got = append(got, line[d.Span.Start.Col-1:d.Span.End.Col-1]+": "+strings.TrimPrefix(d.Message, "the default is no payload of the signal a: "))
+			} else if d.Severity == dataflow.SeverityError {
+				t.Error(show([]dataflow.Diagnostic{d}))
+			}
+		}
+		slices.Sort(got)
+		slices.Sort(tt.want)
+		if !slices.Equal(got, tt.want) {
+			t.Errorf("%s:\n%q, want\n%q", tt.given, got, tt.want)
+		}
+	}
+}

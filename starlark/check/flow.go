@@ -53,7 +53,7 @@ func (p *pass) follow() map[factKey]*fact {
 	}
 	fl := &flow{p: p, models: map[dataflow.Span]*dataflow.Model{}, globals: map[*syntax.Ident]*val{}, busy: map[*syntax.DefStmt]bool{},
 		tested: map[string]bool{}, facts: map[factKey]*fact{}, calls: maxFollowed}
-	p.facts, p.waits = fl.facts, map[*dataflow.Workflow]dataflow.Span{}
+	p.facts, p.waits, p.heard = fl.facts, map[*dataflow.Workflow]dataflow.Span{}, map[*dataflow.Workflow]*heard{}
 	for _, m := range p.app.Models() {
 		fl.models[m.Span] = m
 	}
@@ -66,7 +66,7 @@ func (p *pass) follow() map[factKey]*fact {
 	}
 	fl.rows()
 	p.handlers(func(w *dataflow.Workflow, f *file, def *syntax.DefStmt) {
-		fl.handler = w
+		fl.handler, p.heard[w] = w, &heard{names: map[string]bool{}}
 		fl.enter(f, def, func(i int, name string) *val {
 			if i == 0 {
 				return &val{kind: isCtx}
@@ -98,6 +98,7 @@ func (fl *flow) lambda(fn dataflow.Func) {
 			continue
 		}
 		if ctx := nameOf(l.Params[0]); ctx != nil {
+			fl.p.heard[fl.handler] = &heard{names: map[string]bool{}}
 			(&frame{flow: fl, f: f, vars: map[*syntax.Ident]*val{f.first(ctx): {kind: isCtx}}}).eval(l.Body)
 		}
 	}

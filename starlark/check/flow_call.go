@@ -50,6 +50,15 @@ func (fr *frame) arguments(list []syntax.Expr) arguments {
 	return a
 }
 
+// values are those that the call gives, by place or by name.
+func (a arguments) values() []*val {
+	list := slices.Clone(a.pos)
+	for _, e := range a.named.names {
+		list = append(list, e.val)
+	}
+	return list
+}
+
 func (fr *frame) call(c *syntax.CallExpr) *val {
 	var self *val // of a method
 	name := callee(c)
@@ -62,7 +71,9 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 			return fr.ofTest(c, name)
 		}
 		fr.attr(dot, self)
-		return fr.method(self, name, fr.arguments(c.Args))
+		a := fr.arguments(c.Args)
+		fr.givenAway(a.values()...)
+		return fr.method(self, name, a)
 	}
 	fn := fr.eval(c.Fn)
 	a := fr.arguments(c.Args)
@@ -70,6 +81,7 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 		defer fr.lookedAt(c.Args)
 		return fr.inline(fn, a)
 	}
+	fr.givenAway(a.values()...)
 	if fn != nil && fn.kind == isLib {
 		return at(library(fn.lib, a), fr.f.span(c))
 	}
@@ -77,11 +89,8 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 		fr.ofBuiltin(c, id.Name, a)
 		return builtin(id.Name, a)
 	}
-	for _, v := range a.pos {
+	for _, v := range a.values() {
 		v.escape()
-	}
-	for _, e := range a.named.names {
-		e.val.escape()
 	}
 	return nil
 }
@@ -259,6 +268,7 @@ func (fr *frame) inline(fn *val, a arguments) *val {
 		if !ok || star.X == nil {
 			continue
 		}
+		fr.givenAway(a.values()...) // one of them may be among the rest
 		var v *val
 		if star.Op == syntax.STARSTAR {
 			v = &val{kind: isDict, open: a.named.open}
@@ -291,6 +301,9 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 	case "sleep", "wait_signal":
 		if _, known := fr.p.waits[fr.handler]; fr.handler != nil && !known {
 			fr.p.waits[fr.handler] = fr.f.span(c)
+		}
+		if name == "wait_signal" {
+			return fr.waitsFor(c, a)
 		}
 	case "workflow":
 		if len(a.pos) > 0 {

@@ -43,6 +43,7 @@ func (fr *frame) eval(e syntax.Expr) *val {
 		for _, x := range e.List {
 			v.items = append(v.items, fr.eval(x))
 		}
+		fr.givenAway(v.items...)
 		return v
 	case *syntax.Comprehension:
 		return fr.comprehension(e)
@@ -66,6 +67,8 @@ func (fr *frame) eval(e syntax.Expr) *val {
 		return nil
 	case *syntax.CallExpr:
 		return fr.call(e)
+	case *syntax.LambdaExpr:
+		fr.within(e)
 	}
 	return nil
 }
@@ -82,7 +85,7 @@ func (fr *frame) literal(e *syntax.Literal) *val {
 		}
 		return &val{kind: isTyped, typ: dataflow.Int}
 	case syntax.FLOAT:
-		return &val{kind: isTyped, typ: dataflow.Float}
+		return &val{kind: isTyped, typ: dataflow.Float, plain: e.Value, at: fr.f.span(e)}
 	}
 	return nil
 }
@@ -91,7 +94,7 @@ func (fr *frame) name(id *syntax.Ident) *val {
 	if outside(id) {
 		switch id.Name {
 		case "True", "False":
-			return typed(dataflow.Bool)
+			return &val{kind: isTyped, typ: dataflow.Bool, plain: id.Name == "True", at: fr.f.span(id)}
 		case "None":
 			return &val{kind: isNone}
 		}
@@ -113,6 +116,7 @@ func (fr *frame) dict(e *syntax.DictExpr) *val {
 			continue
 		}
 		v.set(&entry{*key.text, value, key.at})
+		fr.givenAway(value)
 	}
 	return v
 }
@@ -129,6 +133,7 @@ func (fr *frame) list(list []syntax.Expr) *val {
 		}
 	}
 	v.open = len(list) > 0 && v.elem == nil
+	fr.givenAway(v.items...)
 	return v
 }
 
@@ -292,6 +297,8 @@ func (fr *frame) attr(e *syntax.DotExpr, x *val) *val {
 	switch {
 	case x == nil:
 		fr.note("FC146", at, false, "", "")
+	case x.kind == isCtx && name == "wait_signal": // which is called elsewhere
+		fr.unseen()
 	case x.kind == isModel:
 		for _, kind := range dataflow.AllOps() {
 			if kind.String() == name {

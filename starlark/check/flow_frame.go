@@ -21,6 +21,7 @@ type frame struct {
 // common; nil also where it may return something that is not known.
 func (fr *frame) function(def *syntax.DefStmt) *val {
 	if fr.busy[def] || fr.calls <= 0 {
+		fr.unseen()
 		return nil
 	}
 	fr.calls--
@@ -79,6 +80,7 @@ func (fr *frame) statement(st syntax.Stmt) (left bool) {
 	case *syntax.DefStmt:
 		fr.vars[fr.f.first(st.Name)] = nil
 		fr.seen(st) // what it does to it is not followed
+		fr.within(st)
 	}
 	return false
 }
@@ -213,6 +215,7 @@ func (fr *frame) bindAll(list []syntax.Expr, v *val) {
 
 // setItem follows d["name"] = v.
 func (fr *frame) setItem(into *val, at *syntax.IndexExpr, v *val) {
+	fr.givenAway(v)
 	key := fr.eval(at.Y)
 	if into == nil {
 		return

@@ -14,6 +14,7 @@ type val struct {
 	typ   *dataflow.Type // isTyped
 	text  *string        // the string that a typed one is, where it is written out
 	count *int64         // the whole number, in the same way
+	plain any            // the bool or the float
 	names []*entry       // isDict, in their order
 	open  bool           // isDict: there may be other names. isList: nothing is known of the items
 	items []*val         // isList as it is written out, isTuple
@@ -22,10 +23,10 @@ type val struct {
 	model *dataflow.Model
 	def   *syntax.DefStmt
 	file  *file         // of def
-	at    dataflow.Span // of text, count and what was reckoned
+	at    dataflow.Span // of text, count, plain and what was reckoned
 	scale *int          // of a number: how many digits may be behind the point, where the type does not say
 	from  *dataflow.Op  // whose result it is, and so not None
-	lib   string        // isLib: its name
+	lib   string        // isLib: its name; isSent, with a signal: the signal's
 }
 
 type valKind uint8

@@ -92,6 +92,8 @@ var rules = []Rule{
 	templateInFunction,
 	workflowUnknown,
 	waitUnkept,
+	signalMisfit,
+	signalUnused,
 	secretLiteral,
 	passwordPlain,
 	httpInClear,

@@ -1,6 +1,7 @@
 package check
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 
@@ -59,9 +60,13 @@ func (fr *frame) askedOfObject(e *syntax.DotExpr, x *val) {
 	if id, ok := e.X.(*syntax.Ident); ok {
 		what = id.Name
 	}
+	where, signal := "input", ""
+	if x != nil && x.kind == isSent && x.lib != "" {
+		where, signal = "signals", x.lib
+	}
 	fr.note("FC153", fr.f.span(e.Name), x != nil && x.kind == isSent && !fr.tested[name],
 		fmt.Sprintf("%s is whatever the caller sent, and a list or a number has no %q: the function fails then", what, name),
-		fmt.Sprintf("declare its fields, as input = {%q: {\"name\": str}}, or ask first: if type(%s) != \"record\": fail(…)", what, what))
+		fmt.Sprintf("declare its fields, as %s = {%q: {\"name\": str}}, or ask first: if type(%s) != \"record\": fail(…)", where, cmp.Or(signal, what), what))
 }
 
 // lookedAt forgets that values are of whatever shape once another function was

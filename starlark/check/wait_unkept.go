@@ -42,7 +42,7 @@ app.start()
 		p.follow()
 		for _, w := range p.app.Workflows {
 			at, waits := p.waits[w]
-			if !waits || w.Durable != nil && *w.Durable {
+			if !waits || w.Durable != nil && *w.Durable || w.Signals != nil { // which is an error there
 				continue
 			}
 			hint := "write durable = True: a run that waits rests in the database"

@@ -89,6 +89,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: the function's docstring."},
 			{Name: "access", Accept: Rule | List, Named: true, Doc: "Who may start it, and see and signal its runs: `role(\"clerk\")`, or a list of rules. Default: whoever is signed in."},
 			{Name: "durable", Accept: Bool, Named: true, Default: "False", Doc: "Keep each run in the database, step by step, so that it survives the process, and can wait. Each call of `ctx` is then a step and a transaction of its own."},
+			{Name: "signals", Accept: Dict, Named: true, Doc: "The signals that a durable handler waits for, and the type of what has to come with each, as that of an input: `{\"approval\": {\"approved\": bool}, \"closed\": None}`; None: anything may. A signal with anything else, or of another name, is refused (422) when it is sent. Without it, any may be sent."},
 			{Name: "concurrency", Accept: Int, Named: true, Min: bound(1), Max: bound(10000), Doc: "How many durable runs of it are in progress at a time, in all processes; others wait for their turn. One that rests, for a time or a signal, leaves its place meanwhile."},
 			{Name: "rate", Accept: Str, Named: true, Doc: "How many durable runs of it begin in a stretch of time, as `\"100/1m\"`."},
 			{Name: "limit_by", Accept: Str, Named: true, Doc: "An input: `concurrency` and `rate` are then for each of its values."},

@@ -101,7 +101,7 @@ var workflowBuiltins = []*Builtin{
 	{
 		Name:    "ctx.wait_signal",
 		Returns: "the payload of the signal",
-		Doc:     "In a durable handler: the run rests until somebody sends it the signal, by `POST /runs/{id}/signal`, `flowctl runs signal` or MCP. Once `timeout` is over the call gives `default`, or fails with `signal_timeout` if there is none.",
+		Doc:     "In a durable handler: the run rests until somebody sends it the signal, by `POST /runs/{id}/signal`, `flowctl runs signal` or MCP. What comes with it is of the type that `signals` of the handler declares. Once `timeout` is over the call gives `default`, or fails with `signal_timeout` if there is none.",
 		Example: `answer = ctx.wait_signal("approval", timeout = "2d", default = {"approved": False})`,
 		Params: []Param{
 			{Name: "name", Accept: Str, Required: true, Doc: "The signal's name. One that was sent before is taken at once."},

@@ -104,7 +104,7 @@ func (c *Ctx) waitSignal(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs
 	if err := sl.UnpackArgs(b.Name(), args, kwargs, "name", &name, "timeout??", &length, "default?", &other); err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > 100 {
+	if name == "" || len(name) > dataflow.MaxSignal {
 		return nil, fmt.Errorf("%s: the name of a signal has 1 to 100 bytes", b.Name())
 	}
 	var timeout time.Duration

@@ -423,9 +423,6 @@ func (rs *Runs) hasRuns(ctx context.Context, c access.Caller, workflow string) e
 // be asked for it.
 func storable(text string) bool { return utf8.ValidString(text) && !strings.ContainsRune(text, 0) }
 
-// maxSignal is how long the name of a signal may be.
-const maxSignal = 100
-
 // Signal sends a run a signal, which it takes when it waits for one of that
 // name, be it before or after. One that failed right after it had taken a signal
 // of the name takes this one instead, once it is tried again.
@@ -434,7 +431,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > maxSignal || !storable(name) {
+	if name == "" || len(name) > dataflow.MaxSignal || !storable(name) {
 		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes, of UTF-8 and without the character NUL"})
 	}
 	of, err := h.made(ctx, r.Version)
@@ -486,14 +483,14 @@ func (h *home) made(ctx context.Context, version string) (*home, error) {
 }
 
 // listens refuses a signal that a run will never wait for, and one with what the
-// run makes nothing of, as far as its workflow tells: a handler may wait for any.
-// h is of the version of the app that the run began with.
+// run makes nothing of, as far as its workflow tells: a handler that does not say for
+// which it waits may wait for any. h is of the version of the app that the run began with.
 func (h *home) listens(r *Run, name string, payload any) error {
 	signals, known := h.runs.engine.Plan().Signals(r.Workflow)
 	names := make([]string, len(signals))
 	for i, s := range signals {
 		if names[i] = s.Name; s.Name == name {
-			_, err := s.Take(payload, "/payload")
+			_, err := engine.TakePayload(s.Payload, payload, "/payload")
 			return err
 		}
 	}

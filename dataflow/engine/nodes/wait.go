@@ -61,7 +61,7 @@ func (t *wait) Run(context.Context, *engine.Call) (any, error) {
 }
 
 // Listens implements engine.Listener.
-func (t *wait) Listens(*dataflow.Object) (engine.Signal, bool) { return engine.Signal{}, true }
+func (t *wait) Listens(*dataflow.Object) (dataflow.Signal, bool) { return dataflow.Signal{}, true }
 
 // Wait implements engine.Waiter.
 func (t *wait) Wait(call *engine.Call) (*engine.Waiting, error) {
@@ -189,10 +189,10 @@ func (t *signal) Run(context.Context, *engine.Call) (any, error) {
 }
 
 // Listens implements engine.Listener.
-func (t *signal) Listens(config *dataflow.Object) (engine.Signal, bool) {
+func (t *signal) Listens(config *dataflow.Object) (dataflow.Signal, bool) {
 	name, _ := config.Get("name")
 	text, ok := name.(string)
-	return engine.Signal{Name: text, Payload: payloadOf(config)}, ok
+	return dataflow.Signal{Name: text, Payload: payloadOf(config)}, ok
 }
 
 // Wait implements engine.Waiter.
@@ -221,7 +221,7 @@ func (t *signal) Came(call *engine.Call, w *engine.Waiting, payload any, ok bool
 	}
 	if ok || payload != nil {
 		var err error
-		if payload, err = (engine.Signal{Payload: payloadOf(call.Config)}).Take(payload, at); err != nil {
+		if payload, err = engine.TakePayload(payloadOf(call.Config), payload, at); err != nil {
 			return nil, err
 		}
 	}
