@@ -258,8 +258,12 @@ func TestACallThatACancellationMeetsIsUndone(t *testing.T) {
 		p := s.start(nil)
 		r := p.begin("pay", nil)
 		<-begun
-		if _, err := p.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
+		r, err := p.Cancel(context.Background(), access.Caller{}, r.ID)
+		if err != nil {
 			t.Fatal(err)
+		}
+		if told := r.Summary(); !r.Cancelling() || told.Has("wakes_at") {
+			t.Errorf("what is told of a run that calls is %v", told)
 		}
 		close(goOn)
 		p.until(r.ID, durable.Cancelled)

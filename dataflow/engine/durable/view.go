@@ -51,7 +51,7 @@ func (r *Run) Summary() *dataflow.Object {
 	addParts(o,
 		part{"waits_for", r.Reason, r.WaitsFor() != ""},
 		part{"cancelling", true, r.Cancelling()},
-		part{"wakes_at", r.WakeAt, !r.WakeAt.IsZero()},
+		part{"wakes_at", r.WakeAt, !r.WakeAt.IsZero() && r.Status != Running}, // one in progress has been spoken to
 		part{"origin", r.Origin, r.Origin != ""},
 		part{"parent", r.Parent, r.Parent != ""},
 		part{"ended_at", r.Ended, !r.Ended.IsZero()},
