@@ -2,11 +2,13 @@ package nexus_test
 
 import (
 	"bufio"
+	"errors"
 	"fmt"
 	"io"
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"os"
 	"strings"
 	"testing"
 	"time"
@@ -143,7 +145,12 @@ func TestWhoIsAnsweredEarlyIsHeardOut(t *testing.T) {
 			if _, err := io.Copy(io.Discard, res.Body); err != nil || fmt.Sprint(res.StatusCode) != c.want {
 				t.Errorf("answered with %d, %v, want %s", res.StatusCode, err, c.want)
 			}
-			time.Sleep(700 * time.Millisecond) // net/http waits for 500 at most
+			// net/http waits for half a second at most.
+			_ = conn.SetReadDeadline(time.Now().Add(600 * time.Millisecond))
+			if _, err := from.Peek(1); !errors.Is(err, os.ErrDeadlineExceeded) {
+				t.Errorf("behind the answer comes %v", err)
+			}
+			_ = conn.SetReadDeadline(time.Now().Add(time.Minute))
 			if _, err := conn.Write(body[begun:]); err != nil {
 				t.Errorf("the rest: %v", err)
 			}
