@@ -204,3 +204,55 @@ func TestABoundedRunThatWaitsForEverIsAnswered(t *testing.T) {
 		}
 	})
 }
+
+// A handler that failed because a signal did not come in time waits for it anew when
+// it is tried again, or takes the one that it was sent meanwhile. What it did before
+// stays done.
+func TestAHandlerThatWaitedInVainIsTriedAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		s.declare(ft.Handler("late", false, ft.HandlerFn(func(ctx context.Context, h dataflow.Handler, _ *dataflow.Object) (any, error) {
+			if err := s.create(ctx, h, "before"); err != nil {
+				return nil, err
+			}
+			if _, err := h.WaitSignal(ctx, "early", 0, nil, false); err != nil {
+				return nil, err
+			}
+			return h.WaitSignal(ctx, "go", 500*time.Millisecond, nil, false)
+		})))
+		s.app.Workflows[0].Signals = []dataflow.Signal{{Name: "early"}, {Name: "go", Payload: &dataflow.Field{Name: "payload", Type: dataflow.Int}}}
+		p := s.start(nil)
+		signal := func(id, name string, payload any, want string) {
+			t.Helper()
+			if _, err := p.Signal(context.Background(), access.Caller{}, id, name, payload); err != nil && code(err) != want || err == nil && want != "" {
+				t.Fatalf("the signal %s: %v, want %q", name, err, want)
+			}
+		}
+		retry := func(id string) {
+			t.Helper()
+			if _, err := p.Retry(context.Background(), access.Caller{}, id); err != nil {
+				t.Fatal(err)
+			}
+		}
+		r := p.begin("late", nil)
+		signal(r.ID, "early", nil, "")
+		if r = p.until(r.ID, durable.Failed); r.Error.Code != "signal_timeout" {
+			t.Fatalf("it failed with %v", r.Error)
+		}
+		signal(r.ID, "go", "one", "invalid")
+		signal(r.ID, "early", nil, "run_ended")
+		retry(r.ID)
+		p.until(r.ID, durable.Waiting) // and not at once for a time that is over
+		if r = p.until(r.ID, durable.Failed); r.Error.Code != "signal_timeout" {
+			t.Fatalf("it failed with %v", r.Error)
+		}
+		signal(r.ID, "go", int64(1), "")
+		signal(r.ID, "go", int64(2), "") // which takes its place
+		retry(r.ID)
+		if r = p.until(r.ID, durable.Completed); r.Output != int64(2) {
+			t.Errorf("it gave %v", r.Output)
+		}
+		if n := p.entries("before"); n != 1 {
+			t.Errorf("what it did before was done %d times", n)
+		}
+	})
+}
