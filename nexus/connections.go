@@ -237,6 +237,14 @@ func (cs *connections) last(next http.Handler) http.Handler {
 	})
 }
 
+// connectionsOf is how many connections a process has room for that may have so
+// many files. Where there are hardly any, half of them are for the rest: one that
+// could not be accepted for want of a file would get no other's place.
+func connectionsOf(files uint64) int {
+	n := int(min(files, maxConnections+filesBeside))
+	return max(n-filesBeside, min(n/2, filesBeside/4))
+}
+
 const (
 	// listenPause is how long who has been answered may send nothing more of the
 	// request, and listenTime how long all of the rest may take.

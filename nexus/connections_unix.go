@@ -11,6 +11,5 @@ func connectionsAtMost() int {
 	if err := syscall.Getrlimit(syscall.RLIMIT_NOFILE, &files); err != nil {
 		return maxConnections
 	}
-	left := int(min(uint64(files.Cur), maxConnections+filesBeside)) - filesBeside
-	return max(left, filesBeside/4)
+	return connectionsOf(uint64(files.Cur))
 }

@@ -115,6 +115,16 @@ func ported(t *testing.T, most int) (srv *http.Server, l *drained, conns *connec
 
 const get = "GET / HTTP/1.1\r\nHost: x\r\n\r\n"
 
+func TestConnectionsLeaveFilesForTheRest(t *testing.T) {
+	for files, want := range map[uint64]int{
+		64: 32, 100: 50, 128: 64, 256: 64, 320: 64, 321: 65, 1024: 768, 20_000: 16_384, 1 << 63: 16_384, // which may mean that there is no limit
+	} {
+		if got := connectionsOf(files); got != want {
+			t.Errorf("of %d files %d may be connections, want %d", files, got, want)
+		}
+	}
+}
+
 // Who has a connection open when the server ends is served on it once more, and
 // told that that is the last answer.
 func TestAnEndServesWhoIsConnected(t *testing.T) {
