@@ -43,7 +43,11 @@ func (e *Engine) Advance(ctx context.Context, d DurableRun) error {
 	}
 	over := f.run.durable.over
 	if err != nil || over != nil {
-		d.Journal.Pledge(f.run.owed())
+		owed := f.run.owed()
+		if vain := f.run.durable.vain; vain != nil && over == nil {
+			owed = append(owed, vain)
+		}
+		d.Journal.Pledge(owed)
 	}
 	if over != nil {
 		return over
@@ -64,6 +68,7 @@ type durable struct {
 	carry  []*Step       // to be kept with the next commit
 	ended  bool          // the journal has the run's output
 	rested bool          // the handler is left because it waits
+	vain   *Step         // the wait at which the handler failed, for what came or because nothing did
 	over   error         // ErrLost or ErrCancelled: what else fails then says nothing
 }
 

@@ -212,13 +212,17 @@ func (rt *runtime) wait(ctx context.Context, what string, asked *dataflow.Object
 	rests := false
 	var out any
 	err = f.commit(ctx, func(tx store.Tx) (*Checkpoint, error) {
-		rests = false
+		rests, r.durable.vain = false, nil
+		step := *s
 		var arrived bool
 		var err error
 		if out, err, arrived = f.arrived(ctx, tx, waiting, now, came); err != nil {
+			if arrived {
+				step.State, step.Result, step.Error, step.Ended = StepFailed, nil, dataflow.AsError(err), now
+				r.durable.vain = &step
+			}
 			return nil, err
 		}
-		step := *s
 		if !arrived {
 			rests = true
 			return &Checkpoint{Steps: []*Step{&step}, Wait: f.restFor(waiting)}, nil

@@ -254,5 +254,20 @@ func TestAHandlerThatWaitedInVainIsTriedAgain(t *testing.T) {
 		if n := p.entries("before"); n != 1 {
 			t.Errorf("what it did before was done %d times", n)
 		}
+
+		// So does one that came with what nobody could check.
+		r = p.begin("late", nil)
+		signal(r.ID, "go", int64(3), "")
+		s.set("_flow_signals", "run", r.ID, "payload", `"three"`)
+		signal(r.ID, "early", nil, "")
+		r = p.until(r.ID, durable.Failed)
+		if want := "if that is for what came with the signal go, send it again as it should be, and try the run again"; r.Error.Code != "invalid" || r.Error.Hint != want {
+			t.Errorf("it failed with %v, %q", r.Error, r.Error.Hint)
+		}
+		signal(r.ID, "go", int64(4), "")
+		retry(r.ID)
+		if r = p.until(r.ID, durable.Completed); r.Output != int64(4) {
+			t.Errorf("it gave %v", r.Output)
+		}
 	})
 }

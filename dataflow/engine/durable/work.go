@@ -298,10 +298,6 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 			failed.Takes(h.runs.engine.Plan().SignalAt(r.Workflow, e.Node))
 			steps = []*engine.Step{failed}
 		}
-		if waited := waitedInVain(j.steps, e); waited != nil {
-			waited.State, waited.Result, waited.Error, waited.Ended = engine.StepFailed, nil, e, next.Updated
-			steps = append(steps, waited)
-		}
 		if err := j.write(ctx, &next, append(steps, j.pledged...)); err != nil {
 			return err
 		}
@@ -339,19 +335,6 @@ func (j *journal) fail(ctx context.Context, d engine.DurableRun, e *dataflow.Err
 	}
 	next.token, next.Executor, next.WakeAt = "", "", time.Time{}
 	return j.write(ctx, &next, nil)
-}
-
-// waitedInVain is a copy of the step at which a handler waited for a signal that did
-// not come in time; nil: it failed for something else.
-func waitedInVain(steps []*engine.Step, e *dataflow.Error) *engine.Step {
-	if len(steps) == 0 || e.Code != "signal_timeout" {
-		return nil
-	}
-	last := *steps[len(steps)-1]
-	if last.State != engine.StepWaiting || last.Signal() == "" || last.OfNode() {
-		return nil
-	}
-	return &last
 }
 
 // ofData are the codes of failures that other data may spare a run.
