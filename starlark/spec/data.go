@@ -31,7 +31,7 @@ var types = []TypeInfo{
 
 // fieldOptions are the options of field(...) and of the types that are calls.
 var fieldOptions = []Param{
-	{Name: "optional", Accept: Bool, Named: true, Default: "False", Doc: "The field may be null, and is where nothing is given."},
+	{Name: "optional", Accept: Bool, Named: true, Default: "False", Doc: "The field may be null, and is where nothing is given. Within an object that a workflow or signal is given it is then not there: `.get(\"name\")` asks for it."},
 	{Name: "default", Accept: Any, Named: true, Doc: "The value where nothing is given. It must fit the type and the other options."},
 	{Name: "unique", Accept: Bool, Named: true, Default: "False", Doc: "No two rows have the same value. Null never counts as the same.", For: "model"},
 	{Name: "index", Accept: Bool, Named: true, Default: "False", Doc: "Filtering and sorting by the field use an index.", For: "model"},
