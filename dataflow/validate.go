@@ -203,8 +203,8 @@ func (v *validator) builtWorkflow(w *Workflow) {
 	}
 	signals := map[string]bool{}
 	for _, s := range w.Signals {
-		if s.Name == "" || len(s.Name) > MaxSignal {
-			v.error("FC455", w.Span, fmt.Sprintf("a name has 1 to %d bytes", MaxSignal), "the workflow %s declares %q, which is no name for a signal", w.Name, s.Name)
+		if !NamesSignal(s.Name) {
+			v.error("FC455", w.Span, fmt.Sprintf("a name has 1 to %d bytes, of UTF-8 and without the character NUL", MaxSignal), "the workflow %s declares %q, which is no name for a signal", w.Name, s.Name)
 		}
 		if signals[s.Name] {
 			v.error("FC455", w.Span, "", "the workflow %s declares the signal %q twice", w.Name, s.Name)

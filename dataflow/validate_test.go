@@ -257,7 +257,7 @@ FC452 error: A and B are both exposed at "as" [give one of them another path]`},
 FC454 error: "../x" is no name for a workflow [a name has letters, digits, - and _, and begins with a letter: it is part of an address]
 FC455 error: the input of the workflow open is not sealed [call SealInput once Input is complete]
 FC455 error: the workflow empty must have either nodes or a handler [give it nodes, or a handler]
-FC455 error: the workflow signals declares "", which is no name for a signal [a name has 1 to 100 bytes]
+FC455 error: the workflow signals declares "", which is no name for a signal [a name has 1 to 100 bytes, of UTF-8 and without the character NUL]
 FC455 error: the workflow signals declares signals, which is for its SignalNodes to do [give those a payload]
 FC455 error: the workflow signals declares the signal "a" twice
 FC455 error: the workflow twice has two inputs "a"`},

@@ -1,6 +1,10 @@
 package dataflow
 
-import "time"
+import (
+	"strings"
+	"time"
+	"unicode/utf8"
+)
 
 // Workflow is a graph of nodes, or a handler function, that callers run by
 // name.
@@ -40,6 +44,11 @@ type Signal struct {
 
 // MaxSignal is how many bytes the name of a signal may have.
 const MaxSignal = 100
+
+// NamesSignal reports whether a signal can have that name, which is kept as text.
+func NamesSignal(name string) bool {
+	return name != "" && len(name) <= MaxSignal && utf8.ValidString(name) && !strings.ContainsRune(name, 0)
+}
 
 // SealInput works out InputShape once Input is complete.
 func (w *Workflow) SealInput() {

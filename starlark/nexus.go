@@ -8,7 +8,6 @@ import (
 	"strconv"
 	"strings"
 	"time"
-	"unicode/utf8"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/internal/scan"
@@ -311,8 +310,8 @@ func (l *loader) signals(w *dataflow.Workflow, src *source, g arg) []dataflow.Si
 	}
 	list := []dataflow.Signal{}
 	for _, e := range l.dictItems(src, d, g, "FC105", "the name of a signal") {
-		if e.name == "" || len(e.name) > dataflow.MaxSignal || strings.ContainsRune(e.name, 0) || !utf8.ValidString(e.name) {
-			l.error("FC105", e.keyAt, fmt.Sprintf("%q is no name for a signal", e.name), fmt.Sprintf("a name has 1 to %d bytes", dataflow.MaxSignal))
+		if !dataflow.NamesSignal(e.name) {
+			l.error("FC105", e.keyAt, fmt.Sprintf("%q is no name for a signal", e.name), fmt.Sprintf("a name has 1 to %d bytes, of UTF-8 and without the character NUL", dataflow.MaxSignal))
 			continue
 		}
 		p := "/signals/" + value.Escape(e.name)

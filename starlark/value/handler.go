@@ -104,8 +104,8 @@ func (c *Ctx) waitSignal(thread *sl.Thread, b *sl.Builtin, args sl.Tuple, kwargs
 	if err := sl.UnpackArgs(b.Name(), args, kwargs, "name", &name, "timeout??", &length, "default?", &other); err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > dataflow.MaxSignal {
-		return nil, fmt.Errorf("%s: the name of a signal has 1 to 100 bytes", b.Name())
+	if !dataflow.NamesSignal(name) {
+		return nil, fmt.Errorf("%s: the name of a signal has 1 to %d bytes, of UTF-8 and without the character NUL", b.Name(), dataflow.MaxSignal)
 	}
 	var timeout time.Duration
 	if length != nil {

@@ -483,6 +483,7 @@ func TestWrongUseOfCtx(t *testing.T) {
 		`ctx.sleep(1 << 60)`:                    "too long",
 		`ctx.sleep([])`:                         "not list",
 		`ctx.wait_signal("")`:                   "1 to 100 bytes",
+		`ctx.wait_signal("a\x00b")`:             "without the character NUL",
 		`ctx.wait_signal("x", default = 1)`:     "never used without a timeout",
 		`ctx.wait_signal("x", timeout = "-1s")`: "more than 0",
 		`ctx.now(1)`:                            "ctx.now: got 1 arguments, want at most 0",

@@ -431,7 +431,7 @@ func (rs *Runs) Signal(ctx context.Context, c access.Caller, id, name string, pa
 	if err != nil {
 		return nil, err
 	}
-	if name == "" || len(name) > dataflow.MaxSignal || !storable(name) {
+	if !dataflow.NamesSignal(name) {
 		return nil, dataflow.Invalid(dataflow.Problem{Code: "format", Pointer: "/name", Detail: "the name of a signal has 1 to 100 bytes, of UTF-8 and without the character NUL"})
 	}
 	of, err := h.made(ctx, r.Version)
