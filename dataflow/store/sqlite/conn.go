@@ -30,6 +30,7 @@ type conn struct {
 
 // open opens a connection and sets what every connection has.
 func openConn(path string, flags sqlite.OpenFlags, busy time.Duration) (*conn, error) {
+	ownCaches()
 	raw, err := sqlite.OpenConn(path, flags)
 	if err != nil {
 		return nil, err

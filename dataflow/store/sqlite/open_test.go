@@ -298,6 +298,22 @@ func TestWhatAReaderKeeps(t *testing.T) {
 	}
 }
 
+// Were the caches one, a connection could take the pages of another, and leave
+// it none to keep.
+func TestEachConnectionKeepsItsOwnPages(t *testing.T) {
+	c, err := openConn(filepath.Join(t.TempDir(), "a.db"), sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer c.close()
+	if err := c.exec("CREATE TABLE a (b)"); err != nil {
+		t.Fatal(err)
+	}
+	if n := pageCaches.Fgrp.FnPurgeable; n != 0 {
+		t.Errorf("%d pages of connections are in what they share, want 0", n)
+	}
+}
+
 func TestStatementsAreBounded(t *testing.T) {
 	c, err := openConn(":memory:", sqlite.OpenReadWrite|sqlite.OpenCreate, 0)
 	if err != nil {
