@@ -162,8 +162,15 @@ func (c *callSite) prepare() meaning {
 	case "ctx.run", "t.run":
 		c.what("what")
 		return valueOf(c.output())
+	case "ctx.wait_signal":
+		return valueOf(payloadOf(c.signal()))
 	}
 	return meaning{}
+}
+
+// signal is the one that ctx.wait_signal waits for, or nil.
+func (c *callSite) signal() *dataflow.Signal {
+	return signalOf(c.flow, literal(argument(c.call, c.b, "name")))
 }
 
 // what finds the node type, or the operation, that a parameter names.
@@ -308,6 +315,12 @@ func (c *callSite) special(param string) (slot, bool) {
 		s.kind = slotFields
 	case "WorkflowBuilder input", "app.handler input":
 		s.kind = slotInputs
+	case "app.handler signals":
+		s.kind = slotSignals
+	case "ctx.wait_signal name":
+		s.kind = slotSignal
+	case "ctx.wait_signal default":
+		s = s.typed(payloadOf(c.signal()))
 	case "wf.add_node type", "ctx.run what", "t.run what":
 		s.kind = slotNodeType
 	case "wf.add_node id":
@@ -514,6 +527,9 @@ func (rd *reader) key(name string, at dataflow.Span, in slot) slot {
 			rd.declare(at, entity{entInput, in.flow, name}, is)
 		}
 		return slot{}
+	case slotSignals:
+		rd.signal(in.flow, name, at, true)
+		return slot{}
 	case slotAccess:
 		if name == "fields" {
 			return in.with(slotFieldsAccess)
@@ -629,6 +645,8 @@ func (rd *reader) text(lit *syntax.Literal, at slot) meaning {
 		rd.path(at.model, value, from)
 	case slotTarget:
 		rd.targetInput(at.node, value, inside)
+	case slotSignal:
+		rd.signal(at.flow, value, inside, false)
 	case slotWorkflow:
 		rd.note(inside, entity{entPart, inside, value}, meaning{})
 	}
@@ -643,6 +661,20 @@ func (rd *reader) nodeID(n *dataflow.Node, at dataflow.Span, sets bool) {
 		return
 	}
 	rd.note(at, nodeEntity(n), is)
+}
+
+// signal notes the name of a signal.
+func (rd *reader) signal(w *dataflow.Workflow, name string, at dataflow.Span, sets bool) {
+	s := signalOf(w, name)
+	if s == nil {
+		return
+	}
+	what, is := entity{entSignal, w, name}, meaning{typ: payloadOf(s)}
+	if sets {
+		rd.declare(at, what, is)
+		return
+	}
+	rd.note(at, what, is)
 }
 
 // targetInput notes the argument that a connection leads to.

@@ -202,6 +202,8 @@ func (s slot) candidates(ix *index, file string, key bool, r *result) []candidat
 			out = append(out, candidate{label: w.Name, kind: kindFunction, doc: w.Doc})
 		}
 		return out
+	case slotSignal:
+		return signalCandidates(ix, s.flow)
 	case slotOneOf:
 		return words(kindValue, "", s.words...)
 	case slotAccess:
@@ -306,6 +308,24 @@ func nodeCandidates(ix *index, w *dataflow.Workflow) []candidate {
 	var out []candidate
 	for _, n := range w.Nodes {
 		out = append(out, candidate{label: n.ID, kind: kindVariable, detail: n.Type})
+	}
+	return out
+}
+
+// signalCandidates are the signals that a handler declares; where it is not known
+// which one waits, those of all.
+func signalCandidates(ix *index, w *dataflow.Workflow) []candidate {
+	var out []candidate
+	for _, flow := range ix.flows {
+		if w != nil && flow != w {
+			continue
+		}
+		for i := range flow.Signals {
+			s := &flow.Signals[i]
+			if !slices.ContainsFunc(out, func(c candidate) bool { return c.label == s.Name }) {
+				out = append(out, candidate{label: s.Name, kind: kindValue, detail: payloadOf(s).String()})
+			}
+		}
 	}
 	return out
 }

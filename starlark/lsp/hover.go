@@ -60,6 +60,13 @@ func (ix *index) describe(m mention) string {
 		return specDoc(ix.specOf(e.owner.(dataflow.Op)))
 	case entNode:
 		return ix.nodeDoc(m.is.node)
+	case entSignal:
+		t := payloadOf(signalOf(e.owner.(*dataflow.Workflow), e.name))
+		takes := "What has to come with it is " + outputText(t) + "."
+		if t.Kind == dataflow.KindAny {
+			takes = "Anything may come with it."
+		}
+		return code(e.name+": "+t.String()) + joined("A signal that "+title(e.owner.(*dataflow.Workflow))+" waits for.", takes)
 	case entModule:
 		for i := range ix.modules {
 			if ix.modules[i].Name == e.name {

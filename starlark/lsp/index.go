@@ -272,7 +272,7 @@ func (ix *index) flowFunctions() {
 		if w.Handler != nil {
 			for i, p := range w.Handler.Params() {
 				if i == 0 {
-					ix.param(w.Handler.Span(), p.Name, meaning{sort: aReceiver, name: "ctx"})
+					ix.param(w.Handler.Span(), p.Name, meaning{sort: aReceiver, name: "ctx", flow: w})
 				} else if in := inputOf(w, p.Name); in != nil {
 					ix.param(w.Handler.Span(), p.Name, valueOf(in.Type))
 				}
@@ -296,14 +296,17 @@ func (ix *index) flowFunctions() {
 }
 
 // param notes what a parameter of a function is given; of one that is given
-// different things nothing is known.
+// different things nothing is known, and of the ctx of several handlers not whose
+// it is.
 func (ix *index) param(fn dataflow.Span, name string, m meaning) {
 	key := place{fn.File, fn.Start}
 	if ix.params[key] == nil {
 		ix.params[key] = map[string]meaning{}
 	}
 	if old, given := ix.params[key][name]; given && old != m && !sameType(old, m) {
-		m = meaning{}
+		if old.flow, m.flow = nil, nil; old != m {
+			m = meaning{}
+		}
 	}
 	ix.params[key][name] = m
 }
@@ -354,6 +357,26 @@ func elementOf(t *dataflow.Type) *dataflow.Type {
 		return t.Elem
 	}
 	return nil
+}
+
+// signalOf is a signal that a handler declares, or nil.
+func signalOf(w *dataflow.Workflow, name string) *dataflow.Signal {
+	if w == nil {
+		return nil
+	}
+	i := slices.IndexFunc(w.Signals, func(s dataflow.Signal) bool { return s.Name == name })
+	if i < 0 {
+		return nil
+	}
+	return &w.Signals[i]
+}
+
+// payloadOf is the type of what has to come with a signal.
+func payloadOf(s *dataflow.Signal) *dataflow.Type {
+	if s == nil || s.Payload == nil {
+		return dataflow.Any
+	}
+	return s.Payload.Type
 }
 
 func nodeOf(w *dataflow.Workflow, id string) *dataflow.Node {

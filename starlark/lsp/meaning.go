@@ -34,7 +34,7 @@ type meaning struct {
 	name   string
 	model  *dataflow.Model
 	op     dataflow.OpKind
-	flow   *dataflow.Workflow // of a builder, a node, an input
+	flow   *dataflow.Workflow // of a builder, a node, an input; of ctx, the handler that is given it
 	node   *dataflow.Node
 	typ    *dataflow.Type // of a value; nil where only a run can tell
 	module *Module
@@ -57,6 +57,7 @@ const (
 	entField                      // of a model, the owner
 	entInput                      // of a workflow, the owner
 	entNode                       // owner is the place of its id
+	entSignal                     // of a handler, the owner
 	entParam                      // of a builtin, the owner
 	entArg                        // of a node type, the owner
 	entNodeType                   // owner is its spec
@@ -100,12 +101,14 @@ const (
 	slotFigure              // {"$sum": field}
 	slotDeclared            // a dict that declares the fields of the model
 	slotInputs              // a dict that declares the inputs of the workflow
+	slotSignals             // a dict that declares the signals of the workflow, which is a handler
 	slotType                // a value of a type
 	slotNodeType
 	slotNodeID
 	slotOutput // a path into what a node gives
 	slotTarget // an argument of a node
 	slotWorkflow
+	slotSignal // the name of a signal that the workflow waits for
 	slotOneOf
 	slotModule
 	slotExport

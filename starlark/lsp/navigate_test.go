@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"unicode/utf8"
@@ -116,6 +117,89 @@ func TestDefinition(t *testing.T) {
 	same(t, inLib, c.askAt("textDocument/definition", "app.star", mark(t, app, "net\")", 0), ""))
 	same(t, `"result":[{"uri":"DIR/lib/prices.star","range":{"start":{"line":0,"character":0},"end":{"line":0,"character":0}}}]`,
 		c.askAt("textDocument/definition", "app.star", mark(t, app, "lib/prices", 0), ""))
+}
+
+// signals is an app whose handlers wait for signals: each for its own, and a
+// function that both call for those of either.
+const signals = `db = DataFlow(database_url = "sqlite:shop.db")
+
+def shared(ctx):
+    return ctx.wait_signal("seen", timeout = "1d", default = None)
+
+def own(ctx):
+    return ctx.wait_signal("closed").by
+
+def close(ctx):
+    answer = ctx.wait_signal("closed", timeout = "1d", default = {"by": "nobody"})
+    shared(ctx)
+    return {"by": answer.by, "own": own(ctx)}
+
+def ship(context):
+    context.wait_signal(name = "packed")
+    return shared(context)
+
+app = Nexus()
+app.handler("close", close, durable = True, signals = {"closed": {"by": str}, "seen": None})
+app.handler("ship", ship, durable = True, signals = {"packed": int, "seen": None})
+app.start()
+`
+
+func TestSignalsOfAHandler(t *testing.T) {
+	c := ready(t, map[string]string{"app.star": signals})
+	same(t, `{"uri":"DIR/app.star","version":1,"diagnostics":[]}`, c.edit("app.star", signals))
+	ask := func(method, part, more string) string {
+		t.Helper()
+		return c.askAt(method, "app.star", mark(t, signals, part, 0), more)
+	}
+	for part, want := range map[string]string{
+		`closed", timeout`: "closed: object\\n```\\n\\nA signal that the workflow close waits for.\\n\\nWhat has to come with it is `{by}`.",
+		`packed")`:         "packed: int\\n```\\n\\nA signal that the workflow ship waits for.",
+		`seen": None`:      "Anything may come with it.",
+		`by, "own"`:        "by: str",
+	} {
+		if got := ask("textDocument/hover", part, ""); !strings.Contains(got, want) {
+			t.Errorf("hover over %s: %s", part, got)
+		}
+	}
+	for part, want := range map[string]string{`closed", timeout`: `closed": {"by": str}`, `closed").by`: `closed": {"by": str}`, `packed")`: `packed": int`} {
+		at := positionOf(signals, strings.Index(signals, want))
+		if got := ask("textDocument/definition", part, ""); !strings.Contains(got, fmt.Sprintf(`"start":{"line":%d,"character":%d}`, at.Line, at.Character)) {
+			t.Errorf("the definition of %s: %s", part, got)
+		}
+	}
+	for part, want := range map[string]int{`closed": {`: 3, `packed": int`: 2} {
+		got := ask("textDocument/references", part, `,"context":{"includeDeclaration":true}`)
+		if n := strings.Count(got, `"start"`); n != want {
+			t.Errorf("%s has %d references: %s", part, n, got)
+		}
+	}
+}
+
+func TestSignalsAreOffered(t *testing.T) {
+	for _, tt := range []struct {
+		in, text    string
+		offers, not []string
+	}{
+		{"closed\", timeout", "‸\", timeout", []string{"closed", "seen"}, []string{"packed"}},
+		{"packed\")", "‸", []string{"packed", "seen"}, []string{"closed"}},
+		{"seen\", timeout", "‸\", timeout", []string{"packed", "seen", "closed"}, nil},
+		{"answer.by", "answer.‸", []string{"by"}, nil},
+		{"{\"by\": \"nobody\"}", "{\"‸\": 1}", []string{"by"}, nil},
+	} {
+		c := ready(t, map[string]string{"app.star": signals})
+		c.edit("app.star", signals)
+		labels, _ := c.completed("app.star", strings.Replace(signals, tt.in, tt.text, 1), "")
+		for _, want := range tt.offers {
+			if !slices.Contains(labels, want) {
+				t.Errorf("%s: %q is not offered: %q", tt.text, want, labels)
+			}
+		}
+		for _, bad := range tt.not {
+			if slices.Contains(labels, bad) {
+				t.Errorf("%s: %q is offered: %q", tt.text, bad, labels)
+			}
+		}
+	}
 }
 
 func TestReferences(t *testing.T) {
