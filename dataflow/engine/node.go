@@ -404,6 +404,10 @@ func (r *run) readerOn(db *dataflow.Database, writes bool, what string) (store.R
 		return nil, &dataflow.Error{Code: "read_only_workflow", Status: dataflow.StatusInternal,
 			Message: fmt.Sprintf("%s is declared read_only, so %s can't run in it", r.readOnly, what),
 			Hint:    "leave out read_only where it is registered"}
+	case r.tx != nil && r.durable != nil:
+		return nil, &dataflow.Error{Code: "second_database", Status: dataflow.StatusInternal,
+			Message: fmt.Sprintf("%s writes to the database %s, and the run is kept in %s", what, db.Name, r.txDB.Name),
+			Hint:    "a run that is kept writes to the database that it is kept in: a handler's is the first that the file declares, a workflow's of nodes the one that those write to"}
 	case r.tx != nil:
 		return nil, &dataflow.Error{Code: "second_database", Status: dataflow.StatusInternal,
 			Message: what + " writes to another database than the run began with",
