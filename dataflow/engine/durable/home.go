@@ -335,12 +335,18 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 		return err
 	}
 	if len(children) > 0 {
-		failed, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, children...), equal(t, runParent, id), equal(t, runStatus, string(Failed))}})
+		list, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, children...), equal(t, runParent, id)}})
 		if err != nil {
 			return err
 		}
-		for _, c := range failed {
-			if err := h.retry(ctx, tx, c.ID); err != nil {
+		for _, c := range list {
+			switch {
+			case c.Status == Failed:
+				err = h.retry(ctx, tx, c.ID)
+			case c.Status == Cancelled || c.Cancelling():
+				err = partCancelled(c)
+			}
+			if err != nil {
 				return err
 			}
 		}
@@ -353,6 +359,14 @@ func (h *home) retry(ctx context.Context, tx store.Tx, id string) error {
 	}
 	_, err = tx.Delete(ctx, st, failed)
 	return err
+}
+
+// partCancelled refuses to try a run again that waits for another which was
+// cancelled. That one can't be begun anew: its calls would carry the keys of those
+// that were undone, and a service would take them for these.
+func partCancelled(c *Run) error {
+	return &dataflow.Error{Code: "run_cancelled", Status: dataflow.StatusConflict,
+		Message: "the run " + c.ID + ", which it waits for, was cancelled, so it can't go on from there", Hint: "start a new run with the same inputs"}
 }
 
 // taken is a wait for a signal that a run may be sent again.
@@ -524,13 +538,13 @@ func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, sta
 	if len(list) == purgeBatch {
 		next = list[len(list)-1]
 	}
-	needed, err := h.awaited(ctx, tx, list)
+	needed, err := h.awaited(ctx, tx, list, where)
 	if err != nil {
 		return 0, nil, err
 	}
 	var ids []any
 	for _, r := range list {
-		if !needed[r.Parent] {
+		if !slices.ContainsFunc(r.above(), func(id string) bool { return needed[id] }) {
 			ids = append(ids, r.ID)
 		}
 	}
@@ -545,23 +559,25 @@ func (h *home) purgeSome(ctx context.Context, tx store.Tx, before time.Time, sta
 	return len(ids), next, nil
 }
 
-// awaited returns the parents of runs that have yet to end: they will ask how
-// those ended. A parent that failed may be tried again, and asks no more.
-func (h *home) awaited(ctx context.Context, tx store.Tx, list []*Run) (map[string]bool, error) {
+// awaited returns those of the runs above some that ask, or may ask, how these
+// ended: that have yet to end, or failed and are kept, so that they may be tried
+// again. goes is the filter for runs that are forgotten.
+func (h *home) awaited(ctx context.Context, tx store.Tx, list []*Run, goes query.Expr) (map[string]bool, error) {
 	t := h.tables.runs
-	var parents []any
+	var above []any
 	for _, r := range list {
-		if r.Parent != "" {
-			parents = append(parents, r.Parent)
+		for _, id := range r.above() {
+			above = append(above, id)
 		}
 	}
-	if len(parents) == 0 {
+	if len(above) == 0 {
 		return nil, nil
 	}
-	alive, err := h.selectRuns(ctx, tx, &query.Select{
-		Where: query.And{oneOf(t, runID, parents...), oneOf(t, runStatus, string(Queued), string(Running), string(Waiting))}})
+	kept := query.And{equal(t, runStatus, string(Failed)), query.Not{Expr: goes}}
+	asks := query.Or{oneOf(t, runStatus, string(Queued), string(Running), string(Waiting)), kept}
+	asking, err := h.selectRuns(ctx, tx, &query.Select{Where: query.And{oneOf(t, runID, above...), asks}})
 	needed := map[string]bool{}
-	for _, r := range alive {
+	for _, r := range asking {
 		needed[r.ID] = true
 	}
 	return needed, err

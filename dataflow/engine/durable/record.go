@@ -2,6 +2,7 @@ package durable
 
 import (
 	"errors"
+	"strings"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -43,6 +44,20 @@ type Run struct {
 // Cancelling reports whether the run is about to end because somebody wants it
 // to.
 func (r *Run) Cancelling() bool { return r.cancel && !r.Status.Ended() }
+
+// above are the ids of the runs that wait for the run, for those, and so on. An id
+// begins with that of the run which waits and a slash; some of these are of no run.
+func (r *Run) above() []string {
+	var ids []string
+	for id, more := r.Parent, r.Parent != ""; more; {
+		ids = append(ids, id)
+		i := strings.LastIndexByte(id, '/')
+		if more = i > 0; more {
+			id = id[:i]
+		}
+	}
+	return ids
+}
 
 // fields lists all positions of a table.
 func fields(n int) []int {
