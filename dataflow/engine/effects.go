@@ -174,7 +174,10 @@ func (w *wfPlanner) divide() {
 			w.warnStays(n) // it has a unit of its own, and no transaction is open
 			continue
 		}
-		if n.outside && w.wp.writes && !(w.wp.durable && n.isChild()) {
+		if w.wp.durable && n.isChild() {
+			continue // a run of its own, with transactions of its own
+		}
+		if n.outside && w.wp.writes {
 			w.warnOutside(n)
 		}
 		if n.pauses && w.wp.writes {

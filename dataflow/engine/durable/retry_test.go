@@ -78,3 +78,26 @@ func TestTheFailedPartOfARunIsKeptWithIt(t *testing.T) {
 		purge(whole.Ended, durable.Failed, 2)
 	})
 }
+
+// A run of its own has transactions of its own: that something in it waits to be
+// tried again holds up none of the run that waits for it.
+func TestAPartMayPauseBeforeItIsTriedAgain(t *testing.T) {
+	onEach(t, func(t *testing.T, s *site) {
+		var calls atomic.Int64
+		s.types = append(s.types, newOutside(func(context.Context, string) (any, error) {
+			if calls.Add(1) < 3 {
+				return nil, &dataflow.Error{Code: "upstream", Status: dataflow.StatusUpstream, Message: "not now"}
+			}
+			return dataflow.ObjectOf("ok", true), nil
+		}))
+		pauses := func(n *dataflow.Node) { n.Retry = &dataflow.Retry{Max: 3, Backoff: time.Millisecond} }
+		s.declare(
+			ft.Workflow("part", s.add("one", "part"), ft.Node("CallNode", "call", nil, pauses)),
+			ft.Workflow("whole", s.add("one", "whole"), ft.Node("WorkflowNode", "part", ft.Obj("workflow", "part")), s.add("two", "whole two")))
+		p := s.start(nil)
+		p.until(p.begin("whole", nil).ID, durable.Completed)
+		if one, two := p.entries("part"), p.entries("whole two"); one != 1 || two != 1 || calls.Load() != 3 {
+			t.Errorf("the part wrote %d times and called %d times, the whole wrote %d times", one, calls.Load(), two)
+		}
+	})
+}
