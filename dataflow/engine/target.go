@@ -81,6 +81,9 @@ func (w *wfPlanner) nodeTarget(n *nodePlan, tp *targetPlan, name string) {
 	case Scoper, Repeater, WorkflowCaller:
 		w.errorf("FC300", span, "%s runs nodes itself, and can't be run by %s", name, n.spec.Name).
 			Hint = `run a workflow instead: {"workflow": …}`
+	case Waiter:
+		w.errorf("FC357", span, "%s waits, and can't be run by %s", name, n.spec.Name).
+			Hint = `put a node of it before or behind this one: a run rests between its nodes`
 	default:
 		tp.typ = typ
 	}
