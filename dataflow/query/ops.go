@@ -19,6 +19,7 @@ type opInfo struct {
 	name    string
 	operand operand
 	kinds   kinds
+	doc     string // what a value is that it finds
 }
 
 // kinds is a set of dataflow.Kinds.
@@ -37,23 +38,23 @@ const (
 
 // ops is the table of operators, by Op.
 var ops = [...]opInfo{
-	Eq:         {"$eq", oneValue, comparable},
-	Ne:         {"$ne", oneValue, comparable},
-	Gt:         {"$gt", oneValue, ordered},
-	Gte:        {"$gte", oneValue, ordered},
-	Lt:         {"$lt", oneValue, ordered},
-	Lte:        {"$lte", oneValue, ordered},
-	In:         {"$in", manyValue, comparable},
-	Nin:        {"$nin", manyValue, comparable},
-	Like:       {"$like", aText, textual},
-	Ilike:      {"$ilike", aText, textual},
-	Contains:   {"$contains", aText, textual | 1<<dataflow.KindList},
-	StartsWith: {"$startswith", aText, textual},
-	EndsWith:   {"$endswith", aText, textual},
-	Regex:      {"$regex", aText, textual},
-	Exists:     {"$exists", aBool, everything},
-	Null:       {"$null", aBool, everything},
-	Between:    {"$between", twoValue, ordered},
+	Eq:         {"$eq", oneValue, comparable, "is this one"},
+	Ne:         {"$ne", oneValue, comparable, "is another one"},
+	Gt:         {"$gt", oneValue, ordered, "is more than this"},
+	Gte:        {"$gte", oneValue, ordered, "is this or more"},
+	Lt:         {"$lt", oneValue, ordered, "is less than this"},
+	Lte:        {"$lte", oneValue, ordered, "is this or less"},
+	In:         {"$in", manyValue, comparable, "is one of these, at most 1,000"},
+	Nin:        {"$nin", manyValue, comparable, "is none of these"},
+	Like:       {"$like", aText, textual, "is all of this pattern, in which `%` stands for any characters and `_` for one; `\\%` and `\\_` are the characters themselves"},
+	Ilike:      {"$ilike", aText, textual, "is as with `$like`, whatever the case of letters"},
+	Contains:   {"$contains", aText, textual | 1<<dataflow.KindList, "has this text in it; a list, this item"},
+	StartsWith: {"$startswith", aText, textual, "begins with this text"},
+	EndsWith:   {"$endswith", aText, textual, "ends with this text"},
+	Regex:      {"$regex", aText, textual, "matches this regular expression (RE2) somewhere; `^…$` for all of it, `(?i)` whatever the case"},
+	Exists:     {"$exists", aBool, everything, "is not null; with `false`, is null"},
+	Null:       {"$null", aBool, everything, "is null; with `false`, is not"},
+	Between:    {"$between", twoValue, ordered, "is one of these two, or between them"},
 }
 
 // String returns the operator as filters write it: "$gte".

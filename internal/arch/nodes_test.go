@@ -10,12 +10,13 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
 	"github.com/flowctl/flowctl/dataflow/engine/nodes"
+	"github.com/flowctl/flowctl/dataflow/query"
 	"github.com/flowctl/flowctl/starlark"
 	"github.com/flowctl/flowctl/starlark/spec"
 )
 
-// The reference of node types and operations in docs/language.md is what their
-// specs say.
+// The reference of node types, operations and operators in docs/language.md is
+// what their tables say.
 func TestNodePages(t *testing.T) {
 	file := filepath.Join("..", "..", "docs", "language.md")
 	have, err := os.ReadFile(file)
@@ -29,6 +30,10 @@ func TestNodePages(t *testing.T) {
 	want, ok = spec.ReplaceSection(want, "operations", access.Markdown(shownModel(t, want)))
 	if !ok {
 		t.Fatal("docs/language.md has no place for the operations of a model")
+	}
+	want, ok = spec.ReplaceSection(want, "operators", query.Markdown())
+	if !ok {
+		t.Fatal("docs/language.md has no place for the operators of filters")
 	}
 	if want == string(have) {
 		return
