@@ -56,7 +56,7 @@ var codes = []CodeInfo{
 	{"FC348", "a FilterNode or a function of one argument is wrong", "A FilterNode takes a function of an item, or a field, an operator and a value."},
 	{"FC349", "a node that reads or writes text is wrong", "A reader takes the path of a file or a text; a path leads to a file within the folder that `Nexus(files = …)` declares."},
 	{"FC381", "an event that can't be listened to", "`app.on` takes `\"Model.created\"`, `.updated` or `.deleted`, or the name of an event that an `EmitNode` tells. `where` is a filter on the row itself."},
-	{"FC382", "a workflow that an event can't start", "Inputs of a workflow that listens are filled by name: `record`, `before`, `event`, and else the row's field of that name."},
+	{"FC382", "a workflow that an event can't start", "Inputs of a workflow that listens are filled by name: `record`, `before`, `event`, and else the row's field of that name. Of `record` and `before` a dict of fields takes those, as the row has them. What could not be filled would have whoever writes a row refused: an input that must have a value of a field that may be null is warned of."},
 	{"FC383", "a schedule that can't be", "The times are five fields of crontab, `tz` a zone of the IANA database, and the inputs those of the workflow."},
 	{"FC384", "an event that nobody hears", "An `EmitNode` tells of an event to which no `app.on` listens, so that it does nothing."},
 	{"FC385", "a bound that binds nothing", "`concurrency`, `rate`, `limit_by` and `priority` are for durable runs, which wait for their turn in the database. `limit_by` names an input of the workflow."},

@@ -28,7 +28,11 @@ func ParseDecimal(s string) (Decimal, error) {
 		return Decimal{}, fmt.Errorf("a decimal has at most %d digits", MaxDecimalDigits)
 	}
 	if i := strings.IndexAny(s, "eE"); i >= 0 {
-		if e, err := strconv.Atoi(s[i+1:]); err != nil || e > MaxDecimalDigits || e < -MaxDecimalDigits {
+		e, err := strconv.Atoi(s[i+1:])
+		if errors.Is(err, strconv.ErrRange) || err == nil && (e > MaxDecimalDigits || e < -MaxDecimalDigits) {
+			if _, err := decimal.NewFromString(s[:i]); err != nil { // the e is a letter of a word
+				return Decimal{}, ErrNotDecimal
+			}
 			return Decimal{}, fmt.Errorf("a decimal's exponent is within ±%d", MaxDecimalDigits)
 		}
 	}

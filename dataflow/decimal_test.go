@@ -1,6 +1,7 @@
 package dataflow_test
 
 import (
+	"errors"
 	"math"
 	"testing"
 
@@ -21,6 +22,19 @@ func TestParseDecimal(t *testing.T) {
 		"999999999999999999999999999999999999999", "1,5", "e5", "1e", string(make([]byte, 1000))} {
 		if d, err := dataflow.ParseDecimal(in); err == nil {
 			t.Errorf("%q was read as %s", in, d)
+		}
+	}
+}
+
+func TestWhatIsNoNumberIsToldAsSuch(t *testing.T) {
+	for _, in := range []string{"ten", "gte.8", "e", "e5", "1e", "te500", "one1e99999999999999999999"} {
+		if _, err := dataflow.ParseDecimal(in); !errors.Is(err, dataflow.ErrNotDecimal) {
+			t.Errorf("%q: %v", in, err)
+		}
+	}
+	for _, in := range []string{"1e39", "-2.5E-39", "1e99999999999999999999"} {
+		if _, err := dataflow.ParseDecimal(in); err == nil || errors.Is(err, dataflow.ErrNotDecimal) {
+			t.Errorf("%q: %v", in, err)
 		}
 	}
 }

@@ -252,6 +252,10 @@ func (r *ruleReader) grant(to *dataflow.Rule, w arg) {
 				return
 			}
 		}
+		if g.Who == dataflow.WhoAnyone && r.m != nil && r.m.MultiTenant {
+			r.l.warn("FC269", g.Span, fmt.Sprintf("this lets nobody in who has not said who they are: rows of %s belong to tenants, and such a caller is of none", r.m.Name),
+				"write signed_in(), or keep what everybody may see in a model with multi_tenant = False")
+		}
 		to.Grants = append(to.Grants, g)
 	case *sl.Builtin:
 		if isRuleBuiltin(v.Name()) {

@@ -292,6 +292,8 @@ func (a *args) oneOf(p *spec.Param, w arg) bool {
 		if !known {
 			hint := dataflow.DidYouMean(s, p.OneOf)
 			switch {
+			case p.Advice[s] != "":
+				hint = p.Advice[s]
 			case hint != "":
 			case len(p.OneOf) == 1:
 				hint = fmt.Sprintf("write %q, or leave it out", p.OneOf[0])

@@ -122,7 +122,10 @@ func typeHint(a spec.Accept, v sl.Value) string {
 		case a.Has(spec.Int | spec.Number):
 			return "write the number without quotes, or int(env(…)) for one from the environment"
 		case a.Has(spec.Rule):
-			return fmt.Sprintf("write role(%q)", string(v))
+			if name := strings.TrimSpace(string(v)); servedName.Fits(name) {
+				return fmt.Sprintf("write role(%q)", name)
+			}
+			return `name the roles: role("clerk"); a condition is for the rows of a model, in its access`
 		case a.Has(spec.Func | spec.Model | spec.Type | spec.Workflow):
 			return fmt.Sprintf("write %s without quotes", string(v))
 		}

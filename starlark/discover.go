@@ -46,7 +46,7 @@ func (l *loader) registerFound(b *builder) {
 	if at.IsZero() {
 		at = b.w.Span
 	}
-	if !l.checkServedName(b.w.Name, at) {
+	if !l.checkServedName("workflow", b.w.Name, at) {
 		return
 	}
 	if first, ok := l.served[b.w.Name]; ok {

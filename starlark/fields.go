@@ -68,7 +68,7 @@ func (l *loader) field(a *args) sl.Value {
 	if !ok {
 		return &placeholder{}
 	}
-	base := l.typeOf(a.site.src, g, false)
+	base := l.typeOf(a.site.src, g, true)
 	if base == nil {
 		return &placeholder{}
 	}

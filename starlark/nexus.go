@@ -146,17 +146,21 @@ func isOrigin(text string) bool {
 
 var servedName = dataflow.NameShape{First: dataflow.Letters, Rest: dataflow.Word | dataflow.Dash}
 
-// checkServedName reports a name under which nothing can be served.
-func (l *loader) checkServedName(name string, at dataflow.Span) bool {
+// checkServedName reports a name under which nothing, a workflow or what else it
+// is, can be served.
+func (l *loader) checkServedName(what, name string, at dataflow.Span) bool {
 	switch {
 	case len(name) > 60:
 		l.error("FC402", at, "the name is longer than 60 characters", "")
 	case !servedName.Fits(name):
-		hint := "a name has letters, digits, _ and -, and begins with a letter: it is part of a path"
+		hint := "a name has letters, digits, _ and -, and begins with a letter"
+		if what == "workflow" {
+			hint += ": it is part of a path"
+		}
 		if s := cleanName(name); s != "" {
 			hint += fmt.Sprintf("; write %q", s)
 		}
-		l.error("FC402", at, fmt.Sprintf("%q is no name for a workflow", name), hint)
+		l.error("FC402", at, fmt.Sprintf("%q is no name for a %s", name, what), hint)
 	default:
 		return true
 	}
@@ -182,7 +186,7 @@ func cleanName(name string) string {
 // claim takes a name for a workflow and reports whether it was free.
 func (s *server) claim(name string, a *args) bool {
 	at := a.at("name")
-	if !a.has("name") || !s.l.checkServedName(name, at) {
+	if !a.has("name") || !s.l.checkServedName("workflow", name, at) {
 		return false
 	}
 	if first, ok := s.l.served[name]; ok {
@@ -474,7 +478,7 @@ func (s *server) schedule(l *loader, a *args) sl.Value {
 			return sl.None
 		}
 	}
-	if a.has("name") && !l.checkServedName(t.Name, a.at("name")) {
+	if a.has("name") && !l.checkServedName("workflow", t.Name, a.at("name")) {
 		return sl.None
 	}
 	if a.ok {

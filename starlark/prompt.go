@@ -11,7 +11,7 @@ import (
 // prompt implements app.prompt(…).
 func (s *server) prompt(l *loader, a *args) sl.Value {
 	p := &dataflow.Prompt{Name: a.str("name", ""), Title: a.str("title", ""), Doc: a.str("doc", ""), Span: a.site.at}
-	if !a.has("name") || !l.checkServedName(p.Name, a.at("name")) {
+	if !a.has("name") || !l.checkServedName("prompt", p.Name, a.at("name")) {
 		return sl.None
 	}
 	for _, other := range l.app.Prompts {

@@ -58,7 +58,7 @@ func (l *loader) workflowBuilder(a *args) sl.Value {
 		Name: a.str("name", ""), Doc: a.str("doc", ""), Timeout: a.duration("timeout", 0), Span: a.site.at, Spans: a.spans(),
 	}}
 	if a.has("name") {
-		l.checkServedName(b.w.Name, a.at("name"))
+		l.checkServedName("workflow", b.w.Name, a.at("name"))
 	}
 	b.w.Durable = a.choice("durable")
 	if g, ok := a.given["input"]; ok {

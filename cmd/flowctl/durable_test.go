@@ -10,6 +10,7 @@ import (
 	"net/http/httptest"
 	"os"
 	"path/filepath"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -311,6 +312,49 @@ app.schedule("@every 1s", "note", input = {"text": "tick"})
 app.expose(Order, Seen)
 app.start()
 `
+
+const listeningForParts = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+Order = db.model("Order", {"total": decimal(20, 2), "note": field(str, optional = True)})
+Seen = db.model("Seen", {"text": str})
+row = {"id": int, "total": decimal(20, 2)}
+
+def look(ctx, record, before, event):
+    was = before.total if before != None else "nothing"
+    ctx.run(Seen.create, text = "%s %s: %s was %s" % (event, " ".join(list(record)), record.total + decimal("1"), was))
+
+app = Nexus()
+app.handler("look", look, input = {"record": row, "before": field(row, optional = True), "event": str})
+app.on("Order.created", "look")
+app.on("Order.updated", "look")
+app.expose(Order, Seen)
+app.start()
+`
+
+// Who listens is given of the row what it asks for, exact; who writes the row is
+// not told that the rest of it is unknown.
+func TestAnEventGivesTheFieldsThatAreAskedFor(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		p := serveApp(t, writeApp(t, listeningForParts), "DATABASE_URL="+url)
+		c := newClient(t, 1)
+		must(t, c, "POST", p.api+"/api/orders", `{"total": "123456789012345678.90"}`, 201)
+		must(t, c, "PATCH", p.api+"/api/orders/1", `{"total": "1.50", "note": "less"}`, 200)
+		want := []string{"Order.created id total: 123456789012345679.90 was nothing", "Order.updated id total: 2.50 was 123456789012345678.90"}
+		waitUntil(t, "both events are heard", func() bool {
+			var list struct {
+				Records []struct{ Text string }
+			}
+			if code, err := get(c, p.api+"/api/seens?sort=text", &list); err != nil || code != 200 {
+				t.Fatal(code, err)
+			}
+			var got []string
+			for _, r := range list.Records {
+				got = append(got, r.Text)
+			}
+			return slices.Equal(got, want)
+		})
+	})
+}
 
 // What is told in a transaction is heard if and only if it is committed.
 func TestEventsAndSchedules(t *testing.T) {

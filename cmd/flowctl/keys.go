@@ -87,6 +87,7 @@ of it is kept. NAME says what it is for.
                              orders:read            rows at /api/orders, and so on
                              workflows              every workflow
                              workflows:place_order  that one
+                             metrics                /metrics
   --tenant acme              the tenant it acts for; '*' lets its bearer choose
                              by the header X-Tenant-ID
   --user ada                 on whose behalf: ctx.user.id. Without, it is a user

@@ -27,6 +27,10 @@ func (m *Model) tenantRequired(c Caller) error {
 	e := &dataflow.Error{Code: "tenant_required", Status: dataflow.StatusForbidden, Model: m.m.Name,
 		Message: m.m.Name + " keeps each tenant's rows apart, and the request names no tenant",
 		Hint:    "send the header X-Tenant-ID, or --tenant on the command line"}
+	if c.ruled() && m.m.Access != nil && c.User == nil { // an app that asks who calls lets nobody else name a tenant
+		e.Message = m.m.Name + " keeps each tenant's rows apart, and who has not said who they are is of none"
+		e.Hint = "call with a key or token that is of a tenant"
+	}
 	if c.User != nil { // whose tenant is said by what they call with
 		e.Message = m.m.Name + " keeps each tenant's rows apart, and the caller is of none"
 		e.Hint = "call with a key or token that is of a tenant, or with a key for any tenant and the header X-Tenant-ID; on the command line, say --tenant"

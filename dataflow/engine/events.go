@@ -143,31 +143,96 @@ func (p *planner) fillInputs(s *dataflow.Subscription, sub *subscription) {
 	for _, in := range sub.wp.wf.Input {
 		fill, special := fillNames[in.Name]
 		i := slices.IndexFunc(m.Fields, func(f *dataflow.Field) bool { return f.Name == in.Name })
-		typ := dataflow.RecordOf(m)
 		switch {
 		case i >= 0:
-			fill, typ = i, m.Fields[i].Type
+			fill = i
+			p.takes(s, sub, in, in.Name, m.Fields[i])
 		case special && fill == fillEvent:
-			typ = dataflow.String
+			p.fits(s, sub, in, in.Name, dataflow.String)
 		case special:
+			p.takesRow(s, sub, in)
 		case in.Required():
-			names := append([]string{"record", "before", "event"}, fieldNames(m)...)
-			d := p.errorf("FC382", s.Spans.At("/workflow"), "nothing of the event fills the input %q of %s", in.Name, sub.wp.wf.Name)
-			if d.Hint = dataflow.DidYouMean(in.Name, names); d.Hint == "" {
-				d.Hint = "inputs are filled by name: record (the row), before, event, and else the row's field of that name"
-			}
-			d.Related = []dataflow.Related{{Message: "the input", Span: in.Span}}
+			p.unfilled(s, sub, in, in.Name, append([]string{"record", "before", "event"}, fieldNames(m)...),
+				"inputs are filled by name: record (the row), before, event, and else the row's field of that name")
 			continue
 		default:
-			sub.fill = append(sub.fill, fillNothing)
-			continue
-		}
-		if assignable(typ, in.Type) == fitsNever && !(special && in.Type.Kind == dataflow.KindObject) {
-			p.errorf("FC382", s.Spans.At("/workflow"), "the input %q of %s is %s, and the event has %s", in.Name, sub.wp.wf.Name, in.Type, typ).
-				Related = []dataflow.Related{{Message: "the input", Span: in.Span}}
+			fill = fillNothing
 		}
 		sub.fill = append(sub.fill, fill)
 	}
+}
+
+// takesRow holds an input against the row that fills it. An object with fields
+// is given those of them that the row has, so that their types are the file's
+// and what the model gets later is of no matter to it.
+func (p *planner) takesRow(s *dataflow.Subscription, sub *subscription, in *dataflow.Field) {
+	if in.Name == "before" && sub.kind == "created" && !takesNull(in) {
+		d := p.errorf("FC382", s.Spans.At("/workflow"), "before is null when a row is created, and the input of %s must have a value", sub.wp.wf.Name)
+		d.Hint = "leave it out, or let it be null: field(json, optional = True)"
+		d.Related = []dataflow.Related{{Message: "the input", Span: in.Span}}
+	}
+	if in.Type.Kind != dataflow.KindObject {
+		p.fits(s, sub, in, in.Name, dataflow.RecordOf(sub.model))
+		return
+	}
+	for _, f := range in.Type.Fields {
+		name := in.Name + "." + f.Name
+		if from := sub.model.Field(f.Name); from != nil {
+			p.takes(s, sub, f, name, from)
+		} else if sub.model.ComputedField(f.Name) != nil {
+			p.unfilled(s, sub, f, name, nil, "a computed value is worked out when a row is read, and an event has none: work it out of the fields")
+		} else if f.Required() {
+			p.unfilled(s, sub, f, name, fieldNames(sub.model), "the row has "+strings.Join(fieldNames(sub.model), ", "))
+		}
+	}
+}
+
+// takes holds an input, or a field of one, against the row's field that fills it.
+func (p *planner) takes(s *dataflow.Subscription, sub *subscription, in *dataflow.Field, name string, from *dataflow.Field) {
+	if !p.fits(s, sub, in, name, from.Type) || !from.Optional || takesNull(in) || asksOf(s.Where, from.Name) {
+		return
+	}
+	p.diags = append(p.diags, dataflow.Diagnostic{Code: "FC382", Severity: dataflow.SeverityWarning, Span: s.Spans.At("/workflow"),
+		Message: fmt.Sprintf("the input %q of %s must have a value, and %s.%s may be null: whoever writes such a row is refused", name, sub.wp.wf.Name, sub.model.Name, from.Name),
+		Hint:    fmt.Sprintf(`make the input optional, or listen to other rows only: where = {%q: {"$null": False}}`, from.Name),
+		Related: []dataflow.Related{{Message: "the input", Span: in.Span}}})
+}
+
+func (p *planner) fits(s *dataflow.Subscription, sub *subscription, in *dataflow.Field, name string, typ *dataflow.Type) bool {
+	if assignable(typ, in.Type) != fitsNever {
+		return true
+	}
+	p.errorf("FC382", s.Spans.At("/workflow"), "the input %q of %s is %s, and the event has %s", name, sub.wp.wf.Name, in.Type, typ).
+		Related = []dataflow.Related{{Message: "the input", Span: in.Span}}
+	return false
+}
+
+// unfilled says that nothing fills an input, or a field of one. The hint is the
+// nearest of the names, or else the one that is given.
+func (p *planner) unfilled(s *dataflow.Subscription, sub *subscription, in *dataflow.Field, name string, names []string, hint string) {
+	d := p.errorf("FC382", s.Spans.At("/workflow"), "nothing of the event fills the input %q of %s", name, sub.wp.wf.Name)
+	if d.Hint = dataflow.DidYouMean(in.Name, names); d.Hint == "" {
+		d.Hint = hint
+	}
+	d.Related = []dataflow.Related{{Message: "the input", Span: in.Span}}
+}
+
+func takesNull(f *dataflow.Field) bool { return f.Optional || f.Type.Kind == dataflow.KindAny }
+
+// asksOf reports whether a filter says anything of a field: which rows it lets
+// through is then the file's own business.
+func asksOf(filter any, field string) bool {
+	switch x := filter.(type) {
+	case *dataflow.Object:
+		for name, v := range x.All {
+			if name == field || asksOf(v, field) {
+				return true
+			}
+		}
+	case []any:
+		return slices.ContainsFunc(x, func(v any) bool { return asksOf(v, field) })
+	}
+	return false
 }
 
 func fieldNames(m *dataflow.Model) []string {
@@ -240,9 +305,9 @@ func (s *subscription) inputs(row, before *dataflow.Object) *dataflow.Object {
 		switch fill := s.fill[i]; fill {
 		case fillNothing:
 		case fillRecord:
-			in.Set(f.Name, plain(row))
+			in.Set(f.Name, plain(row, f.Type))
 		case fillBefore:
-			in.Set(f.Name, plain(before))
+			in.Set(f.Name, plain(before, f.Type))
 		case fillEvent:
 			in.Set(f.Name, s.event)
 		default:
@@ -254,14 +319,18 @@ func (s *subscription) inputs(row, before *dataflow.Object) *dataflow.Object {
 	return in
 }
 
-// plain is a row as a value of its own.
-func plain(row *dataflow.Object) any {
+// plain is a row as a value of its own: of an object with fields those that
+// it has, else all of the row.
+func plain(row *dataflow.Object, t *dataflow.Type) any {
 	if row == nil {
 		return nil
 	}
+	some := t.Kind == dataflow.KindObject && t.Fields != nil
 	o := dataflow.NewObject()
 	for name, v := range row.All {
-		o.Set(name, v)
+		if _, _, has := t.Attr(name); has || !some {
+			o.Set(name, v)
+		}
 	}
 	return o
 }

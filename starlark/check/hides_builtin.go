@@ -37,11 +37,12 @@ app.start()
 `,
 	find: func(p *pass) {
 		for _, f := range p.files {
-			told := map[*syntax.Ident]bool{}
+			told, loaded := map[*syntax.Ident]bool{}, map[*syntax.Ident]*syntax.LoadStmt{}
 			for _, st := range f.tree.Stmts { // a name by which another file calls it
 				if load, ok := st.(*syntax.LoadStmt); ok {
 					for i, from := range load.From {
 						told[f.first(from)] = from != load.To[i]
+						loaded[f.first(load.To[i])] = load
 					}
 				}
 			}
@@ -51,10 +52,23 @@ app.start()
 					return
 				}
 				told[f.first(id)] = true
-				p.report(f.span(id), fmt.Sprintf("%s hides the builtin of that name", id.Name), "give it another name")
+				hint := "give it another name"
+				if from := loaded[f.first(id)]; from != nil {
+					if typeToo(from, id.Name) {
+						return
+					}
+					hint = fmt.Sprintf("give it another name: load(%q, my_%s = %q)", from.ModuleName(), id.Name, id.Name)
+				}
+				p.report(f.span(id), fmt.Sprintf("%s hides the builtin of that name", id.Name), hint)
 			})
 		}
 	},
+}
+
+// typeToo reports whether a name is that of a module of the library which is a
+// type as well, as json and time, and so hides nothing.
+func typeToo(load *syntax.LoadStmt, name string) bool {
+	return load.ModuleName() == "@stdlib//"+name+".star"
 }
 
 // ownBuiltins are the names that flowctl adds to those of Starlark and that a

@@ -33,7 +33,7 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
 app.start()
 `},
-	{name: "load hides", code: "FC801", text: `load("@stdlib//json.star", "json")
+	{name: "load a module that is a type too", code: "FC801", none: true, text: `load("@stdlib//json.star", "json")
 db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
 
@@ -43,6 +43,18 @@ def do(ctx, n, name, token, xs):
 app = Nexus()
 app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)})
+app.start()
+`},
+	{name: "load hides", code: "FC801", text: `load("@stdlib//random.star", "int")
+db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": field(str, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
+
+def do(ctx, n, name, token, xs):
+    return {"n": int(ctx, 1, n)}
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": field(str), "name": str, "token": str, "xs": list(str, max_length = 9)})
 app.start()
 `},
 	{name: "problem text under password", code: "FC510", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")

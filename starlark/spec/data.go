@@ -140,7 +140,7 @@ var dataBuiltins = []*Builtin{
 		Doc:     "A field type with options. The types that are calls (`decimal`, `enum`, `list`, `ref`) take the same options themselves.",
 		Example: `field(str, unique = True, format = "email")`,
 		Params: withOptions(
-			Param{Name: "type", Accept: Type, Required: true, Doc: "The type."},
+			Param{Name: "type", Accept: Type | Dict, Required: true, Doc: "The type. In the input of a workflow it may be a dict of fields, an object that has them."},
 		),
 		Gone: fieldGone,
 	},

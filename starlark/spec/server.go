@@ -101,7 +101,8 @@ var serverBuiltins = []*Builtin{
 		Name: "app.on", Returns: "None",
 		Doc: "Runs a workflow when something has happened: when a row of a model was created, updated or deleted, however that came about, or when an `EmitNode` told of an event. " +
 			"The run is started in the transaction that did it, so that no event is lost and none tells of what was undone. " +
-			"Inputs of the workflow are filled by name: `record` is the row, `before` the row as it was, `event` the event's name, and any other the row's field of that name; for an event of an `EmitNode` they are what its `data` has.",
+			"Inputs of the workflow are filled by name: `record` is the row, `before` the row as it was, `event` the event's name, and any other the row's field of that name; for an event of an `EmitNode` they are what its `data` has. " +
+			"Say of `record` and `before` which fields are wanted, `{\"record\": {\"id\": int, \"total\": decimal(12, 2)}}`: they then have these, of these types. As `json` they have all, and in it a decimal is a number, as in any JSON.",
 		Example: `app.on("Order.created", "notify", where = {"total": {"$gte": 100}})`,
 		Params: []Param{
 			{Name: "event", Accept: Str, Required: true, Doc: "`\"Order.created\"`, `\"Order.updated\"`, `\"Order.deleted\"`, or the name of an event."},
@@ -131,7 +132,16 @@ var serverBuiltins = []*Builtin{
 		Rest:    &Param{Name: "models", Accept: Model, Doc: "The models."},
 		Params: []Param{
 			{Name: "path", Accept: Str, Named: true, Doc: "Path of a single model. Default: its table's name."},
-			{Name: "operations", Accept: StrList, Named: true, OneOf: opNames(), Doc: "The operations to serve. Default: all of them."},
+			{Name: "operations", Accept: StrList, Named: true, OneOf: opNames(), Doc: "The operations to serve. Default: all of them. What has no name here is served along: aggregates and exports where `list` is, imports where a bulk create or upsert is.", Advice: map[string]string{
+				"aggregate": "leave it out: it is served where list is",
+				"export":    "leave it out: it is served where list is",
+				"import":    "leave it out: it is served where bulk_create or bulk_upsert is",
+				"events":    "write events = True beside operations",
+				"get":       "write read for one row, list for many",
+				"patch":     "write update",
+				"put":       "write update",
+				"post":      "write create",
+			}},
 			{Name: "events", Accept: Bool, Named: true, Default: "False", Doc: "Stream what happens to rows at `GET /api/{path}/events` ([REST](rest.md#events)). Changes are then kept for an hour, in the transactions that make them."},
 		},
 		Gone: []Gone{{Name: "ops", Instead: "operations"}, {Name: "only", Instead: "operations"}},

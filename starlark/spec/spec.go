@@ -72,9 +72,10 @@ type Param struct {
 	Named    bool   // may be given by name only
 	Default  string // as it would be written; "" where leaving it out means none
 	Doc      string
-	Min, Max *int64   // bounds of an Int
-	OneOf    []string // the strings it takes, or None where any will do
-	For      string   // a field option: the types it applies to; "" is all
+	Min, Max *int64            // bounds of an Int
+	OneOf    []string          // the strings it takes, or None where any will do
+	Advice   map[string]string // what to do instead of saying one that it does not take
+	For      string            // a field option: the types it applies to; "" is all
 }
 
 // Gone is a name that is not, or no longer, a parameter.
