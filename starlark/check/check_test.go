@@ -829,3 +829,44 @@ app.start()
 		}
 	}
 }
+
+// An event is told of as one that nobody tells only where all that tell events are
+// known.
+func TestEventsThatMayBeTold(t *testing.T) {
+	for _, tt := range []struct {
+		tells string
+		found bool
+	}{
+		{`ctx.run("EmitNode", event = "other")`, true},
+		{`ctx.run("LogNode", message = "made")`, true},
+		{`ctx.run("EmitNode", event = "made")`, false},
+		{`ctx.run("EmitNode", {"event": "made"})`, false},
+		{`ctx.run("EmitNode", args = {"event": "made"})`, false},
+		{`ctx.run("EmitNode", event = n)`, false},
+		{`ctx.run("EmitNode", **{"event": n})`, false},
+		{`ctx.run(("EmitNode"), event = "other")`, false},
+		{`[ctx.run(k, event = n) for k in ["EmitNode"]]`, false},
+	} {
+		text := `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+
+def do(ctx, n):
+    ` + tt.tells + `
+    return ctx.run(Thing.create, n = 1)
+
+def hear(ctx):
+    ctx.run(Thing.create, n = 2)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": str})
+app.handler("hear", hear)
+app.on("made", "hear")
+app.start()
+`
+		got := len(lines(run(t, text), "FC444")) > 0
+		if got != tt.found {
+			t.Errorf("%s: found is %t, want %t", tt.tells, got, tt.found)
+		}
+	}
+}

@@ -94,6 +94,7 @@ var rules = []Rule{
 	waitUnkept,
 	signalMisfit,
 	signalUnused,
+	eventUntold,
 	secretLiteral,
 	passwordPlain,
 	httpInClear,
