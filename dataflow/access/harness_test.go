@@ -45,7 +45,7 @@ func open(t testing.TB, models ...*dataflow.Model) *app {
 	for _, m := range models {
 		a.models[m.Name] = access.New(m, a.options())
 	}
-	a.twin = openTwin(a)
+	a.twin = openTwin(a, 1)
 	return a
 }
 

@@ -26,14 +26,14 @@ type twin struct {
 	models map[string]*access.Model
 }
 
-// openTwin makes the tables of an app in a schema of their own. It is nil where
-// there is no PostgreSQL to test with.
-func openTwin(a *app) *twin {
+// openTwin makes the tables of an app in a schema of their own, for so many
+// callers at a time. It is nil where there is no PostgreSQL to test with.
+func openTwin(a *app, callers int) *twin {
 	if pgtest.Missing() != nil {
 		return nil
 	}
 	db := &dataflow.Database{Name: "db", URL: emptySchema(a.t), Models: a.db.Models, Options: a.db.Options}
-	db.Options.PoolSize = 1
+	db.Options.PoolSize = callers
 	st, _, diags := postgres.Opener{}.Open(a.t.Context(), db, store.Options{System: access.SystemModels(a.db)})
 	if st == nil {
 		a.t.Fatal(diags)

@@ -150,6 +150,9 @@ func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *d
 	if err := a.err(); err != nil {
 		return nil, err
 	}
+	if err := m.holdKeyed(ctx, tx, c, rows, keys); err != nil {
+		return nil, err
+	}
 	var inserted, updated int64
 	rep, err := a.each(ctx, tx, rows, func(in *input) error {
 		created, err := m.upsertRow(ctx, tx, c, in, keys)
@@ -171,13 +174,59 @@ func (m *Model) doBulkUpsert(ctx context.Context, tx store.Tx, c Caller, args *d
 	return out, nil
 }
 
-// upsertRow changes the row that has the same keys, or adds one.
-func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input, keys []int) (created bool, err error) {
+// holdKeyed takes the rows that are there already before the first is changed,
+// by their ids as load does: of two callers with the same rows in another order
+// neither can hold what the other wants.
+func (m *Model) holdKeyed(ctx context.Context, tx store.Tx, c Caller, rows []*input, keys []int) error {
+	var fine []*input
+	for _, in := range rows {
+		if len(in.problems) == 0 {
+			fine = append(fine, in)
+		}
+	}
+	if len(fine) < 2 {
+		return nil
+	}
+	var filters []query.Expr
+	for chunk := range slices.Chunk(fine, idsAtOnce/len(keys)) {
+		where, err := m.scope(c, false, m.keyedAs(chunk, keys))
+		if err != nil {
+			return err
+		}
+		filters = append(filters, where)
+	}
+	_, err := m.load(ctx, tx, filters, []int{m.id})
+	return err
+}
+
+// keyedAs is the filter of the rows that have the keys of one of some others.
+func (m *Model) keyedAs(rows []*input, keys []int) query.Expr {
+	if len(keys) == 1 {
+		values := make([]any, len(rows))
+		for i, in := range rows {
+			values[i] = in.row.Vals()[keys[0]]
+		}
+		return compare(m.m, keys[0], query.In, values)
+	}
+	same := make(query.Or, len(rows))
+	for i, in := range rows {
+		same[i] = m.keyed(in, keys)
+	}
+	return same
+}
+
+// keyed is the filter of the row that has the same keys.
+func (m *Model) keyed(in *input, keys []int) query.Expr {
 	var where query.And
 	for _, k := range keys {
 		where = append(where, compare(m.m, k, query.Eq, in.row.Vals()[k]))
 	}
-	row, err := m.find(ctx, tx, c, where)
+	return where
+}
+
+// upsertRow changes the row that has the same keys, or adds one.
+func (m *Model) upsertRow(ctx context.Context, tx store.Tx, c Caller, in *input, keys []int) (created bool, err error) {
+	row, err := m.find(ctx, tx, c, m.keyed(in, keys))
 	if err != nil {
 		return false, err
 	}
