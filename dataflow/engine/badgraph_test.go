@@ -28,7 +28,7 @@ func TestBadGraphs(t *testing.T) {
 	}{
 		{"unknown_type", parts{
 			ft.Node("OrderCreatNode", "a", nil), ft.Node("OrdreListNode", "b", nil), ft.Node("Starlark", "c", nil),
-			ft.Node("Nonsense", "e", nil),
+			ft.Node("Nonsense", "e", nil), ft.Node("Order.create", "h", nil), ft.Node("Order.creat", "i", nil),
 			ft.Node("PythonCodeNode", "f", nil), ft.Node("EmbeddingGeneratorNode", "g", nil)}},
 		{"unknown_config", parts{
 			ft.Node("OrderCreateNode", "order", ft.Obj("custmer", 1, "total", "1", "created_at", "now", "customer", 1)),

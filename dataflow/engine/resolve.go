@@ -140,6 +140,11 @@ func (p *planner) unknownType(node *dataflow.Node) {
 		d.Hint = "write " + ours
 		return
 	}
+	if model, op, dotted := strings.Cut(node.Type, "."); dotted && p.plan.byName[model] != nil &&
+		slices.ContainsFunc(dataflow.AllOps(), func(k dataflow.OpKind) bool { return k.String() == op }) {
+		d.Hint = "an operation is no text: write " + node.Type + " without quotes"
+		return
+	}
 	if p.suggested++; p.suggested > 50 {
 		return // a file this wrong is not helped by more of them, and each costs a search
 	}
