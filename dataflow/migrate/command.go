@@ -30,7 +30,7 @@ func (r *Runner) Preview(ctx context.Context) (*Preview, []dataflow.Diagnostic) 
 	if r.Database.Options.ExistingSchemaMode {
 		return r.compare(ctx)
 	}
-	r.want = r.DB.Desired(r.models())
+	r.want = Desired(r.models(), r.DB.Engine())
 	m, err := r.DB.Meta(ctx)
 	if err != nil {
 		return nil, []dataflow.Diagnostic{r.DB.Failure(ctx, err)}

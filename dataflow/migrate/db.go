@@ -12,8 +12,8 @@ import (
 type DB interface {
 	// Name is what people are told: where it is, without secrets.
 	Name() string
-	// Desired is the schema that models ask for, in the engine's names.
-	Desired(models []*dataflow.Model) *Schema
+	// Engine is how the schema that models ask for is kept.
+	Engine() Engine
 	// Check finds what the engine can't have, whatever is there.
 	Check(models []*dataflow.Model) []dataflow.Diagnostic
 	// Work returns the statements of each of a plan's steps.

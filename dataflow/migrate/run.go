@@ -63,7 +63,6 @@ func (r *Runner) Open(ctx context.Context) (*Result, []dataflow.Diagnostic) {
 	if ds := r.DB.Check(r.models()); len(ds) > 0 {
 		return nil, ds
 	}
-	r.want = r.DB.Desired(r.models())
 	result, ds, err := r.open(ctx)
 	if err != nil {
 		return nil, append(ds, r.DB.Failure(ctx, err))
@@ -89,6 +88,7 @@ func (r *Runner) open(ctx context.Context) (*Result, []dataflow.Diagnostic, erro
 	if r.unchanged(m) {
 		return &Result{}, nil, r.DB.Writable(ctx)
 	}
+	r.want = Desired(r.models(), r.DB.Engine())
 	release, err := r.DB.Alone(ctx, r.timeout())
 	if err != nil {
 		return nil, nil, err
@@ -119,6 +119,8 @@ func (r *Runner) inTurns(ctx context.Context) (*Result, []dataflow.Diagnostic, e
 	}
 }
 
+func (r *Runner) fingerprint() string { return Fingerprint(r.models(), r.DB.Engine()) }
+
 // newer refuses a database that a newer flowctl has made.
 func (r *Runner) newer(m Meta) []dataflow.Diagnostic {
 	if m.There && m.Format > Format {
@@ -130,7 +132,7 @@ func (r *Runner) newer(m Meta) []dataflow.Diagnostic {
 // unchanged reports whether what the database says spares looking at its
 // tables.
 func (r *Runner) unchanged(m Meta) bool {
-	return r.Database.Options.ModelPersistence && len(r.Allow) == 0 && m.current(r.want.Fingerprint())
+	return r.Database.Options.ModelPersistence && len(r.Allow) == 0 && m.current(r.fingerprint())
 }
 
 // migrate alters what needs it: in one transaction, and after it what takes
@@ -283,7 +285,7 @@ func (r *Runner) note(ctx context.Context, persist, whole bool) error {
 		t.Columns = slices.Concat(t.Columns, r.left[t.Name]) // which are nobody else's doing
 	}
 	if whole {
-		return r.DB.Note(ctx, all, r.want.Fingerprint())
+		return r.DB.Note(ctx, all, r.fingerprint())
 	}
 	return r.DB.Note(ctx, all, "")
 }
@@ -317,7 +319,7 @@ func (r *Runner) fit(ctx context.Context) (*Result, []dataflow.Diagnostic, error
 		return nil, nil, err
 	}
 	r.DB.Lenient(have)
-	ds := Fit(have, r.DB.Desired(r.Database.Models))
+	ds := Fit(have, Desired(r.Database.Models, r.DB.Engine()))
 	result := &Result{}
 	for _, m := range r.System {
 		if have.Table(m.Table) == nil {

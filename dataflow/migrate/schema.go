@@ -145,22 +145,34 @@ type Storage func(*dataflow.Type) string
 // Literal writes a canonical value of a type as the engine's SQL does.
 type Literal func(t *dataflow.Type, v any) string
 
+// Engine is how an engine keeps what models ask for.
+type Engine struct {
+	Storage   Storage
+	Literal   Literal
+	IndexName func(string) string // shortened, where the engine does not keep it whole; nil is as it is
+}
+
 // Desired returns the schema that models ask for.
-func Desired(models []*dataflow.Model, storage Storage, literal Literal) *Schema {
+func Desired(models []*dataflow.Model, e Engine) *Schema {
 	s := &Schema{Tables: make([]Table, len(models))}
 	for i, m := range models {
-		s.Tables[i] = desiredTable(m, storage, literal)
+		s.Tables[i].desire(m, e)
 	}
 	return s
 }
 
-func desiredTable(m *dataflow.Model, storage Storage, literal Literal) Table {
-	t := Table{Name: m.Table, Model: m.Name, model: m, Columns: make([]Column, len(m.Fields))}
-	for i, f := range m.Fields {
-		t.Columns[i] = desiredColumn(f, storage)
+// desire makes t the table of a model, in the room for columns that it has.
+func (t *Table) desire(m *dataflow.Model, e Engine) {
+	*t = Table{Name: m.Table, Model: m.Name, model: m, Columns: slices.Grow(t.Columns[:0], len(m.Fields))}
+	for _, f := range m.Fields {
+		t.Columns = append(t.Columns, desiredColumn(f, e.Storage))
 	}
-	t.Indexes = desiredIndexes(m, literal)
-	return t
+	t.Indexes = desiredIndexes(m, e.Literal)
+	if e.IndexName != nil {
+		for i := range t.Indexes {
+			t.Indexes[i].Name = e.IndexName(t.Indexes[i].Name)
+		}
+	}
 }
 
 func desiredColumn(f *dataflow.Field, storage Storage) Column {
@@ -296,22 +308,25 @@ func indexName(table string, unique bool, columns []string, where *query.Conditi
 	return name
 }
 
-// Fingerprint identifies a schema: what Desired gives for the same models is
-// the same, and a change to any table alters it.
-func (s *Schema) Fingerprint() string {
-	h := sha256.New() // of the JSON form, of which no more than a table is there at a time
+// Fingerprint identifies the schema that models ask for: a change to any table
+// alters it. It is of the JSON form, of which no more than a table is there at a
+// time: memory that is touched first is most of what a start would pay for it.
+func Fingerprint(models []*dataflow.Model, e Engine) string {
+	h := sha256.New()
 	h.Write([]byte{Format})
 	h.Write([]byte(`{"tables":[`))
+	var t Table
 	var text []byte
-	for i := range s.Tables {
-		text = s.Tables[i].appendTo(comma(text[:0], i))
+	for i, m := range models {
+		t.desire(m, e)
+		text = t.appendTo(comma(text[:0], i))
 		h.Write(text)
 	}
 	h.Write([]byte("]}"))
 	return hex.EncodeToString(h.Sum(nil)[:16])
 }
 
-// FingerprintOf identifies the schema that models ask for, once it is asked for.
-func FingerprintOf(models []*dataflow.Model, storage Storage, literal Literal) func() string {
-	return sync.OnceValue(func() string { return Desired(models, storage, literal).Fingerprint() })
+// FingerprintOf is Fingerprint, once it is asked for.
+func FingerprintOf(models []*dataflow.Model, e Engine) func() string {
+	return sync.OnceValue(func() string { return Fingerprint(models, e) })
 }

@@ -278,6 +278,29 @@ func TestAChangeByAnotherIsNoticed(t *testing.T) {
 	}
 }
 
+// What is kept of the schema is one row, in a table without a key: a table that is
+// published needs one to be updated, or has to say what stands for it. Those that
+// an earlier flowctl made have a key.
+func TestWhatIsKeptOfTheSchema(t *testing.T) {
+	for _, before := range []string{`CREATE PUBLICATION all_of_it FOR ALL TABLES`, `ALTER TABLE "_flow_meta" ADD PRIMARY KEY ("one")`} {
+		url := pgtest.URL(t)
+		fields := []*dataflow.Field{{Name: "a", Type: dataflow.Int, Optional: true}, {Name: "b", Type: dataflow.Int, Optional: true}}
+		migrated(t, database(url, model("Thing", "things", fields[:1]...)))
+		pgtest.Exec(t, url, before)
+		all := func() *dataflow.Database { return database(url, model("Thing", "things", fields...)) }
+		if steps, said := migrated(t, all()); !slices.Equal(steps, []string{"add column things.b"}) || said != nil {
+			t.Errorf("%s: %v, %v", before, steps, said)
+		}
+		if steps, said := migrated(t, all()); steps != nil || said != nil {
+			t.Errorf("%s: and again: %v, %v", before, steps, said)
+		}
+		rows := 0
+		if err := dial(t, url).query(context.Background(), `SELECT 1 FROM "_flow_meta"`, nil, func([][]byte) { rows++ }); err != nil || rows != 1 {
+			t.Errorf("%s: %d rows are kept, want 1 (%v)", before, rows, err)
+		}
+	}
+}
+
 // TestAnIndexThatWasCutShort: CREATE INDEX CONCURRENTLY leaves an index behind
 // that answers no query, but refuses rows if it is unique.
 func TestAnIndexThatWasCutShort(t *testing.T) {

@@ -55,17 +55,11 @@ func (m *migrator) Close() {
 	_ = m.c.Close(ctx)
 }
 
-// Desired implements migrate.DB: in names that PostgreSQL keeps whole.
-func (m *migrator) Desired(models []*dataflow.Model) *migrate.Schema {
-	s := migrate.Desired(models, storage, literal)
-	for i := range s.Tables {
-		for j := range s.Tables[i].Indexes {
-			ix := &s.Tables[i].Indexes[j]
-			ix.Name = indexName(ix.Name)
-		}
-	}
-	return s
-}
+// engine is how models are kept: indexes by names that PostgreSQL keeps whole.
+var engine = migrate.Engine{Storage: storage, Literal: literal, IndexName: indexName}
+
+// Engine implements migrate.DB.
+func (m *migrator) Engine() migrate.Engine { return engine }
 
 func (m *migrator) Check(models []*dataflow.Model) []dataflow.Diagnostic { return tooLong(models) }
 
@@ -233,9 +227,7 @@ func (m *migrator) Note(ctx context.Context, schema *migrate.Schema, fingerprint
 	if err != nil {
 		return err
 	}
-	return m.c.query(ctx, `INSERT INTO "_flow_meta" VALUES (1, $1, $2, $3, $4) ON CONFLICT ("one") DO UPDATE SET
-"format" = excluded."format", "fingerprint" = excluded."fingerprint", "cookie" = excluded."cookie", "schema" = excluded."schema"`,
-		[]any{int64(migrate.Format), fingerprint, sums, snapshot}, ignoreRow)
+	return m.c.query(ctx, writeMeta, []any{int64(migrate.Format), fingerprint, sums, snapshot}, ignoreRow)
 }
 
 // Record implements migrate.DB.

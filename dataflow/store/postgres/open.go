@@ -71,7 +71,7 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
-		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, storage, literal), absent: result.AbsentTables(), casts: castsOf(m.foreign)}, db, models, opts)
+		surplus: surplusOf(db.Options), of: db, name: name, fingerprint: migrate.FingerprintOf(models, engine), absent: result.AbsentTables(), casts: castsOf(m.foreign)}, db, models, opts)
 	return s, &store.Migration{Database: name, Created: result.Created, Steps: result.Steps}, diags
 }
 

@@ -13,7 +13,7 @@ var _ store.Sharer = (*Store)(nil)
 // Share implements store.Sharer.
 func (s *Store) Share(_ context.Context, db *dataflow.Database, o store.Options) (store.Store, *store.Migration, []dataflow.Diagnostic) {
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
-	asked := migrate.FingerprintOf(models, storage, literal)
+	asked := migrate.FingerprintOf(models, engine)
 	if db.URL != s.of.URL || db.Options != s.of.Options || asked() != s.fingerprint() || !s.holders.Join() {
 		return nil, nil, nil
 	}

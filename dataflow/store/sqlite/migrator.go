@@ -75,9 +75,11 @@ func (m *migrator) Name() string { return m.place.name }
 
 func (m *migrator) Close() { _ = m.c.close() }
 
-func (m *migrator) Desired(models []*dataflow.Model) *migrate.Schema {
-	return migrate.Desired(models, storage, literal)
-}
+// engine is how models are kept.
+var engine = migrate.Engine{Storage: storage, Literal: literal}
+
+// Engine implements migrate.DB.
+func (m *migrator) Engine() migrate.Engine { return engine }
 
 func (m *migrator) Check([]*dataflow.Model) []dataflow.Diagnostic { return nil }
 

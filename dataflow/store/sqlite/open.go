@@ -65,14 +65,14 @@ func (Opener) Open(ctx context.Context, db *dataflow.Database, o store.Options) 
 
 func newStore(c *conn, db *dataflow.Database, p place, models []*dataflow.Model, foreign *foreignTables, o store.Options) *Store {
 	s := &Store{
-		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, storage, literal), foreign: foreign},
+		shared: &shared{writer: &writer{c: c, hold: maxGroupHold}, holders: new(store.Holders), of: db, name: p.name, fingerprint: migrate.FingerprintOf(models, engine), foreign: foreign},
 	}
 	s.tables = newTables(models, foreign)
 	s.watch = store.NewWatch(db, o, s.explain)
 	if p.path != memory {
 		s.file = newFile(p.path)
 		s.writer.file = s.file
-		s.writer.guard = newGuard(c, migrate.Desired(db.Models, storage, literal))
+		s.writer.guard = newGuard(c, migrate.Desired(db.Models, engine))
 		size := db.Options.PoolSize
 		if size <= 0 {
 			size = max(4, 2*runtime.NumCPU())

@@ -17,7 +17,7 @@ func (s *Store) Share(ctx context.Context, db *dataflow.Database, o store.Option
 		return nil, nil, nil
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], o.System...)
-	asked := migrate.FingerprintOf(models, storage, literal)
+	asked := migrate.FingerprintOf(models, engine)
 	same := db.Options == s.of.Options && asked() == s.fingerprint()
 	if !same && s.file != nil || !s.holders.Join() {
 		return nil, nil, nil

@@ -56,7 +56,7 @@ func uniques(tab *table) [][]string {
 	if d := m.RoleIndex(dataflow.RoleDeletedAt); d >= 0 {
 		live = query.IsNull(m, d)
 	}
-	for _, ix := range migrate.Desired([]*dataflow.Model{m}, storage, literal).Tables[0].Indexes {
+	for _, ix := range migrate.Desired([]*dataflow.Model{m}, engine).Tables[0].Indexes {
 		if ix.Unique && (ix.Where == nil || ix.Where.Equal(live)) {
 			list = append(list, ix.Columns)
 		}
