@@ -32,7 +32,7 @@ func (p *params) habit(name, value string) string {
 }
 
 // comparison tells how one is written that came as other servers have it:
-// total=gt.9, total.gt=9, total__gt=9, total>9, filter[total][_gt]=9. It is ""
+// total=gt.9, total.gt=9, total__gt=9, total_gt=9, total>9, filter[total][_gt]=9. It is ""
 // for what is none.
 func (p *params) comparison(name, value string) string {
 	for _, form := range comparisons(name, value) {
@@ -50,7 +50,7 @@ func (p *params) comparison(name, value string) string {
 
 // comparisons lists what a parameter may mean, as path, operator and operand.
 func comparisons(name, value string) (forms [][3]string) {
-	for _, sep := range []string{"__", "."} {
+	for _, sep := range []string{"__", "_", "."} {
 		if i := strings.LastIndex(name, sep); i > 0 {
 			forms = append(forms, [3]string{name[:i], name[i+len(sep):], value})
 		}
