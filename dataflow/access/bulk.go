@@ -173,7 +173,8 @@ func (m *Model) filters(c Caller, s several, to right) ([]query.Expr, error) {
 		return []query.Expr{query.AllOf(where, m.may(c, to))}, err
 	}
 	var all []query.Expr
-	for chunk := range slices.Chunk(s.ids, idsAtOnce) {
+	ids := slices.SortedFunc(slices.Values(s.ids), query.Compare) // from one statement to the next too, rows are taken by their ids
+	for chunk := range slices.Chunk(ids, idsAtOnce) {
 		where, err := m.scope(c, false, m.byIDs(chunk))
 		if err != nil {
 			return nil, err

@@ -2,6 +2,7 @@ package access_test
 
 import (
 	"fmt"
+	"slices"
 	"strings"
 	"sync"
 	"sync/atomic"
@@ -103,7 +104,7 @@ func TestBulkUpsertSkipsWhatTheDatabaseRefuses(t *testing.T) {
 
 // On PostgreSQL two that change the same rows in another order would each wait
 // for the other, a second and more each time, until one is undone and done again.
-func TestBulkUpsertsOfTheSameRowsDoNotCross(t *testing.T) {
+func TestBulkWritesOfTheSameRowsDoNotCross(t *testing.T) {
 	m := customer()
 	m.Indexes = []dataflow.Index{{Fields: []string{"name", "email"}, Unique: true}}
 	a := open(t, m)
@@ -111,37 +112,54 @@ func TestBulkUpsertsOfTheSameRowsDoNotCross(t *testing.T) {
 	if tw == nil {
 		t.Skipf("SKIPPED, NOT TESTED: %v", pgtest.Missing()) // SQLite has one writer
 	}
-	const rows, times = 30, 20
-	there, back := make([]any, rows), make([]any, rows)
-	for i := range rows {
-		row := dataflow.ObjectOf("email", fmt.Sprint(i), "name", "n")
-		there[i], back[rows-1-i] = row, row
+	var data, ids []any
+	for i := range 1200 {
+		data = append(data, dataflow.ObjectOf("email", fmt.Sprint(i), "name", "n"))
+		ids = append(ids, int64(i+1))
 	}
-	for _, keys := range [][]any{{"email"}, {"email", "name"}} {
-		var runs atomic.Int64
-		upsert := func(data []any) {
-			in := dataflow.ObjectOf("conflict_on", keys, "data", data)
-			err := tw.store.Write(t.Context(), func(tx store.Tx) error {
-				runs.Add(1)
-				_, err := tw.models["Customer"].Do(t.Context(), tx, a.caller, dataflow.OpBulkUpsert, in)
-				return err
-			})
-			if err != nil {
-				t.Error(err)
-			}
+	var runs atomic.Int64
+	do := func(op dataflow.OpKind, in *dataflow.Object) {
+		err := tw.store.Write(t.Context(), func(tx store.Tx) error {
+			runs.Add(1)
+			_, err := tw.models["Customer"].Do(t.Context(), tx, a.caller, op, in)
+			return err
+		})
+		if err != nil {
+			t.Error(err)
 		}
-		upsert(there)
+	}
+	do(dataflow.OpBulkCreate, dataflow.ObjectOf("data", data))
+	for _, test := range []struct {
+		name  string
+		op    dataflow.OpKind
+		rows  []any
+		input func(rows []any) *dataflow.Object
+	}{
+		{"upserts by a field", dataflow.OpBulkUpsert, data[:30], func(rows []any) *dataflow.Object {
+			return dataflow.ObjectOf("data", rows, "conflict_on", []any{"email"})
+		}},
+		{"upserts by two fields", dataflow.OpBulkUpsert, data[:30], func(rows []any) *dataflow.Object {
+			return dataflow.ObjectOf("data", rows, "conflict_on", []any{"email", "name"})
+		}},
+		{"updates, in several statements", dataflow.OpBulkUpdate, ids, func(rows []any) *dataflow.Object {
+			return dataflow.ObjectOf("ids", rows, "fields", dataflow.ObjectOf("visits", int64(2)))
+		}},
+	} {
+		back := slices.Clone(test.rows)
+		slices.Reverse(back)
+		const times = 20
+		runs.Store(0)
 		var wg sync.WaitGroup
-		for _, data := range [][]any{there, back} {
+		for _, rows := range [][]any{test.rows, back} {
 			wg.Go(func() {
 				for range times {
-					upsert(data)
+					do(test.op, test.input(rows))
 				}
 			})
 		}
 		wg.Wait()
-		if n := runs.Load(); n != 1+2*times {
-			t.Errorf("by %v: %d were run %d times", keys, 1+2*times, n)
+		if n := runs.Load(); n != 2*times {
+			t.Errorf("%s: %d were run %d times", test.name, 2*times, n)
 		}
 	}
 }
