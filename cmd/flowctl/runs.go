@@ -297,8 +297,8 @@ func runsPurgeCommand(w *world) *cobra.Command {
 		Use:   "purge app.star",
 		Short: "Forget durable runs that ended long ago",
 		Long: `purge forgets runs that ended before a time, with their steps. Those that
-another run waits for stay. To have it done all the time, give the app
-run_retention = "30d".`,
+another run waits for stay, and those of one that failed and stays. To have it
+done all the time, give the app run_retention = "30d".`,
 		Args: takes("app.star"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			if olderThan == "" {

@@ -551,7 +551,8 @@ func (rs *Runs) Retry(ctx context.Context, c access.Caller, id string) (*Run, er
 }
 
 // Purge forgets runs that ended longer ago than age, by the database's clock, of
-// one status or of all, and returns how many. Those that another waits for stay.
+// one status or of all, and returns how many. Those that another waits for stay, and
+// those of one that failed and stays.
 func (rs *Runs) Purge(ctx context.Context, age time.Duration, status Status) (n int, err error) {
 	for _, h := range rs.homes {
 		if err := h.clock.ready(ctx); err != nil {
