@@ -51,11 +51,12 @@ type Plan struct {
 }
 
 // NewPlan compares what is there with what is wanted. before is the schema
-// that was last wanted, if known: by it a renamed model finds its table. allow
-// names what may be lost. Every doubt about rows is settled now, so that no
+// that was last wanted, if known: by it a renamed model finds its table. history
+// is asked for what was applied before, if something is to be made; nil is
+// nothing. allow names what may be lost. Every doubt about rows is settled now, so that no
 // step can fail on them.
-func NewPlan(have, want, before *Schema, data Data, allow []string) (*Plan, error) {
-	p := &planner{have: have, want: want, before: before, data: data, plan: &Plan{Columns: map[string][]Column{}}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
+func NewPlan(have, want, before *Schema, history func() ([]Applied, error), data Data, allow []string) (*Plan, error) {
+	p := &planner{have: have, want: want, before: before, history: history, data: data, plan: &Plan{Columns: map[string][]Column{}}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
 	for i := range want.Tables {
 		p.table(&want.Tables[i])
 	}
@@ -102,6 +103,8 @@ type planner struct {
 	have, want, before *Schema
 	data               Data
 	plan               *Plan
+	history            func() ([]Applied, error)
+	done               []Done            // see past
 	renamed            map[string]string // tables: old name to new
 	err                error
 
@@ -161,6 +164,9 @@ func (p *planner) table(want *Table) {
 			p.renamed[have.Name] = want.Name
 			p.renames = append(p.renames, Step{Action: RenameTable, Table: want, Was: have.Name})
 		}
+	}
+	if have == nil && p.outdated(want) {
+		return
 	}
 	if have == nil {
 		p.creates = append(p.creates, Step{Action: CreateTable, Table: want})

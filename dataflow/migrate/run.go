@@ -186,7 +186,11 @@ func (r *Runner) plan(ctx context.Context, m Meta, result *Result) (*Plan, *Sche
 			return nil, nil, err
 		}
 	}
-	p, err := NewPlan(have, r.want, before, r.DB.Data(ctx), r.Allow)
+	var history func() ([]Applied, error)
+	if m.There {
+		history = func() ([]Applied, error) { return r.DB.History(ctx) }
+	}
+	p, err := NewPlan(have, r.want, before, history, r.DB.Data(ctx), r.Allow)
 	if err == nil {
 		r.kept, r.left = p.Tables, p.Columns
 	}

@@ -51,7 +51,9 @@ func (t *tablePlan) column(want *Column) {
 		return
 	}
 	if have == nil {
-		t.add(want)
+		if !t.outdated(want) {
+			t.add(want)
+		}
 		return
 	}
 	switch {

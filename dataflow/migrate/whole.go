@@ -16,7 +16,7 @@ func (r *Runner) Whole() (*Preview, []dataflow.Diagnostic) {
 	if ds := r.unmanaged(); ds != nil {
 		return nil, ds
 	}
-	p, err := NewPlan(&Schema{}, Desired(r.models(), r.DB.Engine()), nil, noRows{}, nil)
+	p, err := NewPlan(&Schema{}, Desired(r.models(), r.DB.Engine()), nil, nil, noRows{}, nil)
 	if err != nil {
 		return nil, []dataflow.Diagnostic{r.DB.Failure(context.Background(), err)}
 	}
