@@ -55,8 +55,8 @@ func columnNow(steps []Done, table, name string) string {
 	return now
 }
 
-// outdated refuses to make a table anew that is there under a later name, with
-// rows, and that no model has.
+// outdated refuses to make a table anew, or of one that another model has had
+// since, that is there under a later name, with rows, and that no model has.
 func (p *planner) outdated(want *Table) bool {
 	if want.model == nil || Internal(want.Name) {
 		return false
@@ -64,7 +64,7 @@ func (p *planner) outdated(want *Table) bool {
 	now := tableNow(p.past(), want.Name)
 	if now == want.Name || p.have.Table(now) == nil || p.want.Table(now) != nil || slices.Contains(p.allow, allowTable(now)) ||
 		slices.ContainsFunc(p.want.Tables, func(t Table) bool { return p.have.Table(t.Name) == nil && p.formerName(&t) == now }) ||
-		p.mayMake("create_table:"+want.Name) || !p.busy(now) {
+		!p.busy(now) || p.mayMake("create_table:"+want.Name) {
 		return false
 	}
 	take := ""
@@ -78,7 +78,7 @@ func (p *planner) outdated(want *Table) bool {
 	return true
 }
 
-// outdated refuses to make a column anew that is there under a later name, with
+// outdated refuses the same of a column that is there under a later name, with
 // values, and that no field has.
 func (t *tablePlan) outdated(want *Column) bool {
 	if want.field == nil {
@@ -88,7 +88,7 @@ func (t *tablePlan) outdated(want *Column) bool {
 	word := "add_column:" + t.want.owner() + "." + want.Name
 	if now == want.Name || t.have.Column(now) == nil || t.want.Column(now) != nil || slices.Contains(t.allow, allowColumn(t.want, now)) ||
 		slices.ContainsFunc(t.want.Columns, func(c Column) bool { return c.field != nil && c.field.Was == now }) ||
-		t.mayMake(word) || t.count(t.data.Rows(t.have.Name)) == t.count(t.data.Nulls(t.have.Name, now)) {
+		t.count(t.data.Rows(t.have.Name)) == t.count(t.data.Nulls(t.have.Name, now)) || t.mayMake(word) {
 		return false
 	}
 	t.refuse("FC623", want, "", fmt.Sprintf("start that version; or undo what it did: flowctl migrate rollback; or take the column: was = %q; if the field is another thing than it was then: flowctl migrate apply --allow %s", now, word),
@@ -96,7 +96,8 @@ func (t *tablePlan) outdated(want *Column) bool {
 	return true
 }
 
-// mayMake reports whether it was said by name that something is to be made anew.
+// mayMake reports whether it was said by name that something is to be made anew,
+// which would be refused else.
 func (p *planner) mayMake(word string) bool {
 	p.couldBe = append(p.couldBe, word)
 	if !slices.Contains(p.allow, word) {

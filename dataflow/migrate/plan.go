@@ -53,8 +53,8 @@ type Plan struct {
 // NewPlan compares what is there with what is wanted. before is the schema
 // that was last wanted, if known: by it a renamed model finds its table. history
 // is asked for what was applied before, if something is to be made; nil is
-// nothing. allow names what may be lost. Every doubt about rows is settled now, so that no
-// step can fail on them.
+// nothing. allow names what may be lost, or made anew. Every doubt about rows is
+// settled now, so that no step can fail on them.
 func NewPlan(have, want, before *Schema, history func() ([]Applied, error), data Data, allow []string) (*Plan, error) {
 	p := &planner{have: have, want: want, before: before, history: history, data: data, plan: &Plan{Columns: map[string][]Column{}}, renamed: map[string]string{}, allow: allow, used: map[string]bool{}}
 	for i := range want.Tables {
@@ -157,16 +157,13 @@ func (p *planner) count(n int64, err error) int64 {
 func (p *planner) table(want *Table) {
 	have := p.have.Table(want.Name)
 	if have == nil {
-		if p.contested(want) {
+		if p.contested(want) || p.outdated(want) {
 			return
 		}
 		if have = p.formerTable(want); have != nil {
 			p.renamed[have.Name] = want.Name
 			p.renames = append(p.renames, Step{Action: RenameTable, Table: want, Was: have.Name})
 		}
-	}
-	if have == nil && p.outdated(want) {
-		return
 	}
 	if have == nil {
 		p.creates = append(p.creates, Step{Action: CreateTable, Table: want})

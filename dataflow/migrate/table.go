@@ -39,6 +39,9 @@ func (t *tablePlan) name(c *Column) string {
 
 func (t *tablePlan) column(want *Column) {
 	have := t.have.Column(want.Name)
+	if have == nil && t.outdated(want) {
+		return
+	}
 	if have == nil && want.field != nil && want.field.Was != "" && t.want.Column(want.field.Was) == nil {
 		if have = t.have.Column(want.field.Was); have != nil {
 			t.renamed[have.Name] = want.Name
@@ -51,9 +54,7 @@ func (t *tablePlan) column(want *Column) {
 		return
 	}
 	if have == nil {
-		if !t.outdated(want) {
-			t.add(want)
-		}
+		t.add(want)
 		return
 	}
 	switch {
