@@ -100,10 +100,17 @@ func NewObject() *Object {
 func NewRecord(shape *Shape, vals []any) *Object { return &Object{shape: shape, vals: vals} }
 
 // NewBlank returns an object over a shared shape of which every name is Absent.
-// A small one is a single piece.
+// A small one is a single piece, and one of a single name, as what names a row by
+// its id, a smaller one.
 func NewBlank(shape *Shape) *Object {
 	var o *Object
-	if n := shape.Len(); n <= few {
+	if n := shape.Len(); n == 1 {
+		r := &struct {
+			Object
+			room [1]any
+		}{}
+		o, r.vals = &r.Object, r.room[:]
+	} else if n <= few {
 		r := &struct {
 			Object
 			room [few]any

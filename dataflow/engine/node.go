@@ -179,8 +179,10 @@ func (r *run) pause(ctx context.Context, backoff time.Duration, try int) error {
 
 // attempt runs a node once.
 func (f *frame) attempt(ctx context.Context, n *nodePlan, config *dataflow.Object) (out any, err error) {
-	if err := ctx.Err(); err != nil {
-		return nil, err
+	if !f.plan.alone() { // one that is a single read has only just begun
+		if err := ctx.Err(); err != nil {
+			return nil, err
+		}
 	}
 	if n.node.Timeout > 0 {
 		limit := &dataflow.Error{Code: "timeout", Status: dataflow.StatusTimeout,
