@@ -46,6 +46,16 @@ func DidYouMean(name string, candidates []string) string {
 	return ""
 }
 
+// NearOrAll is a hint for a name that is none of the candidates: the nearest, or
+// else all of them, where they are few enough to be read.
+func NearOrAll(name string, candidates []string) string {
+	const few = 20
+	if hint := DidYouMean(name, candidates); hint != "" || len(candidates) > few {
+		return hint
+	}
+	return ThereAre(candidates)
+}
+
 // editDistance is the optimal string alignment distance, or limit+1 if it is
 // more than limit.
 func editDistance(a, b string, limit int) int {

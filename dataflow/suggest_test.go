@@ -65,3 +65,23 @@ func TestSuggestEndsOnLongNames(t *testing.T) {
 		t.Errorf("got %d characters", len(got))
 	}
 }
+
+func TestNearOrAllNamesAllWhereNothingIsNear(t *testing.T) {
+	many := strings.Split(strings.Repeat("entry ", 21), " ")[:21]
+	for _, c := range []struct {
+		name       string
+		candidates []string
+		want       string
+	}{
+		{"refnd", []string{"charge", "refund"}, `did you mean "refund"?`},
+		{"nobody", []string{"charge", "refund"}, "there are charge, refund"},
+		{"nobody", []string{"charge"}, "there is charge"},
+		{"nobody", nil, "there is none"},
+		{"nobody", many, ""},
+		{"entri", many, `did you mean "entry"?`},
+	} {
+		if got := dataflow.NearOrAll(c.name, c.candidates); got != c.want {
+			t.Errorf("%q: got %q, want %q", c.name, got, c.want)
+		}
+	}
+}

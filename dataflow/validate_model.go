@@ -158,7 +158,7 @@ func (v *validator) index(m *Model, ix Index) {
 		case f == nil && m.ComputedField(name) != nil:
 			v.error("FC260", at, "index the fields it is worked out from", "%s.%s is computed: it is not in the database, so it can't be indexed", m.Name, name)
 		case f == nil:
-			v.error("FC260", at, DidYouMean(name, fieldNames(m)), "an index of %s is over %q, which is no field", m.Name, name)
+			v.error("FC260", at, NearOrAll(name, fieldNames(m)), "an index of %s is over %q, which is no field", m.Name, name)
 		case f.Type.Kind == KindJSON || f.Type.Kind == KindList:
 			v.error("FC260", at, "", "%s.%s is %s, which has no order to index", m.Name, name, f.Type.Kind)
 		case seen[name]:

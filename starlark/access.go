@@ -161,7 +161,7 @@ func (r *ruleReader) fields(e dictItem) {
 		parts, isDict := f.val.(*sl.Dict)
 		switch {
 		case !known:
-			l.error("FC271", f.keyAt, fmt.Sprintf("%s has no field %q", m.Name, f.name), dataflow.DidYouMean(f.name, shapeNames(m)))
+			l.error("FC271", f.keyAt, fmt.Sprintf("%s has no field %q", m.Name, f.name), dataflow.NearOrAll(f.name, shapeNames(m)))
 		case isPlaceholder(f.val):
 		case !isDict:
 			l.error("FC271", f.at, fmt.Sprintf("access of %s is a dict, not %s", f.name, describe(f.val)), `write {"read": role("hr"), "write": role("hr")}`)

@@ -120,7 +120,7 @@ func (r *limitReader) workflows(e dictItem) {
 	}
 	for _, w := range r.inner(e, "the name of a workflow", `"workflows": {"place_order": "10/s"}`) {
 		if !slices.Contains(names, w.name) {
-			r.fail(w.keyAt, fmt.Sprintf("no workflow is registered as %q", w.name), dataflow.DidYouMean(w.name, names))
+			r.fail(w.keyAt, fmt.Sprintf("no workflow is registered as %q", w.name), dataflow.NearOrAll(w.name, names))
 			continue
 		}
 		r.add(w, dataflow.Limit{Policy: "workflow:" + w.name, Scope: dataflow.LimitWorkflow, Workflow: w.name})
@@ -142,7 +142,7 @@ func (r *limitReader) models(e dictItem) {
 		case slices.Contains(declared, m.name):
 			r.fail(m.keyAt, m.name+" is not served, so that nobody can ask for it", "write app.expose("+m.name+")")
 		default:
-			r.fail(m.keyAt, fmt.Sprintf("there is no model %q", m.name), dataflow.DidYouMean(m.name, served))
+			r.fail(m.keyAt, fmt.Sprintf("there is no model %q", m.name), dataflow.NearOrAll(m.name, served))
 		}
 	}
 }

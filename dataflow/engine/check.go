@@ -37,7 +37,7 @@ func (w *wfPlanner) checkInputs(n *nodePlan) {
 	for name := range in.All {
 		if _, ok := callee.InputShape.Index(name); !ok {
 			w.errorf("FC331", n.keySpanOf("/"+param+"/"+escape(name)), "the workflow %s takes no input %q", callee.Name, name).
-				Hint = dataflow.DidYouMean(name, names)
+				Hint = dataflow.NearOrAll(name, names)
 		}
 	}
 }

@@ -86,10 +86,10 @@ func (w *wfPlanner) ends(e *dataflow.Edge) (from, to *nodePlan, ok bool) {
 		return nil, nil, false
 	}
 	if !fromOK {
-		w.errorf("FC314", e.Spans.At("/from"), "unknown node %q", e.From).Hint = dataflow.DidYouMean(e.From, w.ids)
+		w.errorf("FC314", e.Spans.At("/from"), "unknown node %q", e.From).Hint = dataflow.NearOrAll(e.From, w.ids)
 	}
 	if !toOK {
-		w.errorf("FC314", e.Spans.At("/to"), "unknown node %q", e.To).Hint = dataflow.DidYouMean(e.To, w.ids)
+		w.errorf("FC314", e.Spans.At("/to"), "unknown node %q", e.To).Hint = dataflow.NearOrAll(e.To, w.ids)
 	}
 	return nil, to, false
 }

@@ -74,7 +74,7 @@ func (p *planner) checkLimit(wp *workflowPlan) {
 			return
 		}
 	}
-	p.errorf("FC385", wf.Spans.At("/limit_by"), "%s has no input %q", wf.Name, wf.Limit.By).Hint = dataflow.DidYouMean(wf.Limit.By, names)
+	p.errorf("FC385", wf.Spans.At("/limit_by"), "%s has no input %q", wf.Name, wf.Limit.By).Hint = dataflow.NearOrAll(wf.Limit.By, names)
 }
 
 // Workflow returns a registered workflow, or nil.

@@ -121,7 +121,7 @@ func (p *planner) eventOf(s *dataflow.Subscription, sub *subscription) bool {
 		for _, m := range p.plan.models {
 			names = append(names, m.Name)
 		}
-		p.errorf("FC381", at, "there is no model %q", model).Hint = dataflow.DidYouMean(model, names)
+		p.errorf("FC381", at, "there is no model %q", model).Hint = dataflow.NearOrAll(model, names)
 		return false
 	case len(found) > 1:
 		p.errorf("FC381", at, "%d models are called %s", len(found), model).Hint = "an event names a model of which there is one"

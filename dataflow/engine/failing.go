@@ -101,7 +101,7 @@ func (w *wfPlanner) named(n *nodePlan, v any, part, option string) *nodePlan {
 	pos, ok := w.index[id]
 	switch {
 	case !ok:
-		w.errorf(code, span, "unknown node %q", id).Hint = dataflow.DidYouMean(id, w.ids)
+		w.errorf(code, span, "unknown node %q", id).Hint = dataflow.NearOrAll(id, w.others(n))
 		return nil
 	case w.wp.nodes[pos] == n:
 		w.errorf(code, span, "%s can't name %s itself", option, id)

@@ -147,15 +147,22 @@ func (w *wfPlanner) called(n *nodePlan, target any) *workflowPlan {
 		case !ok:
 			names := make([]string, 0, len(w.workflows))
 			for _, wf := range w.planner.plan.app.Workflows {
-				names = append(names, wf.Name)
+				if wf != w.wp.wf { // no workflow can call itself
+					names = append(names, wf.Name)
+				}
 			}
 			w.errorf("FC330", partSpan(n.node, "/config/workflow"), "unknown workflow %q", target).
-				Hint = dataflow.DidYouMean(target, names)
+				Hint = dataflow.NearOrAll(target, names)
 		case !w.recursion(wf, n.node):
 			return w.workflow(wf, n.node)
 		}
 	}
 	return nil
+}
+
+// others are the ids of the nodes beside n.
+func (w *wfPlanner) others(n *nodePlan) []string {
+	return slices.DeleteFunc(slices.Clone(w.ids), func(id string) bool { return id == n.node.ID })
 }
 
 // scope makes the nodes that a Scoper lists its members.
@@ -175,7 +182,7 @@ func (w *wfPlanner) scope(n *nodePlan) {
 		span := partSpan(n.node, "/config/"+param+"/"+itoa(i))
 		pos, ok := w.index[id]
 		if !ok {
-			w.errorf("FC343", span, "unknown node %q", id).Hint = dataflow.DidYouMean(id, w.ids)
+			w.errorf("FC343", span, "unknown node %q", id).Hint = dataflow.NearOrAll(id, w.others(n))
 			continue
 		}
 		m := w.wp.nodes[pos]

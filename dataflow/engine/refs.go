@@ -31,7 +31,7 @@ func (w *wfPlanner) compileRef(ref dataflow.Ref) (expr, *dataflow.Type) {
 	pos, ok := w.index[ref.Node]
 	if !ok {
 		w.errorf("FC311", ref.Span, "%s: there is no node %q", ref, ref.Node).
-			Hint = dataflow.DidYouMean(ref.Node, append([]string{"input", "env", "ctx"}, w.ids...))
+			Hint = dataflow.NearOrAll(ref.Node, append([]string{"input", "env", "ctx"}, w.ids...))
 		return nil, dataflow.Any
 	}
 	n := w.wp.nodes[pos]
