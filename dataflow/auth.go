@@ -104,6 +104,9 @@ func (v *validator) issuer(i *Issuer) {
 			bad("", "write both: the issuer's keys sign tokens for other apps too, and those are not for this one", "tokens by public keys need issuer and audience")
 		}
 	}
+	if slices.Contains(i.Audience, "") {
+		bad("/audience", `write what the issuer calls this app: audience = "shop"`, "an audience is empty: no token is for nobody")
+	}
 	if i.ClockSkew < 0 || i.ClockSkew > MaxClockSkew {
 		bad("/clock_skew", `write a duration of at most "5m"`, "clocks don't differ by so much")
 	}

@@ -227,7 +227,7 @@ func (a *args) fits(p *spec.Param, w arg) bool {
 		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is %s, not %s", p.Name, a.b.Name, p.Accept, given(p, w.val)), typeHint(p.Accept, w.val))
 		return false
 	}
-	return a.inBounds(p, w) && a.isDuration(p, w) && a.oneOf(p, w)
+	return a.inBounds(p, w) && a.isDuration(p, w) && a.isSome(p, w) && a.oneOf(p, w)
 }
 
 func (a *args) missingBuild(w arg) {
@@ -273,6 +273,26 @@ func (a *args) isDuration(p *spec.Param, w arg) bool {
 		return false
 	}
 	return true
+}
+
+// isSome refuses a value that would be taken for none: what it was meant to
+// bound or to name would be as if nothing had been said.
+func (a *args) isSome(p *spec.Param, w arg) bool {
+	if !p.Some {
+		return true
+	}
+	if text, ok := sl.AsString(w.val); ok && p.Accept.Has(spec.Str) {
+		if strings.TrimSpace(text) != "" {
+			return true
+		}
+		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is empty", p.Name, a.b.Name), "give it a value, or leave it out")
+		return false
+	}
+	if d, err := duration(w.val); err != nil || d != 0 || !p.Accept.Has(spec.Duration) {
+		return true
+	}
+	a.fail("FC105", w.at, fmt.Sprintf("%s of %s is more than 0", p.Name, a.b.Name), `write a duration such as "30s", or leave it out`)
+	return false
 }
 
 func (a *args) oneOf(p *spec.Param, w arg) bool {

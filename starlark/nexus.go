@@ -74,9 +74,6 @@ func (l *loader) nexus(a *args) sl.Value {
 	s.timeout(a)
 	s.origins(a)
 	s.auth(a)
-	if p := s.s.APIPort; p != 0 && p == s.s.MCPPort && !s.s.MCPStdioOnly {
-		a.fail("FC105", a.at("mcp_port"), fmt.Sprintf("api_port and mcp_port are both %d", p), "give them different ports")
-	}
 	s.files(a)
 	if l.server != nil {
 		a.fail("FC406", a.site.at, "the app has two servers", "keep one Nexus(…) and register everything with it")

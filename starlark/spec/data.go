@@ -39,7 +39,7 @@ var fieldOptions = []Param{
 	{Name: "searchable", Accept: Bool, Named: true, Default: "False", Doc: "Its words can be looked for, with `search` of list, count and aggregate. For str.", For: "model"},
 	{Name: "min_length", Accept: Int, Named: true, Min: bound(0), Doc: "Fewest characters of a `str`, bytes of a `bytes`, items of a `list`.", For: "str bytes list"},
 	{Name: "max_length", Accept: Int, Named: true, Min: bound(0), Doc: "Most characters, bytes or items.", For: "str bytes list"},
-	{Name: "pattern", Accept: Str, Named: true, Doc: "A regular expression (RE2) that must match somewhere in the text; `^…$` makes it match all of it.", For: "str"},
+	{Name: "pattern", Accept: Str, Named: true, Some: true, Doc: "A regular expression (RE2) that must match somewhere in the text; `^…$` makes it match all of it.", For: "str"},
 	{Name: "format", Accept: Str, Named: true, Doc: "A named form of text; the formats are listed below.", For: "str"},
 	{Name: "ge", Accept: Any, Named: true, Doc: "The value is at least this.", For: "int float decimal datetime date time"},
 	{Name: "gt", Accept: Any, Named: true, Doc: "The value is more than this.", For: "int float decimal datetime date time"},
@@ -47,7 +47,7 @@ var fieldOptions = []Param{
 	{Name: "lt", Accept: Any, Named: true, Doc: "The value is less than this.", For: "int float decimal datetime date time"},
 	{Name: "backfill", Accept: Any, Named: true, Doc: "The value that rows get that are there already, when the field is added or becomes required. New rows do not: that is `default`.", For: "model"},
 	{Name: "doc", Accept: Str, Named: true, Doc: "What the field means, for OpenAPI and MCP."},
-	{Name: "was", Accept: Str, Named: true, Doc: "The name the field had before: its column is renamed.", For: "model"},
+	{Name: "was", Accept: Str, Named: true, Some: true, Doc: "The name the field had before: its column is renamed.", For: "model"},
 	{Name: "column", Accept: Str, Named: true, Doc: "The name of the column, where it is not the field's own: `\"CustomerID\"`. The column's name is seen in the database alone.", For: "model"},
 }
 
@@ -121,7 +121,7 @@ var dataBuiltins = []*Builtin{
 			{Name: "access", Accept: Dict, Named: true, Doc: "Who may do what with its rows, of those who ask from outside: a rule each for `\"read\"` (lists, counts and all else that shows rows), `\"create\"`, `\"update\"` and `\"delete\"`, and `\"fields\": {\"salary\": {\"read\": role(\"hr\"), \"write\": role(\"hr\")}}`. What it leaves out nobody may do. A rule is `role(…)`, `signed_in()`, `anyone()`, `nobody()`, a condition such as `\"owner == ctx.user.id\"` for the rows for which it is true, or a list of these, of which one is enough. Default: whoever is signed in may do everything."},
 			{Name: "timestamps", Accept: Bool, Named: true, Default: "True", Doc: "Rows have `created_at` and `updated_at`, which the runtime keeps. Without them both names are free for fields of one's own."},
 			{Name: "table", Accept: Str, Named: true, Doc: "The table's name. Default: the plural of the model's name, `order_lines`."},
-			{Name: "was", Accept: Str, Named: true, Doc: "The name the model had before: its table is renamed."},
+			{Name: "was", Accept: Str, Named: true, Some: true, Doc: "The name the model had before: its table is renamed."},
 			{Name: "doc", Accept: Str, Named: true, Doc: "What a row is, for OpenAPI and MCP."},
 			{Name: "validate", Accept: Func, Named: true, Doc: "`fn(row)`, called before each write with the whole row. Returns None, a problem, a list of them, or a dict of field to problem."},
 			{Name: "computed", Accept: Dict, Named: true, Default: "{}", Doc: "Values worked out whenever a row is read, by name: `{\"label\": fn}` with `fn(row)`. They can't be filtered or sorted on."},
