@@ -36,27 +36,31 @@ app.start()
 			if !w.ReadOnly {
 				return
 			}
-			p.refusedIn(w, f, def.Body, map[*syntax.DefStmt]bool{def: true})
+			p.runsIn(f, def.Body, map[*syntax.DefStmt]bool{def: true}, func(f *file, c dbCall) {
+				if c.writes() {
+					p.once(f.span(c.CallExpr), fmt.Sprintf("the handler %s promises not to write, and is refused here", w.Name), "leave read_only = True out of app.handler")
+				}
+			})
 		})
 	},
 }
 
-// refusedIn reports the writes of a handler that promises none: its own, and
-// those of the functions it calls, but for what these do in a branch.
-func (p *pass) refusedIn(w *dataflow.Workflow, f *file, block []syntax.Stmt, busy map[*syntax.DefStmt]bool) {
+// runsIn calls visit for the operations that a handler runs: its own, and those
+// of the functions it calls, but for what these do in a branch.
+func (p *pass) runsIn(f *file, block []syntax.Stmt, busy map[*syntax.DefStmt]bool, visit func(f *file, c dbCall)) {
 	handler := len(busy) == 1
 	for _, st := range block {
 		syntax.Walk(st, func(n syntax.Node) bool {
 			if _, branch := n.(*syntax.IfStmt); branch && !handler {
 				return false
 			}
-			if c, ok := runOf(n); ok && c.writes() {
-				p.once(f.span(c.CallExpr), fmt.Sprintf("the handler %s promises not to write, and is refused here", w.Name), "leave read_only = True out of app.handler")
+			if c, ok := runOf(n); ok {
+				visit(f, c)
 			}
 			if call, ok := n.(*syntax.CallExpr); ok {
 				if other, def := p.called(f, call); def != nil && !busy[def] && p.mayFollow() {
 					busy[def] = true
-					p.refusedIn(w, other, def.Body, busy)
+					p.runsIn(other, def.Body, busy, visit)
 					delete(busy, def)
 				}
 			}

@@ -95,6 +95,7 @@ var rules = []Rule{
 	signalMisfit,
 	signalUnused,
 	eventUntold,
+	secondDatabase,
 	secretLiteral,
 	passwordPlain,
 	httpInClear,

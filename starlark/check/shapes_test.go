@@ -451,6 +451,88 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)}, read_only = True)
 app.start()
 `},
+	{name: "second database of a helper", code: "FC445", text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+books = DataFlow(database_url = "sqlite:books.db")
+Entry = books.model("Entry", {"n": int})
+
+def book(ctx, n):
+    ctx.run(Entry.create, n = n)
+
+def maybe(ctx, n):
+    if n > 3:
+        ctx.run(Entry.create, n = n)
+
+def do(ctx, n):
+    book(ctx, n)
+    maybe(ctx, n)
+
+app = Nexus()
+app.expose(Thing, Entry)
+app.handler("do", do, input = {"n": int}, durable = True)
+app.start()
+`},
+	{name: "second database of a helper's branch", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+books = DataFlow(database_url = "sqlite:books.db")
+Entry = books.model("Entry", {"n": int})
+
+def book(ctx, n):
+    ctx.run(Entry.create, n = n)
+
+def maybe(ctx, n):
+    if n > 3:
+        ctx.run(Entry.create, n = n)
+
+def do(ctx, n):
+    maybe(ctx, n)
+    return ctx.run(Thing.create, n = n)
+
+app = Nexus()
+app.expose(Thing, Entry)
+app.handler("do", do, input = {"n": int}, durable = True)
+app.start()
+`},
+	{name: "second database of what is not durable", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+books = DataFlow(database_url = "sqlite:books.db")
+Entry = books.model("Entry", {"n": int})
+
+def book(ctx, n):
+    ctx.run(Entry.create, n = n)
+
+def maybe(ctx, n):
+    if n > 3:
+        ctx.run(Entry.create, n = n)
+
+def do(ctx, n):
+    book(ctx, n)
+
+app = Nexus()
+app.expose(Thing, Entry)
+app.handler("do", do, input = {"n": int})
+app.start()
+`},
+	{name: "second database that is read", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+books = DataFlow(database_url = "sqlite:books.db")
+Entry = books.model("Entry", {"n": int})
+
+def book(ctx, n):
+    ctx.run(Entry.create, n = n)
+
+def maybe(ctx, n):
+    if n > 3:
+        ctx.run(Entry.create, n = n)
+
+def do(ctx, n):
+    ctx.run(Thing.create, n = ctx.run(Entry.count).count)
+
+app = Nexus()
+app.expose(Thing, Entry)
+app.handler("do", do, input = {"n": int}, durable = True)
+app.start()
+`},
 	{name: "name used by flow", code: "FC131", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": field(int, index = True), "name": field(str, unique = True), "status": enum("new", "paid", default = "new")}, soft_delete = True)
 
