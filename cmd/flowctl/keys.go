@@ -96,17 +96,18 @@ of it is kept. NAME says what it is for.
 		Args: takes("app.star", "NAME"),
 		RunE: func(cmd *cobra.Command, args []string) error {
 			k.Name, k.Scoped = args[1], cmd.Flags().Changed("scope")
-			if err := givenEmpty(cmd, "tenant", "user", "expires"); err != nil {
-				return err
-			}
-			if err := checkKey(&k, expires, w.now()); err != nil {
+			wrong := append(givenEmpty(cmd, "tenant", "user", "expires"), checkKey(&k, expires, w.now())...)
+			if err := wrong.orNil(); err != nil {
 				return err
 			}
 			return withKeys(cmd.Context(), w, args[0], func(ctx context.Context, _ *appFile, app *dataflow.App, keys *auth.Keys) error {
 				for _, s := range k.Scopes {
 					if err := oneOfWords("--scope", s, access.Scopes(app)); err != nil {
-						return err
+						wrong = append(wrong, err)
 					}
+				}
+				if err := wrong.orNil(); err != nil {
+					return err
 				}
 				w.doubtRoles(app, k.Roles)
 				made, text, err := keys.Create(ctx, k)
@@ -136,42 +137,42 @@ of it is kept. NAME says what it is for.
 
 // givenEmpty refuses flags that are given without a value, as by a script whose
 // variable is not set: the key would be good for more than was meant, or for ever.
-func givenEmpty(cmd *cobra.Command, names ...string) error {
+func givenEmpty(cmd *cobra.Command, names ...string) (wrong usageErrors) {
 	for _, name := range names {
 		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
-			return &usageError{"--" + name + " is empty", "give it a value, or leave it out"}
+			wrong = append(wrong, &usageError{"--" + name + " is empty", "give it a value, or leave it out"})
 		}
 	}
-	return nil
+	return wrong
 }
 
 // checkKey refuses a key that can't be, and works out when it ends.
-func checkKey(k *auth.Key, expires string, now time.Time) error {
+func checkKey(k *auth.Key, expires string, now time.Time) (wrong usageErrors) {
 	for _, word := range []struct {
 		flag, text string
 		optional   bool
 	}{{"NAME", k.Name, false}, {"--tenant", k.Tenant, true}, {"--user", k.User, true}} {
 		if !(word.optional && word.text == "") && !access.ValidTenant(word.text) {
-			return &usageError{fmt.Sprintf("%s can't be %q", word.flag, word.text), fmt.Sprintf("it is text of 1 to %d bytes", access.MaxTenant)}
+			wrong = append(wrong, &usageError{fmt.Sprintf("%s can't be %q", word.flag, word.text), fmt.Sprintf("it is text of 1 to %d bytes", access.MaxTenant)})
 		}
 	}
 	if dataflow.IsKeyUser(k.User) {
-		return &usageError{fmt.Sprintf("--user can't be %q", k.User), "ids like that are of keys; leave --user out for a key of its own"}
+		wrong = append(wrong, &usageError{fmt.Sprintf("--user can't be %q", k.User), "ids like that are of keys; leave --user out for a key of its own"})
 	}
 	for _, role := range k.Roles {
 		if role == "" || strings.ContainsFunc(role, func(r rune) bool { return unicode.IsSpace(r) || unicode.IsControl(r) || r == ',' }) {
-			return &usageError{fmt.Sprintf("--role can't be %q", role), "it is one word; write --role for each"}
+			wrong = append(wrong, &usageError{fmt.Sprintf("--role can't be %q", role), "it is one word; write --role for each"})
 		}
 	}
 	if expires == "" {
-		return nil
+		return wrong
 	}
 	d, err := codec.ParseDuration(expires)
 	if err != nil || d <= 0 {
-		return &usageError{fmt.Sprintf("--expires can't be %q", expires), `write "90d" or "12h"`}
+		return append(wrong, &usageError{fmt.Sprintf("--expires can't be %q", expires), `write "90d" or "12h"`})
 	}
 	k.Expires = now.Add(d)
-	return nil
+	return wrong
 }
 
 func keysListCommand(w *world) *cobra.Command {

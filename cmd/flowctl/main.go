@@ -125,6 +125,19 @@ type usageError struct{ message, hint string }
 
 func (e *usageError) Error() string { return e.message }
 
+// usageErrors are all that is wrong with a command.
+type usageErrors []error
+
+func (e usageErrors) Error() string { return errors.Join(e...).Error() }
+
+// orNil is the error that they are, if they are any.
+func (e usageErrors) orNil() error {
+	if len(e) == 0 {
+		return nil
+	}
+	return e
+}
+
 // exitError ends a command that has already said what is wrong.
 type exitError int
 
@@ -137,6 +150,12 @@ func (w *world) fail(err error) int {
 	}
 	if code, ok := errors.AsType[exitError](err); ok {
 		return int(code)
+	}
+	if all, ok := errors.AsType[usageErrors](err); ok {
+		for _, err := range all {
+			w.fail(err)
+		}
+		return exitUsage
 	}
 	d := dataflow.Diagnostic{Message: err.Error()}
 	code := exitFailed
