@@ -116,6 +116,10 @@ func (f field) parse(text string) (all set, err error) {
 			if by, err = strconv.Atoi(step); err != nil || by < 1 {
 				return 0, fmt.Errorf("the step %q is no number above zero", step)
 			}
+			// Minutes in steps of 90 would come every hour, which nobody means by it.
+			if most := f.high - f.low + 1; by > most {
+				return 0, fmt.Errorf("the step %d is more than %d, beyond which there is no %s", by, most, f.name)
+			}
 		}
 		for n := from; n <= to; n += by {
 			all |= 1 << n

@@ -165,6 +165,8 @@ func TestParseRefuses(t *testing.T) {
 		"0 0 5-2 * *":       "5-2 goes backwards, as a range of the day of the month",
 		"*/0 * * * *":       `the step "0" is no number above zero`,
 		"*/x * * * *":       `the step "x" is no number above zero`,
+		"*/90 * * * *":      "the step 90 is more than 60, beyond which there is no minute",
+		"* 1/25 * * *":      "the step 25 is more than 24, beyond which there is no hour",
 		"1, * * * *":        `"" is no minute`,
 		"99999999 * * * *":  `"99999999" is no minute`,
 		"@reboot":           "there is no @reboot, but @hourly, @daily, @weekly, @monthly, @yearly and @every",
@@ -172,6 +174,8 @@ func TestParseRefuses(t *testing.T) {
 		"@every 500ms":      `"500ms" is no time of whole seconds, as "90s", "10m" or "1h30m"`,
 		"@every -1h":        `"-1h" is no time of whole seconds, as "90s", "10m" or "1h30m"`,
 		"TZ=UTC 0 6 * * * ": "there are 6 fields instead of five",
+
+		"1/9223372036854775807 * * * *": "the step 9223372036854775807 is more than 60, beyond which there is no minute",
 	} {
 		if _, err := Parse(text); err == nil || err.Error() != want {
 			t.Errorf("%q: %v, want %s", text, err, want)
