@@ -179,7 +179,7 @@ func (r *run) pause(ctx context.Context, backoff time.Duration, try int) error {
 
 // attempt runs a node once.
 func (f *frame) attempt(ctx context.Context, n *nodePlan, config *dataflow.Object) (out any, err error) {
-	if !f.plan.alone() { // one that is a single read has only just begun
+	if f.depth > 0 || !f.plan.alone() { // what was asked for, and is a single read, has only just begun
 		if err := ctx.Err(); err != nil {
 			return nil, err
 		}
