@@ -451,19 +451,7 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)}, read_only = True)
 app.start()
 `},
-	{name: "second database of a helper", code: "FC445", text: `db = DataFlow(database_url = "sqlite:app.db")
-Thing = db.model("Thing", {"n": int})
-books = DataFlow(database_url = "sqlite:books.db")
-Entry = books.model("Entry", {"n": int})
-
-def book(ctx, n):
-    ctx.run(Entry.create, n = n)
-
-def maybe(ctx, n):
-    if n > 3:
-        ctx.run(Entry.create, n = n)
-
-def do(ctx, n):
+	{name: "second database of a helper", code: "FC445", text: twoDatabases + `def do(ctx, n):
     book(ctx, n)
     maybe(ctx, n)
 
@@ -472,19 +460,7 @@ app.expose(Thing, Entry)
 app.handler("do", do, input = {"n": int}, durable = True)
 app.start()
 `},
-	{name: "second database of a helper's branch", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
-Thing = db.model("Thing", {"n": int})
-books = DataFlow(database_url = "sqlite:books.db")
-Entry = books.model("Entry", {"n": int})
-
-def book(ctx, n):
-    ctx.run(Entry.create, n = n)
-
-def maybe(ctx, n):
-    if n > 3:
-        ctx.run(Entry.create, n = n)
-
-def do(ctx, n):
+	{name: "second database of a helper's branch", code: "FC445", none: true, text: twoDatabases + `def do(ctx, n):
     maybe(ctx, n)
     return ctx.run(Thing.create, n = n)
 
@@ -493,19 +469,7 @@ app.expose(Thing, Entry)
 app.handler("do", do, input = {"n": int}, durable = True)
 app.start()
 `},
-	{name: "second database of what is not durable", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
-Thing = db.model("Thing", {"n": int})
-books = DataFlow(database_url = "sqlite:books.db")
-Entry = books.model("Entry", {"n": int})
-
-def book(ctx, n):
-    ctx.run(Entry.create, n = n)
-
-def maybe(ctx, n):
-    if n > 3:
-        ctx.run(Entry.create, n = n)
-
-def do(ctx, n):
+	{name: "second database of what is not durable", code: "FC445", none: true, text: twoDatabases + `def do(ctx, n):
     book(ctx, n)
 
 app = Nexus()
@@ -513,19 +477,7 @@ app.expose(Thing, Entry)
 app.handler("do", do, input = {"n": int})
 app.start()
 `},
-	{name: "second database that is read", code: "FC445", none: true, text: `db = DataFlow(database_url = "sqlite:app.db")
-Thing = db.model("Thing", {"n": int})
-books = DataFlow(database_url = "sqlite:books.db")
-Entry = books.model("Entry", {"n": int})
-
-def book(ctx, n):
-    ctx.run(Entry.create, n = n)
-
-def maybe(ctx, n):
-    if n > 3:
-        ctx.run(Entry.create, n = n)
-
-def do(ctx, n):
+	{name: "second database that is read", code: "FC445", none: true, text: twoDatabases + `def do(ctx, n):
     ctx.run(Thing.create, n = ctx.run(Entry.count).count)
 
 app = Nexus()
@@ -2209,3 +2161,18 @@ func TestShapesOfWhatRulesAreAbout(t *testing.T) {
 		})
 	}
 }
+
+// twoDatabases begins a file with a model in each of two, and what writes to the second.
+const twoDatabases = `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int})
+books = DataFlow(database_url = "sqlite:books.db")
+Entry = books.model("Entry", {"n": int})
+
+def book(ctx, n):
+    ctx.run(Entry.create, n = n)
+
+def maybe(ctx, n):
+    if n > 3:
+        ctx.run(Entry.create, n = n)
+
+`
