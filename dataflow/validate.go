@@ -107,6 +107,9 @@ func (v *validator) unique(code string, seen map[string]*Model, key string, m *M
 		seen[key] = m
 		return
 	}
+	if !m.Span.IsZero() && !other.Span.IsZero() {
+		return // both are in a file, and it has been said
+	}
 	v.error(code, m.Spans.Key("/name"), "give one of them another name", "the models %s and %s share %s", other.Name, m.Name, what).
 		related("the other model", other.Span)
 }

@@ -118,18 +118,39 @@ func (d *database) model(l *loader, a *args) sl.Value {
 		NoTimestamps: !a.bool("timestamps", true),
 		Was:          a.str("was", ""), Doc: a.str("doc", ""), Span: a.site.at, Spans: a.spans(),
 	}
-	named := a.has("name") && l.checkModelName(m.Name, a.at("name"))
+	named := d.name(m, a)
 	d.table(m, a)
 	b := &modelBuilder{l: l, m: m, a: a}
 	b.fields()
 	b.indexes()
 	b.functions()
 	m.Seal()
-	if named && d.add(m, a) {
-		d.db.Models = append(d.db.Models, m)
+	// One that can't stand among the others stands there all the same: what is
+	// wrong with the rest of it, and with what is done with it, is told as well.
+	l.refused[m] = !d.add(m, a) || !named
+	d.db.Models = append(d.db.Models, m)
+	if a.has("fields") {
 		l.access(a, l.readAccess(m))
+	} else { // whether they are over fields of the model can't be told
+		m.Indexes = nil
 	}
 	return value.Model{M: m, Missing: l.missing}
+}
+
+// name checks the model's name, and reports whether it is one. One that is none
+// is called by what it probably ought to be.
+func (d *database) name(m *dataflow.Model, a *args) bool {
+	switch {
+	case !a.has("name"):
+		m.Name = "Model" // what messages call it
+		return false
+	case a.l.checkModelName(m.Name, a.at("name")):
+		return true
+	}
+	if p := pascal(m.Name); modelName.Fits(p) && !slices.ContainsFunc(d.db.Models, func(other *dataflow.Model) bool { return other.Name == p }) {
+		m.Name = p
+	}
+	return false
 }
 
 var modelName = dataflow.NameShape{First: dataflow.Capitals, Rest: dataflow.Word}
@@ -162,6 +183,9 @@ func pascal(name string) string {
 // add checks a model against those the database has, and reports whether it
 // can stand among them.
 func (d *database) add(m *dataflow.Model, a *args) bool {
+	if !a.has("name") {
+		return false
+	}
 	for _, other := range d.db.Models {
 		switch {
 		case other.Name == m.Name:
@@ -382,7 +406,7 @@ func (l *loader) linkRefs() {
 		var names []string
 		for _, m := range p.db.Models {
 			names = append(names, m.Name)
-			if m.Name == p.ref.name {
+			if m.Name == p.ref.name && (p.field.Type.Model == nil || !l.refused[m]) {
 				p.field.Type.Model = m
 			}
 		}
@@ -396,7 +420,7 @@ func (l *loader) linkRefs() {
 			}
 		}
 		l.error("FC212", p.ref.at, fmt.Sprintf("there is no model %q", p.ref.name), hint)
-		p.field.Type.Kind = dataflow.KindJSON // lets everything else about the field pass
+		p.field.Type.Kind = dataflow.KindAny // lets everything else about the field pass
 	}
 }
 

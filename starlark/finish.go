@@ -127,5 +127,5 @@ func (l *loader) locator() func(syntax.Position) dataflow.Span {
 func (l *loader) release() {
 	l.sources, l.files, l.funcs, l.stack = nil, nil, nil, nil
 	l.thread, l.databases, l.builders, l.pending, l.rules = nil, nil, nil, nil, nil
-	l.served, l.paths, l.globals = nil, nil, sl.StringDict{}
+	l.refused, l.served, l.paths, l.globals = nil, nil, nil, sl.StringDict{}
 }

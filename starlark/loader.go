@@ -44,6 +44,7 @@ type loader struct {
 	server    *server
 	pending   []pendingRef
 	rules     []func()                 // of access, to be read once references are linked
+	refused   map[*dataflow.Model]bool // whose name or table another has, or none can have
 	served    map[string]dataflow.Span // registered names
 	paths     map[string]dataflow.Span // exposed paths
 	outside   map[string]bool          // what the environment gave
@@ -63,8 +64,8 @@ func newLoader(ctx context.Context, path string, o Options) *loader {
 		ctx: ctx, o: o, deadline: time.Now().Add(o.Timeout),
 		app:     &dataflow.App{Path: displayName(o.Display, path)},
 		sources: map[string]*source{}, files: map[string]*module{},
-		funcs:  map[*sl.Function]*value.Func{},
-		served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{}, outside: map[string]bool{},
+		funcs:   map[*sl.Function]*value.Func{},
+		refused: map[*dataflow.Model]bool{}, served: map[string]dataflow.Span{}, paths: map[string]dataflow.Span{}, outside: map[string]bool{},
 	}
 	l.env = &value.Env{MaxSteps: o.CallMaxSteps, Timeout: o.CallTimeout, MaxDepth: maxCallDepth, Print: o.Print}
 	l.missing = &value.Missing{Attr: l.noAttr}

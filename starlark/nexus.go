@@ -416,32 +416,32 @@ func (s *server) expose(l *loader, a *args) sl.Value {
 }
 
 func (s *server) exposeOne(m *dataflow.Model, at dataflow.Span, a *args, ops []dataflow.OpKind) {
-	if !slices.Contains(m.Database.Models, m) {
-		return // it has been refused, and so has no table
-	}
-	path, pathAt := a.str("path", strings.ToLower(m.Table)), at
-	if a.has("path") {
-		pathAt = a.at("path")
-	}
-	if !exposedPath.Fits(path) || len(path) > 60 {
-		a.fail("FC405", pathAt, fmt.Sprintf("%q is no path", path), `write one segment: lower-case letters, digits, _ and -, as "order-lines"`)
-		return
-	}
-	if path == dataflow.BatchPath {
-		a.fail("FC405", pathAt, "/api/batch is where several operations are done in one transaction", `write another path = "…"`)
-		return
-	}
-	if first, ok := s.l.paths[path]; ok {
-		a.fail("FC405", pathAt, fmt.Sprintf("two models are served at /api/%s", path), `write path = "…" for one of them`)
-		s.l.related("first served here", first)
-		return
-	}
 	if a.bool("events", false) && m.Database.Options.ExistingSchemaMode {
 		a.fail("FC740", a.at("events"), "events are kept in tables of flowctl's own, and with existing_schema_mode = True it makes none", "leave events out, or let flowctl keep the tables")
-		return
 	}
-	s.l.paths[path] = pathAt
+	path := a.str("path", strings.ToLower(m.Table))
+	if a.has("path") {
+		s.claimPath(path, a.at("path"), a)
+	} else if !s.l.refused[m] { // else it goes by a name that is refused
+		s.claimPath(path, at, a)
+	}
 	s.l.app.Exposures = append(s.l.app.Exposures, &dataflow.Exposure{Model: m, Path: path, Ops: ops, Events: a.bool("events", false), Span: a.site.at, Spans: a.spans()})
+}
+
+// claimPath takes a path to serve a model at, or says why it can't be had.
+func (s *server) claimPath(path string, at dataflow.Span, a *args) {
+	first, taken := s.l.paths[path]
+	switch {
+	case !exposedPath.Fits(path) || len(path) > 60:
+		a.fail("FC405", at, fmt.Sprintf("%q is no path", path), `write one segment: lower-case letters, digits, _ and -, as "order-lines"`)
+	case path == dataflow.BatchPath:
+		a.fail("FC405", at, "/api/batch is where several operations are done in one transaction", `write another path = "…"`)
+	case taken:
+		a.fail("FC405", at, fmt.Sprintf("two models are served at /api/%s", path), `write path = "…" for one of them`)
+		s.l.related("first served here", first)
+	default:
+		s.l.paths[path] = at
+	}
 }
 
 // on implements app.on(…).

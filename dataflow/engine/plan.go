@@ -187,7 +187,9 @@ func newPlanner(app *dataflow.App) *planner {
 	}
 	for i, m := range p.plan.models {
 		p.plan.modelIndex[m] = i
-		p.plan.byName[m.Name] = append(p.plan.byName[m.Name], m)
+		if again := func(o *dataflow.Model) bool { return o.Database == m.Database }; !slices.ContainsFunc(p.plan.byName[m.Name], again) { // else it has been refused
+			p.plan.byName[m.Name] = append(p.plan.byName[m.Name], m)
+		}
 	}
 	for _, wf := range app.Workflows {
 		if _, taken := p.workflows[wf.Name]; !taken {
