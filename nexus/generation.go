@@ -43,6 +43,7 @@ type Generation struct {
 	files      *os.Root // nil: none
 	migrations []*store.Migration
 	runs       *durable.Runs
+	held       bool // nobody here goes on with them
 	rest       *rest.Handler
 	working    sync.Once
 	api, mcp   *front.Handler
@@ -229,7 +230,7 @@ func assemble(p *engine.Plan, dbs *databases, files *os.Root, o Options) (*Gener
 	if err != nil {
 		return nil, err
 	}
-	g := &Generation{shared: o.Shared, watch: o.watch, engine: e, settings: settings(e.App()), stores: dbs.stores, byDatabase: dbs.byDatabase, files: files, migrations: dbs.migrations}
+	g := &Generation{shared: o.Shared, watch: o.watch, engine: e, settings: settings(e.App()), stores: dbs.stores, byDatabase: dbs.byDatabase, files: files, migrations: dbs.migrations, held: o.HoldRuns}
 	g.gate.init()
 	g.runs = durable.New(e, durable.Options{Logger: o.logger(), Now: o.Now, NewID: e.NewID, Source: o.Source, Load: o.loader(),
 		Keep: g.settings.RunRetention, Ended: o.watch.Ended()})
@@ -373,10 +374,13 @@ func (g *Generation) Caller(ctx context.Context, credential, tenant string) (acc
 func (g *Generation) Runs() *durable.Runs { return g.runs }
 
 // Work goes on with durable runs that are due, of this process and of others
-// that have died, until the generation is closed.
+// that have died, until the generation is closed, unless Options.HoldRuns says
+// that they are to be left.
 func (g *Generation) Work() {
 	g.working.Do(func() {
-		g.runs.Serve(context.Background())
+		if !g.held {
+			g.runs.Serve(context.Background())
+		}
 		g.rest.Serve()
 	})
 }

@@ -47,6 +47,10 @@ type Options struct {
 	// them every run goes on with the app that is served.
 	Source durable.Source
 	Load   func(ctx context.Context, s durable.Source) (*dataflow.App, []dataflow.Diagnostic)
+	// HoldRuns leaves durable runs where they are: none that is due is gone on
+	// with, and nothing is begun that is scheduled, nor forgotten that has been
+	// kept long enough. What callers begin is done up to where it comes to rest.
+	HoldRuns bool
 
 	watch *observe.Watch // of the app that is built; nil where none is
 }

@@ -16,7 +16,7 @@ const shownAtMost = 25
 
 // announce says what was opened, what was changed in it, and what is served
 // where.
-func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server, took time.Duration) {
+func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server, held bool, took time.Duration) {
 	app := gen.Engine().App()
 	fmt.Fprintf(w, "%s\n\n", a.display+a.base)
 	for _, m := range gen.Migrations() {
@@ -40,6 +40,9 @@ func announce(w io.Writer, a *appFile, gen *nexus.Generation, srv *nexus.Server,
 	}
 	if asksWho(app) {
 		fmt.Fprintf(w, "callers   %s\n", credentials(a, app))
+	}
+	if held {
+		fmt.Fprintln(w, "runs      held: none that waits or is queued goes on, and none begins that is scheduled")
 	}
 	if len(app.Exposures) == 0 && len(app.Workflows) == 0 {
 		fmt.Fprint(w, "\nnothing is served yet: add app.expose(Model) or app.register(name, workflow)\n")

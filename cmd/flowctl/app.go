@@ -191,18 +191,18 @@ func (a *appFile) reportPressing(w *world, out io.Writer, diags []dataflow.Diagn
 
 // build loads the app and makes it ready to serve. What is to be said about
 // it is said; the error then only carries the exit code.
-func (a *appFile) build(ctx context.Context, w *world, verbose bool) (*nexus.Generation, error) {
-	return a.make(ctx, w, verbose, a.report, unchanged)
+func (a *appFile) build(ctx context.Context, w *world, o nexus.Options) (*nexus.Generation, error) {
+	return a.make(ctx, w, o, a.report, unchanged)
 }
 
 // open is build for a command that does one thing with the app: it says what
 // keeps it from that, and leaves the rest to those that are about the file.
 // change may alter the app between the two.
 func (a *appFile) open(ctx context.Context, w *world, change func(*dataflow.App) error) (*nexus.Generation, error) {
-	return a.make(ctx, w, false, a.reportPressing, change)
+	return a.make(ctx, w, a.options(w, false), a.reportPressing, change)
 }
 
-func (a *appFile) make(ctx context.Context, w *world, verbose bool, report func(*world, io.Writer, []dataflow.Diagnostic) error, change func(*dataflow.App) error) (*nexus.Generation, error) {
+func (a *appFile) make(ctx context.Context, w *world, o nexus.Options, report func(*world, io.Writer, []dataflow.Diagnostic) error, change func(*dataflow.App) error) (*nexus.Generation, error) {
 	app, diags := a.load(ctx, w)
 	if dataflow.HasErrors(diags) {
 		return nil, errors.Join(report(w, w.err, a.checkLoaded(w, app, diags)), exitError(exitFailed))
@@ -210,7 +210,6 @@ func (a *appFile) make(ctx context.Context, w *world, verbose bool, report func(
 	if err := change(app); err != nil {
 		return nil, err
 	}
-	o := a.options(w, verbose)
 	o.Source, o.Load = a.versions(w, app)
 	gen, more := nexus.Build(ctx, app, o)
 	if err := report(w, w.err, check.Run(app, a.sources(app), append(diags, more...))); err != nil {

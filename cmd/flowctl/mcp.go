@@ -11,7 +11,7 @@ import (
 
 func mcpCommand(w *world) *cobra.Command {
 	var tenant, toolset string
-	var verbose bool
+	var verbose, hold bool
 	cmd := &cobra.Command{
 		Use:   "mcp app.star",
 		Short: "Serve an app to an agent on standard input and output",
@@ -29,7 +29,9 @@ token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 			}
 			ctx, stop := interruptible(cmd.Context(), w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
 			defer stop()
-			gen, err := a.build(ctx, w, verbose)
+			o := a.options(w, verbose)
+			o.HoldRuns = hold
+			gen, err := a.build(ctx, w, o)
 			if err != nil {
 				return err
 			}
@@ -56,6 +58,7 @@ token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 	}
 	cmd.Flags().StringVar(&tenant, "tenant", "", "on behalf of this tenant")
 	cmd.Flags().StringVar(&toolset, "toolset", "", `the tools of this toolset alone: "readonly", "all", "generic", "workflows", or the path of a model`)
+	addHold(cmd.Flags(), &hold)
 	cmd.Flags().BoolVarP(&verbose, "verbose", "v", false, "log every request")
 	return cmd
 }

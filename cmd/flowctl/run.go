@@ -11,6 +11,7 @@ import (
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/spf13/cobra"
+	"github.com/spf13/pflag"
 )
 
 // grace is how long requests that are under way may take once the server has
@@ -24,6 +25,7 @@ type runFlags struct {
 	allowPublic bool
 	log         logFlags
 	watch       bool
+	hold        bool
 }
 
 func runCommand(w *world) *cobra.Command {
@@ -72,11 +74,18 @@ func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
 	fl.IntVar(&f.apiPort, "api-port", 0, "port of REST, instead of the app's; 0 is any free one")
 	fl.IntVar(&f.mcpPort, "mcp-port", 0, "port of MCP, instead of the app's; 0 is any free one")
 	fl.BoolVar(&f.allowPublic, "allow-public", false, "listen on an address that other machines can reach")
+	addHold(fl, &f.hold)
 	f.log.add(fl)
 	if !dev {
 		fl.BoolVar(&f.watch, "watch", false, "serve every change to the app's files as it is saved")
 	}
 	return cmd
+}
+
+// addHold adds what a copy of a database is started with, lest both do what is
+// due.
+func addHold(fl *pflag.FlagSet, hold *bool) {
+	fl.BoolVar(hold, "hold-runs", false, "go on with no durable run that waits or is queued, and begin none that is scheduled")
 }
 
 // apply puts the flags in place of the app's own settings.

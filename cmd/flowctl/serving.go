@@ -62,7 +62,7 @@ func (s *serving) serve(ctx context.Context) error {
 	}
 	reloads := reload.Begin(reload.Options{Dir: s.a.dir, Server: srv, Load: s.load, First: first, Seen: seen, Watch: s.watch,
 		Now: hangup, Examine: s.examine, Report: s.report, Logger: s.log})
-	announce(s.w.out, s.a, gen, srv, time.Since(start))
+	announce(s.w.out, s.a, gen, srv, s.f.hold, time.Since(start))
 	var reloading sync.WaitGroup
 	defer reloading.Wait()
 	reloading.Go(func() {
@@ -285,6 +285,6 @@ func hasTerminal() bool {
 // options are those of the app, with the log that is asked for.
 func (s *serving) options() nexus.Options {
 	o := s.a.options(s.w, false)
-	o.Logger, o.AccessLog, o.AccessLogger = s.log, s.f.log.access, s.requests
+	o.Logger, o.AccessLog, o.AccessLogger, o.HoldRuns = s.log, s.f.log.access, s.requests, s.f.hold
 	return o
 }
