@@ -83,7 +83,7 @@ const KeySuffix = "#key"
 // enclosing part whose place is known.
 func (s Spans) At(pointer string) Span {
 	for {
-		if span, ok := s[pointer]; ok {
+		if span, ok := s[pointer]; ok && !span.IsZero() {
 			return span
 		}
 		cut := lastSlash(pointer)
@@ -101,6 +101,17 @@ func (s Spans) Key(pointer string) Span {
 		return span
 	}
 	return s.At(pointer)
+}
+
+// Refuse notes that the part at the JSON pointer is not what the file meant:
+// what was written there, or that nothing was, has been reported.
+func (s Spans) Refuse(pointer string) { s[pointer] = Span{} }
+
+// Refused reports whether the part at the JSON pointer has been refused, so
+// that nothing can be said of its value.
+func (s Spans) Refused(pointer string) bool {
+	span, ok := s[pointer]
+	return ok && span.IsZero()
 }
 
 func lastSlash(s string) int {

@@ -45,7 +45,8 @@ type args struct {
 	given map[string]arg // those that have the right type
 	rest  []arg
 	extra []namedArg      // named arguments for b.Extra
-	meant map[string]bool // parameters that a wrong name probably stands for
+	lost  map[string]bool // parameters whose arguments are wrong, missing, or under a name that is
+	taken map[string]bool // parameters that have an argument under their own name
 	ok    bool            // nothing was wrong
 }
 
@@ -57,7 +58,7 @@ type namedArg struct {
 // bind checks the arguments of a call against the table and reports all that
 // is wrong with them.
 func (l *loader) bind(thread *sl.Thread, b *spec.Builtin, pos sl.Tuple, kwargs []sl.Tuple) *args {
-	a := &args{l: l, b: b, site: l.site(thread), given: map[string]arg{}, meant: map[string]bool{}, ok: true}
+	a := &args{l: l, b: b, site: l.site(thread), given: map[string]arg{}, lost: map[string]bool{}, taken: map[string]bool{}, ok: true}
 	exprs, named := a.site.written()
 	a.bindPositional(pos, exprs)
 	for _, kv := range kwargs {
@@ -69,19 +70,16 @@ func (l *loader) bind(thread *sl.Thread, b *spec.Builtin, pos sl.Tuple, kwargs [
 		a.bindNamed(name, w)
 	}
 	for _, p := range b.Params {
-		if _, ok := a.given[p.Name]; p.Required && !ok && !a.meant[p.Name] {
+		if p.Required && !a.mentioned(p.Name) {
+			a.lost[p.Name] = true
 			a.fail("FC106", a.site.at, fmt.Sprintf("%s needs %s", b.Name, p.Name), "as "+b.Example)
-		}
-	}
-	for name, g := range a.given {
-		if g.val == nil { // was wrong, and has been reported
-			delete(a.given, name)
 		}
 	}
 	return a
 }
 
-func (a *args) mentioned(name string) bool { _, ok := a.given[name]; return ok }
+// mentioned reports whether there was an argument, right or wrong.
+func (a *args) mentioned(name string) bool { return a.has(name) || a.lost[name] }
 
 // written returns the argument expressions of the call.
 func (s *site) written() (pos []syntax.Expr, named map[string]*syntax.BinaryExpr) {
@@ -148,7 +146,7 @@ func (a *args) bindNamed(name string, w arg) {
 		a.unknown(name, w)
 		return
 	}
-	if a.mentioned(name) {
+	if a.taken[name] {
 		a.fail("FC106", w.key, fmt.Sprintf("%s is given twice", name), "")
 		return
 	}
@@ -169,8 +167,8 @@ func (a *args) unknown(name string, w arg) {
 	}
 	near := dataflow.Suggest(name, a.b.ParamNames())
 	hint := ""
-	a.meant[near] = true
 	if near != "" {
+		a.lost[near] = true
 		hint = fmt.Sprintf("did you mean %q?", near)
 	} else if names := a.b.ParamNames(); len(names) > 0 && len(names) <= 6 {
 		hint = "it takes " + strings.Join(names, ", ")
@@ -186,7 +184,9 @@ func (a *args) gone(g spec.Gone, w arg) {
 	if advice == "" {
 		advice = "write " + g.Instead
 	}
-	a.meant[g.Instead] = true
+	if g.Instead != "" {
+		a.lost[g.Instead] = true
+	}
 	if !g.Still {
 		a.fail("FC104", w.key, fmt.Sprintf("%s has no parameter %q", a.b.Name, g.Name), advice)
 		return
@@ -197,7 +197,7 @@ func (a *args) gone(g spec.Gone, w arg) {
 			w.val = !b
 		}
 	}
-	if !a.mentioned(g.Instead) {
+	if !a.taken[g.Instead] {
 		a.accept(a.b.Param(g.Instead), w)
 	}
 }
@@ -209,8 +209,9 @@ func (a *args) accept(p *spec.Param, w arg) {
 		a.missingBuild(w)
 		w.val = b.finished()
 	}
+	a.taken[p.Name] = true
 	if isPlaceholder(w.val) || !a.fits(p, w) {
-		a.given[p.Name] = arg{}
+		a.lost[p.Name] = true
 		a.ok = false
 		return
 	}
@@ -447,6 +448,9 @@ func (a *args) fn(name string) *sl.Function {
 // spans returns the places of the arguments, by name.
 func (a *args) spans() dataflow.Spans {
 	out := dataflow.Spans{"": a.site.at}
+	for name := range a.lost {
+		out.Refuse("/" + name)
+	}
 	for name, g := range a.given {
 		out["/"+name] = g.at
 		if g.key != g.at {

@@ -353,7 +353,7 @@ func (l *loader) checkHandler(w *dataflow.Workflow, f *value.Func, a *args) {
 	for _, in := range w.Input {
 		inputs = append(inputs, in.Name)
 	}
-	if a.meant["input"] {
+	if a.lost["input"] {
 		return // they stand under a name that has been reported
 	}
 	if g, ok := a.given["input"]; ok && len(inputs) < g.val.(*sl.Dict).Len() {
@@ -453,12 +453,10 @@ func (s *server) on(l *loader, a *args) sl.Value {
 		sub.Where = c.convert(g.val, g.expr, g.at, "/where")
 		if refersTo(sub.Where) {
 			a.fail("FC381", g.at, "where is compared with the row, and can't refer to what a run has", "write the values out")
-			return sl.None
+			sub.Where = nil
 		}
 	}
-	if a.ok {
-		l.app.Subscriptions = append(l.app.Subscriptions, sub)
-	}
+	l.app.Subscriptions = append(l.app.Subscriptions, sub)
 	return sl.None
 }
 
@@ -472,15 +470,13 @@ func (s *server) schedule(l *loader, a *args) sl.Value {
 		t.Input, _ = v.(*dataflow.Object)
 		if refersTo(v) {
 			a.fail("FC383", g.at, "the inputs of a schedule are fixed, and can't refer to what a run has", "write the values out")
-			return sl.None
+			t.Spans.Refuse("/input")
 		}
 	}
-	if a.has("name") && !l.checkServedName("workflow", t.Name, a.at("name")) {
-		return sl.None
+	if a.has("name") && !l.checkServedName("schedule", t.Name, a.at("name")) {
+		t.Spans.Refuse("/name")
 	}
-	if a.ok {
-		l.app.Schedules = append(l.app.Schedules, t)
-	}
+	l.app.Schedules = append(l.app.Schedules, t)
 	return sl.None
 }
 

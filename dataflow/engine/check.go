@@ -18,10 +18,7 @@ func (w *wfPlanner) checkInputs(n *nodePlan) {
 		in = dataflow.NewObject()
 	}
 	callee := n.callee.wf
-	names := make([]string, len(callee.Input))
-	for i, f := range callee.Input {
-		names[i] = f.Name
-	}
+	names := inputNames(callee)
 	slip := misspelt(in, names)
 	for _, f := range callee.Input {
 		ptr := "/" + param + "/" + escape(f.Name)
@@ -40,6 +37,14 @@ func (w *wfPlanner) checkInputs(n *nodePlan) {
 				Hint = dataflow.NearOrAll(name, names)
 		}
 	}
+}
+
+func inputNames(wf *dataflow.Workflow) []string {
+	names := make([]string, len(wf.Input))
+	for i, f := range wf.Input {
+		names[i] = f.Name
+	}
+	return names
 }
 
 // checkPart checks a part of a config that is compiled as a part of something

@@ -40,21 +40,21 @@ var eventKinds = []string{"created", "updated", "deleted"}
 
 func (p *planner) subscriptions() {
 	for _, s := range p.plan.app.Subscriptions {
-		wp := p.started(s.Workflow, s.Name, s.Spans.At("/workflow"))
+		wp := p.started(s.Workflow, s.Name, s.Spans)
 		sub := &subscription{event: s.Event, wp: wp}
-		if !p.eventOf(s, sub) || wp == nil {
-			continue
-		}
+		known := p.eventOf(s, sub)
 		if sub.model == nil {
-			if s.Where != nil {
+			if known && s.Where != nil {
 				p.errorf("FC381", s.Spans.At("/where"), "where is for events of models, and %q is told by an EmitNode", s.Event).
 					Hint = "tell it only when it is to be heard"
 			}
 			p.plan.events[s.Event] = append(p.plan.events[s.Event], sub)
 			continue
 		}
-		p.fillInputs(s, sub)
-		if p.plan.home(wp) != sub.model.Database {
+		if wp != nil {
+			p.fillInputs(s, sub)
+		}
+		if wp != nil && p.plan.home(wp) != sub.model.Database {
 			p.errorf("FC351", s.Span, "%s writes to another database than %s is in, and is started with its changes", wp.wf.Name, sub.model.Name).
 				Hint = "listen with a workflow that writes to the database of the model"
 		}
@@ -79,7 +79,11 @@ func (p *planner) subscriptions() {
 }
 
 // started is the plan of a workflow that an event or a clock starts.
-func (p *planner) started(wf *dataflow.Workflow, name string, at dataflow.Span) *workflowPlan {
+func (p *planner) started(wf *dataflow.Workflow, name string, spans dataflow.Spans) *workflowPlan {
+	at := spans.At("/workflow")
+	if spans.Refused("/workflow") {
+		return nil
+	}
 	if wf != nil {
 		name = wf.Name
 	}
@@ -91,7 +95,7 @@ func (p *planner) started(wf *dataflow.Workflow, name string, at dataflow.Span) 
 			names = append(names, wf.Name)
 		}
 		d := p.errorf("FC330", at, "there is no registered workflow %q", name)
-		if d.Hint = dataflow.DidYouMean(name, names); d.Hint == "" {
+		if d.Hint = dataflow.NearOrAll(name, names); wf != nil || d.Hint == "" || len(names) == 0 {
 			d.Hint = `register it first: app.register("name", workflow)`
 		}
 		return nil
@@ -103,10 +107,14 @@ func (p *planner) started(wf *dataflow.Workflow, name string, at dataflow.Span) 
 	return wp
 }
 
-// eventOf reads the name of an event.
+// eventOf reads the name of an event, and reports whether it is right. The model
+// is found also where what happens to it is not.
 func (p *planner) eventOf(s *dataflow.Subscription, sub *subscription) bool {
 	model, kind, dotted := strings.Cut(s.Event, ".")
 	at := s.Spans.At("/event")
+	if s.Spans.Refused("/event") {
+		return false
+	}
 	if !dotted {
 		if !nodeID.Fits(s.Event) {
 			p.errorf("FC381", at, "%q is no name of an event", s.Event).Hint = `"Order.created", or a name of letters, digits, _ and - that an EmitNode tells`
@@ -126,14 +134,15 @@ func (p *planner) eventOf(s *dataflow.Subscription, sub *subscription) bool {
 	case len(found) > 1:
 		p.errorf("FC381", at, "%d models are called %s", len(found), model).Hint = "an event names a model of which there is one"
 		return false
-	case !slices.Contains(eventKinds, kind):
+	}
+	sub.model, sub.kind = found[0], kind
+	if !slices.Contains(eventKinds, kind) {
 		d := p.errorf("FC381", at, "nothing is %q of a model", kind)
 		if d.Hint = dataflow.DidYouMean(kind, eventKinds); d.Hint == "" {
 			d.Hint = fmt.Sprintf("%s.created, %s.updated or %s.deleted", model, model, model)
 		}
 		return false
 	}
-	sub.model, sub.kind = found[0], kind
 	return true
 }
 

@@ -35,8 +35,9 @@ func (p *Plan) Timetable() []*Timed { return p.timetable }
 func (p *planner) schedules() {
 	taken := map[string]dataflow.Span{}
 	for _, s := range p.plan.app.Schedules {
-		wp := p.started(s.Workflow, s.WorkflowName, s.Spans.At("/workflow"))
-		t := &Timed{Name: s.Name, Spec: s.Cron + " " + s.TZ, at: time.UTC}
+		before := len(p.diags)
+		wp := p.started(s.Workflow, s.WorkflowName, s.Spans)
+		t := &Timed{Name: s.Name, Spec: s.Cron + " " + s.TZ, at: p.placeOf(s), times: p.timesOf(s)}
 		if wp != nil && t.Name == "" {
 			t.Name = wp.wf.Name
 		}
@@ -46,39 +47,66 @@ func (p *planner) schedules() {
 			d.Related = []dataflow.Related{{Message: "the first is here", Span: first}}
 		}
 		taken[t.Name] = s.Span
-		if s.TZ != "" {
-			at, err := time.LoadLocation(s.TZ)
-			if err != nil || s.TZ == "Local" {
-				p.errorf("FC383", s.Spans.At("/tz"), "%q is no time zone", s.TZ).Hint = `write the name of the IANA database, as "Europe/Berlin"; without tz it is UTC`
-			} else {
-				t.at = at
-			}
+		var inputs []any
+		if wp != nil && !s.Spans.Refused("/input") {
+			inputs = p.inputsOf(s, wp.wf)
 		}
-		var err error
-		switch {
-		case strings.Contains(s.Cron, "TZ="):
-			p.errorf("FC383", s.Spans.At("/cron"), "the time zone is no part of the times").Hint = `write tz = "Europe/Berlin"`
-		default:
-			if t.times, err = crontab.Parse(s.Cron); err != nil {
-				p.errorf("FC383", s.Spans.At("/cron"), "%q is no times: %s", s.Cron, err).
-					Hint = `five fields, as "0 6 * * mon-fri": minute, hour, day of month, month, day of week; or "@daily", "@every 10m"`
-			}
-		}
-		if wp == nil || t.times == nil {
-			continue
-		}
-		inputs, err := checkInputs(wp.wf, s.Input)
-		if err != nil {
-			for _, pr := range dataflow.AsError(err).Problems {
-				p.errorf("FC383", s.Spans.At("/input"+pr.Pointer), "the input of %s: %s: %s", wp.wf.Name, partName("input", pr.Pointer), pr.Detail).Hint = pr.Hint
-			}
-			continue
-		}
-		if t.times.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC).IsZero() {
-			p.errorf("FC383", s.Spans.At("/cron"), "%q never comes", s.Cron).Hint = "there is no such day"
+		if len(p.diags) > before || wp == nil || t.times == nil {
 			continue
 		}
 		t.Workflow, t.Inputs, t.Home = wp.wf.Name, dataflow.NewRecord(wp.wf.InputShape, inputs), p.plan.home(wp)
 		p.plan.timetable = append(p.plan.timetable, t)
 	}
+}
+
+// placeOf is the place whose clock a schedule goes by.
+func (p *planner) placeOf(s *dataflow.Schedule) *time.Location {
+	if s.TZ == "" {
+		return time.UTC
+	}
+	at, err := time.LoadLocation(s.TZ)
+	if err != nil || s.TZ == "Local" {
+		p.errorf("FC383", s.Spans.At("/tz"), "%q is no time zone", s.TZ).Hint = `write the name of the IANA database, as "Europe/Berlin"; without tz it is UTC`
+		return time.UTC
+	}
+	return at
+}
+
+// timesOf are the times of a schedule; nil if they are none.
+func (p *planner) timesOf(s *dataflow.Schedule) *crontab.Times {
+	at := s.Spans.At("/cron")
+	if s.Spans.Refused("/cron") {
+		return nil
+	}
+	if strings.Contains(s.Cron, "TZ=") {
+		p.errorf("FC383", at, "the time zone is no part of the times").Hint = `write tz = "Europe/Berlin"`
+		return nil
+	}
+	times, err := crontab.Parse(s.Cron)
+	switch {
+	case err != nil:
+		p.errorf("FC383", at, "%q is no times: %s", s.Cron, err).
+			Hint = `five fields, as "0 6 * * mon-fri": minute, hour, day of month, month, day of week; or "@daily", "@every 10m"`
+	case times.Next(time.Date(2000, 1, 1, 0, 0, 0, 0, time.UTC), time.UTC).IsZero():
+		p.errorf("FC383", at, "%q never comes", s.Cron).Hint = "there is no such day"
+	}
+	return times
+}
+
+// inputsOf are the inputs that a schedule gives its workflow.
+func (p *planner) inputsOf(s *dataflow.Schedule, wf *dataflow.Workflow) []any {
+	inputs, err := checkInputs(wf, s.Input)
+	if err != nil {
+		var slips map[string]bool
+		if s.Input != nil {
+			slips = misspelt(s.Input, inputNames(wf))
+		}
+		for _, pr := range dataflow.AsError(err).Problems {
+			if pr.Code == "required" && slips[strings.TrimPrefix(pr.Pointer, "/")] {
+				continue // it stands under another name
+			}
+			p.errorf("FC383", s.Spans.At("/input"+pr.Pointer), "the input of %s: %s: %s", wf.Name, partName("input", pr.Pointer), pr.Detail).Hint = pr.Hint
+		}
+	}
+	return inputs
 }

@@ -9,6 +9,7 @@
 package crontab
 
 import (
+	"errors"
 	"fmt"
 	"slices"
 	"strconv"
@@ -70,14 +71,21 @@ func Parse(text string) (*Times, error) {
 	}
 	parts := strings.Fields(text)
 	if len(parts) != len(fields) {
+		if len(parts) == 1 {
+			return nil, errors.New("there is one field instead of five")
+		}
 		return nil, fmt.Errorf("there are %d fields instead of five", len(parts))
 	}
 	var sets [len(fields)]set
+	var wrong []string
 	for i, f := range fields {
 		var err error
 		if sets[i], err = f.parse(parts[i]); err != nil {
-			return nil, err
+			wrong = append(wrong, err.Error())
 		}
+	}
+	if len(wrong) > 0 {
+		return nil, errors.New(strings.Join(wrong, "; "))
 	}
 	if sets[4].has(7) {
 		sets[4] |= 1

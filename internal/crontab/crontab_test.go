@@ -161,6 +161,7 @@ func TestParseRefuses(t *testing.T) {
 		"0 0 1 13 *":        "the month 13 is none of 1 to 12",
 		"0 0 * * 8":         "the day of the week 8 is none of 0 to 7",
 		"0 0 * * moon":      `"moon" is no day of the week`,
+		"60 24 1 * *":       "the minute 60 is none of 0 to 59; the hour 24 is none of 0 to 23",
 		"-1 0 * * *":        `"" is no minute`,
 		"0 0 5-2 * *":       "5-2 goes backwards, as a range of the day of the month",
 		"*/0 * * * *":       `the step "0" is no number above zero`,
