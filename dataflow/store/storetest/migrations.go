@@ -808,7 +808,11 @@ func testKilled(t *testing.T, e Engine) {
 		ref := &dataflow.Field{Name: "owner", Type: refTo(owner), Optional: true, OnDelete: "cascade"}
 		return []*dataflow.Model{owner, modelOf("Extra", "extras", optField("n", dataflow.Int)), thing(v, ref, &dataflow.Field{Name: "e", Type: enumOf("a", "b"), Backfill: "a"})}
 	}
-	for kill := 0; ; kill++ {
+	every := 1
+	if testing.Short() {
+		every = 5
+	}
+	for kill := 0; ; kill += every {
 		finished := false
 		passed := t.Run(fmt.Sprint("before ", kill), func(t *testing.T) { // on its own, so that its connections are closed with it
 			finished = killedBefore(newApp(t, e), kill, first, second)
@@ -866,7 +870,11 @@ func killedBefore(a *app, kill int, first, second func() []*dataflow.Model) (fin
 }
 
 func testRandomSchemas(t *testing.T, e Engine) {
-	for seed := range uint64(12) {
+	seeds := uint64(12)
+	if testing.Short() {
+		seeds = 2
+	}
+	for seed := range seeds {
 		t.Run(fmt.Sprint("seed ", seed), func(t *testing.T) {
 			a := newApp(t, e)
 			one := func() []*dataflow.Model { return randomModels(rand.New(rand.NewPCG(seed, 1))) }
