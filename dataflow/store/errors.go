@@ -101,6 +101,10 @@ func Misfit(m *dataflow.Model, f *dataflow.Field, found, hint string) *dataflow.
 	return e
 }
 
+// LastGiven is how the hint for a table begins that has given the last id an int
+// can be; what follows is the statement that lets its ids go on.
+const LastGiven = "a row has had the greatest id there is; delete it or give it a lesser one, then run "
+
 // UsedUp is the error for a row that the database has no id left for.
 func UsedUp(m *dataflow.Model, prefix, hint string, cause error) *dataflow.Error {
 	return Unworkable(m, prefix+"/"+m.ID().Name, "its ids are used up", hint, cause)

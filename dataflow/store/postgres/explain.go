@@ -36,6 +36,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		return t.c.toError(ctx, err)
 	}
 	switch cause.Code {
+	case sequenceAtEnd: // whose it is has to be asked
 	case uniqueViolation, foreignKeyViolation, restrictViolation:
 		if cause.Routine == raised && cause.Code != uniqueViolation { // there is no key to name
 			return store.Refused(tab.model, "", c.prefix, withoutValues(cause))
@@ -46,9 +47,6 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 			return store.Outdated(fmt.Sprintf("the column %s.%s must have a value, but %s has no field for it", tab.model.Table, name, tab.model.Name), withoutValues(cause))
 		}
 		return store.Refused(tab.model, ruleOf(cause), c.prefix, withoutValues(cause))
-	case sequenceAtEnd:
-		return store.UsedUp(tab.model, c.prefix, fmt.Sprintf("let the column be a bigint, and the sequence of its ids too: ALTER TABLE %s ALTER COLUMN %s TYPE bigint; ALTER SEQUENCE … AS bigint",
-			ident(tab.model.Table), ident(tab.model.ID().ColumnName())), withoutValues(cause))
 	default:
 		switch {
 		case refusedWithin(cause):
@@ -66,6 +64,9 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		if err := t.c.exec(ctx, undo); err != nil {
 			return t.c.toError(ctx, err)
 		}
+	}
+	if cause.Code == sequenceAtEnd {
+		return t.usedUp(ctx, tab, c, cause)
 	}
 	k, err := t.constraint(ctx, cause)
 	if err != nil {
@@ -123,6 +124,44 @@ func (c change) sets(tab *table, columns []string) bool {
 	return slices.ContainsFunc(c.fields, func(f int) bool {
 		return slices.Contains(columns, tab.columns[f].field.ColumnName())
 	})
+}
+
+// sequenceQuery finds the sequence that a column's default takes from, where that is
+// at its end: its name, whether that is at the last id there is, and whether the
+// column takes greater ones than an integer.
+const sequenceQuery = `SELECT s.seqrelid::regclass::text, s.seqmax = 9223372036854775807, a.atttypid = 'bigint'::regtype
+FROM pg_attribute a LEFT JOIN pg_attrdef d ON d.adrelid = a.attrelid AND d.adnum = a.attnum
+JOIN pg_depend p ON p.deptype = 'i' AND p.classid = 'pg_class'::regclass AND p.refclassid = p.classid AND p.refobjid = a.attrelid AND p.refobjsubid = a.attnum
+  OR p.classid = 'pg_attrdef'::regclass AND p.objid = d.oid AND p.refclassid = 'pg_class'::regclass
+JOIN pg_sequence s ON s.seqrelid IN (p.objid, p.refobjid)
+WHERE a.attrelid = to_regclass(quote_ident($1)) AND a.attname = $2 AND s.seqincrement > 0
+AND CASE WHEN has_sequence_privilege(s.seqrelid, 'USAGE, SELECT') THEN pg_sequence_last_value(s.seqrelid) > s.seqmax - s.seqincrement END`
+
+// usedUp is the error for a row that a sequence has no number left for: that of its
+// id, or another's, which a default of the table or a trigger takes from.
+func (t *tx) usedUp(ctx context.Context, tab *table, c change, cause *pgconn.PgError) error {
+	var sequence string
+	var last, wide bool
+	name, column := tab.model.Table, tab.model.ID().ColumnName()
+	err := t.c.query(ctx, sequenceQuery, []any{name, column}, func(r [][]byte) {
+		sequence, last, wide = string(r[0]), string(r[1]) == "t", string(r[2]) == "t"
+	})
+	if err != nil {
+		return t.c.toError(ctx, err)
+	}
+	hint := "let there be greater ones; run "
+	switch {
+	case sequence == "":
+		return store.Failing(tab.model, c.prefix, "a sequence is at its end", "; PostgreSQL's own log says which", withoutValues(cause))
+	case last:
+		hint = store.LastGiven + fmt.Sprintf("SELECT setval(%s, (SELECT greatest(max(%s), 1) FROM %s))", text(sequence), ident(column), ident(name))
+	case !wide:
+		hint += fmt.Sprintf("ALTER TABLE %s ALTER COLUMN %s TYPE bigint; ", ident(name), ident(column))
+		fallthrough
+	default:
+		hint += fmt.Sprintf("ALTER SEQUENCE %s AS bigint NO MAXVALUE", sequence)
+	}
+	return store.UsedUp(tab.model, c.prefix, hint, withoutValues(cause))
 }
 
 // constraint is what is known of a constraint that was violated.

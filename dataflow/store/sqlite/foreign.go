@@ -52,6 +52,10 @@ func findForeign(c *conn, db *dataflow.Database) (*foreignTables, error) {
 // errIgnored stands for a row that a trigger has left out: RAISE (IGNORE).
 var errIgnored = errors.New("a trigger has left the row out")
 
+// errUsedUp stands for a row that SQLite has no id left for. What it says of that
+// itself is that the disk is full, and undoes the whole transaction.
+var errUsedUp = errors.New("the ids of the table are used up")
+
 // errUnpicked stands for a row without an id that SQLite would not pick.
 var errUnpicked = errors.New("NOT NULL constraint failed")
 

@@ -376,3 +376,43 @@ func TestOnesLooseReferenceIsNobodyElses(t *testing.T) {
 		t.Errorf("kept are %v", got)
 	}
 }
+
+// TestOnesFailureThatUndoesAllIsNobodyElses: SQLite undoes the whole transaction
+// where it has no id left for a row, which it says of no other row. Who shares the
+// transaction does not hear of that.
+func TestOnesFailureThatUndoesAllIsNobodyElses(t *testing.T) {
+	s, m := notes(t)
+	groupOf(s)
+	ctx := context.Background()
+	if err := s.Write(ctx, func(tx store.Tx) error { return add(tx, m, "first") }); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.writer.exclusive(ctx, func(c *conn) error { // another program, of which the store does not know
+		return c.exec("UPDATE sqlite_sequence SET seq = 9223372036854775807")
+	}); err != nil {
+		t.Fatal(err)
+	}
+	given := func(id int64) func(store.Tx) error {
+		return func(tx store.Tx) error {
+			_, err := tx.Insert(ctx, m, []int{0, 1}, [][]any{{id, "given"}})
+			return err
+		}
+	}
+	before, fails, after := &member{do: given(7)}, &member{do: func(tx store.Tx) error { return add(tx, m, "none") }}, &member{do: given(8)}
+	together(s, before, fails, after)
+	if before.told != nil || after.told != nil || fails.told == nil || dataflow.AsError(fails.told).Code != "table_broken" {
+		t.Errorf("told %v, %v and %v", before.told, fails.told, after.told)
+	}
+	if got := texts(t, s); !slices.Equal(got, []string{"first", "given", "given"}) {
+		t.Errorf("stored %v", got)
+	}
+	// From then on it is known, and a savepoint is enough.
+	if err := s.Write(ctx, func(tx store.Tx) error {
+		if err := tx.Savepoint(ctx, func() error { return add(tx, m, "none") }); dataflow.AsError(err).Code != "table_broken" {
+			t.Errorf("told %v", err)
+		}
+		return given(9)(tx)
+	}); err != nil {
+		t.Error(err)
+	}
+}

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"fmt"
+	"math"
 	"slices"
 	"strings"
 
@@ -212,10 +213,37 @@ func pointerTo(tab *table, c change, k migrate.BrokenKey) string {
 	return c.prefix
 }
 
-// usedUp reports whether a table has given its last id: what SQLite says of that
-// is that the disk is full.
-func (t *tx) usedUp(tab *table) (last bool) {
-	err := t.c.query("SELECT 1 FROM sqlite_sequence WHERE lower(name) = lower(?) AND seq = 9223372036854775807", []any{tab.model.Table},
-		func(*sqlite.Stmt) { last = true })
-	return last && err == nil
+// lastID is the greatest id there is.
+const lastID int64 = math.MaxInt64
+
+// has notes an id that a row of the table has.
+func (t *table) has(id any) {
+	if id == lastID {
+		t.roomy.Store(false)
+	}
+}
+
+// usedUp reports whether a table has given its last id. It is looked for before
+// the first row without one, and again where a row was seen to have that id.
+func (t *tx) usedUp(tab *table) bool {
+	if !tab.roomy.Load() {
+		tab.roomy.Store(t.lastGiven(tab) == "")
+	}
+	return !tab.roomy.Load()
+}
+
+// lastGiven is what sqlite_sequence calls a table that has given its last id, or "".
+func (t *tx) lastGiven(tab *table) (name string) {
+	err := t.c.query("SELECT name FROM sqlite_sequence WHERE lower(name) = lower(?) AND seq = ?", []any{tab.model.Table, lastID},
+		func(r *sqlite.Stmt) { name = r.ColumnText(0) })
+	if err != nil { // no table of the database has AUTOINCREMENT
+		return ""
+	}
+	return name
+}
+
+// ended is the error for a row of a table that has given its last id.
+func (t *tx) ended(tab *table, c change) error {
+	return store.UsedUp(tab.model, c.prefix, store.LastGiven+fmt.Sprintf("UPDATE sqlite_sequence SET seq = (SELECT coalesce(max(%s), 0) FROM %s) WHERE name = %s",
+		ident(tab.model.ID().ColumnName()), ident(tab.model.Table), text(t.lastGiven(tab))), errUsedUp)
 }

@@ -1,6 +1,8 @@
 package sqlite
 
 import (
+	"sync/atomic"
+
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/codec"
 	"github.com/flowctl/flowctl/dataflow/query"
@@ -15,9 +17,10 @@ type table struct {
 	getAll    string // … WHERE id = ?, live rows only
 	getTail   string // FROM table WHERE id = ?, live rows only
 	id        int
-	autoID    bool // the database picks ids
-	foreign   bool // it is not of our making
-	watched   bool // one of its columns is
+	autoID    bool        // the database picks ids
+	roomy     atomic.Bool // there is known to be an id left
+	foreign   bool        // it is not of our making
+	watched   bool        // one of its columns is
 	refs      []int
 	referrers []referrer
 }

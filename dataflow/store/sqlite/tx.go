@@ -187,6 +187,7 @@ func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows []
 	ids = make([]any, len(rows))
 	for i, vals := range rows {
 		ids[i] = vals[at]
+		tab.has(ids[i])
 	}
 	return ids, nil
 }
@@ -274,8 +275,11 @@ func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields 
 			id = vals[i]
 		}
 	}
-	if id == nil && !tab.autoID {
+	switch {
+	case id == nil && !tab.autoID:
 		return nil, errUnpicked
+	case id == nil && t.usedUp(tab):
+		return nil, errUsedUp
 	}
 	if _, err := stmt.Step(); err != nil {
 		return nil, err
@@ -289,6 +293,7 @@ func (t *tx) insertRow(ctx context.Context, tab *table, stmt *statement, fields 
 	if id == nil {
 		id = t.c.LastInsertRowID()
 	}
+	tab.has(id)
 	return id, nil
 }
 
@@ -440,6 +445,9 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 	if err == errIgnored {
 		return store.Refused(tab.model, "", c.prefix, err)
 	}
+	if err == errUsedUp {
+		return t.ended(tab, c)
+	}
 	switch sqlite.ErrCode(err) {
 	case sqlite.ResultConstraintUnique, sqlite.ResultConstraintPrimaryKey, sqlite.ResultConstraintRowID:
 		return t.taken(ctx, tab, c, err)
@@ -455,8 +463,8 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		}
 		return t.missingReference(ctx, tab, c, err)
 	case sqlite.ResultFull:
-		if c.adds && tab.autoID && t.usedUp(tab) {
-			return store.UsedUp(tab.model, c.prefix, "a row has had the greatest id there is; give it a lesser one, and lower seq of the table in sqlite_sequence", err)
+		if tab.roomy.Store(false); c.adds && tab.autoID && t.usedUp(tab) { // by another program
+			return t.ended(tab, c)
 		}
 	case sqlite.ResultError:
 		if e := t.unworkable(tab, c, err); e != nil {

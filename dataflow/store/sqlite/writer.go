@@ -1,6 +1,7 @@
 package sqlite
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -69,6 +70,16 @@ func (g *group) loose() bool {
 	}
 	<-g.done
 	return sqlite.ErrCode(g.err) == sqlite.ResultConstraintForeignKey
+}
+
+// undone waits for the end, and reports whether another turn has failed in a way
+// that took all that the others have done with it.
+func (g *group) undone() bool {
+	if g == nil {
+		return false
+	}
+	<-g.done
+	return g.err == errUndone
 }
 
 func (g *group) finish(err error) {
@@ -166,6 +177,9 @@ func (w *writer) handOn(may func(*turn) bool) bool {
 	return true
 }
 
+// errUndone is what is left of a transaction that SQLite has undone by itself.
+var errUndone error = dataflow.Internal(errors.New("SQLite has undone the transaction"))
+
 func (w *writer) begin() error {
 	if err := w.c.run("BEGIN IMMEDIATE"); err != nil {
 		return err
@@ -212,12 +226,12 @@ type manner struct {
 }
 
 // write runs f in a turn of its own: in a group, and again outside one if that
-// is what it takes. Where a reference leads nowhere at the commit it runs by
+// is what it takes, as where another of the group has taken it down with itself. Where a reference leads nowhere at the commit it runs by
 // itself, for another of the group may have broken it, and where that is so then
 // once more, to find the statement.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
 	g, alone, err := w.turn(ctx, manner{joins: true}, s, f)
-	if alone || g.loose() && g.turns > 1 {
+	if alone || g.undone() || g.loose() && g.turns > 1 {
 		g, _, err = w.turn(ctx, manner{}, s, f)
 	}
 	if g.loose() {
@@ -301,11 +315,8 @@ func (w *writer) settle(ctx context.Context, t *tx, first bool, err error) (*gro
 	switch {
 	case w.c.AutocommitEnabled(): // SQLite has undone the whole transaction by itself
 		w.cur = nil
-		cause := t.failed
-		if cause == nil {
-			cause = fmt.Errorf("SQLite has undone the transaction")
-		}
-		g.finish(cause)
+		g.finish(errUndone)
+		return nil, cmp.Or(err, errUndone)
 	case err != nil && first: // nobody else is in it yet
 		w.cur = nil
 		w.rollback()
