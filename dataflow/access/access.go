@@ -198,8 +198,14 @@ func (m *Model) ParseID(s string) (any, error) {
 	return id, nil
 }
 
+// setBack is how far the machine's clock has to be behind what was told last,
+// for it to have been set back.
+const setBack = time.Minute
+
 // clock tells a time that moves on with every reading, so that no update has
-// the time of the one before it, however coarse the machine's clock is.
+// the time of the one before it, however coarse the machine's clock is. Where
+// that was set back it goes back with it: else all that is written until then
+// would have the time that was wrong.
 type clock struct {
 	now  func() time.Time
 	last atomic.Int64 // microseconds since 1970
@@ -210,6 +216,9 @@ func (c *clock) tick() time.Time {
 	for {
 		last := c.last.Load()
 		next := max(now, last+1)
+		if last-now > setBack.Microseconds() {
+			next = now
+		}
 		if c.last.CompareAndSwap(last, next) {
 			return time.UnixMicro(next).UTC()
 		}

@@ -158,6 +158,22 @@ func TestUpdatedAtMovesThoughTheClockGoesBack(t *testing.T) {
 		`{"id":1,"title":"c","body":null,"stars":3,"created_at":"`+at("00.000000")+`","updated_at":"`+at("00.000001")+`"}`)
 }
 
+// A clock that was a day ahead for a while leaves the times of that while wrong,
+// and no others.
+func TestTimesGoBackWithTheClock(t *testing.T) {
+	a := open(t, note())
+	const fields = `"fields": ["id", "created_at", "updated_at"]`
+	right := a.now
+	a.now = right.Add(24 * time.Hour)
+	a.do("Note.create", `{"title": "ahead"}`)
+	a.now = right
+	a.do("Note.create", `{"title": "right"}`)
+	a.want("Note.read", `{"id": 2, `+fields+`}`, `{"id":2,"created_at":"`+at("00.000000")+`","updated_at":"`+at("00.000000")+`"}`)
+	a.now = right.Add(-time.Second) // which is put right by and by
+	a.do("Note.create", `{"title": "after"}`)
+	a.want("Note.read", `{"id": 3, `+fields+`}`, `{"id":3,"created_at":"`+at("00.000001")+`","updated_at":"`+at("00.000001")+`"}`)
+}
+
 func TestUpdateOfNothingChangesNothing(t *testing.T) {
 	a := open(t, note(versioned))
 	before := a.do("Note.create", `{"title": "a"}`)

@@ -22,6 +22,7 @@ type Cache[K comparable, V any] struct {
 type entry[K comparable, V any] struct {
 	key   K
 	value V
+	from  time.Time // when it was put there
 	until time.Time
 	bytes int
 }
@@ -31,7 +32,8 @@ func New[K comparable, V any](most, mostBytes int) *Cache[K, V] {
 	return &Cache[K, V]{most: most, mostBytes: mostBytes, entries: map[K]*list.Element{}}
 }
 
-// Get returns the value of a key, unless its time is over.
+// Get returns the value of a key, unless its time is over, or has yet to come: a
+// clock that was set back says of nothing how old it is.
 func (c *Cache[K, V]) Get(key K, now time.Time) (v V, ok bool) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
@@ -40,7 +42,7 @@ func (c *Cache[K, V]) Get(key K, now time.Time) (v V, ok bool) {
 		return v, false
 	}
 	e := el.Value.(*entry[K, V])
-	if !now.Before(e.until) {
+	if !now.Before(e.until) || now.Before(e.from) {
 		c.drop(el)
 		return v, false
 	}
@@ -48,14 +50,14 @@ func (c *Cache[K, V]) Get(key K, now time.Time) (v V, ok bool) {
 	return e.value, true
 }
 
-// Put keeps a value of so many bytes until then.
-func (c *Cache[K, V]) Put(key K, v V, bytes int, until time.Time) {
+// Put keeps a value of so many bytes for a while from now on.
+func (c *Cache[K, V]) Put(key K, v V, bytes int, now time.Time, ttl time.Duration) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
 	if old, ok := c.entries[key]; ok {
 		c.drop(old)
 	}
-	c.entries[key] = c.order.PushFront(&entry[K, V]{key, v, until, bytes})
+	c.entries[key] = c.order.PushFront(&entry[K, V]{key, v, now, now.Add(ttl), bytes})
 	c.bytes += bytes
 	for c.order.Len() > c.most || c.bytes > c.mostBytes {
 		c.drop(c.order.Back())

@@ -106,7 +106,7 @@ func (q *quiet) ExportSpans(ctx context.Context, spans []sdk.ReadOnlySpan) error
 		return nil
 	}
 	now, last := time.Now().Unix(), q.told.Load()
-	if now-last >= int64(quietTime/time.Second) && q.told.CompareAndSwap(last, now) {
+	if (now-last >= int64(quietTime/time.Second) || now < last) && q.told.CompareAndSwap(last, now) {
 		q.log.Warn("traces could not be sent", "spans", len(spans), "cause", err)
 	}
 	return nil

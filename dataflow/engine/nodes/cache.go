@@ -98,7 +98,7 @@ func (t *cacheNode) Run(ctx context.Context, call *engine.Call) (any, error) {
 	d, _ := ttlOf(ttl)
 	out = present(out)
 	if size := len(codec.AppendValue(nil, out)) + len(key.key) + len(key.tenant); size <= maxCachedValue {
-		t.kept.Put(key, out, size, now.Add(d)) // values are canonical, so nobody changes them
+		t.kept.Put(key, out, size, now, d) // values are canonical, so nobody changes them
 	}
 	return dataflow.ObjectOf("value", out, "hit", false), nil
 }

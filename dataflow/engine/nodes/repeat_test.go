@@ -149,6 +149,8 @@ func TestCache(t *testing.T) {
 		{"a", "", time.Second, "[4,false]"},
 		{"bad", "", 0, "upstream"}, {"bad", "", 0, "upstream"}, // not kept
 		{"c", "", 0, "[7,false]"},
+		{"c", "", -24 * time.Hour, "[8,false]"}, // the clock was set back: it is not kept for a day more
+		{"c", "", 0, "[8,true]"},
 	} {
 		now = now.Add(step.wait)
 		if got := ask(step.key, step.tenant); got != step.want {

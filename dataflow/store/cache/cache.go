@@ -190,7 +190,7 @@ func (s *Store) find(key string, states []state) *answer {
 }
 
 func (s *Store) keep(key string, a *answer, size int) {
-	s.kept.Put(key, a, size+len(key)+answerSize, s.now().Add(s.ttl))
+	s.kept.Put(key, a, size+len(key)+answerSize, s.now(), s.ttl)
 }
 
 // Stats implements store.Measured.

@@ -26,8 +26,10 @@ func (Opener) KeepsAllowances() {}
 // the order of their ids, so that two who draw on the same ones wait for each
 // other and no more; the time is looked at once a row is locked, so that nobody
 // goes back before those who had it first. A thousandth of one is given for
-// nothing, which is more than what adding moments rounds off. Nobody waits until
-// the log of the commit is on the disk.
+// nothing, which is more than what adding moments rounds off. One that is further
+// off than an allowance takes to fill was written before the clock was set back:
+// there is none left then, and no debt. Nobody waits until the log of the commit
+// is on the disk.
 const drawSQL = `WITH a AS MATERIALIZED (
   SELECT * FROM unnest($1::text[], $2::bigint[], $3::bigint[], $4::float8[], $5::float8[]) AS a ("id", "want", "least", "each", "whole"))
 INSERT INTO %[1]s AS l ("id", "full_at", "given", "created_at", "updated_at")
@@ -37,7 +39,7 @@ ON CONFLICT ("id") DO UPDATE SET ("full_at", "given", "updated_at") = (
   SELECT r."since" + make_interval(secs => g."given" * a."each"), g."given", n."now"
   FROM a,
     LATERAL (SELECT clock_timestamp() AS "now" OFFSET 0) AS n,
-    LATERAL (SELECT greatest(l."full_at", n."now") AS "since") AS r,
+    LATERAL (SELECT greatest(least(l."full_at", n."now" + make_interval(secs => a."whole")), n."now") AS "since") AS r,
     LATERAL (SELECT floor((a."whole" - extract(epoch FROM r."since" - n."now")::float8) / a."each" + 0.001)::bigint AS "room") AS f,
     LATERAL (SELECT CASE WHEN f."room" < a."least" THEN 0 ELSE least(a."want", f."room") END AS "given") AS g
   WHERE a."id" = l."id")

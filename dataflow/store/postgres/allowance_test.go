@@ -66,6 +66,8 @@ func TestDraw(t *testing.T) {
 		{"less than the least", 3, 3, 14 * time.Hour, "0 56h0m0s"},
 		{"less than it wants", 3, 2, 0, "2 70h0m0s"},
 		{"long after", 10, 10, 1000 * time.Hour, "10 70h0m0s"},
+		{"when the clock has been set back", 1, 1, -1000 * time.Hour, "0 70h0m0s"},
+		{"once there is one by that clock", 1, 1, 7 * time.Hour, "1 70h0m0s"},
 	} {
 		pass(t, s, step.pass)
 		if got := draw(`a "b"\`, step.want, step.least); got != step.got {
