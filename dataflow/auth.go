@@ -56,16 +56,16 @@ func IsKeyUser(id string) bool { return strings.HasPrefix(id, keyUserPrefix) }
 // auth checks who is to be known, and how.
 func (v *validator) auth() {
 	s := v.app.Server
-	if s == nil || !s.EnableAuth {
+	if s == nil {
 		return
 	}
-	if len(s.Auth.Issuers) == 0 && !v.keepsKeys() {
+	if s.EnableAuth && len(s.Auth.Issuers) == 0 && !s.Spans.Refused("/auth") && !v.keepsKeys() {
 		v.error("FC723", s.Spans.At("/enable_auth"), "declare a DataFlow whose tables flowctl makes, or give auth a jwt(…)", "nobody could ever call the app: there is no database to keep API keys in")
 	}
 	for i, is := range s.Auth.Issuers {
 		v.issuer(is)
 		for _, other := range s.Auth.Issuers[:i] {
-			if is.Issuer != other.Issuer && is.Prefix == other.Prefix {
+			if is.Issuer != other.Issuer && is.Prefix == other.Prefix && !is.refused("/issuer", "/prefix") && !other.refused("/issuer", "/prefix") {
 				v.error("FC722", is.at("/issuer"), `write prefix = "…" in one of them: it is put before the ids of its users`,
 					"a user of this issuer could have the id of another's").related("the other issuer", other.Span)
 			}
@@ -85,27 +85,31 @@ func (i *Issuer) at(part string) Span {
 	return i.Span
 }
 
+// refused reports whether one of the parts is not what the file meant.
+func (i *Issuer) refused(parts ...string) bool { return slices.ContainsFunc(parts, i.Spans.Refused) }
+
 // shownClaims are parts of ctx.user that come from elsewhere.
 var shownClaims = []string{"id", "roles"}
 
 func (v *validator) issuer(i *Issuer) {
 	bad := func(part, hint, format string, args ...any) { v.error("FC721", i.at(part), hint, format, args...) }
 	switch {
+	case i.refused("/secret", "/jwks"):
 	case (i.Secret == "") == (i.JWKS == ""):
 		bad("", `write secret = env("JWT_SECRET"), or jwks = "https://…" with issuer and audience`, "a token is checked by a secret or by the issuer's public keys")
-		return
 	case i.Secret != "" && len(i.Secret) < MinTokenSecret:
 		bad("/secret", "make one with: openssl rand -base64 48", "the secret has less than %d bytes, so that it could be guessed from any token", MinTokenSecret)
-	case i.JWKS != "":
+	}
+	if i.JWKS != "" {
 		if !safeURL(i.JWKS) {
 			bad("/jwks", `write jwks = "https://…": whoever can change the keys on the way can sign tokens`, "%q is no address of public keys", i.JWKS)
 		}
-		if i.Issuer == "" || len(i.Audience) == 0 {
+		if i.Issuer == "" && !i.refused("/issuer") || len(i.Audience) == 0 && !i.refused("/audience") {
 			bad("", "write both: the issuer's keys sign tokens for other apps too, and those are not for this one", "tokens by public keys need issuer and audience")
 		}
 	}
-	if slices.Contains(i.Audience, "") {
-		bad("/audience", `write what the issuer calls this app: audience = "shop"`, "an audience is empty: no token is for nobody")
+	if n := slices.Index(i.Audience, ""); n >= 0 {
+		bad(fmt.Sprintf("/audience/%d", n), `write what the issuer calls this app: audience = "shop"`, "an audience is empty: no token is for nobody")
 	}
 	if i.ClockSkew < 0 || i.ClockSkew > MaxClockSkew {
 		bad("/clock_skew", `write a duration of at most "5m"`, "clocks don't differ by so much")
@@ -117,8 +121,9 @@ func (v *validator) issuer(i *Issuer) {
 		bad("/user", `the usual one is "sub"`, "a claim must say who the user is")
 	}
 	for n, name := range i.Claims {
-		if name == "" || slices.Contains(shownClaims, name) || slices.Contains(i.Claims[:n], name) {
-			bad("/claims", "leave it out", "the claim %q can't be a part of ctx.user, or is one already", name)
+		twice := i.Span.IsZero() && slices.Contains(i.Claims[:n], name) // of a file it has been said
+		if name == "" || slices.Contains(shownClaims, name) || twice {
+			bad(fmt.Sprintf("/claims/%d", n), "leave it out", "the claim %q can't be a part of ctx.user, or is one already", name)
 		}
 	}
 }

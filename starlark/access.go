@@ -47,6 +47,10 @@ func (l *loader) ruleOf(a *args) sl.Value {
 			a.fail("FC267", w.at, fmt.Sprintf("%q is no name of a role", name), `write role("editor")`)
 			continue
 		}
+		if slices.Contains(r.grant.Roles, name) {
+			a.fail("FC267", w.at, fmt.Sprintf("the role %q is named twice", name), "name it once")
+			continue
+		}
 		r.grant.Roles = append(r.grant.Roles, name)
 	}
 	if r.grant.Who == dataflow.WhoRole && len(r.grant.Roles) == 0 {
@@ -69,7 +73,7 @@ func (l *loader) access(a *args, read func(*ruleReader, arg)) {
 		return
 	}
 	l.rules = append(l.rules, func() {
-		if l.server == nil || !l.server.s.EnableAuth {
+		if l.server == nil || !l.server.s.EnableAuth && !l.server.s.Spans.Refused("/enable_auth") {
 			l.error("FC265", g.key, "access says who may do what, and nobody is asked who they are", "write Nexus(enable_auth = True)")
 			if l.server != nil {
 				l.related("the server is here", l.server.s.Span)
@@ -155,6 +159,9 @@ func (r *ruleReader) fields(e dictItem) {
 		}
 		return
 	}
+	if d.Len() == 0 {
+		l.error("FC271", e.at, `"fields" names no field`, `write {"salary": {"read": role("hr"), "write": role("hr")}}, or leave it out`)
+	}
 	inner := &ruleReader{l: l, src: r.src, why: "a field is shown to somebody or not, in every row alike"}
 	for _, f := range l.dictItems(r.src, d, arg{val: e.val, expr: e.expr, at: e.at}, "FC271", "the name of a field") {
 		i, known := m.Shape().Index(f.name)
@@ -183,6 +190,9 @@ func (r *ruleReader) field(inner *ruleReader, f dictItem, position int, parts *s
 	l, m := r.l, r.m
 	fa := dataflow.FieldAccess{Field: position}
 	pointer := "/fields/" + f.name
+	if parts.Len() == 0 {
+		l.error("FC271", f.at, fmt.Sprintf("access of %s says nothing", f.name), `write {"read": role("hr"), "write": role("hr")}, or leave it out`)
+	}
 	m.Access.Spans[pointer], m.Access.Spans[pointer+dataflow.KeySuffix] = f.at, f.keyAt
 	for _, e := range l.dictItems(r.src, parts, arg{val: f.val, expr: f.expr, at: f.at}, "FC271", `"read" or "write"`) {
 		w := arg{val: e.val, expr: e.expr, at: e.at, key: e.keyAt}

@@ -29,9 +29,7 @@ func (l *loader) jwt(a *args) sl.Value {
 	}
 	if a.has("secret") && !l.outside[i.Secret] {
 		a.fail("FC720", a.at("secret"), "the secret stands in the file, where everyone who reads the file has it", `write secret = env("JWT_SECRET"), without a default`)
-	}
-	if !a.ok { // what else there is to say of it would be about what is missing
-		return &placeholder{}
+		i.Spans.Refuse("/secret")
 	}
 	return &issuerValue{i}
 }
@@ -39,15 +37,12 @@ func (l *loader) jwt(a *args) sl.Value {
 // auth reads how callers say who they are.
 func (s *server) auth(a *args) {
 	for _, option := range []string{"auth", "public_url"} {
-		if a.has(option) && !s.s.EnableAuth {
+		if a.has(option) && !s.s.EnableAuth && !a.lost["enable_auth"] {
 			a.fail("FC724", a.given[option].key, fmt.Sprintf("%s does nothing: nobody is asked who they are", option), "write enable_auth = True as well, or leave it out")
 		}
 	}
 	if a.has("public_url") && !isOrigin(a.str("public_url", "")) {
 		a.fail("FC105", a.at("public_url"), fmt.Sprintf("%q is no address without a path", a.str("public_url", "")), `write it as "https://shop.example.org"`)
-	}
-	if !s.s.EnableAuth {
-		return
 	}
 	s.s.Auth.PublicURL = a.str("public_url", "")
 	if !a.has("auth") {

@@ -216,6 +216,7 @@ func (a *args) accept(p *spec.Param, w arg) {
 		return
 	}
 	a.given[p.Name] = w
+	a.distinct(p, w)
 }
 
 // fits checks an argument against its parameter and reports what is wrong.
@@ -282,12 +283,18 @@ func (a *args) isSome(p *spec.Param, w arg) bool {
 	if !p.Some {
 		return true
 	}
-	if text, ok := sl.AsString(w.val); ok && p.Accept.Has(spec.Str) {
-		if strings.TrimSpace(text) != "" {
-			return true
+	text, isText := sl.AsString(w.val)
+	d, isDict := w.val.(*sl.Dict)
+	switch {
+	case isText && p.Accept.Has(spec.Str) && strings.TrimSpace(text) == "", isDict && d.Len() == 0:
+		hint := "give it a value, or leave it out"
+		if p.Required {
+			hint = "as " + a.b.Example
 		}
-		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is empty", p.Name, a.b.Name), "give it a value, or leave it out")
+		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is empty", p.Name, a.b.Name), hint)
 		return false
+	case isText && p.Accept.Has(spec.Str), isDict:
+		return true
 	}
 	if d, err := duration(w.val); err != nil || d != 0 || !p.Accept.Has(spec.Duration) {
 		return true
@@ -326,6 +333,21 @@ func (a *args) oneOf(p *spec.Param, w arg) bool {
 		}
 	}
 	return ok
+}
+
+// distinct refuses to be told the same twice: another was meant.
+func (a *args) distinct(p *spec.Param, w arg) {
+	if !p.Accept.Has(spec.StrList) {
+		return
+	}
+	seen := map[string]bool{}
+	for _, item := range listOf(w) {
+		s, _ := sl.AsString(item.val)
+		if seen[s] {
+			a.fail("FC105", a.site.src.element(item, w), fmt.Sprintf("%q is twice in %s of %s", s, p.Name, a.b.Name), "name it once")
+		}
+		seen[s] = true
+	}
 }
 
 // element is the place of an item of a list, or of the list.
@@ -453,6 +475,11 @@ func (a *args) spans() dataflow.Spans {
 	}
 	for name, g := range a.given {
 		out["/"+name] = g.at
+		if p := a.b.Param(name); p != nil && p.Accept.Has(spec.StrList) {
+			for i, item := range listOf(g) {
+				out[fmt.Sprintf("/%s/%d", name, i)] = a.site.src.element(item, g)
+			}
+		}
 		if g.key != g.at {
 			out["/"+name+dataflow.KeySuffix] = g.key
 		}

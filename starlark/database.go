@@ -467,42 +467,62 @@ func (b *modelBuilder) indexes() {
 		}
 	}
 	if g, ok := b.a.given["indexes"]; ok {
-		for _, item := range listOf(g) {
-			b.indexItem(item, g, false)
-		}
+		b.listed(g, false)
 	}
 	if g, ok := b.a.given["unique"]; ok {
 		if allStrings(g.val.(sl.Indexable)) && len(listOf(g)) > 0 { // one set of fields, not several
-			b.indexItem(g, g, true)
+			if ix := b.indexItem(g, g, true); ix != nil {
+				b.addIndex(*ix)
+			}
 			return
 		}
-		for _, item := range listOf(g) {
-			b.indexItem(item, g, true)
-		}
+		b.listed(g, true)
 	}
 }
 
-func (b *modelBuilder) indexItem(item, list arg, unique bool) {
+// listed collects the indexes of one argument.
+func (b *modelBuilder) listed(g arg, unique bool) {
+	var all []dataflow.Index
+	for _, item := range listOf(g) {
+		ix := b.indexItem(item, g, unique)
+		if ix == nil {
+			continue
+		}
+		for _, other := range all {
+			if ix.Where == nil && other.Where == nil && slices.Equal(ix.Fields, other.Fields) {
+				b.l.error("FC215", b.a.site.src.element(item, g), fmt.Sprintf("an index over %s is there twice", strings.Join(ix.Fields, ", ")), "leave one of them out")
+				b.l.related("the first", other.Span)
+				break
+			}
+		}
+		all = append(all, *ix)
+		b.addIndex(*ix)
+	}
+}
+
+// indexItem is an index as it is listed, or nil where it is none, which has been said.
+func (b *modelBuilder) indexItem(item, list arg, unique bool) *dataflow.Index {
 	at := b.a.site.src.element(item, list)
 	switch v := item.val.(type) {
 	case *placeholder:
 	case *indexValue:
-		b.addIndex(dataflow.Index{Fields: v.fields, Unique: v.unique || unique, Where: v.where, Span: v.at, Spans: v.spans})
+		return &dataflow.Index{Fields: v.fields, Unique: v.unique || unique, Where: v.where, Span: v.at, Spans: v.spans}
 	case sl.String:
-		b.addIndex(dataflow.Index{Fields: []string{string(v)}, Unique: unique, Span: at})
+		return &dataflow.Index{Fields: []string{string(v)}, Unique: unique, Span: at}
 	case sl.Indexable:
 		if v.Len() == 0 || !allStrings(v) {
 			b.l.error("FC215", at, "an index is over names of fields", `write index("status", "created_at")`)
-			return
+			return nil
 		}
 		var names []string
 		for _, w := range listOf(item) {
 			names = append(names, string(w.val.(sl.String)))
 		}
-		b.addIndex(dataflow.Index{Fields: names, Unique: unique, Span: at})
+		return &dataflow.Index{Fields: names, Unique: unique, Span: at}
 	default:
 		b.l.error("FC215", at, fmt.Sprintf("an index is over names of fields, not %s", describe(item.val)), `write index("status", "created_at")`)
 	}
+	return nil
 }
 
 // addIndex adds an index, unless one over the same fields of all rows is there.

@@ -312,11 +312,17 @@ func (m *fieldMaker) checkRanges() {
 				continue
 			}
 			c := compareCanonical(lo.val, hi.val)
-			if c > 0 || c == 0 && (lo.name == "gt" || hi.name == "lt") {
+			if c > 0 || c == 0 && (lo.name == "gt" || hi.name == "lt") || lo.name == "gt" && hi.name == "lt" && adjacent(lo.val, hi.val) {
 				m.refuse("FC208", m.optionAt(hi.name), fmt.Sprintf("no value is %s %s and %s %s", lo.name, value.FromGo(lo.val), hi.name, value.FromGo(hi.val)), "")
 			}
 		}
 	}
+}
+
+// adjacent reports whether there is no value between two that differ.
+func adjacent(lo, hi any) bool {
+	n, ok := lo.(int64)
+	return ok && hi.(int64)-1 == n
 }
 
 // compareCanonical orders two values of one type that has bounds.

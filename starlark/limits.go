@@ -75,13 +75,11 @@ func (r *limitReader) read(g arg) {
 			if s := r.s.Spans.At("/rate_limit"); r.s.RateLimit > 0 {
 				r.fail(e.keyAt, "rate_limit says how often an address may ask already", "leave out one of them")
 				r.l.related("it is here", s)
-				continue
 			}
 			r.add(e, dataflow.Limit{Policy: "address", Scope: dataflow.LimitAddress})
 		case "per_key":
-			if !r.s.EnableAuth {
+			if !r.s.EnableAuth && !r.s.Spans.Refused("/enable_auth") {
 				r.fail(e.keyAt, "per_key is for API keys and users, and nobody is asked who they are", `write Nexus(enable_auth = True), or "per_address"`)
-				continue
 			}
 			r.add(e, dataflow.Limit{Policy: "key", Scope: dataflow.LimitKey})
 		case "workflows":
@@ -110,7 +108,11 @@ func (r *limitReader) inner(e dictItem, what, example string) []dictItem {
 		}
 		return nil
 	}
-	return r.items(arg{val: e.val, expr: e.expr, at: e.at}, what)
+	items := r.items(arg{val: e.val, expr: e.expr, at: e.at}, what)
+	if len(items) == 0 && e.val.(*sl.Dict).Len() == 0 {
+		r.fail(e.at, fmt.Sprintf("%q has no limit", e.name), "write "+example+", or leave it out")
+	}
+	return items
 }
 
 func (r *limitReader) workflows(e dictItem) {
@@ -121,7 +123,6 @@ func (r *limitReader) workflows(e dictItem) {
 	for _, w := range r.inner(e, "the name of a workflow", `"workflows": {"place_order": "10/s"}`) {
 		if !slices.Contains(names, w.name) {
 			r.fail(w.keyAt, fmt.Sprintf("no workflow is registered as %q", w.name), dataflow.NearOrAll(w.name, names))
-			continue
 		}
 		r.add(w, dataflow.Limit{Policy: "workflow:" + w.name, Scope: dataflow.LimitWorkflow, Workflow: w.name})
 	}
@@ -138,12 +139,12 @@ func (r *limitReader) models(e dictItem) {
 	for _, m := range r.inner(e, "the name of a model", `"models": {"Order": 100}`) {
 		switch {
 		case slices.Contains(served, m.name):
-			r.model(m)
 		case slices.Contains(declared, m.name):
 			r.fail(m.keyAt, m.name+" is not served, so that nobody can ask for it", "write app.expose("+m.name+")")
 		default:
 			r.fail(m.keyAt, fmt.Sprintf("there is no model %q", m.name), dataflow.NearOrAll(m.name, served))
 		}
+		r.model(m)
 	}
 }
 
@@ -156,17 +157,18 @@ func (r *limitReader) model(e dictItem) {
 		return
 	}
 	var ops []string
+	served := false
 	for _, exp := range r.l.app.Exposures {
 		if exp.Model.Name == e.name {
+			served = true
 			for _, op := range exp.Served() {
 				ops = append(ops, op.String())
 			}
 		}
 	}
 	for _, o := range r.inner(e, "the name of an operation", `{"create": "10/s"}`) {
-		if !slices.Contains(ops, o.name) {
-			r.fail(o.keyAt, fmt.Sprintf("%s has no operation %q that is served", e.name, o.name), orElse(dataflow.DidYouMean(o.name, ops), dataflow.ThereAre(ops)))
-			continue
+		if served && !slices.Contains(ops, o.name) {
+			r.fail(o.keyAt, fmt.Sprintf("%s has no operation %q that is served", e.name, o.name), dataflow.NearOrAll(o.name, ops))
 		}
 		limit := dataflow.Limit{Policy: "model:" + e.name + "." + o.name, Scope: dataflow.LimitModel}
 		for _, op := range dataflow.AllOps() {
@@ -220,7 +222,7 @@ func (r *limitReader) add(e dictItem, l dataflow.Limit) {
 		}
 		return
 	}
-	good, rated := true, false
+	good, rated, unknown := true, false, false
 	for _, part := range r.items(arg{val: d, expr: e.expr, at: e.at}, "a part of a limit") {
 		switch part.name {
 		case "rate":
@@ -236,10 +238,10 @@ func (r *limitReader) add(e dictItem, l dataflow.Limit) {
 				hint = fmt.Sprintf("write %q", other)
 			}
 			r.fail(part.keyAt, fmt.Sprintf("a limit has no %q", part.name), hint)
-			good = false
+			good, unknown = false, true
 		}
 	}
-	if good && !rated {
+	if !rated && !unknown { // else it may stand under that name
 		r.fail(e.at, "the limit has no rate", `write {"rate": "10/s", "burst": 20}`)
 		good = false
 	}

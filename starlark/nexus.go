@@ -128,6 +128,9 @@ func (s *server) origins(a *args) {
 	}
 	for _, item := range listOf(g) {
 		text := string(item.val.(sl.String))
+		if text == "*" && len(listOf(g)) > 1 {
+			a.fail("FC105", a.site.src.element(item, g), `"*" lets every page call, so that the others say nothing`, `leave out "*", or the others`)
+		}
 		if text == "*" || isOrigin(text) {
 			continue
 		}
@@ -232,11 +235,11 @@ func (a *args) limits(w *dataflow.Workflow) {
 		d, err2 := value.ParseDuration(strings.TrimSpace(per))
 		if !ok || err != nil || err2 != nil || count < 1 || count > 10_000 || d <= 0 {
 			a.fail("FC105", a.at("rate"), fmt.Sprintf("%q is no rate", a.str("rate", "")), `write how many runs, from 1 to 10,000, and in which time: "100/1m"`)
-			return
+			count, d = 1, time.Minute // some rate: what it asks for is asked for all the same
 		}
 		limit.Rate, limit.Per = count, d
 	}
-	bounded := limit.Concurrency > 0 || limit.Rate > 0
+	bounded := limit.Concurrency > 0 || limit.Rate > 0 || a.lost["concurrency"] || a.lost["rate"]
 	if limit.By != "" && !bounded {
 		a.fail("FC105", a.at("limit_by"), "limit_by bounds nothing by itself", `write concurrency = 5 or rate = "100/1m" too`)
 		return

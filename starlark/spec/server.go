@@ -23,7 +23,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "auth", Accept: List, Named: true, Default: "[]", Doc: "Whose tokens are good besides API keys: `[jwt(…)]`."},
 			{Name: "public_url", Accept: Str, Named: true, Doc: "Where callers reach the app, if a proxy stands before it: `\"https://shop.example.org\"`. Agents that look for where to sign in are told it."},
 			{Name: "enable_monitoring", Accept: Bool, Named: true, Default: "False", Doc: "Count requests, runs and what else there is to know, and serve it at `/metrics` in the form of Prometheus."},
-			{Name: "rate_limit_config", Accept: Dict, Named: true, Doc: "How often callers may ask, over REST and MCP alike: `{\"per_address\": 600, \"per_key\": \"1000/hour\", \"workflows\": {\"place_order\": \"10/s\"}, \"models\": {\"Order\": {\"create\": {\"rate\": \"10/s\", \"burst\": 50}}}}`. " +
+			{Name: "rate_limit_config", Accept: Dict, Named: true, Some: true, Doc: "How often callers may ask, over REST and MCP alike: `{\"per_address\": 600, \"per_key\": \"1000/hour\", \"workflows\": {\"place_order\": \"10/s\"}, \"models\": {\"Order\": {\"create\": {\"rate\": \"10/s\", \"burst\": 50}}}}`. " +
 				"A number is of requests in a minute. `per_key` is for each API key or user; a limit of a workflow, of a model or of one of its operations is for each key, or for each address where nobody is signed in; with `\"shared\": True` in it, for all of them together. `burst` is how many may come at once, all of them unless it says so. Whoever is over a limit is told when to come back."},
 			{Name: "auto_discovery", Accept: Bool, Named: true, Default: "False", Doc: "Evaluate the files `*.flow.star` beside the app too, after it, and register the workflows that they build under the names they give `WorkflowBuilder`. Such a file takes models from the app as from any file: `load(\"app.star\", \"Order\")`."},
 			{Name: "enable_sse_transport", Accept: Bool, Named: true, Default: "False", Doc: "Serve MCP over the SSE transport of 2024-11-05 too, at `/sse`, for clients that know no other."},
@@ -55,7 +55,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "tenant", Accept: Str, Named: true, Some: true, Doc: "The claim with the user's tenant."},
 			{Name: "scopes", Accept: Str, Named: true, Some: true, Doc: "The claim with the scopes that bound what the token is good for, as those of an API key do. Default: it is good for all that the user may do."},
 			{Name: "claims", Accept: StrList, Named: true, Default: "[]", Doc: "Further claims, which `ctx.user` shows under their names."},
-			{Name: "prefix", Accept: Str, Named: true, Doc: "Put before the user's id, so that users of two issuers differ."},
+			{Name: "prefix", Accept: Str, Named: true, Some: true, Doc: "Put before the user's id, so that users of two issuers differ."},
 			{Name: "clock_skew", Accept: Duration, Named: true, Default: `"30s"`, Doc: "How far the issuer's clock may be off; at most 5 minutes."},
 		},
 		Gone: []Gone{{Name: "key", Instead: "secret"}, {Name: "jwks_url", Instead: "jwks"}, {Name: "algorithms", Advice: "leave it out: they follow from secret or jwks"}, {Name: "algorithm", Advice: "leave it out: it follows from secret or jwks"}, {Name: "leeway", Instead: "clock_skew"}},
@@ -67,7 +67,7 @@ var serverBuiltins = []*Builtin{
 		Params: []Param{
 			{Name: "name", Accept: Str, Required: true, Doc: "Letters, digits, `_` and `-`, starting with a letter."},
 			{Name: "workflow", Accept: Workflow, Required: true, Doc: "What `.build()` returned."},
-			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: that of the workflow."},
+			{Name: "doc", Accept: Str, Named: true, Some: true, Doc: "What it does, for callers. Default: that of the workflow."},
 			{Name: "access", Accept: Rule | List, Named: true, Doc: "Who may start it, and see and signal its runs: `role(\"clerk\")`, or a list of rules. Default: whoever is signed in."},
 			{Name: "concurrency", Accept: Int, Named: true, Min: bound(1), Max: bound(10000), Doc: "How many durable runs of it are in progress at a time, in all processes; others wait for their turn. One that rests, for a time or a signal, leaves its place meanwhile."},
 			{Name: "rate", Accept: Str, Named: true, Doc: "How many durable runs of it begin in a stretch of time, as `\"100/1m\"`."},
@@ -86,7 +86,7 @@ var serverBuiltins = []*Builtin{
 			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each input by its name."},
 			{Name: "read_only", Accept: Bool, Named: true, Default: "False", Doc: "The handler promises not to write: it runs on a snapshot."},
 			{Name: "timeout", Accept: Duration, Named: true, Some: true, Doc: "How long a run may take. Default: that of the server."},
-			{Name: "doc", Accept: Str, Named: true, Doc: "What it does, for callers. Default: the function's docstring."},
+			{Name: "doc", Accept: Str, Named: true, Some: true, Doc: "What it does, for callers. Default: the function's docstring."},
 			{Name: "access", Accept: Rule | List, Named: true, Doc: "Who may start it, and see and signal its runs: `role(\"clerk\")`, or a list of rules. Default: whoever is signed in."},
 			{Name: "durable", Accept: Bool, Named: true, Default: "False", Doc: "Keep each run in the database, step by step, so that it survives the process, and can wait. Each call of `ctx` is then a step and a transaction of its own."},
 			{Name: "signals", Accept: Dict, Named: true, Doc: "The signals that a durable handler waits for, and the type of what has to come with each, as that of an input: `{\"approval\": {\"approved\": bool}, \"closed\": None}`; None: anything may. A signal with anything else, or of another name, is refused (422) when it is sent. Without it, any may be sent."},
@@ -107,7 +107,7 @@ var serverBuiltins = []*Builtin{
 		Params: []Param{
 			{Name: "event", Accept: Str, Required: true, Doc: "`\"Order.created\"`, `\"Order.updated\"`, `\"Order.deleted\"`, or the name of an event."},
 			{Name: "workflow", Accept: Workflow | Str, Required: true, Doc: "A registered workflow, or its name."},
-			{Name: "where", Accept: Dict, Named: true, Doc: "A filter that the row must match, as it is after the change (for a row that was deleted: before)."},
+			{Name: "where", Accept: Dict, Named: true, Some: true, Doc: "A filter that the row must match, as it is after the change (for a row that was deleted: before)."},
 		},
 		Gone: []Gone{{Name: "filter", Instead: "where"}, {Name: "handler", Instead: "workflow"}},
 	},
@@ -154,10 +154,10 @@ var serverBuiltins = []*Builtin{
 		Example: `app.prompt("explain_order", "Explain the order ${input.order} in a ${input.tone} tone.", args = {"order": int, "tone": enum("short", "kind", default = "kind")})`,
 		Params: []Param{
 			{Name: "name", Accept: Str, Required: true, Doc: "Letters, digits, `_` and `-`, starting with a letter."},
-			{Name: "text", Accept: Str | Func, Required: true, Doc: "The text, or the function that makes it."},
+			{Name: "text", Accept: Str | Func, Required: true, Some: true, Doc: "The text, or the function that makes it."},
 			{Name: "args", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each argument by its name."},
 			{Name: "title", Accept: Str, Named: true, Some: true, Doc: "Shown to people. Default: the name."},
-			{Name: "doc", Accept: Str, Named: true, Doc: "What it is for. Default: the function's docstring."},
+			{Name: "doc", Accept: Str, Named: true, Some: true, Doc: "What it is for. Default: the function's docstring."},
 		},
 		Gone: []Gone{{Name: "input", Instead: "args"}, {Name: "arguments", Instead: "args"}, {Name: "description", Instead: "doc"}, {Name: "template", Instead: "text"}, {Name: "fn", Instead: "text"}},
 	},

@@ -73,7 +73,7 @@ type Param struct {
 	Default  string // as it would be written; "" where leaving it out means none
 	Doc      string
 	Min, Max *int64            // bounds of an Int
-	Some     bool              // "", blanks and a duration of 0 mean nothing, and are refused
+	Some     bool              // "", blanks, {} and a duration of 0 mean nothing, and are refused
 	OneOf    []string          // the strings it takes, or None where any will do
 	Advice   map[string]string // what to do instead of saying one that it does not take
 	For      string            // a field option: the types it applies to; "" is all

@@ -8,7 +8,7 @@ var workflowBuiltins = []*Builtin{
 		Params: []Param{
 			{Name: "name", Accept: Str, Doc: "For messages: callers know the workflow by the name it is registered under."},
 			{Name: "input", Accept: Dict, Named: true, Default: "{}", Doc: "The type of each input by its name. A dict is an object with those fields."},
-			{Name: "doc", Accept: Str, Named: true, Doc: "What the workflow does, for callers."},
+			{Name: "doc", Accept: Str, Named: true, Some: true, Doc: "What the workflow does, for callers."},
 			{Name: "timeout", Accept: Duration, Named: true, Some: true, Doc: "How long a run may take. Default: that of the server."},
 			{Name: "durable", Accept: Bool, Named: true, Doc: "Keep each run in the database, step by step, so that it survives the process. Default: decided by the plan, which `flowctl explain-plan` shows: yes, if the workflow waits, or calls out after it has used the database it writes to."},
 		},
