@@ -6,8 +6,10 @@ package draft
 import (
 	"cmp"
 	"fmt"
+	"math"
 	"regexp"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -189,10 +191,39 @@ func (w *writer) typeOf(t *migrate.Table, c *migrate.Column) string {
 	if strings.HasPrefix(c.Storage, "text in the order of") {
 		typ = "str"
 	}
-	if values := w.Columns[t.Name+"."+c.Name].Values; typ == "str" && len(values) > 0 && !slices.Contains(values, "") { // which no field's can be
-		return "enum(" + quoted(distinct(values)) + ")"
+	if values := w.checked(t, c); typ == "str" && len(values) > 0 {
+		return "enum(" + quoted(values) + ")"
 	}
 	return typ
+}
+
+// checked are the values that a CHECK lets a text be, nil where a field's can't.
+func (w *writer) checked(t *migrate.Table, c *migrate.Column) []string {
+	values := w.Columns[t.Name+"."+c.Name].Values
+	if slices.Contains(values, "") {
+		return nil
+	}
+	return distinct(values)
+}
+
+// fieldOf is the field of a column as far as a value of it goes. Its type is nil
+// where the file has none for values.
+func (w *writer) fieldOf(t *migrate.Table, c *migrate.Column) *dataflow.Field {
+	typ := w.typeOf(t, c)
+	f := &dataflow.Field{Name: c.Name, Type: plainTypes[typ], Optional: c.Optional}
+	switch {
+	case strings.HasPrefix(typ, "decimal("):
+		f.Type = &dataflow.Type{Kind: dataflow.KindDecimal, Precision: c.Precision, Scale: c.Scale}
+	case strings.HasPrefix(typ, "enum("):
+		f.Type = &dataflow.Type{Kind: dataflow.KindEnum, Values: c.Values}
+		if len(c.Values) == 0 {
+			f.Type.Values = w.checked(t, c)
+		}
+	}
+	if !w.Own {
+		bound(f, c.Storage, w.Columns[t.Name+"."+c.Name].Type)
+	}
+	return f
 }
 
 func distinct(values []string) (out []string) {
@@ -305,7 +336,7 @@ func (m *model) system() map[string]bool {
 func (w *writer) head() {
 	w.f("\"\"\"Written by flowctl introspect from a database that was there. It is yours to change.\"\"\"\n\n")
 	if !w.Own {
-		w.comment("Nothing of the database is altered. Its CHECKs, triggers and defaults are not in this file;\nthe database goes on holding to them. A field that is left out of a create is stored as null, not as the column's default.\nWhat a trigger makes of a row shows when it is read again.")
+		w.comment("Nothing of the database is altered. Its CHECKs and triggers are not in this file; the database goes on\nholding to them. A field that is left out of a create is stored as its default here, or as null; a remark says where the\ncolumn has another. What a trigger makes of a row shows when it is read again.")
 	}
 	w.f("db = DataFlow(\n    database_url = env(\"DATABASE_URL\", default = %s),\n", quote(w.o.URL))
 	if !w.Own {
@@ -389,8 +420,17 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 	if index != "" && !(strings.HasPrefix(typ, "ref(") && index == "index = True") {
 		options = append(options, index)
 	}
-	if !w.Own {
-		options = append(options, bounds(typ, c.Storage, n.Type)...)
+	f := w.fieldOf(m.Table, c)
+	if !strings.HasPrefix(typ, "ref(") {
+		options = append(options, bounds(f)...)
+	}
+	switch text, why := w.fallback(m, c, f, strings.Contains(index, "unique")); {
+	case text != "":
+		options = append(options, "default = "+text)
+	case why != "" && c.Optional:
+		w.comment("%s is null where it is left out: its default, %s, %s", name, shown(n.Default), why)
+	case why != "":
+		w.comment("%s has to be given: its default, %s, %s", name, shown(n.Default), why)
 	}
 	if name != c.Name {
 		options = append(options, "column = "+quote(c.Name))
@@ -476,23 +516,36 @@ func (w *writer) target(m *model, c *migrate.Column) string {
 // and SQLite any number, which means nothing to it.
 var length = lazyregexp.New(`(?i)char[a-z ]*\(0*([1-9][0-9]{0,8})\)`)
 
-// bounds are what the declared type keeps beyond the field's.
-func bounds(typ, storage, declared string) (options []string) {
+// bound sets what the declared type keeps beyond the field's.
+func bound(f *dataflow.Field, storage, declared string) {
 	switch {
-	case typ == "str":
+	case f.Type == dataflow.String:
 		if n := length.FindStringSubmatch(declared); n != nil {
-			options = append(options, "max_length = "+n[1])
+			most, _ := strconv.Atoi(n[1])
+			f.MaxLength = &most
 		}
 		if storage == padded {
-			options = append(options, `pattern = "(^|[^ ])$"`)
+			f.Pattern = regexp.MustCompile(`(^|[^ ])$`)
 		}
-		return options
-	case typ == "int" && declared == "integer":
-		return []string{"ge = -2147483648", "le = 2147483647"}
-	case typ == "int" && declared == "smallint":
-		return []string{"ge = -32768", "le = 32767"}
+	case f.Type == dataflow.Int && declared == "integer":
+		f.Ge, f.Le = int64(math.MinInt32), int64(math.MaxInt32)
+	case f.Type == dataflow.Int && declared == "smallint":
+		f.Ge, f.Le = int64(math.MinInt16), int64(math.MaxInt16)
 	}
-	return nil
+}
+
+// bounds writes them.
+func bounds(f *dataflow.Field) (options []string) {
+	if f.MaxLength != nil {
+		options = append(options, fmt.Sprint("max_length = ", *f.MaxLength))
+	}
+	if f.Pattern != nil {
+		options = append(options, "pattern = "+quote(f.Pattern.String()))
+	}
+	if f.Ge != nil {
+		options = append(options, fmt.Sprint("ge = ", f.Ge), fmt.Sprint("le = ", f.Le))
+	}
+	return options
 }
 
 func (w *writer) tail() {

@@ -18,7 +18,8 @@ type Found struct {
 type FoundColumn struct {
 	Type      string   // as the database declares it: "varchar(20)"; what is below it, of a domain
 	Domain    string   // the domain that the column is of, or ""
-	Default   string   // the expression, or ""
+	Default   string   // the expression, "" for none and for null
+	Constant  *string  // what that is as a text, if it is no more than a value
 	Generated bool     // the database works the value out itself
 	Values    []string // what a CHECK lets it be: these texts, and nothing else
 	RefTo     string   // the column a foreign key leads to

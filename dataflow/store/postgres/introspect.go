@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"log/slog"
+	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
@@ -10,9 +11,9 @@ import (
 )
 
 const (
-	foundColumnsQuery = `SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), coalesce(pg_get_expr(d.adbin, d.adrelid), ''), a.attgenerated <> ''
+	foundColumnsQuery = `SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0), ''), a.attgenerated <> ''
 FROM (` + ours + `) AS t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
-LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum`
+LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum LEFT JOIN pg_type y ON y.oid = a.atttypid`
 
 	foundRefsQuery = `SELECT t.relname, a.attname, f.attname, CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END, array_length(k.conkey, 1) > 1
 FROM (` + ours + `) AS t JOIN pg_constraint k ON k.conrelid = t.oid AND k.contype = 'f' AND k.conparentid = 0
@@ -50,6 +51,34 @@ func readListCheck(expr string) []string {
 		return nil
 	}
 	return readLiterals(m[1])
+}
+
+var (
+	// constant is how pg_get_expr writes a value: 0, true, 'a text'::text, (1)::numeric.
+	constant = lazyregexp.New(`^(?:E?'((?:[^']|'')*)'|\(?(-?\d+(?:\.\d+)?(?:[eE][+-]?\d+)?|true|false|NULL)\)?)(?:::((?:"(?:[^"]|"")*"|[\w .])+(?:\(\d+(?:,-?\d+)?\))?))?$`)
+	moment   = lazyregexp.New(`^(\d{4}-\d\d-\d\d) (\d\d:\d\d:\d\d(?:\.\d+)?)(\+00)?$`)
+)
+
+// readDefault takes the default of a column apart. Anything but a value is worked
+// out anew for each row. Sessions are in UTC.
+func readDefault(expr string) (text string, value *string) {
+	m := constant.FindStringSubmatch(expr)
+	if m == nil {
+		return expr, nil
+	}
+	said := m[2]
+	switch {
+	case said == "NULL":
+		return "", nil
+	case said == "":
+		if said = strings.ReplaceAll(m[1], "''", "'"); strings.HasPrefix(expr, "E") {
+			said = strings.ReplaceAll(said, `\\`, `\`)
+		}
+	}
+	if at := moment.FindStringSubmatch(said); at != nil && strings.HasPrefix(m[3], "timestamp") {
+		said = at[1] + "T" + at[2] + "Z"
+	}
+	return expr, &said
 }
 
 // Inspect reads the schema of a database, in a transaction that can't write.
@@ -104,7 +133,8 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 	}{
 		{foundColumnsQuery, func(r [][]byte) {
 			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
-				c.Type, c.Default, c.Generated = string(r[2]), string(r[3]), isTrue(r[4])
+				c.Type, c.Generated = string(r[2]), isTrue(r[4])
+				c.Default, c.Constant = readDefault(string(r[3]))
 				if n := secondDigits.FindStringSubmatch(c.Type); n != nil {
 					c.Remark = "%s keeps " + n[1] + " digits of a second, and rounds others off"
 				}

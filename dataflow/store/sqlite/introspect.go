@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"slices"
+	"strconv"
 	"strings"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -89,6 +90,61 @@ func remark(declared string) string {
 	return ""
 }
 
+var (
+	number  = lazyregexp.New(`^[+-]?\s*(\d+\.?\d*|\.\d+)([eE][+-]?\d+)?$`)
+	hexed   = lazyregexp.New(`^0[xX][0-9a-fA-F]+$`)
+	textual = lazyregexp.New(`^(?:'((?:[^']|'')*)'|"((?:[^"]|"")*)"|([A-Za-z_]\w*))$`)
+	blob    = lazyregexp.New(`^[xX]'((?:[0-9a-fA-F]{2})*)'$`)
+)
+
+// readDefault takes the default of a column of some affinity apart. Anything but a
+// value is worked out anew for each row.
+func readDefault(expr, affinity string) (text string, constant *string) {
+	bare := strings.TrimSpace(expr)
+	for strings.HasPrefix(bare, "(") && strings.HasSuffix(bare, ")") {
+		bare = strings.TrimSpace(bare[1 : len(bare)-1])
+	}
+	word := strings.ToUpper(bare)
+	switch {
+	case word == "NULL" || word == "":
+		return "", nil
+	case word == "CURRENT_TIMESTAMP" || word == "CURRENT_DATE" || word == "CURRENT_TIME":
+		return expr, nil
+	case word == "TRUE":
+		bare = "1"
+	case word == "FALSE":
+		bare = "0"
+	}
+	if m := blob.FindStringSubmatch(bare); m != nil {
+		bare = `\x` + m[1]
+		return expr, keptAs(affinity == "BLOB", bare)
+	}
+	if m := textual.FindStringSubmatch(bare); m != nil {
+		bare = strings.ReplaceAll(m[1], "''", "'") + strings.ReplaceAll(m[2], `""`, `"`) + m[3] // a word is a text
+		return expr, keptAs(affinity != "BLOB", bare)
+	}
+	if hexed.MatchString(bare) {
+		n, err := strconv.ParseUint(bare[2:], 16, 64)
+		return expr, keptAs(err == nil && affinity != "BLOB", strconv.FormatInt(int64(n), 10))
+	}
+	if !number.MatchString(bare) || affinity == "BLOB" {
+		return expr, nil
+	}
+	bare = strings.Join(strings.Fields(strings.TrimPrefix(bare, "+")), "")
+	if n, err := strconv.ParseInt(bare, 10, 64); err == nil {
+		return expr, keptAs(true, strconv.FormatInt(n, 10))
+	}
+	f, err := strconv.ParseFloat(bare, 64)
+	return expr, keptAs(err == nil && affinity != "TEXT", strconv.FormatFloat(f, 'f', -1, 64)) // how a text is made of a fraction is SQLite's to say
+}
+
+func keptAs(ok bool, text string) *string {
+	if !ok {
+		return nil
+	}
+	return &text
+}
+
 func found(c *conn) (*migrate.Found, error) {
 	s, err := inspect(c)
 	if err != nil {
@@ -130,7 +186,8 @@ func found(c *conn) (*migrate.Found, error) {
 	}{
 		{foundColumnsQuery, func(r *sqlite.Stmt) {
 			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
-				c.Type, c.Default, c.Generated = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
+				c.Type, c.Generated = r.ColumnText(2), r.ColumnBool(4)
+				c.Default, c.Constant = readDefault(r.ColumnText(3), affinity(c.Type))
 				c.Remark = remark(c.Type)
 			})
 		}},
