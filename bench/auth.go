@@ -104,7 +104,7 @@ func credentials(ctx context.Context, c config) error {
 
 // getAs is get with a key or token.
 func getAs(path, bearer string) []byte {
-	return []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\nAuthorization: Bearer " + bearer + "\r\n\r\n")
+	return []byte("GET " + path + " HTTP/1.1\r\nHost: localhost\r\n" + client + "Authorization: Bearer " + bearer + "\r\n\r\n")
 }
 
 // withAuth starts the app twice on copies of one database: as it is, and asking
