@@ -5,12 +5,34 @@ package pgtest
 import (
 	"bytes"
 	"os"
+	"os/exec"
 	"path/filepath"
 	"strconv"
 	"syscall"
 	"testing"
 	"time"
 )
+
+// Program returns the path of a program that comes with PostgreSQL, of the
+// version of the server that tests start.
+func Program(t testing.TB, name string) string {
+	t.Helper()
+	dir, err := binaries()
+	if err == nil {
+		var path string
+		if path, err = exec.LookPath(filepath.Join(dir, name)); err == nil {
+			return path
+		}
+	}
+	if path, elsewhere := exec.LookPath(name); elsewhere == nil {
+		return path
+	}
+	if os.Getenv("FLOWCTL_REQUIRE_POSTGRES") == "1" {
+		t.Fatal(err)
+	}
+	t.Skipf("SKIPPED, NOT TESTED: %v", err)
+	return ""
+}
 
 // Server is a server of one test's own, to be stopped and started again.
 type Server struct {
