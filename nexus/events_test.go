@@ -3,6 +3,7 @@ package nexus_test
 import (
 	"bufio"
 	"context"
+	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
@@ -13,6 +14,7 @@ import (
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
+	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/flowctl/flowctl/nexus"
 	"github.com/flowctl/flowctl/nexus/internal/apptest"
 )
@@ -345,4 +347,29 @@ func TestRulesHoldForEvents(t *testing.T) {
 	if got := s.ask("POST", "/api/batch", `{"operations":[{"id":"c","model":"customers","op":"list"},{"model":"customers","op":"create","args":{"email":"x@example.org","name":{"$ref":"c.records.0.email"}}}]}`); !strings.Contains(got, "unknown_reference") || strings.Contains(got, `"hint":"one of id, email`) {
 		t.Errorf("a reference to what is hidden: %s", got)
 	}
+}
+
+// A run that is forgotten while somebody follows it: the stream says that coming
+// again is of no use.
+func TestAFollowedRunIsForgotten(t *testing.T) {
+	apptest.OnEachEngine(t, func(t *testing.T, at string) {
+		s := serveSite(t, apptest.Shop(at))
+		var begun struct {
+			Run string `json:"run_id"`
+		}
+		_, body, _ := strings.Cut(s.ask(http.MethodPost, "/workflows/approve/execute", `{"inputs":{"id":1}}`), " ")
+		if err := json.Unmarshal([]byte(body), &begun); err != nil {
+			t.Fatal(body, err)
+		}
+		c := dial(t, s.http.URL, "GET /runs/"+begun.Run+"/events HTTP/1.1\r\nHost: {host}\r\n\r\n")
+		c.until(t, "event: waiting")
+		const forget = "DELETE FROM _flow_runs" // as when it has ended and is forgotten between two looks
+		if file, ok := strings.CutPrefix(at, "sqlite:"); ok {
+			selectSQLite(t, file, forget)
+		} else {
+			pgtest.Exec(t, at, forget)
+		}
+		c.until(t, "event: ended")
+		c.until(t, `data: {"event":"ended","code":"not_found","reason":"there is no run \"`+begun.Run+`\""}`)
+	})
 }

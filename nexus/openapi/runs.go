@@ -39,7 +39,8 @@ func (d *document) runs() {
 		id: []string{"follow_run"}, tag: tag, summary: "Follow a durable run as it changes",
 		doc: "Server-sent events (WHATWG HTML, 9.2), until the run ends. Each has the run's status for its name, " +
 			"the number of its steps for its id, and the run with its steps, as GET /runs/{id} shows it, for its data. " +
-			"Lines that begin with a colon say that the server is still there.",
+			"Lines that begin with a colon say that the server is still there. " +
+			"The name ended, with a code and a reason, says that there is nothing more to follow: the run has been forgotten, or the caller may not go on.",
 		params: []any{refTo("parameters", "RunID")},
 		answers: []answer{{200, response("the events", dataflow.ObjectOf("text/event-stream", dataflow.ObjectOf("schema", typed("string"),
 			"example", "event: completed\nid: 1\ndata: {\"run_id\":\"…\",\"status\":\"completed\",…}\n\n")), "CacheControl")}},

@@ -297,6 +297,11 @@ func farewell(ctx context.Context) []byte {
 	if !ok {
 		return nil
 	}
+	return goodbye(e)
+}
+
+// goodbye is the last event of a stream that it is of no use to come again for.
+func goodbye(e *dataflow.Error) []byte {
 	text := codec.AppendValue([]byte("event: ended\ndata: "), dataflow.ObjectOf("event", "ended", "code", e.Code, "reason", e.Message))
 	return append(text, "\n\n"...)
 }

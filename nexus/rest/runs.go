@@ -269,7 +269,12 @@ func (h *Handler) followRun(x *front.Exchange) error {
 			return nil
 		}
 		if o, err = f.show(x.Request.Context(), c); err != nil {
-			return nil // the client comes again, and hears then
+			if e := dataflow.AsError(err); e.Code == "not_found" { // it has ended, and was forgotten since
+				_ = control.SetWriteDeadline(time.Now().Add(h.o.StreamWrite))
+				_, _ = x.Write(goodbye(e)) // an error means that the client is gone
+				x.Flush()
+			}
+			return nil // else the client comes again, and hears then
 		}
 	}
 }

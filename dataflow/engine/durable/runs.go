@@ -354,7 +354,7 @@ type Filter struct {
 	Workflow string
 	Status   Status
 	Parent   string
-	Before   string // the id of the last run seen
+	Before   string // the id of the last run seen, or next_cursor of its page
 	Limit    int    // 0 is 20
 }
 
@@ -364,7 +364,9 @@ func (rs *Runs) List(ctx context.Context, c access.Caller, f Filter) (list []*Ru
 		f.Limit = 20
 	}
 	var last *Run
-	if f.Before != "" {
+	if place, ok := placed(f.Before); ok {
+		last = place
+	} else if f.Before != "" {
 		if last, err = rs.Get(ctx, c, f.Before); err != nil {
 			if dataflow.AsError(err).Code != "not_found" {
 				return nil, false, err

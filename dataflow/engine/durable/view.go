@@ -2,6 +2,9 @@ package durable
 
 import (
 	"context"
+	"strconv"
+	"strings"
+	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/access"
@@ -88,6 +91,9 @@ func (rs *Runs) Show(ctx context.Context, c access.Caller, id string) (*dataflow
 		return nil, err
 	}
 	steps, err := rs.Steps(ctx, r)
+	if err == nil && len(steps) == 0 && r.Status.Ended() { // which it had none of, or it was forgotten just now
+		r, err = rs.Get(ctx, c, id)
+	}
 	if err != nil {
 		return nil, err
 	}
@@ -120,7 +126,19 @@ func Page(list []*Run, more bool) *dataflow.Object {
 	}
 	o := dataflow.ObjectOf("runs", rows, "count", int64(len(rows)), "has_more", more)
 	if more {
-		o.Set("next_cursor", list[len(list)-1].ID)
+		o.Set("next_cursor", list[len(list)-1].place())
 	}
 	return o
+}
+
+// place is where a run is in a list, also once it is forgotten: when it was
+// created, in microseconds, and its id.
+func (r *Run) place() string { return strconv.FormatInt(r.Created.UnixMicro(), 10) + "." + r.ID }
+
+// placed reads a place.
+func placed(text string) (*Run, bool) {
+	micros, id, ok := strings.Cut(text, ".")
+	at, err := strconv.ParseInt(micros, 10, 64)
+	r := &Run{ID: id, Created: time.UnixMicro(at).UTC()}
+	return r, ok && err == nil && at >= 0 && r.Created.Year() < 10_000 && storable(id) && r.place() == text
 }

@@ -1008,6 +1008,19 @@ func (t *Transport) follow(ctx context.Context, path string, q url.Values, last 
 	}
 }
 
+// ended is the problem that a stream has ended with for good.
+func ended(data string) error {
+	said := struct{ Code, Reason string }{}
+	if err := json.Unmarshal([]byte(data), &said); err != nil {
+		return err
+	}
+	p := &Problem{Status: http.StatusUnauthorized, Code: said.Code, Detail: said.Reason}
+	if p.Code == "not_found" {
+		p.Status = http.StatusNotFound
+	}
+	return p
+}
+
 // follower is how far a stream has been followed.
 type follower struct {
 	last   string        // the id of the last event
@@ -1048,6 +1061,9 @@ func (f *follower) connect(ctx context.Context, t *Transport, path string, q url
 		}
 		f.heard = true
 		e.id = f.last
+		if e.name == "ended" {
+			return ended(e.data)
+		}
 		if e.data != "" && !yield(e, nil) {
 			f.over = true
 			return nil
@@ -1115,11 +1131,6 @@ func FollowViews[V, R, ID any](ctx context.Context, r Rows[R, ID], q EventQuery)
 			e := RowEvent[V, ID]{EventID: f.id}
 			switch {
 			case err != nil:
-			case f.name == "ended":
-				p := struct{ Code, Reason string }{}
-				if err = json.Unmarshal([]byte(f.data), &p); err == nil {
-					err = &Problem{Status: http.StatusUnauthorized, Code: p.Code, Detail: p.Reason}
-				}
 			default:
 				err = json.Unmarshal([]byte(f.data), &e)
 			}

@@ -520,6 +520,9 @@ class Followed:
             text = line.decode().rstrip("\r\n")
             if text == "":
                 self._heard = True
+                if event == "ended":
+                    said = json.loads(data)
+                    raise Problem(404 if said["code"] == "not_found" else 401, said["code"], said["reason"])
                 if data:
                     yield _Frame(event, data, self._last)
                 event, data = "message", ""
@@ -559,10 +562,7 @@ class Events(Generic[R, Id]):
 
     def __next__(self) -> RowEvent[R, Id]:
         f = next(self._frames)
-        data = json.loads(f.data)
-        if f.event == "ended":
-            raise Problem(401, data["code"], data["reason"])
-        return RowEvent(event_id=f.id, **data)
+        return RowEvent(event_id=f.id, **json.loads(f.data))
 
 
 def _seconds(text: str | None) -> float | None:

@@ -602,6 +602,10 @@ export class Transport {
           failed = 0;
           lastEventId = e.id ?? lastEventId;
           again = e.retry ?? again;
+          if (e.event === "ended" && e.data !== undefined) {
+            const { code, reason } = parseJson(e.data) as Record<string, unknown>;
+            throw new Problem(code === "not_found" ? 404 : 401, { code, detail: reason });
+          }
           if (e.data !== undefined) yield { event: e.event ?? "message", data: e.data, id: lastEventId };
         }
       } catch (cause) {
@@ -769,7 +773,6 @@ export class Rows<R, C, U, P, F, Id extends Int | string, V extends boolean, Rel
     const query = { filter: filter && formatJson(filter), fields: list(fields) };
     for await (const e of this.#t.follow(this.#path + "/events", { ...call, query }, lastEventId)) {
       const data = parseJson(e.data, this.#floats) as Record<string, unknown>;
-      if (e.event === "ended") throw new Problem(401, { code: data["code"], detail: data["reason"] });
       yield { ...data, eventId: e.id } as RowEvent<Shown<R, object, S, never>, Id>;
     }
   }
