@@ -78,7 +78,7 @@ func (w *writer) choose() {
 			continue
 		}
 		if why := w.unfit(t); why != "" {
-			w.left = append(w.left, fmt.Sprintf("table %s: %s", t.Name, why))
+			w.left = append(w.left, fmt.Sprintf("table %s: %s", called(t.Name, tableName.Fits(t.Name)), why))
 			continue
 		}
 		m := &model{Table: t, fields: map[string]string{}}
@@ -235,6 +235,14 @@ func distinct(values []string) (out []string) {
 	return out
 }
 
+// called is a name in a remark: in quotes where it may not show as it is.
+func called(name string, plain bool) string {
+	if plain {
+		return name
+	}
+	return strconv.Quote(name)
+}
+
 // untyped says why a column has no field, or "".
 func (w *writer) untyped(t *migrate.Table, c *migrate.Column) string {
 	n := w.Columns[t.Name+"."+c.Name]
@@ -303,7 +311,7 @@ func (w *writer) nameFields(m *model) {
 	for i := range m.Columns {
 		c := &m.Columns[i]
 		if why := w.untyped(m.Table, c); why != "" {
-			m.without = append(m.without, fmt.Sprintf("the column %s has no field: %s", c.Name, why))
+			m.without = append(m.without, fmt.Sprintf("the column %s has no field: %s", called(c.Name, writable.MatchString(c.Name)), why))
 			continue
 		}
 		if c == m.id || reserved[c.Name] {
@@ -412,6 +420,9 @@ func (w *writer) field(m *model, c *migrate.Column, name, index string) {
 		w.comment("%s, so SQLite adds no row to the table and deletes none", k)
 	} else if c.Ref != nil || n.RefWide {
 		w.comment("%s refers to %s in a way that ref(…) can't: its foreign key is of several columns, or leads to no id of a model", name, refTable(c))
+	}
+	if n.RefMore {
+		w.comment("%s has more foreign keys than a field can have", name)
 	}
 	w.remark(c, n, name)
 	if c.Optional {
@@ -556,6 +567,9 @@ func (w *writer) tail() {
 		path := usual
 		if !regexp.MustCompile(`^[a-z][a-z0-9_-]*$`).MatchString(path) {
 			path = fieldName(m.Name, false)
+		}
+		if stem, ok := strings.CutSuffix(fieldName(path, false), "_bulk"); ok && slices.ContainsFunc(w.models, func(o *model) bool { return fieldName(o.Name, false) == stem }) {
+			path += "_row" // its create would be called as the bulk create of the other
 		}
 		for n, base := 2, path; taken[path]; n++ {
 			path = fmt.Sprintf("%s%d", base, n)

@@ -25,6 +25,7 @@ type FoundColumn struct {
 	RefTo     string   // the column a foreign key leads to
 	RefAction string   // on delete, as the engine calls it
 	RefWide   bool     // the foreign key is over several columns
+	RefMore   bool     // it has another foreign key too
 	Remark    string   // what to know of it beside its field, which is %s in it
 }
 

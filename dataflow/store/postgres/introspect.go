@@ -11,8 +11,11 @@ import (
 )
 
 const (
-	foundColumnsQuery = `SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), coalesce(pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0), ''), a.attgenerated <> ''
+	foundColumnsQuery = `SELECT t.relname, a.attname, format_type(a.atttypid, a.atttypmod), 
+  coalesce(CASE WHEN a.attidentity <> '' THEN 'the next of its sequence' END, pg_get_expr(d.adbin, d.adrelid), pg_get_expr(y.typdefaultbin, 0), ''),
+  a.attgenerated <> '' OR a.attidentity = 'a' AND NOT coalesce(a.attnum = ANY (p.indkey), false)
 FROM (` + ours + `) AS t JOIN pg_attribute a ON a.attrelid = t.oid AND a.attnum > 0 AND NOT a.attisdropped
+LEFT JOIN pg_index p ON p.indrelid = t.oid AND p.indisprimary
 LEFT JOIN pg_attrdef d ON d.adrelid = t.oid AND d.adnum = a.attnum LEFT JOIN pg_type y ON y.oid = a.atttypid`
 
 	foundRefsQuery = `SELECT t.relname, a.attname, f.attname, CASE k.confdeltype WHEN 'c' THEN 'CASCADE' WHEN 'n' THEN 'SET NULL' WHEN 'd' THEN 'SET DEFAULT' WHEN 'r' THEN 'RESTRICT' ELSE 'NO ACTION' END, array_length(k.conkey, 1) > 1
@@ -142,6 +145,7 @@ func found(ctx context.Context, c *conn) (*migrate.Found, error) {
 		}},
 		{foundRefsQuery, func(r [][]byte) {
 			f.Note(string(r[0]), string(r[1]), func(c *migrate.FoundColumn) {
+				c.RefMore = c.RefTo != ""
 				c.RefTo, c.RefAction, c.RefWide = string(r[2]), string(r[3]), isTrue(r[4])
 			})
 		}},

@@ -27,6 +27,10 @@ FROM sqlite_schema AS t, pragma_foreign_key_list(t.name) AS k WHERE t.type = 'ta
 	// keeps its own rows in tables beside it, which are for nobody else.
 	foundVirtualQuery = `SELECT name, type = 'virtual' FROM pragma_table_list WHERE schema = 'main' AND type IN ('virtual', 'shadow') AND name NOT LIKE 'fx\_%.%' ESCAPE '\' ORDER BY name`
 
+	// Those of modules that this SQLite has not are known by their names.
+	foundBesideQuery = `SELECT t.name FROM sqlite_schema AS v, sqlite_schema AS t WHERE t.type = 'table' AND (v.sql LIKE 'CREATE VIRTUAL TABLE%USING fts3%' OR v.sql LIKE 'CREATE VIRTUAL TABLE%USING fts4%')
+AND lower(t.name) IN (lower(v.name) || '_content', lower(v.name) || '_segments', lower(v.name) || '_segdir', lower(v.name) || '_docsize', lower(v.name) || '_stat')`
+
 	foundOthersQuery = `SELECT type || ' ' || name FROM sqlite_schema WHERE type IN ('view', 'trigger') AND name NOT LIKE 'fx\_%.%/%' ESCAPE '\' ORDER BY name`
 )
 
@@ -171,6 +175,9 @@ func found(c *conn) (*migrate.Found, error) {
 	}); err != nil {
 		return nil, err
 	}
+	if err := c.query(foundBesideQuery, nil, func(r *sqlite.Stmt) { virtual[r.ColumnText(0)] = true }); err != nil {
+		return nil, err
+	}
 	s.Tables = slices.DeleteFunc(s.Tables, func(t migrate.Table) bool { return virtual[t.Name] })
 	if err := c.query(tablesQuery, nil, func(r *sqlite.Stmt) {
 		table := r.ColumnText(0)
@@ -193,6 +200,7 @@ func found(c *conn) (*migrate.Found, error) {
 		}},
 		{foundRefsQuery, func(r *sqlite.Stmt) {
 			f.Note(r.ColumnText(0), r.ColumnText(1), func(c *migrate.FoundColumn) {
+				c.RefMore = c.RefAction != ""
 				c.RefTo, c.RefAction, c.RefWide = r.ColumnText(2), r.ColumnText(3), r.ColumnBool(4)
 				if t := s.Table(r.ColumnText(0)); t != nil && !c.RefWide {
 					if col := t.Column(r.ColumnText(1)); col != nil && col.Ref != nil {

@@ -46,4 +46,10 @@ CREATE TABLE "_CategoryToPost" ("A" INTEGER NOT NULL, "B" TEXT NOT NULL);
 CREATE TABLE sa (id INTEGER NOT NULL, kind VARCHAR(7) CHECK (kind IN ('a', 'b')), ok BOOLEAN NOT NULL CHECK (ok IN (0, 1)), PRIMARY KEY (id), CONSTRAINT kinds CHECK (kind IN ('a', 'b', 'c')));
 CREATE TABLE gaps (id INTEGER PRIMARY KEY, blank TEXT CHECK (blank IN ('', 'a')), twice TEXT CHECK (twice IN ('a', 'b', 'a')), long VARCHAR(99999999999999999999), none CHAR(0), zeros VARCHAR(0040));
 CREATE TABLE batch (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE "a-b" (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE a_b (id INTEGER PRIMARY KEY, v TEXT); CREATE TABLE "a b" (id INTEGER PRIMARY KEY, v TEXT);
+CREATE TABLE user_bulk (id INTEGER PRIMARY KEY); CREATE TABLE twokeys (id INTEGER PRIMARY KEY, both INTEGER REFERENCES a1 (id) REFERENCES b1 (id));
+CREATE TABLE "new
+line" (id INTEGER PRIMARY KEY); CREATE TABLE oddly (id INTEGER PRIMARY KEY, " lead" TEXT, "a
+b" TEXT, "" TEXT, "1st" TEXT);
+CREATE TABLE letters_content (docid INTEGER PRIMARY KEY, c0body); CREATE TABLE letters_segments (blockid INTEGER PRIMARY KEY, block BLOB); CREATE TABLE letters_of (id INTEGER PRIMARY KEY);
+PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'letters', 'letters', 0, 'CREATE VIRTUAL TABLE letters USING fts4 (body)'); PRAGMA writable_schema = RESET;
 PRAGMA writable_schema = ON; INSERT INTO sqlite_schema VALUES ('table', 'words', 'words', 0, 'CREATE VIRTUAL TABLE "words" USING a_module_of_theirs (text)'); PRAGMA writable_schema = RESET;
