@@ -216,8 +216,11 @@ func isTrue(e Expr) bool {
 }
 
 // Update appends the whole statement.
-func (b *Builder) Update(u *Update) {
-	b.Raw("UPDATE ").Ident(u.Model.Table).Raw(" SET ")
+func (b *Builder) Update(u *Update) { b.Raw("UPDATE ").Changes(u) }
+
+// Changes appends what follows the verb of an update.
+func (b *Builder) Changes(u *Update) {
+	b.Ident(u.Model.Table).Raw(" SET ")
 	for i, a := range u.Set {
 		f := u.Model.Fields[a.Field]
 		b.comma(i).Ident(f.ColumnName()).Raw(" = ").value(f.Type, a.Value)

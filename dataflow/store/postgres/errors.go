@@ -21,6 +21,7 @@ const (
 	queryCanceled       = "57014"
 	checkViolation      = "23514"
 	notNullViolation    = "23502"
+	exclusionViolation  = "23P01"
 	generatedAlways     = "428C9"
 	raisedException     = "P0001" // by a trigger, unless it says otherwise
 	assertFailure       = "P0004"

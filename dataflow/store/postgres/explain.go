@@ -41,7 +41,7 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 		if cause.Routine == raised && cause.Code != uniqueViolation { // there is no key to name
 			return store.Refused(tab.model, "", c.prefix, withoutValues(cause))
 		}
-	case checkViolation, notNullViolation, raisedException, generatedAlways:
+	case checkViolation, exclusionViolation, notNullViolation, raisedException, generatedAlways:
 		if name := cause.ColumnName; cause.Code == notNullViolation && name != "" && cause.TableName == tab.model.Table && !tab.has(name) {
 			// Such a column is refused at the start: it has been added since.
 			return store.Outdated(fmt.Sprintf("the column %s.%s must have a value, but %s has no field for it", tab.model.Table, name, tab.model.Name), withoutValues(cause))

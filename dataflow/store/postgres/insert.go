@@ -293,7 +293,7 @@ func (in *inserting) advance(ctx context.Context, rows [][]any, at int) error {
 // each half by itself.
 func (in *inserting) failedAmong(ctx context.Context, from, to int, cause error) error {
 	switch sqlState(cause) {
-	case uniqueViolation, foreignKeyViolation, checkViolation, notNullViolation, raisedException, generatedAlways, sequenceAtEnd:
+	case uniqueViolation, foreignKeyViolation, checkViolation, exclusionViolation, notNullViolation, raisedException, generatedAlways, sequenceAtEnd:
 	default:
 		said, _ := errors.AsType[*pgconn.PgError](cause)
 		if cause != errDiverted && (said == nil || !refusedWithin(said) && !failedWithin(said)) {

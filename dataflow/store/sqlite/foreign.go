@@ -29,22 +29,31 @@ type foreignTables struct {
 	// keyed are those whose primary key is not the number that SQLite gives each
 	// row: INT PRIMARY KEY. It takes null there, in each row.
 	keyed map[string]bool
+	// silent are those that say ON CONFLICT, as UNIQUE ON CONFLICT REPLACE, by which
+	// a row would go, or not come, without a word. What a statement says goes before
+	// that, but also before what triggers say, which is none of ours.
+	silent map[string]bool
 }
 
 const keyedQuery = `SELECT DISTINCT t.name FROM sqlite_schema AS t, pragma_index_list(t.name) AS i WHERE t.type = 'table' AND i.origin = 'pk'`
+
+const silentQuery = `SELECT t.name FROM sqlite_schema AS t WHERE t.type = 'table' AND t.sql LIKE '%ON%CONFLICT%'
+AND NOT EXISTS (SELECT 1 FROM sqlite_schema AS r WHERE r.type = 'trigger' AND lower(r.tbl_name) = lower(t.name) AND r.name NOT LIKE 'fx\_%.%/%' ESCAPE '\')`
 
 // is reports whether a table is of another program's making: its columns may
 // hold what is no value of their fields.
 func (f *foreignTables) is(table string) bool { return f.all || f.adopted[table] }
 
 func findForeign(c *conn, db *dataflow.Database) (*foreignTables, error) {
-	f := &foreignTables{all: db.Options.ExistingSchemaMode, keyed: map[string]bool{}}
+	f := &foreignTables{all: db.Options.ExistingSchemaMode, keyed: map[string]bool{}, silent: map[string]bool{}}
 	var err error
 	if f.adopted, err = adoptedTables(c); err != nil {
 		return nil, err
 	}
 	if f.all || len(f.adopted) > 0 {
-		err = c.query(keyedQuery, nil, func(r *sqlite.Stmt) { f.keyed[r.ColumnText(0)] = true })
+		if err = c.query(keyedQuery, nil, func(r *sqlite.Stmt) { f.keyed[r.ColumnText(0)] = true }); err == nil {
+			err = c.query(silentQuery, nil, func(r *sqlite.Stmt) { f.silent[r.ColumnText(0)] = true })
+		}
 	}
 	return f, err
 }

@@ -20,6 +20,7 @@ type table struct {
 	autoID    bool        // the database picks ids
 	roomy     atomic.Bool // there is known to be an id left
 	foreign   bool        // it is not of our making
+	silent    bool        // it says ON CONFLICT, and would drop a row for another without a word
 	watched   bool        // one of its columns is
 	refs      []int
 	referrers []referrer
@@ -83,6 +84,15 @@ func formOf(t *dataflow.Type) form {
 	return formText
 }
 
+// verb is INSERT or UPDATE as it is said of the table: a row is refused that can't
+// be beside those that are there, whatever the table itself has for that.
+func (t *table) verb(plain string) string {
+	if t.silent {
+		return plain + "OR ABORT "
+	}
+	return plain
+}
+
 func newTable(m *dataflow.Model, foreign bool) *table {
 	t := &table{model: m, id: m.RoleIndex(dataflow.RoleID), foreign: foreign}
 	t.autoID = m.ID().Type.Kind == dataflow.KindInt
@@ -123,8 +133,9 @@ func newTables(models []*dataflow.Model, foreign *foreignTables) map[*dataflow.M
 	tables := make(map[*dataflow.Model]*table, len(models))
 	for _, m := range models {
 		tables[m] = newTable(m, foreign.is(m.Table))
-		if tables[m].foreign && foreign.keyed[m.Table] {
-			tables[m].autoID = false
+		if tables[m].foreign {
+			tables[m].autoID = tables[m].autoID && !foreign.keyed[m.Table]
+			tables[m].silent = foreign.silent[m.Table]
 		}
 	}
 	for _, m := range models {

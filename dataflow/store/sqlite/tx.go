@@ -127,7 +127,7 @@ func (t *tx) Insert(ctx context.Context, m *dataflow.Model, fields []int, rows [
 
 // insertEach adds rows one by one, and so finds the one that can't be added.
 func (t *tx) insertEach(ctx context.Context, tab *table, fields []int, rows [][]any) (ids []any, err error) {
-	stmt, err := t.insertStatement(tab.model, fields)
+	stmt, err := t.insertStatement(tab, fields)
 	if err != nil {
 		return nil, t.explain(ctx, tab, change{adds: true}, err)
 	}
@@ -161,7 +161,7 @@ func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows []
 	}
 	b := &t.c.b
 	b.Reset()
-	b.Raw("INSERT INTO ").Ident(tab.model.Table).Raw(" (").Columns(tab.model, fields).Raw(") VALUES ")
+	b.Raw(tab.verb("INSERT ")).Raw("INTO ").Ident(tab.model.Table).Raw(" (").Columns(tab.model, fields).Raw(") VALUES ")
 	for i, vals := range rows {
 		for j, f := range fields {
 			b.Raw(opening(i, j))
@@ -243,10 +243,11 @@ func (t *tx) grounded(ctx context.Context, tab *table, c change) error {
 	return e
 }
 
-func (t *tx) insertStatement(m *dataflow.Model, fields []int) (*statement, error) {
+func (t *tx) insertStatement(tab *table, fields []int) (*statement, error) {
 	b := &t.c.b
 	b.Reset()
-	b.Raw("INSERT INTO ").Ident(m.Table)
+	m := tab.model
+	b.Raw(tab.verb("INSERT ")).Raw("INTO ").Ident(m.Table)
 	if len(fields) == 0 {
 		b.Raw(" DEFAULT VALUES")
 		return t.c.stmts.getBytes(b.SQL)
@@ -311,7 +312,7 @@ func (t *tx) Update(ctx context.Context, u *query.Update) (int64, error) {
 	}
 	b := &t.c.b
 	b.Reset()
-	b.Update(u)
+	b.Raw(tab.verb("UPDATE ")).Changes(u)
 	n, err := t.change(ctx, b, store.Statement{Kind: store.KindUpdate, Model: u.Model, Where: u.Where})
 	if err == nil && (n == 0 || !t.strict) {
 		return n, nil
