@@ -69,6 +69,10 @@ func (l *loader) nexus(a *args) sl.Value {
 		Span:       a.site.at, Spans: a.spans(),
 	}}
 	s.discovers = a.bool("auto_discovery", false)
+	if a.has("host") && !dataflow.IsHost(s.s.Host) {
+		a.fail("FC105", a.at("host"), fmt.Sprintf("host can't be %q", s.s.Host), dataflow.HostForm)
+		s.s.Host = "127.0.0.1"
+	}
 	s.rateLimit(a)
 	s.rateLimits(a)
 	s.timeout(a)

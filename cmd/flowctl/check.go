@@ -45,11 +45,9 @@ Formats: text` + formatNames() + `.
 
 Exit code 0: nothing wrong (there may be warnings). 1: errors, or with --strict
 warnings. 2: the command or the file could not be read.`,
-		Args: takes("app.star"),
+		Args:    takes("app.star"),
+		PreRunE: func(*cobra.Command, []string) error { return o.check().orNil() },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := o.check(); err != nil {
-				return err
-			}
 			if s := testsAt(args[0]); s != nil {
 				return s.check(cmd.Context(), w, o)
 			}
@@ -89,26 +87,26 @@ func formatNames() string {
 }
 
 // check finds what is wrong with the flags.
-func (o *checkFlags) check() error {
+func (o *checkFlags) check() (wrong usageErrors) {
 	if len(o.against) > 0 && (o.fix || o.unsafe || o.diff) {
-		return &usageError{"--against is of no use to --fix", "mend first, then compare"}
+		wrong.add(&usageError{"--against is of no use to --fix", "mend first, then compare"})
 	}
 	if o.format != "text" && o.write(nil) == nil {
 		names := []string{"text"}
 		for _, f := range report.Formats() {
 			names = append(names, f.Name)
 		}
-		return unknown("format", o.format, names)
+		wrong.add(unknown("format", o.format, names))
 	}
 	for _, codes := range [][]string{o.only, o.without} {
 		if code, near := check.UnknownCode(codes); code != "" || near != "" {
 			if near == "" {
 				near = "docs/rules.md and docs/errors/diagnostics.md list the codes"
 			}
-			return &usageError{fmt.Sprintf("there is no code that begins with %q", code), near}
+			wrong.add(&usageError{fmt.Sprintf("there is no code that begins with %q", code), near})
 		}
 	}
-	return nil
+	return wrong
 }
 
 // write returns what writes the format, or nil if there is none.

@@ -30,11 +30,13 @@ diagram it is for Mermaid or Graphviz:
 
   flowctl explain-plan app.star place_order --format dot | dot -Tsvg > plan.svg`,
 		Args: takes("app.star", "WORKFLOW"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			draw, ok := planFormats[format]
-			if !ok {
+		PreRunE: func(*cobra.Command, []string) error {
+			if planFormats[format] == nil {
 				return unknown("format", format, []string{"text", "mermaid", "dot"})
 			}
+			return nil
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			a, err := findApp(args[0])
 			if err != nil {
 				return err
@@ -53,7 +55,7 @@ diagram it is for Mermaid or Graphviz:
 			if d == nil {
 				return unknownWorkflow(app, args[1])
 			}
-			if _, err := io.WriteString(w.out, draw(d)); err != nil {
+			if _, err := io.WriteString(w.out, planFormats[format](d)); err != nil {
 				return fmt.Errorf("write the plan: %w", err)
 			}
 			return nil

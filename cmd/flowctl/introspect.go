@@ -30,12 +30,16 @@ app.star that serves them. It writes nothing to the database. What can't be
 carried over is said in a comment of the file. A password in the URL is not
 written: give the URL to flowctl run in DATABASE_URL.`,
 		Args: takes("URL"),
-		RunE: func(cmd *cobra.Command, args []string) error {
+		PreRunE: func(*cobra.Command, []string) error {
+			var wrong usageErrors
 			for _, p := range tables {
 				if _, err := path.Match(p, ""); err != nil {
-					return &usageError{fmt.Sprintf("--table %q is no pattern", p), `write a name, with * for any letters: --table "order*"`}
+					wrong.add(&usageError{fmt.Sprintf("--table %q is no pattern", p), `write a name, with * for any letters: --table "order*"`})
 				}
 			}
+			return wrong.orNil()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			text, err := introspect(cmd.Context(), w, args[0], tables)
 			if err != nil {
 				return err

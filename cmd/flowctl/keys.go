@@ -94,13 +94,15 @@ of it is kept. NAME says what it is for.
                              of its own, key:ID
   --expires 90d              after which time it is good no more`,
 		Args: takes("app.star", "NAME"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			k.Name, k.Scoped = args[1], cmd.Flags().Changed("scope")
-			wrong := append(givenEmpty(cmd, "tenant", "user", "expires"), checkKey(&k, expires, w.now())...)
-			if err := wrong.orNil(); err != nil {
-				return err
+		PreRunE: func(cmd *cobra.Command, args []string) error {
+			if k.Scoped = cmd.Flags().Changed("scope"); len(args) > 1 {
+				k.Name = args[1]
 			}
+			return checkKey(&k, k.Name != "", expires, w.now()).orNil()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			return withKeys(cmd.Context(), w, args[0], func(ctx context.Context, _ *appFile, app *dataflow.App, keys *auth.Keys) error {
+				var wrong usageErrors
 				for _, s := range k.Scopes {
 					if err := oneOfWords("--scope", s, access.Scopes(app)); err != nil {
 						wrong = append(wrong, err)
@@ -135,23 +137,12 @@ of it is kept. NAME says what it is for.
 	return cmd
 }
 
-// givenEmpty refuses flags that are given without a value, as by a script whose
-// variable is not set: the key would be good for more than was meant, or for ever.
-func givenEmpty(cmd *cobra.Command, names ...string) (wrong usageErrors) {
-	for _, name := range names {
-		if f := cmd.Flags().Lookup(name); f.Changed && f.Value.String() == "" {
-			wrong = append(wrong, &usageError{"--" + name + " is empty", "give it a value, or leave it out"})
-		}
-	}
-	return wrong
-}
-
 // checkKey refuses a key that can't be, and works out when it ends.
-func checkKey(k *auth.Key, expires string, now time.Time) (wrong usageErrors) {
+func checkKey(k *auth.Key, named bool, expires string, now time.Time) (wrong usageErrors) {
 	for _, word := range []struct {
 		flag, text string
 		optional   bool
-	}{{"NAME", k.Name, false}, {"--tenant", k.Tenant, true}, {"--user", k.User, true}} {
+	}{{"NAME", k.Name, !named}, {"--tenant", k.Tenant, true}, {"--user", k.User, true}} {
 		if !(word.optional && word.text == "") && !access.ValidTenant(word.text) {
 			wrong = append(wrong, &usageError{fmt.Sprintf("%s can't be %q", word.flag, word.text), fmt.Sprintf("it is text of 1 to %d bytes", access.MaxTenant)})
 		}

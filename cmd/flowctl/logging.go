@@ -38,11 +38,10 @@ func (f *logFlags) add(fl *pflag.FlagSet) {
 }
 
 // check refuses values that are none.
-func (f *logFlags) check() error {
-	if err := oneOfWords("--log-format", f.format, slices.Sorted(maps.Keys(logFormats))); err != nil {
-		return err
-	}
-	return oneOfWords("--log-level", f.level, []string{"debug", "info", "warn", "error"})
+func (f *logFlags) check() (wrong usageErrors) {
+	wrong.add(oneOfWords("--log-format", f.format, slices.Sorted(maps.Keys(logFormats))))
+	wrong.add(oneOfWords("--log-level", f.level, []string{"debug", "info", "warn", "error"}))
+	return wrong
 }
 
 // loggers write to standard error. The lines of the second may wait for each

@@ -16,7 +16,6 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/starlark/report"
 	"github.com/spf13/cobra"
-	"github.com/spf13/pflag"
 )
 
 func main() {
@@ -61,6 +60,15 @@ func run(ctx context.Context, args []string, w *world) int {
 	}
 	if len(args) > 0 && isCompletion(args[0]) {
 		complete(root, w)
+	} else {
+		line := &commandLine{words: args}
+		line.watch(root)
+		root.SetFlagErrorFunc(line.flagError)
+	}
+	if len(args) > 0 && args[0] == "help" {
+		if err := unknownHelp(root, args[1:]); err != nil {
+			return w.fail(err)
+		}
 	}
 	root.SetArgs(args)
 	return w.fail(root.ExecuteContext(ctx))
@@ -116,7 +124,6 @@ over MCP.`,
 	root.SetIn(w.in)
 	root.SetOut(w.out)
 	root.SetErr(w.err)
-	root.SetFlagErrorFunc(flagError)
 	return root
 }
 
@@ -129,6 +136,13 @@ func (e *usageError) Error() string { return e.message }
 type usageErrors []error
 
 func (e usageErrors) Error() string { return errors.Join(e...).Error() }
+
+// add adds what is wrong, if anything is.
+func (e *usageErrors) add(err error) {
+	if err != nil {
+		*e = append(*e, err)
+	}
+}
 
 // orNil is the error that they are, if they are any.
 func (e usageErrors) orNil() error {
@@ -197,49 +211,31 @@ func unknownCommand(args []string) error {
 	return &usageError{fmt.Sprintf("unknown command %q", args[0]), hint}
 }
 
-// flagError words what is wrong with a flag, with the nearest there is.
-func flagError(cmd *cobra.Command, err error) error {
-	u := &usageError{message: err.Error(), hint: "see " + cmd.CommandPath() + " --help"}
-	if missing, ok := errors.AsType[*pflag.NotExistError](err); ok {
-		name := missing.GetSpecifiedName()
-		u.message = "unknown flag --" + name
-		if len(name) == 1 {
-			u.message = "unknown flag -" + name
-		}
-		var flags []string
-		cmd.Flags().VisitAll(func(f *pflag.Flag) { flags = append(flags, f.Name) })
-		if s := dataflow.Suggest(name, flags); s != "" {
-			u.hint = "did you mean --" + s + "?"
-		} else if s := withWord(name, flags); len(s) > 0 && len(name) > 2 { // --port of --api-port
-			u.hint = "did you mean --" + strings.Join(s, " or --") + "?"
-		} else if name == "version" {
-			u.hint = "write: flowctl version"
-		}
-	}
-	if bad, ok := errors.AsType[*pflag.InvalidValueError](err); ok {
-		u.message = fmt.Sprintf("--%s can't be %q", bad.GetFlag().Name, bad.GetValue())
-		if bad.GetFlag().Value.Type() == "int" {
-			u.hint = "give it a whole number"
+// unknownHelp finds a word that names no command to help with.
+func unknownHelp(root *cobra.Command, words []string) error {
+	cmd := root
+	for _, word := range words {
+		i := slices.IndexFunc(cmd.Commands(), func(c *cobra.Command) bool { return c.Name() == word })
+		switch {
+		case strings.HasPrefix(word, "-"):
+			continue
+		case i >= 0:
+			cmd = cmd.Commands()[i]
+		case cmd == root:
+			return unknownCommand([]string{word})
+		case cmd.HasSubCommands():
+			return unknownVerb(cmd, word, "to see its help", "--help")
+		default:
+			return &usageError{fmt.Sprintf("%q is one argument too many", word), "write: flowctl help" + strings.TrimPrefix(cmd.CommandPath(), root.CommandPath())}
 		}
 	}
-	return u
-}
-
-// withWord are the names that have a word among theirs, between dashes.
-func withWord(word string, names []string) []string {
-	var out []string
-	for _, name := range names {
-		if slices.Contains(strings.Split(name, "-"), word) {
-			out = append(out, name)
-		}
-	}
-	return out
+	return nil
 }
 
 // takes checks the positional arguments of a command, by name.
 func takes(names ...string) cobra.PositionalArgs {
 	return func(cmd *cobra.Command, args []string) error {
-		usage := "write: " + cmd.CommandPath() + " " + strings.Join(names, " ")
+		usage := "write: " + strings.Join(append([]string{cmd.CommandPath()}, names...), " ")
 		if len(args) < len(names) {
 			return &usageError{names[len(args)] + " is missing", usage}
 		}

@@ -22,6 +22,7 @@ import (
 type exportFlags struct {
 	dir, format, name, version, dialect string
 	all                                 bool
+	at                                  time.Time // that is to stand in the names of files
 }
 
 func exportCommand(w *world) *cobra.Command {
@@ -38,12 +39,9 @@ With --all the files make everything, from an empty database on, and no database
 is asked; --dialect then says for which engine.
 
 A file is never written over: a migration that was run elsewhere must not change.`,
-		Args: takes("app.star"),
+		Args:    takes("app.star"),
+		PreRunE: func(*cobra.Command, []string) error { return x.check(w, &f).orNil() },
 		RunE: func(cmd *cobra.Command, args []string) error {
-			at, err := x.check(w)
-			if err != nil {
-				return err
-			}
 			connect := connecting(look)
 			if x.all {
 				connect = func(_ context.Context, app *dataflow.App, o nexus.Options) ([]*migrate.Runner, []dataflow.Diagnostic) {
@@ -51,7 +49,7 @@ A file is never written over: a migration that was run elsewhere must not change
 				}
 			}
 			return migrating(cmd, w, args[0], &f, connect, func(ctx context.Context, m *migration) error {
-				return m.export(ctx, x, at)
+				return m.export(ctx, x, x.at)
 			}, func(d *databaseReply) { writeDone(w.out, d.Database, d.State, d.Did) })
 		},
 	}
@@ -75,29 +73,33 @@ func isFileName(name string) bool {
 	return !slices.ContainsFunc(strings.Split(name, "_"), func(word string) bool { return !fileWord.Fits(word) })
 }
 
-// check returns the time that is to stand in the names of files.
-func (x *exportFlags) check(w *world) (at time.Time, err error) {
+// check finds what is wrong with the flags, and reads the time.
+func (x *exportFlags) check(w *world, f *migrateFlags) (wrong usageErrors) {
 	if !slices.Contains(export.Formats(), x.format) {
-		return at, unknown("format", x.format, export.Formats())
+		wrong.add(unknown("format", x.format, export.Formats()))
+	}
+	if x.all && len(f.allow) > 0 {
+		wrong.add(&usageError{"--allow goes without --all", "an empty database has nothing to lose"})
 	}
 	if !isFileName(x.name) {
-		return at, &usageError{fmt.Sprintf("--name can't be %q", x.name), "names of files have small letters, digits and _ between them"}
+		wrong.add(&usageError{fmt.Sprintf("--name can't be %q", x.name), "names of files have small letters, digits and _ between them"})
 	}
 	dialects := nexus.Options{}.Dialects()
 	switch {
 	case x.dialect == "":
 	case !x.all:
-		return at, &usageError{"--dialect goes with --all", "without --all each database is asked, and is of the engine it is"}
+		wrong.add(&usageError{"--dialect goes with --all", "without --all each database is asked, and is of the engine it is"})
 	case !slices.Contains(dialects, x.dialect):
-		return at, unknown("dialect", x.dialect, dialects)
+		wrong.add(unknown("dialect", x.dialect, dialects))
 	}
-	if x.version == "" {
-		return w.now(), nil
+	var err error
+	if x.at = w.now(); x.version == "" {
+		return wrong
 	}
-	if at, err = time.Parse(versionLayout, x.version); err != nil {
-		return at, &usageError{fmt.Sprintf("--version can't be %q", x.version), "a version is a time with fourteen digits, as 20270131120000"}
+	if x.at, err = time.Parse(versionLayout, x.version); err != nil {
+		wrong.add(&usageError{fmt.Sprintf("--version can't be %q", x.version), "a version is a time with fourteen digits, as 20270131120000"})
 	}
-	return at, nil
+	return wrong
 }
 
 func (m *migration) export(ctx context.Context, x exportFlags, at time.Time) error {
@@ -141,9 +143,6 @@ func (m *migration) toExport(ctx context.Context, x exportFlags) ([]*migrate.Pre
 			plans[i] = p.preview
 		}
 		return plans, nil
-	}
-	if len(m.f.allow) > 0 {
-		return nil, &usageError{"--allow goes without --all", "an empty database has nothing to lose"}
 	}
 	for i, r := range m.dbs {
 		p, diags := r.Whole()

@@ -85,6 +85,7 @@ func moment(t time.Time) string { return t.UTC().Format(time.RFC3339) }
 func historyCommand(w *world) *cobra.Command {
 	var f migrateFlags
 	var id string
+	var only int64
 	var all bool
 	cmd := &cobra.Command{
 		Use:   "history app.star",
@@ -92,11 +93,11 @@ func historyCommand(w *world) *cobra.Command {
 		Long: `history lists the migrations of each database, the latest last. With --id it
 shows one of them whole: its statements, and those that undo it.`,
 		Args: takes("app.star"),
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			only, err = parseID(id)
+			return err
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			only, err := parseID(id)
-			if err != nil {
-				return err
-			}
 			return migrating(cmd, w, args[0], &f, look, func(ctx context.Context, m *migration) error {
 				return m.history(ctx, only)
 			}, func(d *databaseReply) { writeHistory(w.out, d, id != "", all) })
@@ -187,6 +188,7 @@ func writeReverse(w io.Writer, s migrate.Done) {
 func rollbackCommand(w *world) *cobra.Command {
 	var f migrateFlags
 	var to string
+	var last int64
 	var dry bool
 	cmd := &cobra.Command{
 		Use:   "rollback app.star",
@@ -198,11 +200,11 @@ What that would throw away is refused unless it is allowed by name.
 The next run of the same app.star would migrate again: put the file back as it
 was, too.`,
 		Args: takes("app.star"),
+		PreRunE: func(*cobra.Command, []string) (err error) {
+			last, err = parseID(to)
+			return err
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			last, err := parseID(to)
-			if err != nil {
-				return err
-			}
 			connect := change
 			if dry {
 				connect = look

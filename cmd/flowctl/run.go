@@ -58,10 +58,8 @@ func servingCommand(w *world, cmd *cobra.Command) *cobra.Command {
 	var f runFlags
 	dev := cmd.Name() == "dev"
 	cmd.Args = takes("app.star")
+	cmd.PreRunE = func(cmd *cobra.Command, _ []string) error { return f.check(cmd).orNil() }
 	cmd.RunE = func(cmd *cobra.Command, args []string) error {
-		if err := f.log.check(); err != nil {
-			return err
-		}
 		a, err := findApp(args[0])
 		if err != nil {
 			return err
@@ -88,6 +86,26 @@ func addHold(fl *pflag.FlagSet, hold *bool) {
 	fl.BoolVar(hold, "hold-runs", false, "go on with no durable run that waits or is queued, and begin none that is scheduled")
 }
 
+// check finds what is wrong with the flags.
+func (f *runFlags) check(cmd *cobra.Command) usageErrors {
+	wrong := f.log.check()
+	if cmd.Flags().Changed("host") && f.host != "" && !dataflow.IsHost(f.host) {
+		wrong.add(&usageError{fmt.Sprintf("--host can't be %q", f.host), dataflow.HostForm})
+	}
+	for _, p := range []struct {
+		flag  string
+		value int
+	}{{"api-port", f.apiPort}, {"mcp-port", f.mcpPort}} {
+		if p.value < 0 || p.value > 65535 {
+			wrong.add(&usageError{fmt.Sprintf("--%s %d is no port", p.flag, p.value), "ports are 1 to 65535, or 0 for any free one"})
+		}
+	}
+	if f.apiPort > 0 && f.apiPort == f.mcpPort {
+		wrong.add(&usageError{fmt.Sprintf("--api-port and --mcp-port are both %d", f.apiPort), "give each a port of its own"})
+	}
+	return wrong
+}
+
 // apply puts the flags in place of the app's own settings.
 func (f *runFlags) apply(w *world, cmd *cobra.Command, a *appFile, app *dataflow.App) error {
 	if app.Server == nil || !app.Server.Started {
@@ -100,18 +118,11 @@ func (f *runFlags) apply(w *world, cmd *cobra.Command, a *appFile, app *dataflow
 	if changed("host") {
 		s.Host = f.host
 	}
-	for _, p := range []struct {
-		flag  string
-		value int
-		port  *int
-	}{{"api-port", f.apiPort, &s.APIPort}, {"mcp-port", f.mcpPort, &s.MCPPort}} {
-		if !changed(p.flag) {
-			continue
-		}
-		if p.value < 0 || p.value > 65535 {
-			return &usageError{fmt.Sprintf("--%s %d is no port", p.flag, p.value), "ports are 1 to 65535, or 0 for any free one"}
-		}
-		*p.port = p.value
+	if changed("api-port") {
+		s.APIPort = f.apiPort
+	}
+	if changed("mcp-port") {
+		s.MCPPort = f.mcpPort
 	}
 	if isLoopback(s.Host) {
 		return nil

@@ -83,13 +83,15 @@ func runsListCommand(w *world) *cobra.Command {
 		Use:   "list app.star",
 		Short: "List durable runs, the latest first",
 		Args:  takes("app.star"),
-		RunE: func(cmd *cobra.Command, args []string) error {
-			if err := oneOfWords("--status", status, durable.Statuses()); err != nil {
-				return err
-			}
+		PreRunE: func(*cobra.Command, []string) error {
+			var wrong usageErrors
+			wrong.add(oneOfWords("--status", status, durable.Statuses()))
 			if filter.Limit < 1 || filter.Limit > maxRuns {
-				return &usageError{fmt.Sprintf("--limit can't be %d", filter.Limit), fmt.Sprintf("give it a number from 1 to %d", maxRuns)}
+				wrong.add(&usageError{fmt.Sprintf("--limit can't be %d", filter.Limit), fmt.Sprintf("give it a number from 1 to %d", maxRuns)})
 			}
+			return wrong.orNil()
+		},
+		RunE: func(cmd *cobra.Command, args []string) error {
 			filter.Status = durable.Status(status)
 			return withRuns(cmd.Context(), w, args[0], func(ctx context.Context, a *appFile, gen *nexus.Generation) error {
 				list, more, err := gen.Runs().List(ctx, f.caller(), filter)
@@ -293,6 +295,7 @@ func changeRun(ctx context.Context, w *world, f *runsFlags, path, done string, c
 
 func runsPurgeCommand(w *world) *cobra.Command {
 	var olderThan, status string
+	var age time.Duration
 	cmd := &cobra.Command{
 		Use:   "purge app.star",
 		Short: "Forget durable runs that ended long ago",
@@ -300,18 +303,18 @@ func runsPurgeCommand(w *world) *cobra.Command {
 another run waits for stay, and those of one that failed and stays. To have it
 done all the time, give the app run_retention = "30d".`,
 		Args: takes("app.star"),
+		PreRunE: func(cmd *cobra.Command, _ []string) error {
+			var wrong usageErrors
+			var err error
+			if !cmd.Flags().Changed("older-than") {
+				wrong.add(&usageError{"--older-than is missing", "say how long runs are kept: --older-than 30d"})
+			} else if age, err = codec.ParseDuration(olderThan); olderThan != "" && (err != nil || age < 0) {
+				wrong.add(&usageError{fmt.Sprintf("--older-than can't be %q", olderThan), `write "30d", "12h" or "0s"`})
+			}
+			wrong.add(oneOfWords("--status", status, []string{string(durable.Completed), string(durable.Failed), string(durable.Cancelled)}))
+			return wrong.orNil()
+		},
 		RunE: func(cmd *cobra.Command, args []string) error {
-			if olderThan == "" {
-				return &usageError{"--older-than is missing", "say how long runs are kept: --older-than 30d"}
-			}
-			age, err := codec.ParseDuration(olderThan)
-			if err != nil || age < 0 {
-				return &usageError{fmt.Sprintf("--older-than can't be %q", olderThan), `write "30d", "12h" or "0s"`}
-			}
-			ended := []string{string(durable.Completed), string(durable.Failed), string(durable.Cancelled)}
-			if err := oneOfWords("--status", status, ended); err != nil {
-				return err
-			}
 			return withRuns(cmd.Context(), w, args[0], func(ctx context.Context, _ *appFile, gen *nexus.Generation) error {
 				n, err := gen.Runs().Purge(ctx, age, durable.Status(status))
 				if err == nil || n > 0 {

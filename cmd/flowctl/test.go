@@ -57,13 +57,11 @@ Exit code 0: all tests passed. 1: one failed, or an app can't be loaded.
 			}
 			return nil
 		},
+		PreRunE: func(*cobra.Command, []string) error { return o.check().orNil() },
 		RunE: func(cmd *cobra.Command, args []string) error {
 			path := "."
 			if len(args) == 1 {
 				path = args[0]
-			}
-			if err := o.check(); err != nil {
-				return err
 			}
 			suites, err := findSuites(path)
 			if err != nil {
@@ -83,23 +81,24 @@ Exit code 0: all tests passed. 1: one failed, or an app can't be loaded.
 
 var testFormats = []string{"text", "json", "junit"}
 
-func (o *testFlags) check() (err error) {
+func (o *testFlags) check() (wrong usageErrors) {
 	if !slices.Contains(testFormats, o.format) {
-		return unknown("format", o.format, testFormats)
+		wrong.add(unknown("format", o.format, testFormats))
 	}
+	var err error
 	if o.pattern, err = regexp.Compile(o.run); err != nil {
-		return &usageError{fmt.Sprintf("--run can't be %q: %s", o.run, strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write a part of a name, or a regular expression"}
+		wrong.add(&usageError{fmt.Sprintf("--run can't be %q: %s", o.run, strings.TrimPrefix(err.Error(), "error parsing regexp: ")), "write a part of a name, or a regular expression"})
 	}
 	if o.parallel < 1 {
-		return &usageError{"--parallel is 1 or more", ""}
+		wrong.add(&usageError{"--parallel is 1 or more", ""})
 	}
 	if o.timeout <= 0 {
-		return &usageError{"--timeout is more than nothing", `write it as "30s" or "2m"`}
+		wrong.add(&usageError{"--timeout is more than nothing", `write it as "30s" or "2m"`})
 	}
 	if scheme, _, _ := strings.Cut(o.database, ":"); o.database != "" && scheme != "postgres" && scheme != "postgresql" {
-		return &usageError{"--database is the URL of a PostgreSQL database", "without it tests run on SQLite, in memory"}
+		wrong.add(&usageError{"--database is the URL of a PostgreSQL database", "without it tests run on SQLite, in memory"})
 	}
-	return nil
+	return wrong
 }
 
 // suite is a file with tests of an app.
