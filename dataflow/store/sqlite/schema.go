@@ -2,6 +2,7 @@ package sqlite
 
 import (
 	"context"
+	"strconv"
 	"time"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -30,6 +31,11 @@ func (c *conn) patiently(ctx context.Context, do func() error) error {
 	}
 }
 
+// logKept is how much of the log is left of a large transaction once the next
+// starts it anew, in bytes: four times what it comes to otherwise, so that nothing is
+// cut off that would be written again at once. To look costs nothing measurable.
+const logKept = 16 << 20
+
 func openWriter(ctx context.Context, db *dataflow.Database, p place) (*conn, error) {
 	timeout := db.Options.MigrationLockTimeout
 	if timeout <= 0 {
@@ -49,7 +55,7 @@ func openWriter(ctx context.Context, db *dataflow.Database, p place) (*conn, err
 	if err != nil {
 		return nil, err
 	}
-	for _, pragma := range []string{"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL"} {
+	for _, pragma := range []string{"PRAGMA journal_mode = WAL", "PRAGMA synchronous = FULL", "PRAGMA journal_size_limit = " + strconv.Itoa(logKept)} {
 		if err := c.patiently(ctx, func() error { return c.exec(pragma) }); err != nil {
 			_ = c.close()
 			return nil, err
