@@ -413,7 +413,7 @@ func (l *loader) linkRefs() {
 		if p.field.Type.Model != nil {
 			continue
 		}
-		hint := dataflow.DidYouMean(p.ref.name, names)
+		hint := dataflow.NearOrAll(p.ref.name, names)
 		for _, m := range l.app.Models() {
 			if m.Name == p.ref.name {
 				hint = "it is in another database, and references can't leave theirs"

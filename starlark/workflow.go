@@ -331,7 +331,7 @@ func (l *loader) retry(a *args) sl.Value {
 	}
 	for _, item := range listOf(a.given["on"]) {
 		if s, ok := item.val.(sl.String); ok && !known[string(s)] {
-			a.fail("FC105", a.site.src.element(item, a.given["on"]), fmt.Sprintf("there is no error code %q", string(s)), dataflow.DidYouMean(string(s), names))
+			a.fail("FC105", a.site.src.element(item, a.given["on"]), fmt.Sprintf("there is no error code %q", string(s)), orElse(dataflow.DidYouMean(string(s), names), "docs/errors/answers.md lists them"))
 		}
 	}
 	return r

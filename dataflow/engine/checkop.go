@@ -103,7 +103,7 @@ func (w *wfPlanner) checkWhere(n *nodePlan, m *dataflow.Model) {
 		f := m.Field(name)
 		if f == nil {
 			w.errorf("FC306", n.keySpanOf(ptr), "where: %s has no field %q", m.Name, name).
-				Hint = dataflow.DidYouMean(name, dataflow.RecordOf(m).AttrNames())
+				Hint = dataflow.NearOrAll(name, dataflow.RecordOf(m).AttrNames())
 			continue
 		}
 		w.checkPart(n, f, v, ptr)

@@ -1,6 +1,7 @@
 package engine
 
 import (
+	"cmp"
 	"fmt"
 	"slices"
 	"strings"
@@ -120,6 +121,7 @@ func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
 		d.Hint = fmt.Sprintf("here it is %q", ours)
 	}
 	if n.op == nil {
+		d.Hint = cmp.Or(d.Hint, dataflow.NearOrAll(name, paramNames(n.spec)))
 		return
 	}
 	if instead := access.Instead(n.op.op.Model, n.op.op.Kind, name); instead != "" {
@@ -131,6 +133,7 @@ func (w *wfPlanner) unknownKey(n *nodePlan, name string) {
 	} else if f != nil && d.Hint == "" && n.spec.Param("fields") != nil {
 		d.Hint = fmt.Sprintf(`put it in fields: {"fields": {%q: …}}`, name)
 	}
+	d.Hint = cmp.Or(d.Hint, dataflow.NearOrAll(name, paramNames(n.spec)))
 }
 
 // compileValue checks a part of a config against what is wanted there and
@@ -282,7 +285,7 @@ func (w *wfPlanner) compileObject(n *nodePlan, f *dataflow.Field, o *dataflow.Ob
 // unknownPart reports a name that an object has no place for.
 func (w *wfPlanner) unknownPart(n *nodePlan, f *dataflow.Field, name, ptr string) {
 	d := w.errorf("FC303", n.keySpanOf(ptr), "%s has no %q", f.Name, name)
-	d.Hint = dataflow.DidYouMean(name, f.Type.AttrNames())
+	d.Hint = dataflow.NearOrAll(name, f.Type.AttrNames())
 	if n.op == nil {
 		return
 	}

@@ -190,7 +190,10 @@ func (w *wfPlanner) connectInput(e *dataflow.Edge, from, to *nodePlan, ref dataf
 		} else if g, _ := w.gateOf(ref); g.port != "" {
 			d.Hint = fmt.Sprintf("write \"when\": then %s runs if %s takes this way", to.node.ID, e.From)
 		} else if d.Hint == "" {
-			d.Hint = fmt.Sprintf("if %s is only to run after %s, write add_connection(%q, \"\", %q, \"\")", to.node.ID, e.From, e.From, e.To)
+			after := fmt.Sprintf("if %s is only to run after %s, write add_connection(%q, \"\", %q, \"\")", to.node.ID, e.From, e.From, e.To)
+			if d.Hint = after; len(paramNames(to.spec)) > 0 {
+				d.Hint = strings.TrimPrefix(dataflow.NearOrAll(names[0], paramNames(to.spec))+"; "+after, "; ")
+			}
 		}
 		w.refused(to)
 		w.hintReversed(d, e, from, to)

@@ -127,9 +127,7 @@ func (p *planner) call(c *dataflow.Call) {
 		}
 		names := paramNames(spec)
 		d := p.errorf("FC303", a.Span, "%s takes no %q", spec.Name, a.Name)
-		if d.Hint = dataflow.DidYouMean(a.Name, names); d.Hint == "" {
-			d.Hint = "it takes " + strings.Join(names, ", ")
-		}
+		d.Hint = dataflow.NearOrAll(a.Name, names)
 	}
 }
 

@@ -83,7 +83,7 @@ func (p *Plan) databaseNamed(name string) (*dataflow.Database, error) {
 		names[i] = db.Name
 	}
 	err := &dataflow.Error{Code: "not_found", Status: dataflow.StatusInternal, Message: fmt.Sprintf("there is no database %q", name),
-		Hint: dataflow.DidYouMean(name, names)}
+		Hint: dataflow.NearOrAll(name, names)}
 	if name == "" {
 		err.Message, err.Hint = "the app has several databases", fmt.Sprintf(`name one: "database": %q`, names[0])
 	}

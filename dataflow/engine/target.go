@@ -137,7 +137,7 @@ func (w *wfPlanner) checkTarget(n *nodePlan) {
 		if ptr == "/as" {
 			span = n.spanOf(ptr)
 		}
-		w.errorf("FC347", span, "%s takes no %q", title, name).Hint = dataflow.DidYouMean(name, names)
+		w.errorf("FC347", span, "%s takes no %q", title, name).Hint = dataflow.NearOrAll(name, names)
 	}
 	if t.noData && t.data() {
 		w.errorf("FC347", n.node.Span, "%s uses a database, so %s can't run it", title, n.spec.Name).

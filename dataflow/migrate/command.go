@@ -463,7 +463,7 @@ func (u *undoing) finish() []dataflow.Diagnostic {
 	for _, word := range u.Allow {
 		if !u.used[word] {
 			ds = append(ds, dataflow.Diagnostic{Code: "FC624", Severity: dataflow.SeverityError,
-				Message: fmt.Sprintf("--allow %s allows nothing that is to be undone", word), Hint: dataflow.DidYouMean(word, u.words)})
+				Message: fmt.Sprintf("--allow %s allows nothing that is to be undone", word), Hint: dataflow.NearOrAll(word, u.words)})
 		}
 	}
 	return ds

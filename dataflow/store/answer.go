@@ -76,7 +76,7 @@ func ColumnFlaws(columns []string, q *rawsql.Statement) []rawsql.Flaw {
 	}
 	for _, c := range q.Columns {
 		if !seen[c.Name] {
-			flaws = append(flaws, rawsql.Flaw{Offset: -1, Message: fmt.Sprintf("the result has no column %q", c.Name), Hint: dataflow.DidYouMean(c.Name, columns)})
+			flaws = append(flaws, rawsql.Flaw{Offset: -1, Message: fmt.Sprintf("the result has no column %q", c.Name), Hint: dataflow.NearOrAll(c.Name, columns)})
 		}
 	}
 	return flaws

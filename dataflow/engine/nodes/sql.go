@@ -201,7 +201,7 @@ func read(config *dataflow.Object) (s *rawsql.Statement, at string, flaw *rawsql
 		for name, v := range o.All {
 			i := slices.IndexFunc(s.Params, func(p *rawsql.Param) bool { return p.Name == name })
 			if i < 0 {
-				return nil, "/types/" + name, &rawsql.Flaw{Offset: -1, Message: fmt.Sprintf("types names %q, which is no parameter of the statement", name), Hint: dataflow.DidYouMean(name, paramNames(s))}
+				return nil, "/types/" + name, &rawsql.Flaw{Offset: -1, Message: fmt.Sprintf("types names %q, which is no parameter of the statement", name), Hint: dataflow.NearOrAll(name, paramNames(s))}
 			}
 			t, err := typeNamed(v)
 			if err != nil {
@@ -315,7 +315,7 @@ func (t *sqlQuery) checkParams(node *dataflow.Node, s *rawsql.Statement) []dataf
 		}
 		for name := range o.All {
 			if !slices.Contains(paramNames(s), name) {
-				ds = append(ds, problem("FC358", node, "/params/"+name, fmt.Sprintf("the statement has no :%s", name), dataflow.DidYouMean(name, paramNames(s))))
+				ds = append(ds, problem("FC358", node, "/params/"+name, fmt.Sprintf("the statement has no :%s", name), dataflow.NearOrAll(name, paramNames(s))))
 			}
 		}
 	default:
@@ -390,7 +390,7 @@ func arguments(config *dataflow.Object, s *rawsql.Statement) ([]any, error) {
 		for name := range given.All {
 			if !slices.Contains(paramNames(s), name) {
 				problems = append(problems, dataflow.Problem{Code: "unknown_parameter", Pointer: "/params/" + name,
-					Detail: "the statement has no :" + name, Hint: dataflow.DidYouMean(name, paramNames(s))})
+					Detail: "the statement has no :" + name, Hint: dataflow.NearOrAll(name, paramNames(s))})
 			}
 		}
 	}

@@ -68,7 +68,7 @@ func checkArgs(node *dataflow.Node, fn dataflow.Func) []dataflow.Diagnostic {
 		if name == "fn" || rest || slices.Contains(names, name) {
 			continue
 		}
-		d := problem("FC340", node, "/"+name, fmt.Sprintf("%s has no parameter %q", fn.Name(), name), dataflow.DidYouMean(name, names))
+		d := problem("FC340", node, "/"+name, fmt.Sprintf("%s has no parameter %q", fn.Name(), name), dataflow.NearOrAll(name, names))
 		d.Span = node.Spans.Key("/config/" + name)
 		d.Related = []dataflow.Related{{Message: fn.Name() + " is defined here", Span: fn.Span()}}
 		ds = append(ds, d)
