@@ -193,7 +193,7 @@ func deleteOutput(m *dataflow.Model) *dataflow.Type {
 func listParams(m *dataflow.Model) []*dataflow.Field {
 	return append([]*dataflow.Field{
 		filterParam("the rows to return; all if left out"),
-		optional("sort", dataflow.Any, `the order: "name", "-created_at" for descending, or a list of these; rows that are equal in it are in the order of their ids`),
+		optional("sort", dataflow.Any, `the order: "name", "-created_at" for descending, or a list of these; rows that are equal in it are in the order of their ids, descending where the last name is`),
 		bounded(optional("limit", dataflow.Int, fmt.Sprintf("the most rows to return; %d if left out", DefaultLimit)), int64(1), int64(MaxLimit)),
 		bounded(optional("offset", dataflow.Int, "how many rows to pass over"), int64(0), nil),
 		optional("cursor", dataflow.String, "next_cursor of the page before; goes with the same sort"),

@@ -132,7 +132,7 @@ func genericTable() []generic {
 			doc: "Finds records of a model: filtered, sorted, a page at a time.\nReturns {records, count, has_more, next_cursor, truncated}; pass next_cursor as cursor for the next page, and count = true for the total.",
 			params: func(a audience) []*dataflow.Field {
 				return []*dataflow.Field{modelParam(a, finds...), filterField("the records to return; all if left out"),
-					optionalParam("sort", dataflow.Any, `the order: "name", "-created_at" for descending, or a list of these`), limitField(),
+					optionalParam("sort", dataflow.Any, `the order: "name", "-created_at" for descending, or a list of these; records that are equal in it are in the order of their ids, descending where the last name is`), limitField(),
 					optionalParam("cursor", dataflow.String, "next_cursor of the page before; goes with the same sort"), fieldsField(),
 					optionalParam("expand", dataflow.Any, `records to return along with each: "customer", "order_lines.product", or a list of these`),
 					optionalParam("search", dataflow.String, "words that must all be in the record, of models that can be searched"),

@@ -18,7 +18,7 @@ func sharedParameters() *dataflow.Object {
 		"content", jsonContent(typed("object")))
 	return dataflow.ObjectOf(
 		"filter", filter,
-		"sort", parameter("sort", "query", "Fields to sort by, with commas between; - before one turns its order round.", typed("string")),
+		"sort", parameter("sort", "query", "Fields to sort by, with commas between; - before one turns its order round. Rows that are equal in them are in the order of their ids, descending where the last field is; without sort all are in the order of their ids.", typed("string")),
 		"limit", parameter("limit", "query", "Rows in a page.", limit),
 		"offset", parameter("offset", "query", "Rows to pass over; a cursor is better for all but the first pages.", dataflow.ObjectOf("type", "integer", "minimum", int64(0), "default", int64(0))),
 		"cursor", parameter("cursor", "query", "Where to go on: next_cursor of the page before, with the same filter and sort.", typed("string")),
