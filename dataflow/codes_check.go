@@ -75,6 +75,7 @@ var checkCodes = []CodeInfo{
 	{"FC443", "a signal that is never waited for", "Callers are told that they may send it, and nothing comes of it."},
 	{"FC444", "an event that nobody tells", "`app.on` listens to an event by its name, and no `EmitNode` of the app tells one of that name, so that the workflow is never started by it."},
 	{"FC445", "a durable handler that writes to another database", "What a durable run does and what is kept of it are one transaction, and no transaction spans two databases. The runs of a handler are kept in the database that the file declares first; a write to another fails with the code `second_database`. Reads may be of any."},
+	{"FC446", "a declaration in a function that is called later", "The environment is read, and models, fields, workflows and rules are declared, while the file is loaded. In a handler, or another function that is called while a request runs, it fails each time, with the code `function_failed`."},
 	{"FC510", "a secret in the file", "Whoever reads the file, its history or its backups has the secret. Read it from the environment: `env(\"NAME\")`, or `\"${env.NAME}\"` in a node."},
 	{"FC511", "a password kept as it was given", "Whoever reads the table, a backup or an answer of the API has the password, and often the person's other accounts. Keep a digest made for passwords."},
 	{"FC512", "a call in clear", "Whoever is on the way reads and changes what goes to an `http://` address. Addresses of the machine itself and of private networks are not reported."},

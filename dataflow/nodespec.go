@@ -25,6 +25,10 @@ type NodeSpec struct {
 	// set, works them out from a config.
 	Ports   []string
 	PortsOf func(config *Object) []string
+	// Unkept names a param whose texts may be secrets, or is "": of what a durable
+	// handler gives for it only the names are kept, and compared when it is
+	// called again.
+	Unkept string
 }
 
 // Param returns the parameter of that name, or nil.

@@ -421,6 +421,97 @@ func waitUntil(t *testing.T, what string, so func() bool) {
 	}
 }
 
+// guarded is an app that calls a service with a token: in a handler, and to undo
+// what a workflow did that the handler ran.
+const guarded = `
+db = DataFlow(database_url = env("DATABASE_URL"))
+SERVICE = env("SERVICE")
+TOKEN = env("TOKEN")
+Done = db.model("Done", {"name": str})
+
+part = WorkflowBuilder("part", input = {"name": str})
+part.add_node("HTTPRequestNode", "charge", {"url": SERVICE + "/charge", "method": "POST", "headers": {"X-Token": "${env.TOKEN}"}}, compensate = "refund")
+part.add_node("HTTPRequestNode", "refund", {"url": SERVICE + "/refund", "method": "POST", "headers": {"X-Token": "${env.TOKEN}", "X-Name": "${input.name}"}})
+
+def pay(ctx, name):
+    ctx.run("HTTPRequestNode", url = SERVICE + "/" + name, method = "POST", headers = {"X-Token": TOKEN, "X-Name": name})
+    ctx.workflow("part", name = name)
+    if ctx.wait_signal("go"):
+        fail("never mind")
+    return ctx.run("HTTPRequestNode", url = SERVICE + "/" + name, method = "POST", headers = {"X-Token": TOKEN, "X-Name": name}).status
+
+app = Nexus(name = "guarded")
+app.register("part", part.build())
+app.handler("pay", pay, input = {"name": str}, durable = True)
+app.start()
+`
+
+// textOf is a text that an answer has under a name.
+func textOf(t *testing.T, a answer, name string) string {
+	t.Helper()
+	var body map[string]any
+	if err := json.Unmarshal([]byte(a.body), &body); err != nil {
+		t.Fatal(err)
+	}
+	text, _ := body[name].(string)
+	return text
+}
+
+// What a call is given in its headers is in no row of a run and shown to nobody.
+// So a run goes on when the token has been changed, and undoes with the new one.
+func TestTokensAreNotKeptWithARun(t *testing.T) {
+	eachEngine(t, func(t *testing.T, url string) {
+		var mu sync.Mutex
+		var heard []string
+		service := httptest.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+			mu.Lock()
+			defer mu.Unlock()
+			heard = append(heard, fmt.Sprintf("%s %s %s", r.URL.Path, r.Header.Get("X-Token"), r.Header.Get("X-Name")))
+			fmt.Fprint(w, "{}")
+		}))
+		t.Cleanup(service.Close)
+		app, c := writeApp(t, guarded), newClient(t, 4)
+		serve := func(token string) *serverProcess {
+			return serveApp(t, app, "DATABASE_URL="+url, "SERVICE="+service.URL, "TOKEN="+token)
+		}
+		p := serve("token-of-old")
+		ids := map[string]string{}
+		for _, name := range []string{"ada", "bob"} {
+			a := must(t, c, http.MethodPost, p.api+"/workflows/pay/execute", fmt.Sprintf(`{"inputs": {"name": %q}}`, name), 202)
+			ids[name] = textOf(t, a, "run_id")
+		}
+		state := func(name string) string {
+			a := must(t, c, http.MethodGet, p.api+"/runs/"+ids[name], "", 200)
+			if strings.Contains(a.body, "token-of") {
+				t.Errorf("the run shows its token: %s", a.body)
+			}
+			return textOf(t, a, "status")
+		}
+		for name := range ids {
+			waitUntil(t, "the run waits", func() bool { return state(name) == "waiting" })
+		}
+		if code, err := p.stop(syscall.SIGTERM); code != 0 || err != nil {
+			t.Fatal(code, err)
+		}
+		if kept := strings.Join(texts(t, url, `SELECT coalesce(CAST(input AS text), '') || ' ' || coalesce(CAST(result AS text), '') FROM _flow_steps`), "\n"); strings.Contains(kept, "token-of") || !strings.Contains(kept, "X-Name") {
+			t.Errorf("kept with the steps:\n%s", kept)
+		}
+		p = serve("token-of-now")
+		must(t, c, http.MethodPost, p.api+"/runs/"+ids["ada"]+"/signal", `{"name": "go", "payload": null}`, 202)
+		must(t, c, http.MethodPost, p.api+"/runs/"+ids["bob"]+"/signal", `{"name": "go", "payload": true}`, 202)
+		for name, end := range map[string]string{"ada": "completed", "bob": "failed"} {
+			waitUntil(t, "the run of "+name+" is "+end, func() bool { return state(name) == end })
+		}
+		want := []string{"/ada token-of-now ada", "/ada token-of-old ada", "/bob token-of-old bob", "/charge token-of-old ", "/charge token-of-old ", "/refund token-of-now bob"}
+		mu.Lock()
+		defer mu.Unlock()
+		slices.Sort(heard)
+		if !slices.Equal(heard, want) {
+			t.Errorf("the service heard\n%s", cmp.Diff(want, heard))
+		}
+	})
+}
+
 // bounded is an app whose runs wait for their turn.
 const bounded = `
 db = DataFlow(database_url = env("DATABASE_URL"))

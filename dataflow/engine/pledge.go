@@ -51,12 +51,12 @@ func (r *run) owed() []*Step {
 	return steps
 }
 
-// pledge is what is kept of an undo: of its config that which the file does not
-// say, for that is known, and may be a function or a secret.
+// pledge is what is kept of an undo: of its config that which neither the file
+// nor the environment says, for that is known, and may be a function or a secret.
 func (r *run) pledge(u undo) *Step {
 	given := dataflow.NewObject()
 	for i, x := range u.node.config.vals {
-		if v := u.config.Vals()[i]; v != dataflow.Absent && !inFile(x) {
+		if v := ofTheRun(x, u.config.Vals()[i]); v != dataflow.Absent {
 			given.Set(u.node.config.shape.Name(i), v)
 		}
 	}
@@ -64,10 +64,66 @@ func (r *run) pledge(u undo) *Step {
 	return &Step{Key: r.stepKey(u.frame, u.node), State: StepPledged, Result: given, Started: now, Ended: now}
 }
 
-// inFile reports whether the file says all of a part.
-func inFile(x expr) bool {
-	_, is := x.(constant)
-	return is
+// ofTheRun is what is in a value that only the run knows; Absent if that is
+// nothing.
+func ofTheRun(x expr, v any) any {
+	if known(x) {
+		return dataflow.Absent
+	}
+	of, ok := x.(*objectExpr)
+	whole, is := v.(*dataflow.Object)
+	if !ok || !is {
+		return v
+	}
+	part := dataflow.NewObject()
+	for i, x := range of.vals {
+		name := of.shape.Name(i)
+		if v, there := whole.Get(name); there {
+			if v = ofTheRun(x, v); v != dataflow.Absent {
+				part.Set(name, v)
+			}
+		}
+	}
+	return part
+}
+
+// again is a value of which the run kept what only it knew.
+func again(f *frame, x expr, kept any) any {
+	if known(x) {
+		v, _ := x.eval(f) // nothing in it can fail
+		return v
+	}
+	of, ok := x.(*objectExpr)
+	part, is := kept.(*dataflow.Object)
+	if !ok || !is {
+		return kept
+	}
+	whole := dataflow.NewBlank(of.shape)
+	for i, x := range of.vals {
+		v, there := part.Get(of.shape.Name(i))
+		if !there {
+			v = dataflow.Absent
+		}
+		whole.Vals()[i] = again(f, x, v)
+	}
+	return whole
+}
+
+// known reports whether the file and the environment say all of a part.
+func known(x expr) bool {
+	switch x := x.(type) {
+	case constant, envRef:
+		return true
+	case orNull:
+		return known(x.expr)
+	case *text:
+		return !slices.ContainsFunc(x.parts, func(p textPart) bool { return p.expr != nil && !known(p.expr) })
+	case *listExpr:
+		return !slices.ContainsFunc(x.items, func(x expr) bool { return !known(x) })
+	case *objectExpr:
+		return !slices.ContainsFunc(x.vals, func(x expr) bool { return !known(x) })
+	}
+	return false
 }
 
 // pledged is the undo of which a step says how to do it, or that it could not be
@@ -83,14 +139,13 @@ func (f *frame) pledged(s *Step) (u undo, ok bool) {
 	given, _ := s.Result.(*dataflow.Object)
 	vals := make([]any, len(n.config.vals))
 	for i, x := range n.config.vals {
-		vals[i] = dataflow.Absent
-		if inFile(x) {
-			vals[i], _ = x.eval(at)
-		} else if given != nil {
+		kept := dataflow.Absent
+		if given != nil {
 			if v, there := given.Get(n.config.shape.Name(i)); there {
-				vals[i] = v
+				kept = v
 			}
 		}
+		vals[i] = again(at, x, kept)
 	}
 	return undo{at, n, dataflow.NewRecord(n.config.shape, vals), at.keyOf(n.undoes)}, true
 }

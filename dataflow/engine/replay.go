@@ -66,6 +66,24 @@ func digestOf(asked *dataflow.Object) string {
 	return hex.EncodeToString(sum[:12])
 }
 
+// withoutSecrets is what a handler gives a node, as it is kept and compared: where
+// secrets may be, their names alone. They are neither in the database nor shown,
+// and a run goes on where they have been changed since.
+func withoutSecrets(spec *dataflow.NodeSpec, args *dataflow.Object) *dataflow.Object {
+	given, _ := args.Get(spec.Unkept)
+	secrets, ok := given.(*dataflow.Object)
+	if !ok {
+		return args
+	}
+	names := dataflow.NewObject()
+	for _, name := range secrets.Names() {
+		names.Set(name, "(not kept)")
+	}
+	kept := args.Clone()
+	kept.Set(spec.Unkept, names)
+	return kept
+}
+
 // step runs something of a handler, once. In a transaction it is kept with
 // what it did; a call to the outside when it has ended.
 func (rt *runtime) step(ctx context.Context, what string, asked *dataflow.Object, e *effects, do func(context.Context) (any, error)) (any, error) {

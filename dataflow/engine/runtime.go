@@ -90,7 +90,7 @@ func (rt *runtime) RunNode(ctx context.Context, nodeType string, args *dataflow.
 	var err error
 	if rt.kept {
 		effect := e.plan.effectsOf(t.Spec(), config)
-		out, err = rt.step(ctx, nodeType, args, &effect, func(ctx context.Context) (any, error) { return do(ctx, rt.key+"/"+nodeType+"#"+strconv.Itoa(rt.calls)) })
+		out, err = rt.step(ctx, nodeType, withoutSecrets(t.Spec(), args), &effect, func(ctx context.Context) (any, error) { return do(ctx, rt.key+"/"+nodeType+"#"+strconv.Itoa(rt.calls)) })
 	} else {
 		out, err = do(ctx, rt.nextKey(nodeType))
 	}

@@ -80,7 +80,13 @@ func (p *pass) follow() map[factKey]*fact {
 	for _, w := range p.app.Workflows {
 		if w.Handler != nil {
 			fl.handler = w
-			fl.lambda(w.Handler)
+			fl.lambda(w.Handler, func(i int, _ string) *val {
+				if i > 0 {
+					return nil
+				}
+				p.heard[w] = &heard{names: map[string]bool{}}
+				return &val{kind: isCtx}
+			})
 		}
 	}
 	fl.handler = nil
@@ -90,17 +96,20 @@ func (p *pass) follow() map[factKey]*fact {
 	return p.facts
 }
 
-// lambda follows a handler that is one.
-func (fl *flow) lambda(fn dataflow.Func) {
+// lambda follows a function that is one, of which param says what it is given.
+func (fl *flow) lambda(fn dataflow.Func, param func(i int, name string) *val) {
 	for _, f := range fl.p.files {
 		l := f.lambdas[fn.Span().Start]
-		if f.Path != fn.Span().File || l == nil || len(l.Params) == 0 {
+		if f.Path != fn.Span().File || l == nil {
 			continue
 		}
-		if ctx := nameOf(l.Params[0]); ctx != nil {
-			fl.p.heard[fl.handler] = &heard{names: map[string]bool{}}
-			(&frame{flow: fl, f: f, vars: map[*syntax.Ident]*val{f.first(ctx): {kind: isCtx}}}).eval(l.Body)
+		fr := &frame{flow: fl, f: f, vars: map[*syntax.Ident]*val{}}
+		for i, p := range l.Params {
+			if id := nameOf(p); id != nil {
+				fr.vars[f.first(id)] = param(i, id.Name)
+			}
 		}
+		fr.eval(l.Body)
 	}
 }
 

@@ -86,6 +86,7 @@ func (fr *frame) call(c *syntax.CallExpr) *val {
 		return at(library(fn.lib, a), fr.f.span(c))
 	}
 	if id, ok := c.Fn.(*syntax.Ident); ok && outside(id) {
+		fr.declaresLate(c, id.Name)
 		fr.ofBuiltin(c, id.Name, a)
 		return builtin(id.Name, a)
 	}

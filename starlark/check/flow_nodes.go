@@ -107,17 +107,19 @@ func (fl *flow) result(w *dataflow.Workflow, n *dataflow.Node, fn any, given map
 	if !ok {
 		return nil
 	}
-	f, def := fl.p.definition(function)
-	if def == nil {
-		return nil
-	}
-	v := fl.enter(f, def, func(_ int, name string) *val {
+	param := func(_ int, name string) *val {
 		c, there := n.Config.Get(name)
 		if !there {
 			return nil
 		}
 		return fl.value(w, c, given)
-	})
+	}
+	f, def := fl.p.definition(function)
+	if def == nil {
+		fl.lambda(function, param)
+		return nil
+	}
+	v := fl.enter(f, def, param)
 	switch {
 	case v == nil:
 		return nil

@@ -96,6 +96,7 @@ var rules = []Rule{
 	signalUnused,
 	eventUntold,
 	secondDatabase,
+	declaredLate,
 	secretLiteral,
 	passwordPlain,
 	httpInClear,

@@ -451,6 +451,39 @@ app.expose(Thing)
 app.handler("do", do, input = {"n": int, "name": str, "token": str, "xs": list(int, max_length = 9)}, read_only = True)
 app.start()
 `},
+	{name: "declared by a helper that a handler calls", code: "FC446", text: oneModel + `def site():
+    return env("SITE", default = "main")
+
+def do(ctx, n, name):
+    return ctx.run(Thing.create, n = n, name = name + site())
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str})
+app.start()
+`},
+	{name: "declared by a helper while the file is loaded", code: "FC446", none: true, text: oneModel + `def site(name = env("NAME", default = "main")):
+    return env("SITE", default = name)
+
+SITE = site()
+SITES = {"a": site(), "b": [site()]}
+
+def do(ctx, n, name, more = env("MORE", default = "")):
+    return ctx.run(Thing.create, n = n, name = name + SITE + SITES["a"] + more)
+
+app = Nexus()
+app.expose(Thing)
+app.handler("do", do, input = {"n": int, "name": str})
+app.start()
+`},
+	{name: "declared by a function of a node", code: "FC446", text: oneModel + `wf = WorkflowBuilder("w", input = {"n": int})
+wf.add_node("StarlarkNode", "f", {"fn": lambda n: {"n": n, "id": uuid("x")}, "n": wf.input.n})
+wf.add_node(Thing.create, "t", {"n": "${f.n}", "name": "${f.id}"})
+app = Nexus()
+app.expose(Thing)
+app.register("w", wf.build())
+app.start()
+`},
 	{name: "second database of a helper", code: "FC445", text: twoDatabases + `def do(ctx, n):
     book(ctx, n)
     maybe(ctx, n)
@@ -2163,6 +2196,11 @@ func TestShapesOfWhatRulesAreAbout(t *testing.T) {
 }
 
 // twoDatabases begins a file with a model in each of two, and what writes to the second.
+const oneModel = `db = DataFlow(database_url = "sqlite:app.db")
+Thing = db.model("Thing", {"n": int, "name": str})
+
+`
+
 const twoDatabases = `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": int})
 books = DataFlow(database_url = "sqlite:books.db")

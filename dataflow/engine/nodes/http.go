@@ -55,6 +55,7 @@ func newHTTPRequest() *httpRequest {
 			{Name: "expect", Type: dataflow.ListOf(dataflow.Int), Optional: true, Doc: "the statuses that are no failure, instead of 2xx"},
 		},
 		Effect: dataflow.EffectOutside,
+		Unkept: "headers",
 		Output: dataflow.ObjectType(
 			&dataflow.Field{Name: "status", Type: dataflow.Int},
 			&dataflow.Field{Name: "headers", Type: object, Doc: "by lower-case name; several values are joined with a comma"},
