@@ -3,6 +3,8 @@ package main
 import (
 	"errors"
 	"fmt"
+	"os/signal"
+	"syscall"
 
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/nexus/mcp"
@@ -27,6 +29,9 @@ token in FLOWCTL_API_KEY says who it is instead, for as long as it is good.`,
 			if err != nil {
 				return err
 			}
+			// Who stops reading must not end what is under way: that it can't be told
+			// is an error of the write.
+			signal.Ignore(syscall.SIGPIPE)
 			ctx, stop := interruptible(cmd.Context(), w, "stopping: what is under way is finished first; press Ctrl+C again to stop at once")
 			defer stop()
 			o := a.options(w, verbose)

@@ -313,3 +313,50 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 		t.Error("the request was answered")
 	}
 }
+
+// An agent that stops reading, as one that has died does, ends no call: the
+// process would die of the pipe, and the call with it.
+func TestWhatAnAgentCalledIsDoneThoughItReadsNoMore(t *testing.T) {
+	app, asked, release := slowApp(t)
+	path, err := exec.LookPath("flowctl")
+	if err != nil {
+		t.Fatal(err)
+	}
+	cmd := exec.Command(path, "mcp", app)
+	var said bytes.Buffer
+	cmd.Stderr = &said
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := cmd.Start(); err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = cmd.Process.Kill() }() // it may have ended
+	if _, err := io.WriteString(in, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	<-asked
+	if err := out.Close(); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := io.WriteString(in, `{"jsonrpc":"2.0","id":2,"method":"ping"}`+"\n"); err != nil {
+		t.Fatal(err)
+	}
+	ended := make(chan error, 1)
+	go func() { ended <- cmd.Wait() }()
+	select {
+	case err := <-ended:
+		t.Fatalf("it has ended before the call has: %v\n%s", err, said.String())
+	case <-time.After(300 * time.Millisecond):
+	}
+	release()
+	<-ended
+	if code := cmd.ProcessState.ExitCode(); code != exitFailed || !strings.Contains(said.String(), "error: serve MCP: write a message: ") {
+		t.Errorf("exit code %d: %s", code, said.String())
+	}
+}

@@ -13,26 +13,30 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 )
 
-// maxInFlight is how many messages of one pair of streams are worked on at a
-// time, besides those that only listen.
-const maxInFlight = 32
+// Bounds of one pair of streams, besides what only listens.
+const (
+	maxInFlight = 32  // messages that are worked on at a time
+	maxWaiting  = 256 // those that wait for that; no further one is read meanwhile
+)
 
 // ServeStdio speaks the protocol over a pair of streams, a message to a line,
-// until in ends or ctx is done. What is under way when in ends is answered
-// before it returns. Nothing but the protocol is written to out.
+// until in ends, nobody reads out any more or ctx is done. What is under way then
+// is done before it returns. Nothing but the protocol is written to out.
 func (s *Server) ServeStdio(ctx context.Context, in io.Reader, out io.Writer) error {
 	set, _ := ctx.Value(toolsetKey{}).(string)
 	v, err := s.toolset(set, callerOf(ctx))
 	if err != nil {
 		return err
 	}
-	c := &conn{server: s, view: v, out: out, slots: make(chan struct{}, maxInFlight), session: newSession("", v.name, callerOf(ctx))}
+	c := &conn{server: s, view: v, out: out, slots: make(chan struct{}, maxInFlight), room: make(chan struct{}, maxInFlight+maxWaiting), session: newSession("", v.name, callerOf(ctx))}
 	if f := s.hub.listen(c.session.listener); f != nil {
 		return f
 	}
 	defer s.hub.forget(c.session.listener)
 	ctx, stop := context.WithCancel(ctx)
 	defer stop()
+	c.reading, c.gone = context.WithCancel(ctx)
+	defer c.gone()
 	var told sync.WaitGroup
 	told.Go(func() { // its end is the connection's
 		_ = s.hub.pump(ctx, c.session.listener, func(text []byte) error { c.announce(text); return nil })
@@ -54,12 +58,15 @@ type conn struct {
 	server          *Server
 	view            *view
 	session         *session
-	slots           chan struct{}
+	slots, room     chan struct{}
 	busy, listening sync.WaitGroup
 
 	mu       sync.Mutex // guards what follows
 	out      io.Writer
 	writeErr error
+
+	reading context.Context // done when no more messages are to be taken
+	gone    func()          // ends it, once nobody hears what is written
 }
 
 // announce tells the client of a change, if it began with a handshake: later
@@ -85,7 +92,7 @@ func (c *conn) read(ctx context.Context, in io.Reader) error {
 			text, err := readLine(r, c.server.o.MaxBody)
 			select {
 			case lines <- line{text, err}:
-			case <-ctx.Done():
+			case <-c.reading.Done():
 				return
 			}
 			if err != nil && !errors.Is(err, errLineTooLong) {
@@ -95,7 +102,7 @@ func (c *conn) read(ctx context.Context, in io.Reader) error {
 	}()
 	for {
 		select {
-		case <-ctx.Done():
+		case <-c.reading.Done():
 			return nil
 		case l := <-lines:
 			if len(bytes.TrimSpace(l.text)) > 0 {
@@ -141,10 +148,18 @@ func (c *conn) receive(ctx context.Context, text []byte) {
 		})
 		return
 	}
-	c.slots <- struct{}{}
+	c.room <- struct{}{}
 	c.busy.Go(func() {
-		defer func() { <-c.slots }()
+		defer func() { <-c.room }()
 		defer done()
+		// Whoever waits here must not keep what comes after it from being read: it
+		// may be the answer, or the cancellation, that others wait for.
+		select {
+		case c.slots <- struct{}{}:
+		case <-off.Done():
+			return
+		}
+		defer func() { <-c.slots }()
 		c.answer(ctx, q)
 	})
 }
@@ -178,6 +193,7 @@ func (c *conn) write(text []byte) {
 	}
 	if _, err := c.out.Write(append(text, '\n')); err != nil {
 		c.writeErr = fmt.Errorf("write a message: %w", err)
+		c.gone()
 	}
 }
 
