@@ -2195,12 +2195,13 @@ func TestShapesOfWhatRulesAreAbout(t *testing.T) {
 	}
 }
 
-// twoDatabases begins a file with a model in each of two, and what writes to the second.
+// oneModel begins a file.
 const oneModel = `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": int, "name": str})
 
 `
 
+// twoDatabases begins a file with a model in each of two, and what writes to the second.
 const twoDatabases = `db = DataFlow(database_url = "sqlite:app.db")
 Thing = db.model("Thing", {"n": int})
 books = DataFlow(database_url = "sqlite:books.db")

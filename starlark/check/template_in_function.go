@@ -41,7 +41,11 @@ app.start()
 			syntax.Walk(def, func(n syntax.Node) bool {
 				if lit, ok := n.(*syntax.Literal); ok {
 					if s, ok := text(lit); ok && strings.Contains(s, "${") && resolved.MatchString(s) {
-						p.once(f.span(lit), "a function's text is given as it stands: nothing looks for references in it", "write \"{}\".format(n); references belong into the config of a node")
+						hint := "write \"{}\".format(n); references belong into the config of a node"
+						if strings.Contains(s, "${env.") {
+							hint = "read it at the top of the file, as NAME = env(…), and write \"{}\".format(NAME)"
+						}
+						p.once(f.span(lit), "a function's text is given as it stands: nothing looks for references in it", hint)
 					}
 				}
 				return true
