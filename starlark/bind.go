@@ -226,10 +226,18 @@ func (a *args) fits(p *spec.Param, w arg) bool {
 		return false
 	}
 	if !matches(p.Accept, w.val) {
-		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is %s, not %s", p.Name, a.b.Name, p.Accept, given(p, w.val)), typeHint(p.Accept, w.val))
+		a.fail("FC105", w.at, fmt.Sprintf("%s of %s is %s, not %s", p.Name, a.b.Name, p.Accept, given(p, w.val)), a.hintFor(p, w.val))
 		return false
 	}
 	return a.inBounds(p, w) && a.isDuration(p, w) && a.isSome(p, w) && a.oneOf(p, w)
+}
+
+// hintFor says what to write in place of a value of another sort.
+func (a *args) hintFor(p *spec.Param, v sl.Value) string {
+	if v == sl.None && p.Required {
+		return "as " + a.b.Example
+	}
+	return typeHint(p.Accept, v)
 }
 
 func (a *args) missingBuild(w arg) {

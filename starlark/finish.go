@@ -16,6 +16,7 @@ import (
 // references, freezes every function, and looks for what does nothing.
 func (l *loader) finish(main *module) {
 	l.nameDatabases(main)
+	l.unregistered()
 	l.linkRefs()
 	l.linkAccess()
 	l.linkLimits()
@@ -75,6 +76,21 @@ func (l *loader) nameDatabases(main *module) {
 				d.db.Name = name
 				taken[name] = true
 			}
+		}
+	}
+}
+
+// unregistered has workflows looked at that an error may have kept from being
+// registered. Where there is none, they are only told to be of no use.
+func (l *loader) unregistered() {
+	if !dataflow.HasErrors(l.diags) {
+		return
+	}
+	for _, b := range l.builders {
+		if !b.used {
+			w := b.finished().W
+			w.Name = l.standInName(w.Name)
+			l.app.Workflows = append(l.app.Workflows, w)
 		}
 	}
 }

@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"cmp"
 	"fmt"
 	"io/fs"
 	"net/url"
@@ -202,30 +203,37 @@ func (s *server) claim(name string, a *args) bool {
 	return true
 }
 
+// standInName is a name for a workflow that can't have its own.
+func (l *loader) standInName(name string) string {
+	return standIn(cmp.Or(cleanName(name), "workflow"), func(name string) bool {
+		return slices.ContainsFunc(l.app.Workflows, func(other *dataflow.Workflow) bool { return other.Name == name })
+	})
+}
+
 // register implements app.register(…).
 func (s *server) register(l *loader, a *args) sl.Value {
 	name := a.str("name", "")
 	free := s.claim(name, a)
 	built, ok := a.value("workflow").(value.Workflow)
-	if !ok {
-		return sl.None
-	}
 	w := built.W
-	again := l.used(w)
-	if !free {
-		return sl.None
-	}
-	if again { // under a second name: the first must keep its own
+	if !ok { // what else is said of it is looked at
+		w = &dataflow.Workflow{Span: a.site.at}
+	} else if l.used(w) { // under a second name: the first must keep its own
 		twin := *w
 		w = &twin
 	}
-	w.Name = name
+	// One whose name is refused is looked at all the same.
+	if w.Name = name; !free {
+		w.Name = s.l.standInName(name)
+	}
 	if d := a.str("doc", ""); d != "" {
 		w.Doc = d
 	}
 	a.limits(w)
 	l.access(a, l.readStart(w))
-	l.app.Workflows = append(l.app.Workflows, w)
+	if ok {
+		l.app.Workflows = append(l.app.Workflows, w)
+	}
 	return sl.None
 }
 
@@ -292,6 +300,7 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 		w.Signals = l.signals(w, a.site.src, g)
 	}
 	a.limits(w)
+	l.access(a, l.readStart(w))
 	fn := a.fn("fn")
 	if fn == nil {
 		return sl.None
@@ -302,10 +311,10 @@ func (s *server) handler(l *loader, a *args) sl.Value {
 		w.Doc = f.Doc()
 	}
 	l.checkHandler(w, f, a)
-	if free {
-		l.access(a, l.readStart(w))
-		l.app.Workflows = append(l.app.Workflows, w)
+	if !free {
+		w.Name = l.standInName(name)
 	}
+	l.app.Workflows = append(l.app.Workflows, w)
 	return sl.None
 }
 

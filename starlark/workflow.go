@@ -1,6 +1,7 @@
 package starlark
 
 import (
+	"cmp"
 	"fmt"
 	"time"
 
@@ -112,19 +113,27 @@ func (b *builder) addNode(l *loader, a *args) sl.Value {
 	if g, ok := a.given["compensate"]; ok {
 		n.Compensate = c.convert(g.val, g.expr, g.at, "/compensate")
 	}
-	out := &node{l: l, id: n.ID}
 	if b.built {
 		a.fail("FC413", a.site.at, "a node is added after the workflow was built", "move it above .build()")
 	}
 	if !a.has("id") || !b.checkID(n.ID, a) {
-		return &placeholder{}
+		// What is said of the node is looked at all the same.
+		n.ID = standIn(cmp.Or(cleanName(n.ID), "node"), func(id string) bool {
+			return id == "input" || id == "env" || id == "ctx" || b.nodes[id] != dataflow.Span{}
+		})
 	}
 	b.nodes[n.ID] = a.at("id")
-	if a.has("type") {
-		b.w.Nodes = append(b.w.Nodes, n)
-		return out
+	b.w.Nodes = append(b.w.Nodes, n)
+	return &node{l: l, id: n.ID}
+}
+
+// standIn is a name for what can't have its own: one that is like it, and free.
+func standIn(like string, taken func(string) bool) string {
+	name := like
+	for n := 2; taken(name); n++ {
+		name = fmt.Sprintf("%s_%d", like, n)
 	}
-	return &placeholder{}
+	return name
 }
 
 func (b *builder) checkID(id string, a *args) bool {

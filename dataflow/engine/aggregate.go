@@ -20,6 +20,9 @@ func (p *planner) aggregateType(node *dataflow.Node) NodeType {
 	}
 	switch v := v.(type) {
 	case nil:
+		if node.Spans.Refused("/config") {
+			return nil
+		}
 		p.errorf("FC304", partSpan(node, "/config"), `%s needs "model"`, aggregateNode).Hint = hint
 		return nil
 	case *dataflow.Model:

@@ -73,6 +73,7 @@ func (w *wfPlanner) checkSearch(n *nodePlan) {
 func (w *wfPlanner) oneTarget(n *nodePlan) {
 	id, filter := n.raw.Has("id"), n.raw.Has("filter")
 	switch {
+	case n.node.Spans.Refused("/config"):
 	case id && filter:
 		w.errorf("FC305", n.keySpanOf("/filter"), "%s takes an id or a filter, not both", n.spec.Name).Hint = "keep one of them"
 	case !id && !filter:
@@ -83,7 +84,7 @@ func (w *wfPlanner) oneTarget(n *nodePlan) {
 
 func (w *wfPlanner) bulkTarget(n *nodePlan) {
 	for _, name := range []string{"filter", "ids", "data", "confirm_all"} {
-		if n.raw.Has(name) {
+		if n.raw.Has(name) || n.node.Spans.Refused("/config") {
 			return
 		}
 	}

@@ -76,7 +76,7 @@ func (w *wfPlanner) compileConfig(n *nodePlan) {
 			names, vals = append(names, f.Name), append(vals, e)
 		case f.HasDefault && n.op == nil: // an operation has its own way with defaults
 			names, vals = append(names, f.Name), append(vals, constant{f.Default})
-		case f.Required() && (n.cutOff || slip[f.Name]): // said of the name that was given
+		case f.Required() && (n.cutOff || slip[f.Name] || n.node.Spans.Refused("/config")): // said of the name that was given
 		case f.Required():
 			w.errorf("FC304", partSpan(n.node, "/config"), "%s needs %q", n.spec.Name, f.Name).Hint = required(f)
 		}

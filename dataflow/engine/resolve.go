@@ -79,6 +79,9 @@ func findOps(byName map[string][]*dataflow.Model, name string) []dataflow.Op {
 
 // resolveType finds a node's type. It is nil if there is none.
 func (p *planner) resolveType(node *dataflow.Node) NodeType {
+	if node.Spans.Refused("/type") {
+		return nil
+	}
 	if node.Op != nil {
 		if _, ok := p.plan.modelIndex[node.Op.Model]; !ok {
 			p.errorf("FC300", partSpan(node, "/type"), "the model %s belongs to no database of the app", node.Op.Model.Name)
