@@ -86,9 +86,10 @@ func (t *tx) explain(ctx context.Context, tab *table, c change, err error) error
 var passing = []string{"08", "40", "53", "55", "57", "58", "XX"}
 
 // refusedWithin reports whether a rule of the table has refused a statement, in
-// words of its own: a trigger, by whatever SQLSTATE, or a policy for its rows.
+// words of its own: a trigger, by whatever SQLSTATE, a policy for its rows, or a RULE
+// that does something else instead, and so tells nothing of the row.
 func refusedWithin(e *pgconn.PgError) bool {
-	return e.Code == assertFailure || e.Routine == policed ||
+	return e.Code == assertFailure || e.Routine == policed || e.Routine == rewritten && e.Code == featureNotSupported ||
 		e.Routine == raised && !slices.Contains(passing, e.Code[:min(2, len(e.Code))])
 }
 
@@ -107,7 +108,7 @@ func (t *table) has(name string) bool {
 // ruleOf names the rule that a row has broken, "" for what a trigger raised.
 func ruleOf(cause *pgconn.PgError) string {
 	switch {
-	case cause.Routine == raised, cause.Code == assertFailure:
+	case cause.Routine == raised, cause.Routine == rewritten, cause.Code == assertFailure:
 		return ""
 	case cause.Routine == policed:
 		return "its row-level security"

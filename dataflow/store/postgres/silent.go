@@ -19,6 +19,9 @@ const raised = "exec_stmt_raise"
 // policed is the routine that refuses a row by a policy of its table.
 const policed = "ExecWithCheckOptions"
 
+// rewritten is the routine that applies the RULEs of a table.
+const rewritten = "RewriteQuery"
+
 // silent is an error of the server's that the log is told of without its text:
 // that may hold what is in a row, and the server's own log has it.
 type silent struct{ *pgconn.PgError }
