@@ -273,30 +273,42 @@ func TestACallThatACancellationMeetsIsUndone(t *testing.T) {
 	})
 }
 
-// A call is cut off though another process than the one that makes it is asked to
-// cancel the run.
-func TestACancellationReachesACallOfAnotherProcess(t *testing.T) {
+// A call is cut off soon though others than those who make it are asked to cancel
+// the run: another process, or a later version of the app in this one.
+func TestACancellationReachesACallOfOthers(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
-		begun := make(chan struct{})
+		begun := make(chan struct{}, 1)
 		s.types = append(s.types, newOutside(func(ctx context.Context, _ string) (any, error) {
-			close(begun)
+			begun <- struct{}{}
 			<-ctx.Done()
 			return nil, ctx.Err()
 		}))
 		s.declare(ft.Workflow("call", s.add("one", "one", ft.Compensate("undo")), ft.Node("CallNode", "call", nil), s.add("undo", "undo")))
-		patient := func(o *durable.Options) { o.Silence = 6 * time.Second } // nobody is to be thought dead
-		calls := s.start(nil, patient)
-		r := calls.begin("call", nil)
-		<-begun
-		asked := s.start(nil, patient)
-		if _, err := asked.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
-			t.Fatal(err)
-		}
-		if r := asked.until(r.ID, durable.Cancelled); r.Takeovers > 0 {
-			t.Errorf("the process that calls was thought dead %d times", r.Takeovers)
-		}
-		if n := calls.entries("undo"); n != 1 {
-			t.Errorf("%d entries of what undoes", n)
+		patient := func(o *durable.Options) { o.Silence = 90 * time.Second } // nobody is to be thought dead
+		for n, later := range []bool{false, true} {
+			calls := s.start(nil, patient)
+			r := calls.begin("call", nil)
+			<-begun
+			asked := s.made(nil, patient)
+			if later {
+				asked.Succeed(calls.Runs)
+			}
+			asked.serve()
+			start := time.Now()
+			if _, err := asked.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
+				t.Fatal(err)
+			}
+			if r := asked.until(r.ID, durable.Cancelled); r.Takeovers > 0 {
+				t.Errorf("the process that calls was thought dead %d times", r.Takeovers)
+			}
+			if took := time.Since(start); took > 15*time.Second { // a look takes 5 ms
+				t.Errorf("a later version: %t: it took %s", later, took)
+			}
+			if got := calls.entries("undo"); got != int64(n+1) {
+				t.Errorf("%d entries of what undoes, want %d", got, n+1)
+			}
+			asked.stop()
+			calls.stop()
 		}
 	})
 }

@@ -69,11 +69,20 @@ type process struct {
 	*durable.Runs
 	s      *site
 	engine *engine.Engine
+	serve  func()
 	stop   func()
 }
 
 // start starts a process. around may stand between it and the database.
 func (s *site) start(around func(store.Store) store.Store, options ...func(*durable.Options)) *process {
+	s.Helper()
+	p := s.made(around, options...)
+	p.serve()
+	return p
+}
+
+// made is a process that does not serve yet.
+func (s *site) made(around func(store.Store) store.Store, options ...func(*durable.Options)) *process {
 	s.Helper()
 	db := s.app.Databases[0]
 	if s.store == nil { // one for all: opening it anew would be most of the time that a test takes
@@ -111,8 +120,8 @@ func (s *site) start(around func(store.Store) store.Store, options ...func(*dura
 		cancel()
 		p.Close()
 	})
+	p.serve = func() { p.Serve(ctx) }
 	s.Cleanup(p.stop)
-	p.Serve(ctx)
 	return p
 }
 

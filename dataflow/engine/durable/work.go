@@ -62,11 +62,24 @@ func (h *home) present(ctx context.Context) error {
 	return nil
 }
 
-// beat shows life until there has been nothing to run for a while.
+// beat shows life, and heeds what others want of the runs in progress, until
+// there has been nothing to run for a while. Both have to go on where no more
+// work is looked for.
 func (h *home) beat() {
 	rs := h.runs
+	beats, looks := time.NewTicker(rs.opts.Silence/4), time.NewTicker(rs.opts.Pace)
+	defer beats.Stop()
+	defer looks.Stop()
 	idle := 0
-	for range ticks(rs.ctx, rs.opts.Silence/4) {
+	for {
+		select {
+		case <-beats.C:
+		case <-looks.C:
+			h.heed()
+			continue
+		case <-rs.ctx.Done():
+			return
+		}
 		h.mu.Lock()
 		idle++
 		if len(h.active) > 0 {
@@ -96,21 +109,27 @@ func (h *home) beat() {
 	}
 }
 
-// ticks yields at intervals until ctx is done.
-func ticks(ctx context.Context, every time.Duration) func(func(struct{}) bool) {
-	return func(yield func(struct{}) bool) {
-		t := time.NewTicker(every)
-		defer t.Stop()
-		for {
-			select {
-			case <-t.C:
-				if !yield(struct{}{}) {
-					return
-				}
-			case <-ctx.Done():
-				return
-			}
-		}
+// heed cuts off the runs in progress here that are to end: another process was
+// asked for it, or this one was before the run was in progress.
+func (h *home) heed() {
+	h.mu.Lock()
+	none := len(h.active) == 0
+	h.mu.Unlock()
+	if none {
+		return
+	}
+	ctx, cancel := context.WithTimeout(h.runs.ctx, h.runs.opts.Silence/4)
+	defer cancel()
+	t := h.tables.runs
+	q := &query.Select{Model: t, Fields: []int{runID},
+		Where: query.And{equal(t, runStatus, string(Running)), equal(t, runExecutor, h.name), equal(t, runCancel, true)}}
+	err := h.store.Select(ctx, q, func(row store.Row) error {
+		id, _ := row.Value(0).(string)
+		h.interrupt(id)
+		return nil
+	})
+	if err != nil && h.runs.ctx.Err() == nil { // it is looked again soon
+		h.runs.opts.Logger.Debug("runs that are to end could not be looked for", "database", h.db.Name, "error", err)
 	}
 }
 
@@ -689,31 +708,22 @@ func (h *home) takeOver(ctx context.Context) error {
 	return nil
 }
 
-// collect looks at the runs that this process owns. Those that are to end are cut
-// off: another process was asked for it, or this one was before the run was in
-// progress. Those that it does not run are queued again: a claim whose commit was
-// not heard of, or a run that could not be given back. One is only taken for such
-// if it is at two looks, with one token: between its claim and its beginning it is
-// not in progress yet.
+// collect looks at the runs that this process owns. Those that it does not run
+// are queued again: a claim whose commit was not heard of, or a run that could not
+// be given back. One is only taken for such if it is at two looks, with one token:
+// between its claim and its beginning it is not in progress yet.
 func (h *home) collect(ctx context.Context) error {
 	t := h.tables.runs
 	found := map[string]string{}
-	var cancelled []string
-	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runID, runToken, runCancel}, Limit: 10_000,
+	err := h.store.Select(ctx, &query.Select{Model: t, Fields: []int{runID, runToken}, Limit: 10_000,
 		Where: query.And{equal(t, runStatus, string(Running)), equal(t, runExecutor, h.name)}}, func(row store.Row) error {
 		id, _ := row.Value(0).(string)
 		token, _ := row.Value(1).(string)
 		found[id] = token
-		if cancel, _ := row.Value(2).(bool); cancel {
-			cancelled = append(cancelled, id)
-		}
 		return nil
 	})
 	if err != nil {
 		return err
-	}
-	for _, id := range cancelled {
-		h.interrupt(id)
 	}
 	h.mu.Lock()
 	for id := range h.active {
