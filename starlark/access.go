@@ -169,6 +169,9 @@ func (r *ruleReader) fields(e dictItem) {
 		switch {
 		case !known:
 			l.error("FC271", f.keyAt, fmt.Sprintf("%s has no field %q", m.Name, f.name), dataflow.NearOrAll(f.name, shapeNames(m)))
+			if isDict {
+				r.field(inner, f, unknownField, parts)
+			}
 		case isPlaceholder(f.val):
 		case !isDict:
 			l.error("FC271", f.at, fmt.Sprintf("access of %s is a dict, not %s", f.name, describe(f.val)), `write {"read": role("hr"), "write": role("hr")}`)
@@ -184,6 +187,10 @@ func (r *ruleReader) fields(e dictItem) {
 func alwaysShown(role dataflow.Role) bool {
 	return role == dataflow.RoleID || role == dataflow.RoleVersion || role == dataflow.RoleTenant
 }
+
+// unknownField is the position of a field that there is not, of which no more is
+// said than what is wrong with its rules.
+const unknownField = -1
 
 // field reads what is said of one field.
 func (r *ruleReader) field(inner *ruleReader, f dictItem, position int, parts *sl.Dict) {
@@ -206,13 +213,15 @@ func (r *ruleReader) field(inner *ruleReader, f dictItem, position int, parts *s
 				hint = `"write" is for both, creating a row and changing it`
 			}
 			l.error("FC271", e.keyAt, fmt.Sprintf("access of a field has no %q", e.name), hint)
+		case position == unknownField:
+			inner.rule(w)
 		case position >= len(m.Fields) || m.Fields[position].System != dataflow.RoleNone:
 			l.error("FC271", e.keyAt, fmt.Sprintf("nobody writes %s: it is the runtime's to", f.name), `leave "write" out`)
 		default:
 			fa.Write = inner.rule(w)
 		}
 	}
-	if fa.Read != nil || fa.Write != nil {
+	if position != unknownField && (fa.Read != nil || fa.Write != nil) {
 		m.Access.Fields = append(m.Access.Fields, fa)
 	}
 }

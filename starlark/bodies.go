@@ -238,7 +238,7 @@ func (b *bodies) part(n *syntax.DotExpr, names []string) {
 // error reports what evaluating the file may have come across already.
 func (b *bodies) error(code string, at dataflow.Span, message, hint string) {
 	for _, d := range b.l.diags {
-		if d.Code == code && d.Span.File == at.File && d.Span.Start.Line == at.Start.Line {
+		if d.Code == code && d.Span.File == at.File && d.Span.Start.Line == at.Start.Line && d.Span.Start.Col < at.End.Col && at.Start.Col < d.Span.End.Col {
 			return
 		}
 	}
