@@ -10,7 +10,7 @@ var checkCodes = []CodeInfo{
 	{"FC134", "a default that is changed", "A default is made once, when the file is loaded, and is fixed from then on. The call that changes it fails in the middle of a request."},
 	{"FC135", "what the file declares is changed", "Lists, dicts and sets that the file declares are fixed when it is loaded, for many requests run at once. The line fails in the middle of one. What is to last belongs in a model."},
 	{"FC136", "a list that changes under a loop", "Starlark refuses to change what a loop goes through. The line fails in the middle of a request."},
-	{"FC140", "a call that the function can't take", "The function of the file, or of the library, has other parameters. The call would fail when it is made, in the middle of a request."},
+	{"FC140", "a call that the function can't take", "The function of the file, of the library or of `ctx` has other parameters, or takes another sort of value. The call would fail when it is made, in the middle of a request."},
 	{"FC141", "a text whose places do not fit", "There are `%s`, `%d` and the like, `{}`, `{0}` and `{name}`; what Python lays out, as `%02d` and `{:.2f}`, Starlark does not. The places of `\"%s\" % x` and `\"{}\".format(x)` and the values must match. The call would fail when it is made, in the middle of a request."},
 	{"FC142", "a function that calls itself", "Starlark has no recursion, so that every call ends. The call fails in the middle of a request."},
 	{"FC143", "a text that is gone through", "Starlark's texts are no lists of characters. `.elems()` gives them one by one, `.split(\",\")` the parts."},

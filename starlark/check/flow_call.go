@@ -295,6 +295,9 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 			}
 			fr.note("FC147", e.at, b.Param(e.name) == nil, fmt.Sprintf("ctx.%s takes no %q", name, e.name), dataflow.DidYouMean(e.name, b.ParamNames()))
 		}
+		if b.Extra == nil && !a.rest && !a.named.open {
+			fr.toCtx(c, b, a)
+		}
 	}
 	switch name {
 	case "now":
@@ -314,6 +317,46 @@ func (fr *frame) ofCtx(c *syntax.CallExpr, name string) *val {
 		return fr.runs(c, a)
 	}
 	return nil
+}
+
+// toCtx compares a call of a method of ctx with what it takes.
+func (fr *frame) toCtx(c *syntax.CallExpr, b *language.Builtin, a arguments) {
+	given := map[string]syntax.Expr{}
+	position, slip := 0, false
+	for _, e := range c.Args {
+		if kw, ok := e.(*syntax.BinaryExpr); ok && kw.Op == syntax.EQ {
+			name := kw.X.(*syntax.Ident).Name
+			given[name], slip = kw.Y, slip || b.Param(name) == nil
+			continue
+		}
+		if position == len(b.Params) {
+			most := "no arguments"
+			if position > 0 {
+				most = fmt.Sprintf("no more than %d arguments", position)
+			}
+			fr.note("FC140", fr.f.span(e), true, fmt.Sprintf("%s takes %s", b.Name, most), "as "+b.Example)
+			break
+		}
+		given[b.Params[position].Name] = e
+		position++
+	}
+	for _, q := range b.Params {
+		e := given[q.Name]
+		switch {
+		case e == nil:
+			fr.note("FC140", fr.f.span(c), q.Required && !slip && a.named.entry(q.Name) == nil, fmt.Sprintf("%s needs %s", b.Name, q.Name), "as "+b.Example)
+		case q.Accept.Has(language.Duration):
+			if lit, ok := e.(*syntax.Literal); ok && lit.Token == syntax.STRING {
+				d, err := codec.ParseDuration(lit.Value.(string))
+				if err == nil && d < 0 {
+					err = fmt.Errorf("%s is negative", d)
+				}
+				if err != nil {
+					fr.note("FC140", fr.f.span(e), true, fmt.Sprintf("%s of %s: %s", q.Name, b.Name, err), "")
+				}
+			}
+		}
+	}
 }
 
 // withDict are arguments with those that the second by position has as a dict.

@@ -48,6 +48,7 @@ app.start()
 				}
 			})
 		}
+		p.tell() // what methods of ctx are called with
 	},
 }
 
