@@ -165,6 +165,12 @@ func (t *tx) usedUp(ctx context.Context, tab *table, c change, cause *pgconn.PgE
 	return store.UsedUp(tab.model, c.prefix, hint, withoutValues(cause))
 }
 
+// is reports whether the row that is added has the value for a field.
+func (c change) is(field int, v any) bool {
+	at := slices.Index(c.fields, field)
+	return at >= 0 && c.vals[at] == v
+}
+
 // constraint is what is known of a constraint that was violated.
 type constraint struct {
 	table   string
@@ -227,7 +233,7 @@ func (t *tx) missingReference(ctx context.Context, tab *table, c change, k const
 		}
 		to := field.Type.Model
 		missing := slices.Contains(k.columns, field.ColumnName())
-		if !missing && !slices.Contains(t.added, to) {
+		if !missing && !(to == tab.model && c.is(tab.id, c.vals[i])) && !slices.Contains(t.added, to) {
 			b := t.builder()
 			b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().ColumnName()).Raw(" = ").
 				Arg(t.s.dialect.Encode(tab.columns[f].typ, c.vals[i]))

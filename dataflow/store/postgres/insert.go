@@ -305,9 +305,51 @@ func (in *inserting) failedAmong(ctx context.Context, from, to int, cause error)
 	}
 	at := slices.Index(in.fields, in.tab.id)
 	given := at >= 0 && in.rows[from][at] != nil
+	apart := given && in.takeApart(from, to, at)
 	middle := (from + to) / 2
 	if err := in.part(ctx, from, middle, at, given); err != nil {
 		return err
 	}
-	return in.part(ctx, middle, to, at, given)
+	if err := in.part(ctx, middle, to, at, given); err != nil || !apart {
+		return err
+	}
+	return in.explain(ctx, in.tab, change{}, cause) // no row fails by itself
+}
+
+// takeApart has no row in [from, to) refer to another of them, so that each can be
+// added without the others: to none, or to itself where it must refer to one. It
+// reports whether one did; then they are only added to find the one that can't be.
+func (in *inserting) takeApart(from, to, at int) bool {
+	var self []int // positions in fields
+	for i, f := range in.fields {
+		if typ := in.tab.model.Fields[f].Type; typ.Kind == dataflow.KindRef && typ.Model == in.tab.model {
+			self = append(self, i)
+		}
+	}
+	if self == nil {
+		return false
+	}
+	among := make(map[any]bool, to-from)
+	for _, row := range in.rows[from:to] {
+		among[row[at]] = true
+	}
+	rows, apart := slices.Clone(in.rows), false
+	for r := from; r < to; r++ {
+		for _, i := range self {
+			if v := rows[r][i]; v == nil || v == rows[r][at] || !among[v] {
+				continue
+			}
+			if &rows[r][0] == &in.rows[r][0] {
+				rows[r] = slices.Clone(rows[r])
+			}
+			if rows[r][i] = nil; !in.field(i).Optional {
+				rows[r][i] = rows[r][at]
+			}
+			apart = true
+		}
+	}
+	if apart {
+		in.rows = rows
+	}
+	return apart
 }

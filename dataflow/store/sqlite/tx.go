@@ -151,7 +151,7 @@ const maxArgs = 32766
 
 // insertLinked adds rows of which one refers to one behind it with one statement:
 // SQLite looks at references when a statement ends. It returns no ids where there
-// is no such row, or one of them can't be added.
+// is no such row.
 func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows [][]any) (ids []any, err error) {
 	if len(rows)*len(fields) > maxArgs || !tab.linked(fields, rows) {
 		return nil, nil
@@ -176,7 +176,7 @@ func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows []
 	n, err := t.change(ctx, b, store.Statement{Kind: store.KindInsert, Model: tab.model})
 	switch {
 	case sqlite.ErrCode(err).ToPrimary() == sqlite.ResultConstraint:
-		return nil, nil // nothing was added: one by one the row is found
+		return nil, t.linkedFault(ctx, tab, fields, rows) // nothing was added
 	case err == nil && n < int64(len(rows)):
 		err = errIgnored
 	}
@@ -190,6 +190,26 @@ func (t *tx) insertLinked(ctx context.Context, tab *table, fields []int, rows []
 		tab.has(ids[i])
 	}
 	return ids, nil
+}
+
+// linkedFault finds which of some linked rows can't be added: they are added one by
+// one, and what they refer to is looked at when all are there.
+func (t *tx) linkedFault(ctx context.Context, tab *table, fields []int, rows [][]any) error {
+	if err := t.c.exec("PRAGMA defer_foreign_keys = ON"); err != nil {
+		return toError(ctx, err)
+	}
+	_, err := t.insertEach(ctx, tab, fields, rows)
+	for i := 0; i < len(rows) && err == nil; i++ {
+		err = t.grounded(ctx, tab, change{fields: fields, vals: rows[i], prefix: "/" + strconv.Itoa(i)})
+	}
+	// What is left open goes with the rows, which are undone; nothing else is.
+	if off := t.c.exec("PRAGMA defer_foreign_keys = OFF"); off != nil {
+		return toError(ctx, off)
+	}
+	if err == nil { // a trigger's doing
+		err = t.missingReference(ctx, tab, change{adds: true}, errDeferred)
+	}
+	return err
 }
 
 // opening is what stands before the j-th value of the i-th row.
@@ -528,6 +548,9 @@ func (t *tx) missing(tab *table, c change, cause error) (*dataflow.Error, error)
 			continue
 		}
 		to := field.Type.Model
+		if own := slices.Index(c.fields, tab.id); to == tab.model && own >= 0 && c.vals[own] == c.vals[i] {
+			continue // the row itself
+		}
 		b := &t.c.b
 		b.Reset()
 		b.Raw("SELECT 1 FROM ").Ident(to.Table).Raw(" WHERE ").Ident(to.ID().ColumnName()).Raw(" = ").

@@ -226,9 +226,10 @@ type manner struct {
 }
 
 // write runs f in a turn of its own: in a group, and again outside one if that
-// is what it takes, as where another of the group has taken it down with itself. Where a reference leads nowhere at the commit it runs by
-// itself, for another of the group may have broken it, and where that is so then
-// once more, to find the statement.
+// is what it takes, as where another of the group has taken it down with itself.
+// Where a reference leads nowhere at the commit it runs by itself, for another of
+// the group may have broken it, and where that is so then once more, to find the
+// statement.
 func (w *writer) write(ctx context.Context, s *Store, f func(store.Tx) error) error {
 	g, alone, err := w.turn(ctx, manner{joins: true}, s, f)
 	if alone || g.undone() || g.loose() && g.turns > 1 {

@@ -33,18 +33,23 @@ func testLinked(t *testing.T, open Open) {
 		name string
 		rows [][]any
 		want string // the code of the error
+		at   string // what it points to
 	}{
-		{"one behind it", [][]any{{"a", "a", "b", "a"}, {"b", "b", nil, "b"}}, ""},
-		{"in a circle", [][]any{{"c", "c", "d", "e"}, {"d", "d", "e", "c"}, {"e", "e", "c", "d"}}, ""},
-		{"one that is there", [][]any{{"f", "f", "a", "g"}, {"g", "g", "c", "g"}}, ""},
-		{"one that is not there", [][]any{{"h", "h", "i", "h"}, {"i", "i", "nowhere", "i"}}, "reference_violation"},
-		{"one that can't be added", [][]any{{"j", "j", nil, "j"}, {"k", "a", nil, "k"}, {"l", "l", "m", "l"}, {"m", "m", nil, "m"}}, "unique_violation"},
+		{"one behind it", [][]any{{"a", "a", "b", "a"}, {"b", "b", nil, "b"}}, "", ""},
+		{"in a circle", [][]any{{"c", "c", "d", "e"}, {"d", "d", "e", "c"}, {"e", "e", "c", "d"}}, "", ""},
+		{"one that is there", [][]any{{"f", "f", "a", "g"}, {"g", "g", "c", "g"}}, "", ""},
+		{"one that is not there", [][]any{{"h", "h", "i", "h"}, {"i", "i", "nowhere", "i"}}, "reference_violation", "/1/up"},
+		{"one that can't be added", [][]any{{"j", "j", nil, "j"}, {"k", "a", nil, "k"}, {"l", "l", "m", "l"}, {"m", "m", nil, "m"}}, "unique_violation", "/1/name"},
+		{"one that can't be added, behind it", [][]any{{"n", "n", "o", "n"}, {"o", "a", nil, "o"}}, "unique_violation", "/1/name"},
+		{"one that can't be added, in a circle", [][]any{{"p", "p", "q", "p"}, {"q", "q", "p", "p"}, {"r", "q", "p", "p"}}, "unique_violation", "/2/name"},
+		{"itself, and one that is not there", [][]any{{"s", "s", "nowhere", "s"}}, "reference_violation", "/up"},
+		{"one of two that is not there", [][]any{{"s", "s", "t", "s"}, {"t", "t", "s", "nowhere"}}, "reference_violation", "/1/twin"},
 	} {
 		t.Run(test.name, func(t *testing.T) {
 			before := count(t, s, node, nil)
 			ids, err := add(test.rows...)
 			if test.want != "" {
-				if e := dataflow.AsError(err); e.Code != test.want {
+				if e := dataflow.AsError(err); e.Code != test.want || len(e.Problems) != 1 || e.Problems[0].Pointer != test.at {
 					t.Errorf("told %s", whole(err))
 				}
 				if n := count(t, s, node, nil); n != before {
