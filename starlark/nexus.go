@@ -404,7 +404,9 @@ func (s *server) expose(l *loader, a *args) sl.Value {
 		if a.ok {
 			a.fail("FC405", a.site.at, "app.expose needs a model", "as "+a.b.Example)
 		}
-		return sl.None
+		if a.has("path") { // else each model claims it
+			s.claimPath(a.str("path", ""), a.at("path"), a)
+		}
 	}
 	ops := dataflow.Ops()
 	if a.has("operations") {
