@@ -23,24 +23,30 @@ type editor struct {
 	id  int
 }
 
-func startEditor(t *testing.T) *editor {
+// piped starts flowctl with ends of its standard streams for the test to hold.
+func piped(t *testing.T, stderr io.Writer, args ...string) (cmd *exec.Cmd, in io.WriteCloser, out io.ReadCloser) {
 	t.Helper()
 	path, err := exec.LookPath("flowctl") // which testscript.Main has put there
 	if err != nil {
 		t.Fatal(err)
 	}
-	cmd := exec.Command(path, "lsp")
-	in, err := cmd.StdinPipe()
-	if err != nil {
+	cmd = exec.Command(path, args...)
+	cmd.Stderr = stderr
+	if in, err = cmd.StdinPipe(); err != nil {
 		t.Fatal(err)
 	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
+	if out, err = cmd.StdoutPipe(); err != nil {
 		t.Fatal(err)
 	}
 	if err := cmd.Start(); err != nil {
 		t.Fatal(err)
 	}
+	return cmd, in, out
+}
+
+func startEditor(t *testing.T) *editor {
+	t.Helper()
+	cmd, in, out := piped(t, nil, "lsp")
 	e := &editor{t: t, in: in, out: textproto.NewReader(bufio.NewReader(out))}
 	t.Cleanup(func() {
 		e.ask("shutdown", nil, nil)

@@ -318,24 +318,8 @@ func TestSecondInterruptStopsAtOnce(t *testing.T) {
 // process would die of the pipe, and the call with it.
 func TestWhatAnAgentCalledIsDoneThoughItReadsNoMore(t *testing.T) {
 	app, asked, release := slowApp(t)
-	path, err := exec.LookPath("flowctl")
-	if err != nil {
-		t.Fatal(err)
-	}
-	cmd := exec.Command(path, "mcp", app)
 	var said bytes.Buffer
-	cmd.Stderr = &said
-	in, err := cmd.StdinPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	out, err := cmd.StdoutPipe()
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := cmd.Start(); err != nil {
-		t.Fatal(err)
-	}
+	cmd, in, out := piped(t, &said, "mcp", app)
 	defer func() { _ = cmd.Process.Kill() }() // it may have ended
 	if _, err := io.WriteString(in, `{"jsonrpc":"2.0","id":1,"method":"tools/call","params":{"name":"ask","arguments":{}}}`+"\n"); err != nil {
 		t.Fatal(err)
