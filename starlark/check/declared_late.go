@@ -4,6 +4,7 @@ import (
 	"slices"
 
 	"github.com/flowctl/flowctl/dataflow"
+	language "github.com/flowctl/flowctl/starlark/spec"
 	"go.starlark.net/syntax"
 )
 
@@ -35,14 +36,22 @@ app.start()
 	find: (*pass).tell,
 }
 
-// declaring are the builtins that are there only while the file is loaded.
-var declaring = []string{"DataFlow", "WorkflowBuilder", "Nexus", "env", "field", "index", "retry", "jwt",
-	"enum", "ref", "json", "uuid", "role", "anyone", "signed_in", "nobody"}
+// declares reports whether a builtin is there only while the file is loaded, as
+// all are that the language adds but for those that functions call as well.
+func declares(name string) bool {
+	switch name {
+	case "fail", "decimal", "list":
+		return false
+	case "json", "uuid": // types that have no options
+		return true
+	}
+	return slices.ContainsFunc(language.Builtins(), func(b *language.Builtin) bool { return b.Name == name })
+}
 
 // declaresLate notes a call that declares a part of the app, in a function that is
 // called while a request runs.
 func (fr *frame) declaresLate(c *syntax.CallExpr, name string) {
-	if !slices.Contains(declaring, name) {
+	if !declares(name) {
 		return
 	}
 	hint := "declare it at the top of the file"
