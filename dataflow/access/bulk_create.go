@@ -90,15 +90,16 @@ func (m *Model) insertAll(ctx context.Context, tx store.Tx, c Caller, rows []*da
 	if e := dataflow.AsError(err); !rowsFault(e) {
 		return nil, err
 	}
-	var done []*dataflow.Object
-	for i, row := range rows {
+	added := make([]bool, len(rows))
+	for _, i := range m.referredFirst(rows) {
+		row := rows[i]
 		given := row.Vals()[m.id]
 		err := tx.Savepoint(ctx, func() error {
 			return m.insert(ctx, tx, c, row, pointerTo("/data", places[i]))
 		})
 		switch {
 		case err == nil:
-			done = append(done, row)
+			added[i] = true
 		case rep.skip && rowsFault(dataflow.AsError(err)):
 			row.Vals()[m.id] = given
 			rep.skipped(places[i], dataflow.AsError(err))
@@ -106,7 +107,49 @@ func (m *Model) insertAll(ctx context.Context, tx store.Tx, c Caller, rows []*da
 			return nil, err
 		}
 	}
+	var done []*dataflow.Object
+	for i, row := range rows {
+		if added[i] {
+			done = append(done, row)
+		}
+	}
 	return done, nil
+}
+
+// referredFirst are the positions of rows in an order in which each comes after
+// those of them that it refers to, but for circles: one by one none is refused, or
+// skipped, for want of another that would have come.
+func (m *Model) referredFirst(rows []*dataflow.Object) []int {
+	at := make(map[any]int, len(rows))
+	for i, row := range rows {
+		if id := row.Vals()[m.id]; id != dataflow.Absent {
+			at[id] = i
+		}
+	}
+	order, seen, placed := make([]int, 0, len(rows)), make([]bool, len(rows)), make([]bool, len(rows))
+	var under []int // a row, above those that wait for it
+	for first := range rows {
+		for under = append(under, first); len(under) > 0; {
+			i := under[len(under)-1]
+			if seen[i] {
+				if under = under[:len(under)-1]; !placed[i] {
+					placed[i] = true
+					order = append(order, i)
+				}
+				continue
+			}
+			seen[i] = true
+			for f, field := range m.m.Fields {
+				if field.Type.Kind != dataflow.KindRef || field.Type.Model != m.m {
+					continue
+				}
+				if j, among := at[rows[i].Vals()[f]]; among && !seen[j] {
+					under = append(under, j)
+				}
+			}
+		}
+	}
+	return order
 }
 
 // insertTogether adds rows in as few statements as there are kinds of rows:
