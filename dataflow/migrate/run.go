@@ -60,9 +60,6 @@ func (r *Runner) timeout() time.Duration {
 // database's options allow. With errors among the diagnostics nothing has been
 // changed, but for what an earlier start had begun.
 func (r *Runner) Open(ctx context.Context) (*Result, []dataflow.Diagnostic) {
-	if ds := r.DB.Check(r.models()); len(ds) > 0 {
-		return nil, ds
-	}
 	result, ds, err := r.open(ctx)
 	if err != nil {
 		return nil, append(ds, r.DB.Failure(ctx, err))
@@ -72,6 +69,9 @@ func (r *Runner) Open(ctx context.Context) (*Result, []dataflow.Diagnostic) {
 
 func (r *Runner) open(ctx context.Context) (*Result, []dataflow.Diagnostic, error) {
 	if r.Database.Options.ExistingSchemaMode {
+		if ds := r.DB.Check(r.models()); ds != nil {
+			return nil, ds, nil
+		}
 		result, ds, err := r.fit(ctx)
 		if err == nil && !dataflow.HasErrors(ds) {
 			err = r.DB.Writable(ctx)
@@ -87,6 +87,9 @@ func (r *Runner) open(ctx context.Context) (*Result, []dataflow.Diagnostic, erro
 	}
 	if r.unchanged(m) {
 		return &Result{}, nil, r.DB.Writable(ctx)
+	}
+	if ds := r.DB.Check(r.models()); ds != nil { // there is none in what has been made already
+		return nil, ds, nil
 	}
 	r.want = Desired(r.models(), r.DB.Engine())
 	release, err := r.DB.Alone(ctx, r.timeout())

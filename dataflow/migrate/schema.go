@@ -161,13 +161,14 @@ func Desired(models []*dataflow.Model, e Engine) *Schema {
 	return s
 }
 
-// desire makes t the table of a model, in the room for columns that it has.
+// desire makes t the table of a model, in the room that it has.
 func (t *Table) desire(m *dataflow.Model, e Engine) {
-	*t = Table{Name: m.Table, Model: m.Name, model: m, Columns: slices.Grow(t.Columns[:0], len(m.Fields))}
+	*t = Table{Name: m.Table, Model: m.Name, model: m, Columns: slices.Grow(t.Columns[:0], len(m.Fields)), Indexes: t.Indexes[:0]}
 	for _, f := range m.Fields {
-		t.Columns = append(t.Columns, desiredColumn(f, e.Storage))
+		t.Columns = append(t.Columns, Column{})
+		t.Columns[len(t.Columns)-1].desire(f, e.Storage)
 	}
-	t.Indexes = desiredIndexes(m, e.Literal)
+	t.Indexes = desiredIndexes(t.Indexes, m, e.Literal)
 	if e.IndexName != nil {
 		for i := range t.Indexes {
 			t.Indexes[i].Name = e.IndexName(t.Indexes[i].Name)
@@ -175,9 +176,9 @@ func (t *Table) desire(m *dataflow.Model, e Engine) {
 	}
 }
 
-func desiredColumn(f *dataflow.Field, storage Storage) Column {
+func (c *Column) desire(f *dataflow.Field, storage Storage) {
 	typ := f.Type.Scalar()
-	c := Column{
+	*c = Column{
 		Name: f.ColumnName(), Kind: KindName(typ), Optional: f.Optional, ID: f.System == dataflow.RoleID,
 		Precision: typ.Precision, Scale: typ.Scale, Storage: storage(f.Type), field: f,
 	}
@@ -187,7 +188,6 @@ func desiredColumn(f *dataflow.Field, storage Storage) Column {
 	if f.Type.Kind == dataflow.KindRef {
 		c.Ref = &Ref{Table: f.Type.Model.Table, OnDelete: OnDelete(f), Column: f.Type.Model.ID().ColumnName()}
 	}
-	return c
 }
 
 // OnDelete returns what becomes of a row when the one it refers to is deleted.
@@ -209,20 +209,20 @@ func KindName(t *dataflow.Type) string {
 	}
 }
 
-// desiredIndexes lists the indexes of a model once each: those it declares,
+// desiredIndexes adds the indexes of a model to a list, once each: those it declares,
 // those of fields marked unique or index, and one for each reference. In a
 // multi-tenant model uniqueness is within a tenant: another tenant's rows
 // must not show through a refusal. With soft delete it is among live rows, so
 // that the value of a deleted one can be used again; a foreign key or a filter
 // needs an index over all rows, so such a one does not do for it.
-func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
+func desiredIndexes(list []Index, m *dataflow.Model, literal Literal) []Index {
 	most := len(m.Indexes) + 1
 	for _, f := range m.Fields {
 		if f.Unique || f.Index || f.Type.Kind == dataflow.KindRef {
 			most++
 		}
 	}
-	list := make([]Index, 0, most)
+	list = slices.Grow(list, most)
 	add := func(unique bool, where *query.Condition, span dataflow.Span, columns ...string) {
 		if t := m.RoleIndex(dataflow.RoleTenant); unique && t >= 0 && !slices.Contains(columns, m.Fields[t].ColumnName()) {
 			columns = append([]string{m.Fields[t].ColumnName()}, columns...)
@@ -247,8 +247,7 @@ func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 		add(ix.Unique, condition(m, ix, literal), ix.Span, columnsOf(m, ix.Fields)...)
 	}
 	for _, f := range m.Fields {
-		indexed := slices.ContainsFunc(list, func(ix Index) bool { return ix.Columns[0] == f.ColumnName() && ix.Where == nil })
-		if (f.Index || f.Type.Kind == dataflow.KindRef) && !indexed && f.System != dataflow.RoleID {
+		if (f.Index || f.Type.Kind == dataflow.KindRef) && f.System != dataflow.RoleID && !beginsWith(list, f.ColumnName()) {
 			add(false, nil, dataflow.Span{}, f.ColumnName())
 		}
 	}
@@ -256,6 +255,16 @@ func desiredIndexes(m *dataflow.Model, literal Literal) []Index {
 		list = append(list, Index{Name: SearchIndex(m), Columns: names, Search: true})
 	}
 	return list
+}
+
+// beginsWith reports whether an index over all rows has the column first.
+func beginsWith(list []Index, column string) bool {
+	for i := range list {
+		if ix := &list[i]; ix.Columns[0] == column && ix.Where == nil {
+			return true
+		}
+	}
+	return false
 }
 
 // columnsOf are the columns of fields, which have been checked.

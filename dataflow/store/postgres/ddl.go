@@ -56,7 +56,7 @@ func shortened(name string) string {
 // own: the point in it stays, whatever is cut off.
 func indexName(name string) string {
 	short := shortened(name)
-	if !migrate.Own(name) || migrate.Own(short) {
+	if short == name || !migrate.Own(name) || migrate.Own(short) {
 		return short
 	}
 	mark := len(short) - len("~") - hashDigits

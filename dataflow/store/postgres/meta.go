@@ -3,7 +3,10 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"encoding/csv"
 	"encoding/json"
+	"fmt"
+	"path"
 	"strconv"
 	"strings"
 
@@ -22,7 +25,6 @@ type meta struct {
 	sums        string // now; "" where the signs were enough
 	signs       string // now; "" where they can't be had
 	alone       bool   // nobody else may have changed what the signs don't show yet
-	readOnly    bool   // the session is, as far as it is known
 }
 
 // untouched reports whether nobody else has changed the schema since.
@@ -86,30 +88,35 @@ INSERT INTO "_flow_meta" SELECT 1, $1, $2, $3, $4 WHERE NOT EXISTS (SELECT 1 FRO
 	noteSigns = `UPDATE "_flow_meta" SET "cookie" = $1 WHERE "one" = (SELECT "one" FROM "_flow_meta" WHERE "cookie" = $2 FOR UPDATE SKIP LOCKED)`
 )
 
-const (
-	// signsQuery asks for what is kept and for the signs in one round trip. The
-	// server counts the rows that were written in each table of its catalog: here
-	// pg_class, pg_attribute, pg_constraint, pg_index and pg_description, by the
-	// numbers they have in every database. Who else is there is asked before what
-	// was written: a backend has that counted before it goes. Each function, and
-	// each operator, is looked up in catalogs that a fresh backend has not read.
-	signsQuery = `SELECT "format", "fingerprint", "cookie",
-  pg_stat_get_db_numbackends(` + thisDatabase + `), pg_backend_pid(), current_setting('track_counts'), current_setting('transaction_read_only'),
-  current_schema(), pg_relation_filepath(tableoid),
-  pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(` + thisDatabase + `),
-  pg_stat_get_tuples_inserted(1259), pg_stat_get_tuples_updated(1259), pg_stat_get_tuples_deleted(1259),
+// keptCopy asks for what is kept without a plan: to make its first one, a fresh
+// backend reads more of itself, and of the catalog, than to read the row.
+const keptCopy = `COPY "_flow_meta" ("format", "fingerprint", "cookie") TO STDOUT (FORMAT csv)`
+
+// signsQuery asks for the signs of the database with the number that it is
+// completed with. The server counts the rows that were written in each table of
+// its catalog. What stands for a table, column or index is a row of pg_attribute
+// (1249), so of pg_class (1259) and pg_index (2610) it is enough to know what was
+// updated; the others are pg_constraint (2606) and pg_description (2609). All
+// have these numbers in every database. Who else is there is asked before what
+// was written: a backend has that counted before it goes. A fresh backend looks
+// up each function, and the columns of an answer, in catalogs that it has not
+// read yet: so they are few.
+const signsQuery = `SHOW track_counts; SELECT pg_stat_get_db_numbackends(%[1]d), pg_backend_pid(),
+  pg_relation_filepath(1259), CURRENT_SCHEMA, pg_postmaster_start_time(), pg_stat_get_bgwriter_stat_reset_time(), pg_stat_get_db_stat_reset_time(%[1]d), ARRAY[
+  pg_stat_get_tuples_updated(1259), pg_stat_get_tuples_updated(2610),
   pg_stat_get_tuples_inserted(1249), pg_stat_get_tuples_updated(1249), pg_stat_get_tuples_deleted(1249),
   pg_stat_get_tuples_inserted(2606), pg_stat_get_tuples_updated(2606), pg_stat_get_tuples_deleted(2606),
-  pg_stat_get_tuples_inserted(2610), pg_stat_get_tuples_updated(2610), pg_stat_get_tuples_deleted(2610),
-  pg_stat_get_tuples_inserted(2609), pg_stat_get_tuples_updated(2609), pg_stat_get_tuples_deleted(2609) FROM "_flow_meta"`
+  pg_stat_get_tuples_inserted(2609), pg_stat_get_tuples_updated(2609), pg_stat_get_tuples_deleted(2609)]`
 
-	// thisDatabase is the number of the database, had from the path of a table's
-	// file in it: the catalog of databases costs a fresh backend more.
-	thisDatabase = `split_part(pg_relation_filepath(tableoid), '/', -2)::oid`
-)
+// firstSign is the column of signsQuery from which on all are signs. It is the
+// path of a file, in a directory that is called as the database is numbered.
+const firstSign = 2
 
-// firstSign is the column of signsQuery from which on all are signs.
-const firstSign = 7
+func databaseOf(signs string) uint32 {
+	file, _, _ := strings.Cut(signs, " ") // "base/16384/1259"
+	n, _ := strconv.ParseUint(path.Base(path.Dir(file)), 10, 32)
+	return uint32(n) // 0 where it tells none
+}
 
 // signsSince is the first version of PostgreSQL whose statistics lose nothing:
 // before, they were sent to a collector as packets that might be dropped.
@@ -120,7 +127,10 @@ const signsSince = 15
 // may have changed something it has not counted yet; else the catalog is read.
 func readMeta(ctx context.Context, c *conn) (m meta, err error) {
 	if signed(c) {
-		if m = readSigns(ctx, c); m.asSigned() {
+		if m = copyKept(ctx, c); m.there {
+			m.readSigns(ctx, c)
+		}
+		if m.asSigned() {
 			return m, nil
 		}
 	}
@@ -134,7 +144,7 @@ func readMeta(ctx context.Context, c *conn) (m meta, err error) {
 	if m.sums, err = readSums(ctx, c); err != nil {
 		return meta{}, err
 	}
-	return m, c.query(ctx, keptQuery, nil, m.keep)
+	return m, c.query(ctx, keptQuery, nil, func(r [][]byte) { m.keep(string(r[0]), string(r[1]), string(r[2])) })
 }
 
 // signed reports whether signs can be asked for. In a transaction they are not:
@@ -150,28 +160,44 @@ func signed(c *conn) bool {
 	return err == nil && also == nil && at >= signsSince && c.TxStatus() == 'I'
 }
 
-// readSigns returns nothing where there is no table of ours, or another one of
+// copyKept returns nothing where there is no table of ours, or another one of
 // its name: that is found out, and said, by who goes on without signs.
-func readSigns(ctx context.Context, c *conn) (m meta) {
-	if err := c.query(ctx, signsQuery, nil, func(r [][]byte) {
-		m.there = true
-		m.keep(r)
-		// A pooler's backend, which is not the one it says it is, has served others.
-		m.alone = string(r[3]) == "1" && string(r[4]) == strconv.FormatUint(uint64(c.PID()), 10)
-		m.readOnly = string(r[6]) == "on"
-		if string(r[5]) == "on" {
-			m.signs = string(bytes.Join(r[firstSign:], []byte(" ")))
-		}
-	}); err != nil {
+func copyKept(ctx context.Context, c *conn) (m meta) {
+	var text bytes.Buffer
+	if _, err := c.CopyTo(ctx, &text, keptCopy); err != nil {
 		return meta{}
+	}
+	if row, err := csv.NewReader(&text).Read(); err == nil {
+		m.there = true
+		m.keep(row[0], row[1], row[2])
 	}
 	return m
 }
 
+// readSigns asks for the signs of the database that has been kept, and once more
+// where it was another, as in a copy of one.
+func (m *meta) readSigns(ctx context.Context, c *conn) {
+	_, signs, _ := strings.Cut(m.cookie, " ")
+	for range 2 {
+		of := databaseOf(signs)
+		all, err := c.Exec(ctx, fmt.Sprintf(signsQuery, of)).ReadAll()
+		if err != nil || string(all[0].Rows[0][0]) != "on" {
+			return
+		}
+		r := all[1].Rows[0]
+		if signs = string(bytes.Join(r[firstSign:], []byte(" "))); of != 0 && databaseOf(signs) == of {
+			// A pooler's backend, which is not the one it says it is, has served others.
+			m.alone = string(r[0]) == "1" && string(r[1]) == strconv.FormatUint(uint64(c.PID()), 10)
+			m.signs = signs
+			return
+		}
+	}
+}
+
 // keep reads a row of keptQuery.
-func (m *meta) keep(r [][]byte) {
-	m.format, _ = strconv.ParseInt(string(r[0]), 10, 64) // a bigint
-	m.fingerprint, m.cookie = string(r[1]), string(r[2])
+func (m *meta) keep(format, fingerprint, cookie string) {
+	m.format, _ = strconv.ParseInt(format, 10, 64) // a bigint
+	m.fingerprint, m.cookie = fingerprint, cookie
 }
 
 func readSums(ctx context.Context, c *conn) (sums string, err error) {

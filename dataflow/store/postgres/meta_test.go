@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"fmt"
+	"strings"
 	"testing"
 
 	"github.com/flowctl/flowctl/dataflow"
@@ -88,6 +89,8 @@ func TestChangesByOthersAreNoticed(t *testing.T) {
 	for _, test := range []struct{ name, sql, before string }{
 		{name: "a table is created", sql: `CREATE TABLE others (id int)`},
 		{name: "a table is dropped", sql: `DROP TABLE things`},
+		{name: "a table without columns is created", sql: `CREATE TABLE others ()`},
+		{name: "a table without columns is dropped", sql: `DROP TABLE others`, before: `CREATE TABLE others ()`},
 		{name: "a table is renamed", sql: `ALTER TABLE things RENAME TO stuff`},
 		{name: "a column is added", sql: `ALTER TABLE things ADD COLUMN b int`},
 		{name: "a column is dropped", sql: `ALTER TABLE things DROP COLUMN n`},
@@ -103,6 +106,7 @@ func TestChangesByOthersAreNoticed(t *testing.T) {
 		{name: "an index is created beside others", sql: `CREATE INDEX CONCURRENTLY another ON things (n)`},
 		{name: "an index is dropped", sql: `DROP INDEX another`, before: `CREATE INDEX another ON things (n)`},
 		{name: "an index is renamed", sql: `ALTER INDEX another RENAME TO other`, before: `CREATE INDEX another ON things (n)`},
+		{name: "an index is whole again", sql: `REINDEX INDEX another`, before: `CREATE INDEX another ON things (n); UPDATE pg_index SET indisvalid = false WHERE indexrelid = 'another'::regclass`},
 		{name: "a check is added", sql: `ALTER TABLE things ADD CONSTRAINT positive CHECK (n > 0)`},
 		{name: "a check is dropped", sql: `ALTER TABLE things DROP CONSTRAINT ck_e`},
 		{name: "a check is renamed", sql: `ALTER TABLE things RENAME CONSTRAINT ck_e TO ck_z`},
@@ -149,6 +153,27 @@ func TestSignsThatMeanNothing(t *testing.T) {
 			}
 			untilSigned(t, url)
 		})
+	}
+}
+
+// TestACopyOfADatabase has the signs of the other one kept, and counts anew.
+func TestACopyOfADatabase(t *testing.T) {
+	url := pgtest.URL(t)
+	signOff(t, url, "")
+	original := metaAlone(t, url)
+	at := strings.LastIndex(url, "/") + 1
+	name, _, _ := strings.Cut(url[at:], "?")
+	elsewhere := url[:at] + "postgres" + url[at+len(name):]
+	pgtest.Exec(t, elsewhere, `CREATE DATABASE `+name+`_copy TEMPLATE `+name)
+	t.Cleanup(func() { pgtest.Exec(t, elsewhere, `DROP DATABASE `+name+`_copy`) })
+	copied := url[:at] + name + "_copy" + url[at+len(name):]
+	m := metaAlone(t, copied)
+	if m.cookie != original.cookie || m.asSigned() || !m.asSummed() || m.signs == "" || databaseOf(m.signs) == databaseOf(original.signs) {
+		t.Errorf("%+v\n%+v", m, original)
+	}
+	untilSigned(t, copied)
+	if m := metaAlone(t, url); !m.asSigned() {
+		t.Errorf("%+v", m)
 	}
 }
 

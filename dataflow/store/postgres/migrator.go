@@ -161,8 +161,8 @@ func (m *migrator) Exec(ctx context.Context, sql string) error { return m.c.exec
 // Writable implements migrate.DB. Where the catalog had to be read to find that
 // nothing has changed, the signs are kept by which the next start sees it.
 func (m *migrator) Writable(ctx context.Context) error {
-	if m.found.asSigned() && !m.found.readOnly {
-		return nil
+	if m.found.asSigned() && m.c.ParameterStatus("default_transaction_read_only") == "off" && m.c.ParameterStatus("in_hot_standby") == "off" {
+		return nil // by what the server told when it was connected to
 	}
 	readOnly := false
 	err := m.c.query(ctx, "SELECT current_setting('transaction_read_only')", nil, func(r [][]byte) { readOnly = string(r[0]) == "on" })
