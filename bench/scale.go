@@ -49,14 +49,14 @@ func scaleRow(ctx context.Context, c config, n int) ([]string, error) {
 		cpu = append(cpu, cmd.ProcessState.UserTime()+cmd.ProcessState.SystemTime())
 	}
 	path := "/api/item" + last(n) + "?limit=1"
-	first, err := manyStarts(ctx, few, app, path, true)
+	first, err := manyStarts(ctx, few, app, path, freshFiles(few))
 	if err != nil {
 		return nil, err
 	}
 	if err := removeDatabases(c.dir); err != nil {
 		return nil, err
 	}
-	later, err := manyStarts(ctx, few, app, path, false)
+	later, err := manyStarts(ctx, few, app, path, oneFile(few))
 	if err != nil {
 		return nil, err
 	}

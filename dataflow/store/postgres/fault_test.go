@@ -194,6 +194,8 @@ type proxy struct {
 	net.Listener
 	to  string
 	cut atomic.Pointer[string] // at the next message with this in it, once the server has it
+
+	passed, open atomic.Int32 // connections
 }
 
 func newProxy(t *testing.T, address, to string) *proxy {
@@ -216,6 +218,9 @@ func newProxy(t *testing.T, address, to string) *proxy {
 }
 
 func (p *proxy) pass(client net.Conn) {
+	p.passed.Add(1)
+	p.open.Add(1)
+	defer p.open.Add(-1)
 	defer client.Close()
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {

@@ -90,7 +90,7 @@ func (o Opener) Inspect(ctx context.Context, db *dataflow.Database, _ string) (*
 	if len(diags) > 0 {
 		return nil, diags
 	}
-	c, failure := o.connect(ctx, db, "database_url", config, slog.New(slog.DiscardHandler))
+	c, failure := o.way("database_url", config).connect(ctx, db, slog.New(slog.DiscardHandler))
 	if failure != nil {
 		return nil, []dataflow.Diagnostic{*failure}
 	}

@@ -24,6 +24,7 @@ type migrator struct {
 	db     *dataflow.Database
 	name   string
 	locked bool
+	set    bool // the session is not as it began
 	found  meta // when last asked for
 
 	foreign []foreignType // of another program's tables, when last inspected
@@ -40,7 +41,7 @@ func (o Opener) Migrate(ctx context.Context, db *dataflow.Database, opts store.O
 	if opts.Logger == nil {
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
-	c, failure := o.reach(ctx, db, config, direct, opts.Logger)
+	c, failure := o.reach(ctx, db, o.way("database_url", config), direct, opts.Logger)
 	if failure != nil {
 		return nil, []dataflow.Diagnostic{*failure}
 	}
@@ -53,6 +54,14 @@ func (m *migrator) Close() {
 	ctx, cancel := context.WithTimeout(context.Background(), time.Second)
 	defer cancel()
 	_ = m.c.Close(ctx)
+}
+
+// leave gives the pool its connection back, unless it would not be like others.
+func (m *migrator) leave(ctx context.Context) {
+	if m.set {
+		_ = m.c.Close(context.WithoutCancel(ctx))
+	}
+	m.c.leave(ctx)
 }
 
 // engine is how models are kept: indexes by names that PostgreSQL keeps whole.
@@ -114,6 +123,7 @@ func (m *migrator) Alone(ctx context.Context, timeout time.Duration) (release fu
 			}
 		}
 	}
+	m.set = true
 	if err := m.c.exec(ctx, "SET lock_timeout = "+strconv.FormatInt(max(1, timeout.Milliseconds()), 10)); err != nil {
 		return nil, err
 	}

@@ -14,6 +14,7 @@ import (
 	"github.com/flowctl/flowctl/dataflow"
 	"github.com/flowctl/flowctl/dataflow/migrate"
 	"github.com/flowctl/flowctl/dataflow/store"
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
@@ -53,21 +54,25 @@ func (o Opener) Open(ctx context.Context, db *dataflow.Database, opts store.Opti
 		opts.Logger = slog.New(slog.DiscardHandler)
 	}
 	name := displayName(config)
-	c, failure := o.reach(ctx, db, config, direct, opts.Logger)
+	served := o.way("database_url", config)
+	limitPool(config, db.Options)
+	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
+	if err != nil {
+		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
+	}
+	served.pool = pool
+	c, failure := o.reach(ctx, db, served, direct, opts.Logger)
 	if failure != nil {
+		pool.Close()
 		return nil, nil, []dataflow.Diagnostic{*failure}
 	}
 	m := &migrator{c: c, db: db, name: name}
 	run := migrate.Runner{DB: m, Database: db, System: opts.System}
 	result, diags := run.Open(ctx)
-	_ = c.Close(context.WithoutCancel(ctx))
+	m.leave(ctx)
 	if result == nil {
+		pool.Close()
 		return nil, nil, diags
-	}
-	limitPool(config, db.Options)
-	pool, err := pgxpool.NewWithConfig(context.WithoutCancel(ctx), config)
-	if err != nil {
-		return nil, nil, []dataflow.Diagnostic{openFailure(db, name, err)}
 	}
 	models := append(db.Models[:len(db.Models):len(db.Models)], opts.System...)
 	s := newStore(&shared{pool: pool, dialect: dialect{foreign: db.Options.ExistingSchemaMode, words: wordsFor(models)}, unnamed: db.Options.Pooler == pooled,
@@ -88,37 +93,82 @@ func newStore(of *shared, db *dataflow.Database, models []*dataflow.Model, o sto
 	return s
 }
 
+// way is how a database is reached: over the URL of an option, by a connection
+// of its own, or, with a pool, by one of its. To connect is most of what a start
+// costs a server: the first connection of the pool is the one that migrated,
+// where it found nothing to do.
+type way struct {
+	option string
+	config *pgxpool.Config
+	wait   time.Duration // for a server that is coming up
+	pool   *pgxpool.Pool // or nil
+}
+
+func (o Opener) way(option string, config *pgxpool.Config) way {
+	w := way{option: option, config: config, wait: cmp.Or(o.Wait, config.ConnConfig.ConnectTimeout, defaultWait)}
+	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
+	return w
+}
+
+func (w way) dial(ctx context.Context) (*conn, error) {
+	if w.pool == nil {
+		config := w.config.ConnConfig.Copy()
+		goOnRefused(&config.Config)
+		pc, err := pgconn.ConnectConfig(ctx, &config.Config)
+		if err != nil {
+			return nil, err
+		}
+		return newConn(pc, true), nil
+	}
+	pooled, err := w.pool.Acquire(ctx)
+	if err != nil {
+		return nil, err
+	}
+	c := newConn(pooled.Conn().PgConn(), true)
+	c.pooled = pooled
+	return c, nil
+}
+
 // reach makes the connection that migrates: over direct_url if the file has
 // one, once it is known that both URLs lead to one database.
-func (o Opener) reach(ctx context.Context, db *dataflow.Database, config, direct *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
-	c, failure := o.connect(ctx, db, "database_url", config, log)
+func (o Opener) reach(ctx context.Context, db *dataflow.Database, served way, direct *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
+	c, failure := served.connect(ctx, db, log)
 	if failure == nil && db.Options.Pooler == pooled {
-		if failure = mistaken(ctx, db, displayName(config), c); failure != nil {
-			_ = c.Close(context.WithoutCancel(ctx))
+		if failure = mistaken(ctx, db, displayName(served.config), c); failure != nil {
+			c.leave(ctx)
 			return nil, failure
 		}
 	}
 	if failure != nil || direct == nil {
 		return c, failure
 	}
-	defer c.Close(context.WithoutCancel(ctx))
-	d, failure := o.connect(ctx, db, "direct_url", direct, log)
+	defer c.leave(ctx)
+	d, failure := o.way("direct_url", direct).connect(ctx, db, log)
 	if failure != nil {
 		return nil, failure
 	}
-	served, err := identity(ctx, c)
+	there, err := identity(ctx, c)
 	migrated, err2 := identity(ctx, d)
-	if err = errors.Join(err, err2); err == nil && served == migrated {
+	if err = errors.Join(err, err2); err == nil && there == migrated {
 		return d, nil
 	}
-	_ = d.Close(context.WithoutCancel(ctx))
+	d.leave(ctx)
 	if err != nil {
 		failed := openFailure(db, displayName(direct), err)
 		return nil, &failed
 	}
 	return nil, &dataflow.Diagnostic{Code: "FC601", Span: db.OptionSpan("direct_url"),
-		Message: fmt.Sprintf("direct_url leads to another database than database_url: %s, not %s", displayName(direct), displayName(config)),
+		Message: fmt.Sprintf("direct_url leads to another database than database_url: %s, not %s", displayName(direct), displayName(served.config)),
 		Hint:    "direct_url is another way to the same database and schema, one that goes round the pooler"}
+}
+
+// leave ends a connection, or gives the pool its own back.
+func (c *conn) leave(ctx context.Context) {
+	if c.pooled != nil {
+		c.pooled.Release()
+		return
+	}
+	_ = c.Close(context.WithoutCancel(ctx))
 }
 
 // identity tells databases apart, whatever they are called on the way there.
@@ -142,26 +192,26 @@ func limitPool(config *pgxpool.Config, o dataflow.DatabaseOptions) {
 	config.MaxConnLifetime = o.PoolRecycle       // 0 is never
 	config.ConnConfig.StatementCacheCapacity = 0 // ours are kept apart
 	config.ConnConfig.DescriptionCacheCapacity = 0
-	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
+	config.BeforeConnect = func(_ context.Context, c *pgx.ConnConfig) error { // c is a copy
+		goOnRefused(&c.Config)
+		return nil
+	}
 	config.PingTimeout = connectTimeout
 }
 
-// connect makes a connection of its own over the URL of an option, waiting for
-// a server that is coming up.
-func (o Opener) connect(ctx context.Context, db *dataflow.Database, option string, config *pgxpool.Config, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
-	wait := cmp.Or(o.Wait, config.ConnConfig.ConnectTimeout, defaultWait)
-	deadline := time.Now().Add(wait)
-	config.ConnConfig.ConnectTimeout = cmp.Or(config.ConnConfig.ConnectTimeout, connectTimeout)
+// connect makes a connection, waiting for a server that is coming up.
+func (w way) connect(ctx context.Context, db *dataflow.Database, log *slog.Logger) (*conn, *dataflow.Diagnostic) {
+	deadline := time.Now().Add(w.wait)
 	for told := false; ; {
-		pc, err := pgconn.ConnectConfig(ctx, &config.ConnConfig.Config)
+		c, err := w.dial(ctx)
 		if err == nil {
-			return newConn(pc, true), nil
+			return c, nil
 		}
 		if !comingUp(err) || ctx.Err() != nil || time.Now().Add(retryPause).After(deadline) {
-			return nil, connectFailure(db, option, displayName(config), err)
+			return nil, connectFailure(db, w.option, displayName(w.config), err)
 		}
 		if !told {
-			log.Info("waiting for the database", "database", displayName(config))
+			log.Info("waiting for the database", "database", displayName(w.config))
 			told = true
 		}
 		pause := time.NewTimer(retryPause)
@@ -169,7 +219,7 @@ func (o Opener) connect(ctx context.Context, db *dataflow.Database, option strin
 		case <-pause.C:
 		case <-ctx.Done():
 			pause.Stop()
-			return nil, connectFailure(db, option, displayName(config), err)
+			return nil, connectFailure(db, w.option, displayName(w.config), err)
 		}
 	}
 }
