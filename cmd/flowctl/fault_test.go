@@ -344,16 +344,6 @@ app.start()
 `)
 }
 
-// await waits until done, which asks another program.
-func await(t *testing.T, what string, done func() bool) {
-	t.Helper()
-	for until := time.Now().Add(patience); !done(); {
-		if time.Now().After(until) {
-			t.Fatalf("%s: not after %s", what, patience)
-		}
-	}
-}
-
 func TestAStatementPastItsTime(t *testing.T) {
 	c := newClient(t, 4)
 	t.Run("postgres", func(t *testing.T) {

@@ -344,3 +344,13 @@ func TestWhatAnAgentCalledIsDoneThoughItReadsNoMore(t *testing.T) {
 		t.Errorf("exit code %d: %s", code, said.String())
 	}
 }
+
+// await waits until done, which asks another program.
+func await(t *testing.T, what string, done func() bool) {
+	t.Helper()
+	for until := time.Now().Add(patience); !done(); {
+		if time.Now().After(until) {
+			t.Fatalf("%s: not after %s", what, patience)
+		}
+	}
+}
