@@ -25,12 +25,7 @@ func (l *loader) compile(src *source, predeclared sl.StringDict) (*sl.Program, s
 	}
 	file, err := tree.Options().Parse(src.name, src.text, 0)
 	if err != nil {
-		// Every habit of other languages is an error to the parser too, so a
-		// file that it takes need not be searched for them.
-		tokens := scan.Text(src.text)
-		habits := findHabits(src, tokens)
-		l.diags = append(l.diags, habits...)
-		l.syntaxError(src, tokens, habits, err)
+		l.syntaxErrors(src, err)
 		return nil, nil, false
 	}
 	src.file = file
@@ -107,70 +102,6 @@ func loneReturn(text string) int {
 		}
 		from = i + 1
 	}
-}
-
-// syntaxError reports where the parser gave up, unless a habit of other
-// languages explains it.
-func (l *loader) syntaxError(src *source, tokens *scan.File, habits []dataflow.Diagnostic, err error) {
-	se, ok := errors.AsType[syntax.Error](err)
-	if !ok {
-		l.error("FC001", dataflow.Span{File: src.name}, "the file can't be parsed", "")
-		return
-	}
-	for _, h := range habits {
-		if h.Severity == dataflow.SeverityError && h.Span.Start.Line <= int(se.Pos.Line) {
-			return
-		}
-	}
-	at := src.point(se.Pos, 1)
-	if strings.Contains(se.Msg, "does not associate with") {
-		l.error("FC027", at, "comparisons can't be chained", "write a < b and b < c")
-		return
-	}
-	if open := tokens.Unclosed(); open != nil && strings.Contains(se.Msg, "end of file") {
-		l.error("FC001", open.Span(src.name), fmt.Sprintf("%q is never closed", open.Text), "")
-		return
-	}
-	hint := ""
-	if strings.Contains(se.Msg, "want ':'") {
-		hint = "a block begins with a colon at the end of the line"
-	}
-	if h := typedWrong(se.Msg); h != "" {
-		hint = h
-	} else if word := firstWord(src.line(int(se.Pos.Line))); hint == "" && !isKeyword(word) {
-		hint = dataflow.DidYouMean(word, []string{"def", "return", "if", "elif", "else", "for", "load", "pass", "break", "continue"})
-	}
-	l.error("FC001", at, "syntax error: "+se.Msg, hint)
-}
-
-// firstWord is the name or keyword that a line begins with.
-func firstWord(line string) string {
-	line = strings.TrimLeft(line, " \t")
-	if end := strings.IndexFunc(line, func(r rune) bool { return !scan.IsNameRune(r) }); end >= 0 {
-		return line[:end]
-	}
-	return line
-}
-
-// typedWrong says what to type instead of a character that word processors
-// and web pages put in the place of another.
-func typedWrong(message string) string {
-	_, c, ok := strings.Cut(message, "unexpected input character ")
-	switch {
-	case !ok:
-		return ""
-	case strings.ContainsAny(c, "“”„«»"):
-		return `write the quote "`
-	case strings.ContainsAny(c, "‘’‚"):
-		return "write the quote ', or better \""
-	case strings.ContainsAny(c, "–—−"):
-		return "write the sign -"
-	case strings.ContainsAny(c, "×"):
-		return "write *"
-	case strings.HasPrefix(c, `'\u`), strings.HasPrefix(c, `'\x`):
-		return "this character can't be seen: delete it, and type a space where one is needed"
-	}
-	return ""
 }
 
 // undefinedNames reports every use of a name that means nothing.

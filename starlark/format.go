@@ -5,7 +5,6 @@ import (
 
 	"github.com/bazelbuild/buildtools/build"
 	"github.com/flowctl/flowctl/dataflow"
-	"github.com/flowctl/flowctl/starlark/internal/scan"
 	"github.com/flowctl/flowctl/starlark/internal/tree"
 )
 
@@ -18,9 +17,7 @@ func Format(path string, text []byte) ([]byte, []dataflow.Diagnostic) {
 		l := newLoader(context.Background(), path, Options{}.withDefaults())
 		src := &source{key: path, name: path, text: string(text)}
 		if l.isText(src) {
-			tokens := scan.Text(src.text)
-			l.diags = findHabits(src, tokens)
-			l.syntaxError(src, tokens, l.diags, err)
+			l.syntaxErrors(src, err)
 		}
 		return nil, dataflow.SortDiagnostics(l.diags)
 	}

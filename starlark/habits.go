@@ -32,9 +32,9 @@ var statementHabits = map[string]struct{ code, message, hint string }{
 // findHabits finds what people write who know another language better. It
 // looks at tokens, so that several can be found in one file, which a parser
 // that stops at the first can't do.
-func findHabits(src *source, tokens *scan.File) []dataflow.Diagnostic {
+func findHabits(src *source, tokens []scan.Token) []dataflow.Diagnostic {
 	h := &habitFinder{src: src}
-	for _, t := range tokens.Tokens {
+	for _, t := range tokens {
 		if t.Kind != scan.Comment {
 			h.tokens = append(h.tokens, t)
 		}
@@ -249,7 +249,7 @@ func (h *habitFinder) lookDef(i int) {
 			h.report(t, h.at(j+1), "FC030", "there are no type annotations", "leave the type out")
 		case h.isOp(j, ":") && t.Depth == base:
 			return // the head ends here
-		case h.isOp(j, ":") && t.Depth == base+1 && h.at(j-1).Kind == scan.Name && (h.isOp(j-2, "(") || h.isOp(j-2, ",") || h.isOp(j-2, "*") || h.isOp(j-2, "**")):
+		case h.isOp(j, ":") && t.Depth == base+1 && h.at(j+1).At.Line == t.At.Line && h.at(j-1).Kind == scan.Name && (h.isOp(j-2, "(") || h.isOp(j-2, ",") || h.isOp(j-2, "*") || h.isOp(j-2, "**")):
 			h.report(t, h.at(j+1), "FC030", "there are no type annotations", "leave the type out; the types of inputs stand in app.handler and WorkflowBuilder")
 		}
 	}

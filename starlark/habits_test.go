@@ -15,7 +15,7 @@ func TestHabitsAreNotSeenWhereThereAreNone(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		for _, d := range findHabits(&source{name: file, text: string(text)}, scan.Text(string(text))) {
+		for _, d := range findHabits(&source{name: file, text: string(text)}, scan.Text(string(text)).Tokens) {
 			t.Errorf("%s: %s %s", d.Span, d.Code, d.Message)
 		}
 	}
@@ -24,6 +24,6 @@ func TestHabitsAreNotSeenWhereThereAreNone(t *testing.T) {
 func TestNothingMakesTheScanPanicOrLoop(t *testing.T) {
 	for _, text := range []string{"", "\\", "'", "\"\"\"", "f'", "rb\"\\", "(((", ")))", "é = ü", "\x00", "a\\\nb", "1_", "0x_", "@", ":=", "lambda", "def", "def f(", "else", "else if", "x:", "/", "//", "!", "is", "is is", "class", "async"} {
 		s := &source{name: "x", text: text}
-		findHabits(s, scan.Text(text))
+		findHabits(s, scan.Text(text).Tokens)
 	}
 }

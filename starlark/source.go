@@ -63,8 +63,10 @@ func (s *source) span(n syntax.Node) dataflow.Span { return tree.Span(s.name, n)
 
 // point returns the span of n characters from p, or as many as its line has.
 // The parser may stop behind the end of a line, which it takes for a token.
-func (s *source) point(p syntax.Position, n int) dataflow.Span {
-	start := pos(p)
+func (s *source) point(p syntax.Position, n int) dataflow.Span { return s.run(pos(p), n) }
+
+// run is the span of n characters of a line.
+func (s *source) run(start dataflow.Pos, n int) dataflow.Span {
 	behind := utf8.RuneCountInString(s.line(start.Line)) + 1
 	start.Col = min(start.Col, behind)
 	end := start
