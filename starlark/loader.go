@@ -162,33 +162,46 @@ func (l *loader) similarFile(key string) string {
 // evaluate parses, resolves and runs a file. Globals of a file that broke off
 // are kept: others may load those that were there.
 func (l *loader) evaluate(m *module, predeclared sl.StringDict) {
-	src := m.src
-	l.sources[src.name] = src
-	prog, predeclared, ok := l.compile(src, predeclared)
+	l.sources[m.src.name] = m.src
+	prog, predeclared, ok := l.compile(m.src, predeclared)
 	if !ok {
 		return
 	}
 	m.busy = true
 	outer := l.thread
-	thread := &sl.Thread{Name: src.name, Load: l.load, Print: l.print}
-	l.thread = thread
 	l.stack = append(l.stack, m)
-	g := &loadGuard{l: l}
-	thread.SetMaxExecutionSteps(g.next(0))
-	thread.OnMaxSteps = g.check
-
-	globals, err := prog.Init(thread, predeclared)
-
-	l.steps += thread.Steps
+	m.failed = false
+	for err := l.exec(m, prog, predeclared); err != nil; err = l.exec(m, prog, predeclared) {
+		m.failed = true
+		if prog, predeclared, ok = l.behind(m, predeclared, err); !ok {
+			break
+		}
+	}
 	l.stack = l.stack[:len(l.stack)-1]
 	l.thread = outer
 	m.busy = false
+}
+
+// exec runs a file, or what is left of it, and reports the exception that ends
+// that.
+func (l *loader) exec(m *module, prog *sl.Program, predeclared sl.StringDict) error {
+	thread := &sl.Thread{Name: m.src.name, Load: l.load, Print: l.print}
+	l.thread = thread
+	g := &loadGuard{l: l}
+	thread.SetMaxExecutionSteps(g.next(0))
+	thread.OnMaxSteps = g.check
+	globals, err := prog.Init(thread, predeclared)
+	l.steps += thread.Steps
 	globals.Freeze()
-	m.exports = globals
-	m.failed = err != nil
+	m.exports = merge(m.exports, globals)
 	if err != nil {
-		l.evalFailed(src, err, g)
+		l.evalFailed(m, err, g)
 	}
+	if g.broken != "" {
+		m.failed = true
+		return nil // there is no time for more
+	}
+	return err
 }
 
 // loadGuard holds the evaluation of a file to the limits of the load.
@@ -226,7 +239,8 @@ func (g *loadGuard) check(thread *sl.Thread) {
 var tooEarly = lazyregexp.New(`^global variable (\S+) referenced before assignment$`)
 
 // evalFailed reports the exception that ended the evaluation of a file.
-func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
+func (l *loader) evalFailed(m *module, err error, g *loadGuard) {
+	src := m.src
 	evalErr, _ := errors.AsType[*sl.EvalError](err)
 	at := dataflow.Span{File: src.name}
 	if p, ok := value.FailingPos(evalErr); ok {
@@ -246,10 +260,13 @@ func (l *loader) evalFailed(src *source, err error, g *loadGuard) {
 	}
 	msg := strings.TrimPrefix(err.Error(), "Starlark computation cancelled: ")
 	d := dataflow.Diagnostic{Code: "FC108", Span: at, Message: msg, Hint: value.Tip(msg), Related: related}
-	if m := tooEarly.FindStringSubmatch(msg); m != nil {
-		d.Message = fmt.Sprintf("%q is used above the line that sets it", m[1])
-		d.Hint = fmt.Sprintf("move that line up; a reference to a model that is declared further down is written ref(%q)", m[1])
-		d.Span.End.Col = d.Span.Start.Col + utf8.RuneCountInString(m[1])
+	if early := tooEarly.FindStringSubmatch(msg); early != nil {
+		if m.failed && len(evalErr.CallStack) > 1 {
+			return // a function of above the first error, which does not know what was set below it
+		}
+		d.Message = fmt.Sprintf("%q is used above the line that sets it", early[1])
+		d.Hint = fmt.Sprintf("move that line up; a reference to a model that is declared further down is written ref(%q)", early[1])
+		d.Span.End.Col = d.Span.Start.Col + utf8.RuneCountInString(early[1])
 	}
 	if m := noMember.FindStringSubmatch(msg); m != nil {
 		d.Message = m[1]
