@@ -171,11 +171,13 @@ func (l *loader) evaluate(m *module, predeclared sl.StringDict) {
 	outer := l.thread
 	l.stack = append(l.stack, m)
 	m.failed = false
-	for err := l.exec(m, prog, predeclared); err != nil; err = l.exec(m, prog, predeclared) {
-		m.failed = true
-		if prog, predeclared, ok = l.behind(m, predeclared, err); !ok {
+	for n := 0; ok && n < mostBroken; n++ {
+		err := l.exec(m, prog, predeclared)
+		if err == nil {
 			break
 		}
+		m.failed = true
+		prog, predeclared, ok = l.behind(m, predeclared, err)
 	}
 	l.stack = l.stack[:len(l.stack)-1]
 	l.thread = outer

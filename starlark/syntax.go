@@ -15,9 +15,9 @@ import (
 	"go.starlark.net/syntax"
 )
 
-// mostSyntaxErrors bounds how many of a file are told: one that has more is
-// hardly an app.star.
-const mostSyntaxErrors = 20
+// mostBroken bounds how many statements of a file are left out for what is wrong
+// with them: for each, what is left is parsed again.
+const mostBroken = 20
 
 // syntaxErrors reports what keeps a file from being parsed. The parser stops at
 // the first error: the statement that it is in is taken out then, and what is
@@ -25,7 +25,7 @@ const mostSyntaxErrors = 20
 func (l *loader) syntaxErrors(src *source, err error) {
 	s := newStumbles(src)
 	defer func() { l.diags = append(l.diags, s.met()...) }()
-	for n := 0; err != nil && n < mostSyntaxErrors; n++ {
+	for n := 0; err != nil && n < mostBroken; n++ {
 		e, ok := errors.AsType[syntax.Error](err)
 		if !ok {
 			l.error("FC001", dataflow.Span{File: src.name}, "the file can't be parsed", "")
@@ -124,11 +124,8 @@ func (s *stumbles) part(i int) (from, to int) {
 	if i+1 < len(s.starts) {
 		to = s.starts[i+1].From
 	}
-	if i >= 0 && i < len(s.starts) {
+	if i > 0 { // the first has what stands before, which nothing begins
 		from = s.starts[i].From
-	}
-	if i == 0 {
-		from = 0 // with what stands before, which nothing begins
 	}
 	return from, to
 }
@@ -155,10 +152,12 @@ func (s *stumbles) take(e syntax.Error) (d dataflow.Diagnostic, ok bool) {
 	from, to := s.part(i)
 	first := tree.Advance(dataflow.Pos{Line: 1, Col: 1}, s.src.text[:from])
 	last := tree.Advance(first, strings.TrimSpace(s.src.text[from:to]))
-	for _, h := range s.habits {
-		if at := h.Span.Start.Line; h.Severity == dataflow.SeverityError && at >= first.Line && at <= min(last.Line, f.at.Line) {
-			d = dataflow.Diagnostic{}
-		}
+	explained := func(h dataflow.Diagnostic) bool {
+		at := h.Span.Start.Line
+		return open == nil && h.Severity == dataflow.SeverityError && at >= first.Line && at <= min(last.Line, f.at.Line)
+	}
+	if slices.ContainsFunc(s.habits, explained) {
+		d = dataflow.Diagnostic{}
 	}
 	if len(s.taken) > 0 && (f.got == "else" || f.got == "elif") { // of an if that is not there any more
 		d = dataflow.Diagnostic{}

@@ -209,9 +209,9 @@ func KindName(t *dataflow.Type) string {
 	}
 }
 
-// desiredIndexes adds the indexes of a model to a list, once each: those it declares,
-// those of fields marked unique or index, and one for each reference. In a
-// multi-tenant model uniqueness is within a tenant: another tenant's rows
+// desiredIndexes adds the indexes of a model to a list, once each: those it
+// declares, those of fields marked unique or index, and one for each reference.
+// In a multi-tenant model uniqueness is within a tenant: another tenant's rows
 // must not show through a refusal. With soft delete it is among live rows, so
 // that the value of a deleted one can be used again; a foreign key or a filter
 // needs an index over all rows, so such a one does not do for it.
