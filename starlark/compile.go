@@ -210,6 +210,7 @@ var resolverHints = []struct{ fragment, code, message, hint string }{
 	{"if statement not within", "FC031", "an if statement stands in a function only", "write x = a if condition else b, or put the statement into a def and call it"},
 	{"for loop not within", "FC031", "a for loop stands in a function only", "write a comprehension, [f(x) for x in xs], or put the loop into a def and call it"},
 	{"return statement not within", "FC031", "return stands in a function only", "put the code into a def"},
+	{"can't assign to", "FC001", "what stands before = can't be set", "a name stands there, an element (x[\"key\"]) or a field of what can change"},
 	{"load statement within", "FC031", "load(…) stands at the top level only", "move it to the top of the file"},
 	{"cannot reassign top-level", "FC033", "a name that load(…) brings can't be set again", "use another name"},
 	{"not exported", "FC112", "names that start with an underscore can't be loaded", "rename it in the file that defines it"},

@@ -321,6 +321,7 @@ var parserWords = []struct {
 	{begin: "original name of loaded", text: "what load brings is named as a string", hint: `write load("lib.star", other = "name")`, behind: true},
 	{begin: "load statement must import", text: "load brings nothing", hint: `write load("lib.star", "name")`},
 	{begin: "excessive nesting", text: "brackets are nested too deeply"},
+	{begin: "obsolete form of octal", text: "the number begins with 0", hint: "leave the 0 out; an octal number begins with 0o", behind: true},
 	{begin: "stray backslash", text: "a backslash that ends no line"},
 	{begin: "unexpected ')'", text: `")" closes nothing`},
 	{begin: "unexpected ']'", text: `"]" closes nothing`},

@@ -146,6 +146,15 @@ func (p *planner) unknownType(node *dataflow.Node) {
 		d.Hint = "an operation is no text: write " + node.Type + " without quotes"
 		return
 	}
+	switch {
+	case p.workflows[node.Type] == nil:
+	case node.ID == "": // of a call in a handler
+		d.Hint = fmt.Sprintf("that is a workflow: write ctx.workflow(%q, …)", node.Type)
+		return
+	default:
+		d.Hint = fmt.Sprintf(`that is a workflow: a "WorkflowNode" runs it, with {"workflow": %q}`, node.Type)
+		return
+	}
 	if p.suggested++; p.suggested > 50 {
 		return // a file this wrong is not helped by more of them, and each costs a search
 	}
