@@ -2,7 +2,7 @@ package dataflow
 
 // languageCodes are the diagnostics of loading a file.
 var languageCodes = []CodeInfo{
-	{"FC001", "the file can't be parsed", "The text is not Starlark. The place is where the parser gave up; an unclosed bracket or quote may be further up."},
+	{"FC001", "the file can't be parsed", "The text is not Starlark. The statement with the error is left out and the rest looked at, so that all such errors are told at once, of up to 20 statements. What the file declares is looked at when it can be parsed."},
 	{"FC010", "class", "There are no classes. A model is declared with `db.model(…)`; values are grouped in a dict or with `struct(a = 1)`."},
 	{"FC011", "try, except, finally", "There are no exceptions to catch. Test first, as with `x.get(\"key\")`; a node that may fail has `retry = retry(max = 3)`; a run that fails keeps nothing."},
 	{"FC012", "import", "There is no import. `load(\"lib.star\", \"name\")` brings names from a file beside this one, `load(\"@stdlib//math.star\", \"round\")` from the library."},
@@ -34,7 +34,7 @@ var languageCodes = []CodeInfo{
 	{"FC104", "a parameter that does not exist here", "The parameter is known from another system. The hint says what to write instead."},
 	{"FC105", "wrong argument", "The argument has the wrong type or lies outside its bounds."},
 	{"FC106", "missing or surplus argument", "A required argument is missing, one is given twice, or there are too many."},
-	{"FC108", "the file fails", "Evaluating the file ended with an error at this place. What was declared above it has been checked."},
+	{"FC108", "the file fails", "Evaluating a statement ended with an error at this place. Those behind it are evaluated too, for what is wrong with them, of up to 20 that fail; what the statement would have set is unknown to them. How the app fits together is checked when none fails."},
 	{"FC109", "the file takes too long", "Evaluating a file is limited in steps, time and depth of calls. What takes long belongs into a workflow or a handler."},
 	{"FC110", "load: no such file", "The path is relative to the file that loads, or to the app's folder if it begins with `//`. It can't leave that folder. Modules of the library begin with `@stdlib//`."},
 	{"FC111", "load: circle", "Files load each other in a circle. Move what both need into a third file."},
