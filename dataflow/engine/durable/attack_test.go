@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -313,6 +314,30 @@ func TestACancellationReachesACallOfOthers(t *testing.T) {
 	})
 }
 
+// untilStill waits until no process has shown life for as long as ten beats take.
+func (p *process) untilStill() {
+	p.s.Helper()
+	db := p.s.app.Databases[0]
+	models := durable.Models(db)
+	executors := models[slices.IndexFunc(models, func(m *dataflow.Model) bool { return m.Name == "_flow_executors" })]
+	for last, since, end := "", time.Now(), time.Now().Add(patience); time.Since(since) < 150*time.Millisecond; {
+		beats := ""
+		err := again(func() error {
+			beats = ""
+			return p.s.store.Select(context.Background(), &query.Select{Model: executors, Fields: []int{0, 1}}, func(row store.Row) error {
+				beats += fmt.Sprint(row.Value(0), row.Value(1))
+				return nil
+			})
+		})
+		if err != nil || time.Now().After(end) {
+			p.s.Fatal("still alive: ", beats, err)
+		}
+		if beats != last {
+			last, since = beats, time.Now()
+		}
+	}
+}
+
 // slowly is a store whose steps take as long to read as somebody wants, once.
 type slowly struct {
 	store.Store
@@ -329,7 +354,8 @@ func (s *slowly) Select(ctx context.Context, q *query.Select, f func(store.Row) 
 }
 
 // A run that is cancelled when it has been claimed, and before it is in progress,
-// ends as if it had been.
+// ends as if it had been, also where that takes longer than a process shows life
+// that has nothing to run.
 func TestACancellationIsNotMissedBetweenClaimAndBeginning(t *testing.T) {
 	onEach(t, func(t *testing.T, s *site) {
 		var again atomic.Bool
@@ -350,6 +376,7 @@ func TestACancellationIsNotMissedBetweenClaimAndBeginning(t *testing.T) {
 			t.Fatal(err)
 		}
 		<-between.reads
+		p.untilStill()
 		if _, err := p.Cancel(context.Background(), access.Caller{}, r.ID); err != nil {
 			t.Fatal(err)
 		}

@@ -48,6 +48,7 @@ type home struct {
 
 	mu       sync.Mutex
 	beating  bool
+	lull     int                                // beats with nothing to run
 	active   map[string]context.CancelCauseFunc // runs in progress here, by id
 	more     bool                               // there may be more runs that are due than were claimed
 	idle     chan struct{}                      // closed when none is; nil: nobody waits for that

@@ -55,11 +55,18 @@ func (h *home) present(ctx context.Context) error {
 	}
 	h.mu.Lock()
 	defer h.mu.Unlock()
+	h.showLife()
+	return nil
+}
+
+// showLife has the process beat from now on, where it does not. Its caller has
+// h.mu.
+func (h *home) showLife() {
+	h.lull = 0
 	if !h.beating && h.runs.ctx.Err() == nil {
 		h.beating = true
 		h.runs.wg.Go(h.beat)
 	}
-	return nil
 }
 
 // beat shows life, and heeds what others want of the runs in progress, until
@@ -70,7 +77,6 @@ func (h *home) beat() {
 	beats, looks := time.NewTicker(rs.opts.Silence/4), time.NewTicker(rs.opts.Pace)
 	defer beats.Stop()
 	defer looks.Stop()
-	idle := 0
 	for {
 		select {
 		case <-beats.C:
@@ -81,11 +87,11 @@ func (h *home) beat() {
 			return
 		}
 		h.mu.Lock()
-		idle++
+		h.lull++
 		if len(h.active) > 0 {
-			idle = 0
+			h.lull = 0
 		}
-		if idle > 4 {
+		if h.lull > 4 {
 			h.beating = false
 			h.mu.Unlock()
 			return
@@ -196,6 +202,7 @@ func (h *home) run(j *journal, claimed int, done func(error)) context.CancelCaus
 	ctx, cancel := context.WithCancelCause(front.runs.ctx)
 	front.mu.Lock()
 	front.active[j.run.ID] = cancel
+	front.showLife() // what a claim reads may take longer than a process is patient that has nothing to run
 	front.claimed += claimed
 	if claimed > 0 && j.run.Takeovers >= suspicious {
 		front.suspect = j.run.ID
