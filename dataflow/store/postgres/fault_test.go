@@ -195,7 +195,8 @@ type proxy struct {
 	to  string
 	cut atomic.Pointer[string] // at the next message with this in it, once the server has it
 
-	passed, open atomic.Int32 // connections
+	passed, open atomic.Int32  // connections
+	closed       chan struct{} // has something in it when one has been closed since it was looked into
 }
 
 func newProxy(t *testing.T, address, to string) *proxy {
@@ -203,7 +204,7 @@ func newProxy(t *testing.T, address, to string) *proxy {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p := &proxy{Listener: l, to: to}
+	p := &proxy{Listener: l, to: to, closed: make(chan struct{}, 1)}
 	t.Cleanup(func() { l.Close() })
 	go func() {
 		for {
@@ -220,7 +221,13 @@ func newProxy(t *testing.T, address, to string) *proxy {
 func (p *proxy) pass(client net.Conn) {
 	p.passed.Add(1)
 	p.open.Add(1)
-	defer p.open.Add(-1)
+	defer func() {
+		p.open.Add(-1)
+		select {
+		case p.closed <- struct{}{}:
+		default:
+		}
+	}()
 	defer client.Close()
 	server, err := net.Dial("tcp", p.to)
 	if err != nil {
@@ -246,6 +253,19 @@ func (p *proxy) pass(client net.Conn) {
 			_ = server.(*net.TCPConn).CloseWrite()
 			_, _ = io.Copy(io.Discard, server)
 			return
+		}
+	}
+}
+
+// untilOpen waits until no more connections are open than are to stay.
+func (p *proxy) untilOpen(t *testing.T, n int32) {
+	t.Helper()
+	late := time.After(10 * time.Second)
+	for p.open.Load() > n {
+		select {
+		case <-p.closed:
+		case <-late:
+			t.Fatalf("%d connections are open, not %d", p.open.Load(), n)
 		}
 	}
 }

@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"testing"
-	"time"
 
 	"github.com/flowctl/flowctl/dataflow/store/postgres/pgtest"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -63,18 +62,14 @@ func TestRefusedConnectionsAreClosed(t *testing.T) {
 		if connected := err == nil; connected != (test.first == 1) {
 			t.Errorf("%s: %v", test.mode, err)
 		}
-		end := time.Now().Add(10 * time.Second)
-		for first.open.Load() != test.first || second.open.Load() != test.second {
-			if time.Now().After(end) {
-				t.Fatalf("%s: %d and %d connections are left", test.mode, first.open.Load(), second.open.Load())
-			}
-			time.Sleep(time.Millisecond)
+		first.untilOpen(t, test.first)
+		second.untilOpen(t, test.second)
+		if open := first.open.Load(); open != test.first {
+			t.Errorf("%s: %d connections stay, not %d", test.mode, open, test.first)
 		}
 		if c != nil {
 			c.Close(t.Context())
 		}
-		for first.open.Load() != 0 {
-			time.Sleep(time.Millisecond)
-		}
+		first.untilOpen(t, 0)
 	}
 }
