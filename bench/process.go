@@ -126,6 +126,7 @@ type stat struct {
 	parent   int
 	cpu      time.Duration // user and system time of its own
 	children time.Duration // and of its children that have ended
+	faults   int           // minor ones of its own
 }
 
 func readStat(pid int) (s stat, err error) {
@@ -134,7 +135,8 @@ func readStat(pid int) (s stat, err error) {
 		return s, err
 	}
 	// The second field is the command in parentheses and may hold anything;
-	// the parent is the 4th, utime, stime, cutime and cstime the 14th to 17th.
+	// the parent is the 4th, minflt the 10th, utime, stime, cutime and cstime the
+	// 14th to 17th.
 	fields := strings.Fields(string(b[bytes.LastIndexByte(b, ')')+1:]))
 	var ticks [4]int64
 	for i := range ticks {
@@ -142,7 +144,8 @@ func readStat(pid int) (s stat, err error) {
 		ticks[i], err = n, errors.Join(err, failed)
 	}
 	parent, failed := strconv.Atoi(fields[1])
-	return stat{parent, time.Duration(ticks[0]+ticks[1]) * tick, time.Duration(ticks[2]+ticks[3]) * tick}, errors.Join(err, failed)
+	faults, failedToo := strconv.Atoi(fields[7])
+	return stat{parent, time.Duration(ticks[0]+ticks[1]) * tick, time.Duration(ticks[2]+ticks[3]) * tick, faults}, errors.Join(err, failed, failedToo)
 }
 
 // familyCPU returns the time that a process and its children have taken, those

@@ -69,12 +69,16 @@ func unchanged(ctx context.Context, c config) error {
 		rows = append(rows, row)
 	}
 	table(c.out, fmt.Sprintf("%d tables unchanged: CPU in ms of this process + of PostgreSQL's, median of %d", c.tables, c.starts),
-		[]string{"engine", "", "connecting", "finding that nothing is to be done", "of it, both", "goal"}, rows)
+		[]string{"engine", "", "connecting", "finding that nothing is to be done", "of it, both", "pages that PostgreSQL's process touched first", "goal"}, rows)
 	return nil
 }
 
-// spent is CPU time on both sides.
-type spent struct{ here, there time.Duration }
+// spent is CPU time on both sides, and how many pages the server's process
+// touched first.
+type spent struct {
+	here, there time.Duration
+	faults      int
+}
 
 // open opens the database for its schema and returns what that took: to
 // connect, and from there on.
@@ -94,7 +98,7 @@ func (o opening) open(ctx context.Context) (took [2]spent, err error) {
 	if err != nil {
 		return took, err
 	}
-	if took[0].there, err = ranFor(backend); err != nil {
+	if took[0].there, took[0].faults, err = ranFor(backend); err != nil {
 		return took, err
 	}
 	begin = ownCPU()
@@ -103,9 +107,15 @@ func (o opening) open(ctx context.Context) (took [2]spent, err error) {
 		return took, fmt.Errorf("%v", diags)
 	}
 	took[1].here = ownCPU() - begin
-	all, err := ranFor(backend)
-	took[1].there = all - took[0].there
+	took[1], err = since(backend, took)
 	return took, err
+}
+
+// since is what has been spent on both sides, of which the server's process has
+// spent more before.
+func since(backend int, took [2]spent) (spent, error) {
+	all, faults, err := ranFor(backend)
+	return spent{took[1].here, all - took[0].there, faults - took[0].faults}, err
 }
 
 func (o opening) measure(ctx context.Context, n int) ([]string, error) {
@@ -116,6 +126,7 @@ func (o opening) measure(ctx context.Context, n int) ([]string, error) {
 func (o opening) repeat(n int, open func() ([2]spent, error)) ([]string, error) {
 	var here, there [2][]time.Duration
 	var both []time.Duration
+	var faults []int
 	for i := range n + 2 { // the first two leave behind what is kept
 		took, err := open()
 		if err != nil {
@@ -128,6 +139,7 @@ func (o opening) repeat(n int, open func() ([2]spent, error)) ([]string, error) 
 			here[part], there[part] = append(here[part], t.here), append(there[part], t.there)
 		}
 		both = append(both, took[1].here+took[1].there)
+		faults = append(faults, took[1].faults)
 	}
 	cell := func(part int) string {
 		if o.server == 0 {
@@ -135,7 +147,11 @@ func (o opening) repeat(n int, open func() ([2]spent, error)) ([]string, error) 
 		}
 		return millis(median(here[part])) + " + " + millis(median(there[part]))
 	}
-	return []string{o.engine, o.name, cell(0), cell(1), millis(median(both)), o.goal}, nil
+	touched := ""
+	if o.server != 0 {
+		touched = strconv.Itoa(median(faults))
+	}
+	return []string{o.engine, o.name, cell(0), cell(1), millis(median(both)), touched, o.goal}, nil
 }
 
 // byHand measures what a connection costs a program that asks one thing on it.
@@ -156,7 +172,7 @@ func (o opening) byHand(ctx context.Context, url, sql string, n int) ([]string, 
 		if err != nil {
 			return took, err
 		}
-		if took[0].there, err = ranFor(backend); err != nil {
+		if took[0].there, took[0].faults, err = ranFor(backend); err != nil {
 			return took, err
 		}
 		begin = ownCPU()
@@ -164,8 +180,7 @@ func (o opening) byHand(ctx context.Context, url, sql string, n int) ([]string, 
 			return took, err
 		}
 		took[1].here = ownCPU() - begin
-		all, err := ranFor(backend)
-		took[1].there = all - took[0].there
+		took[1], err = since(backend, took)
 		return took, err
 	})
 }
@@ -237,18 +252,22 @@ func newcomer(server int, others map[int]bool) (int, error) {
 }
 
 // ranFor returns how long a process has been running on a processor, to the
-// nanosecond.
-func ranFor(pid int) (time.Duration, error) {
+// nanosecond, and how many pages it has touched that it had not before.
+func ranFor(pid int) (ran time.Duration, faults int, err error) {
 	if pid == 0 {
-		return 0, nil
+		return 0, 0, nil
 	}
 	text, err := os.ReadFile(fmt.Sprintf("/proc/%d/schedstat", pid))
 	if err != nil {
-		return 0, err
+		return 0, 0, err
 	}
-	ran, _, _ := strings.Cut(string(text), " ")
-	ns, err := strconv.ParseInt(ran, 10, 64)
-	return time.Duration(ns), err
+	first, _, _ := strings.Cut(string(text), " ")
+	ns, err := strconv.ParseInt(first, 10, 64)
+	if err != nil {
+		return 0, 0, err
+	}
+	s, err := readStat(pid)
+	return time.Duration(ns), s.faults, err
 }
 
 // wide is a database of n tables, each of which refers to the one before.
